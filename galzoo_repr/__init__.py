@@ -1,0 +1,40 @@
+"""Galaxy morphology representations for astropy catalogues."""
+
+from importlib import import_module
+
+from galzoo_repr._config import Conf, conf
+from galzoo_repr.exceptions import GalzooWarning
+
+try:
+    from galzoo_repr._version import version as __version__
+except ImportError:  # a source tree that was never installed
+    __version__ = ""
+
+_ROOM_OF = {
+    "add_cutouts": "cutouts",
+    "LegacySurvey": "cutouts",
+    "CutoutStore": "cutouts",
+    "ImageRecipe": "images",
+    "add_embeddings": "encoders",
+    "Encoder": "encoders",
+    "add_similarity": "similarity",
+    "SimulatedSurvey": "simulation",
+    "Schema": "pretrain",
+    "pretrain": "pretrain",
+}
+_ROOMS = ("catalogue", "cutouts", "images", "encoders", "similarity", "pretrain", "simulation")
+
+__all__ = ["Conf", "GalzooWarning", "__version__", "conf", *_ROOM_OF, *(r for r in _ROOMS if r != "pretrain")]
+
+
+def __getattr__(name: str):  # noqa: ANN202
+    """Import a room when one of its names is first used, so that importing the package does not import torch."""
+    if name in _ROOM_OF:
+        return getattr(import_module(f"galzoo_repr.{_ROOM_OF[name]}"), name)
+    if name in _ROOMS:
+        return import_module(f"galzoo_repr.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,46 @@
+"""Configuration of the package, read at the moment of each call so that `conf.set_temp` works."""
+
+import logging
+from pathlib import Path
+
+from astropy import config
+
+__all__ = ["Conf", "cache_path", "conf", "log"]
+
+log = logging.getLogger("galzoo_repr")
+
+
+class Conf(config.ConfigNamespace):
+    """Configuration parameters of `galzoo_repr`."""
+
+    rootname = "galzoo_repr"
+
+    viewer_server = config.ConfigItem(
+        "https://www.legacysurvey.org/viewer", "Base URL of the Legacy Survey viewer."
+    )
+    layer = config.ConfigItem("ls-dr10", "Image layer asked for when none is given.")
+    timeout = config.ConfigItem(60.0, "Seconds allowed for one request, from the first byte sent to the last received.")
+    workers = config.ConfigItem(4, "Requests in flight at once to one service.")
+    cache_dir = config.ConfigItem("", "Folder of downloaded cutouts and computed embeddings; empty for astropy's.")
+
+
+conf = Conf()
+
+
+def cache_path(name: str) -> Path:
+    """
+    Folder in which the package keeps one kind of thing between runs.
+
+    Parameters
+    ----------
+    name : str
+        Kind of thing, such as ``"cutouts"``.
+
+    Returns
+    -------
+    pathlib.Path
+        Below ``conf.cache_dir`` if that is set, below astropy's cache otherwise. It need not exist yet.
+    """
+    if conf.cache_dir:
+        return Path(conf.cache_dir).expanduser() / name
+    return config.get_cache_dir_path("galzoo_repr") / name

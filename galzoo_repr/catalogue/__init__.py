@@ -1,0 +1,1 @@
+"""What a catalogue is: positions out of it, columns back on, provenance, formats."""

@@ -1,0 +1,1 @@
+"""The same verbs at the shell."""

@@ -1,0 +1,1 @@
+"""A sky position becomes pixels on disk."""

@@ -1,0 +1,1 @@
+"""Model input becomes a representation."""

@@ -1,0 +1,1 @@
+"""From labels to prediction columns."""

@@ -1,0 +1,1 @@
+"""Nearest galaxies, by row, position or embedding."""
