@@ -19,12 +19,12 @@ _ROOM_OF = {
     "Encoder": "encoders",
     "add_similarity": "similarity",
     "SimulatedSurvey": "simulation",
-    "Schema": "pretrain",
-    "pretrain": "pretrain",
+    "Schema": "pretraining",
+    "pretrain": "pretraining",
 }
-_ROOMS = ("catalogue", "cutouts", "images", "encoders", "similarity", "pretrain", "simulation")
+_ROOMS = ("catalogue", "cutouts", "images", "encoders", "similarity", "pretraining", "simulation")
 
-__all__ = ["Conf", "GalzooWarning", "__version__", "conf", *_ROOM_OF, *(r for r in _ROOMS if r != "pretrain")]
+__all__ = ["Conf", "GalzooWarning", "__version__", "conf", *_ROOM_OF, *_ROOMS]
 
 
 def __getattr__(name: str):  # noqa: ANN202
