@@ -1,0 +1,108 @@
+"""The picture of many galaxies: where panels land, what is drawn in them, what is refused."""
+
+import numpy as np
+import pytest
+import torch
+from astropy import units as u
+
+from galzoo_repr.images import montage
+
+COLOURS = np.array([[250, 0, 0], [0, 250, 0], [0, 0, 250], [250, 250, 0], [250, 0, 250]], dtype=np.uint8)
+
+
+def flat(index: int, size: int = 32) -> np.ndarray:
+    return np.broadcast_to(COLOURS[index], (size, size, 3))
+
+
+def colours_of(picture) -> set[tuple[int, int, int]]:
+    return {colour for _, colour in picture.getcolors(maxcolors=1 << 24)}
+
+
+def test_every_image_is_drawn_in_reading_order():
+    picture = montage([flat(i) for i in range(5)], columns=3, panel=50)
+    pixels = np.asarray(picture)
+    rows, columns = np.nonzero((pixels == COLOURS[3]).all(-1))
+    first = np.argwhere((pixels == COLOURS[0]).all(-1))
+    assert len(rows) == 50 * 50
+    assert rows.min() > first[:, 0].max()
+    assert columns.min() == first[:, 1].min()
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.full((20, 30, 3), 200, np.uint8),
+        np.full((3, 20, 30), 200, np.uint8),
+        np.full((20, 30), 200, np.uint8),
+        np.full((20, 30, 3), 200 / 255),
+        torch.full((3, 20, 30), 200 / 255),
+    ],
+)
+def test_every_form_of_image_gives_the_same_picture(image):
+    assert (200, 200, 200) in colours_of(montage([image], panel=40))
+
+
+def test_values_that_are_not_finite_or_out_of_range_are_drawn():
+    image = np.full((8, 8, 3), np.nan)
+    image[:4] = 7.0
+    colours = colours_of(montage([image], panel=40))
+    assert {(0, 0, 0), (255, 255, 255)} <= colours
+
+
+def test_lead_is_larger_than_two_rows_of_the_others():
+    pixels = np.asarray(montage([flat(i) for i in range(5)], columns=2, panel=50, lead=True))
+    lead, other = ((pixels == COLOURS[i]).all(-1).sum() for i in (0, 1))
+    assert lead > 4 * other
+
+
+def test_lead_alone_is_drawn():
+    assert tuple(COLOURS[0]) in colours_of(montage([flat(0)], panel=40, lead=True))
+
+
+def test_scale_bar_is_as_long_as_its_angle():
+    black = np.zeros((8, 8, 3), np.uint8)
+    bare, barred = (np.asarray(montage([black], panel=200, fov=fov)) for fov in (None, 40 * u.arcsec))
+    changed = (bare != barred).any(-1)
+    bar = changed[changed.any(1)][-1]  # the lowest row that differs
+    assert bar.sum() == pytest.approx(200 * 10 / 40, abs=2)
+
+
+def test_unknown_angle_draws_no_bar():
+    black = np.zeros((8, 8, 3), np.uint8)
+    bare, unknown = (np.asarray(montage([black], panel=60, fov=fov)) for fov in (None, np.nan * u.arcsec))
+    np.testing.assert_array_equal(bare, unknown)
+
+
+def test_long_labels_stay_inside_their_panel():
+    picture = np.asarray(montage([flat(0), flat(1)], ["a name that is much too long " * 4, ""], panel=80))
+    gutter = picture[:, 16 + 80 : 16 + 80 + 10]
+    assert (gutter == gutter[0, 0]).all()
+
+
+def test_frames_and_title_are_drawn():
+    plain = montage([flat(0)], panel=60)
+    framed = montage([flat(0)], panel=60, frames=["#00ffff"], title="Rings")
+    assert (0, 255, 255) in colours_of(framed)
+    assert framed.size[1] > plain.size[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"images": []}, "no image was given"),
+        ({"images": [np.zeros((4, 4, 7))]}, r"image 0 has shape \(4, 4, 7\)"),
+        ({"images": [flat(0)], "labels": ["a", "b"]}, "2 labels were given for 1 images"),
+        ({"images": [flat(0)], "frames": []}, "0 frames were given for 1 images"),
+        ({"images": [flat(0)], "fov": [1, 2] * u.deg}, "2 angles were given as fov for 1 images"),
+        ({"images": [flat(0)], "columns": 0}, "columns must be at least 1"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        montage(**arguments)
+
+
+@pytest.mark.parametrize("fov", [30, 30 * u.kg])
+def test_fields_that_are_no_angles_are_refused(fov):
+    with pytest.raises(TypeError, match=r"such as 30 \* u.arcsec"):
+        montage([flat(0)], fov=fov)
