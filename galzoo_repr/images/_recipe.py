@@ -1,0 +1,398 @@
+"""The image recipe: how sky becomes the input of an encoder."""
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+
+import numpy as np
+import torch
+from astropy import units as u
+from astropy.coordinates import SkyCoord
+from astropy.table import Table
+
+from galzoo_repr.images._field_of_view import RADIUS_COLUMNS, checked_fov, galaxy_zoo_fields, radius_columns
+from galzoo_repr.images._read import ImageData
+from galzoo_repr.images._resize import central_crop, resize
+from galzoo_repr.images._stretch import (
+    STRETCH_BANDS,
+    galaxy_zoo_stretch,
+    viewer_griz_stretch,
+    viewer_grz_stretch,
+)
+
+__all__ = ["ImageRecipe"]
+
+_FORMAT_VERSION = 1
+_STRETCHES = {
+    "galaxy_zoo_decals": galaxy_zoo_stretch,
+    "viewer_grz": viewer_grz_stretch,
+    "viewer_griz": viewer_griz_stretch,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageRecipe:
+    """
+    Everything that decides how a position on the sky becomes the input of an encoder.
+
+    An encoder carries the recipe that it was trained with; `galzoo_repr.add_embeddings` applies it.
+
+    Parameters
+    ----------
+    bands : str
+        Bands of the FITS cutout, one letter each, in the order of the planes.
+    stretch : str
+        ``"galaxy_zoo_decals"``, ``"viewer_grz"``, ``"viewer_griz"``, or ``"none"``, which hands the fluxes on
+        as they are.
+    fov_rule : str
+        ``"galaxy_zoo_decals"`` (from the radii in the catalogue) or ``"fixed"`` (the same `fov` for all).
+    fov : float, optional
+        Field of view in arcsec for ``fov_rule="fixed"``, and for no other rule.
+    pixel_scale : float
+        Native scale of the survey, arcsec per pixel.
+    max_pixels : int
+        Largest cutout asked for; a wider field gets coarser pixels.
+    crop : float
+        Part of each side of the field that the encoder sees, above 0 and at most 1.
+    size : int
+        Pixels on each side of the input of the encoder.
+    channels : int
+        3, or 1 for the plain mean of red, green and blue. With ``stretch="none"``, the number of bands.
+    mean, std : float or sequence of float
+        Taken off, and divided by, per channel. The defaults leave the range 0 to 1.
+    north_up : bool
+        Turn FITS cutouts, whose first row is south, over. Colour images have north up already.
+
+    Attributes
+    ----------
+    digest : str
+        SHA-256 of the recipe in canonical JSON: equal for equal recipes on every machine.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a value has the wrong type or cannot be; the message says what is allowed.
+
+    Examples
+    --------
+    >>> from galzoo_repr.images import ImageRecipe
+    >>> recipe = ImageRecipe(size=128, crop=0.6)
+    >>> recipe == ImageRecipe.from_dict(recipe.to_dict())
+    True
+    """
+
+    bands: str = "grz"
+    stretch: str = "galaxy_zoo_decals"
+    fov_rule: str = "galaxy_zoo_decals"
+    fov: float | None = None
+    pixel_scale: float = 0.262
+    max_pixels: int = 512
+    crop: float = 1.0
+    size: int = 224
+    channels: int = 3
+    mean: tuple[float, ...] | float = 0.0
+    std: tuple[float, ...] | float = 1.0
+    north_up: bool = True
+
+    def __post_init__(self) -> None:
+        """Check every field and bring it to one type, so that equal recipes have equal digests."""
+        self._check_names()
+        for name, low, high in (("pixel_scale", 0, 60), ("crop", 0, 1)):
+            object.__setattr__(self, name, _number(name, getattr(self, name), above=low, at_most=high))
+        for name, low, high in (("max_pixels", 8, 3000), ("size", 8, 4096), ("channels", 1, 16)):
+            object.__setattr__(self, name, _whole(name, getattr(self, name), low, high))
+        if self.channels not in (allowed := (1, 3) if self.stretch != "none" else (len(self.bands),)):
+            raise ValueError(f"channels must be {' or '.join(map(str, allowed))} here, not {self.channels}")
+        object.__setattr__(self, "mean", _per_channel("mean", self.mean, self.channels))
+        object.__setattr__(self, "std", _per_channel("std", self.std, self.channels))
+        if min(self.std) <= 0:
+            raise ValueError(f"std must be positive, not {self.std}")
+        if not isinstance(self.north_up, bool):
+            raise TypeError(f"north_up must be True or False, not {self.north_up!r}")
+
+    def _check_names(self) -> None:
+        if (
+            not isinstance(self.bands, str)
+            or not self.bands.isalpha()
+            or len(set(self.bands)) != len(self.bands)
+        ):
+            raise ValueError(f"bands must be different letters such as 'grz', not {self.bands!r}")
+        if self.stretch not in (*_STRETCHES, "none"):
+            raise ValueError(f"stretch must be one of {', '.join(_STRETCHES)} or none, not {self.stretch!r}")
+        if self.stretch != "none" and self.bands != STRETCH_BANDS[self.stretch]:
+            raise ValueError(
+                f"stretch {self.stretch!r} takes bands {STRETCH_BANDS[self.stretch]!r}, not {self.bands!r}"
+            )
+        if self.fov_rule not in ("galaxy_zoo_decals", "fixed"):
+            raise ValueError(f"fov_rule must be 'galaxy_zoo_decals' or 'fixed', not {self.fov_rule!r}")
+        if (self.fov is None) == (self.fov_rule == "fixed"):
+            raise ValueError(
+                f"fov, in arcsec, goes with fov_rule='fixed' alone; got fov={self.fov!r}, {self.fov_rule!r}"
+            )
+        if self.fov is not None:
+            object.__setattr__(self, "fov", _number("fov", self.fov, above=0, at_most=36000))
+
+    @property
+    def digest(self) -> str:
+        """SHA-256, in hexadecimal, of the recipe in canonical JSON."""
+        values = {
+            "recipe_version": _FORMAT_VERSION,
+            **{key: _canonical(value) for key, value in asdict(self).items()},
+        }
+        return hashlib.sha256(json.dumps(values, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+    def to_dict(self) -> dict:
+        """
+        Recipe as plain numbers, strings and lists, ready for JSON.
+
+        Returns
+        -------
+        dict
+            All fields, and ``recipe_version``.
+        """
+        values = asdict(self)
+        return {"recipe_version": _FORMAT_VERSION, **values, "mean": list(self.mean), "std": list(self.std)}
+
+    @classmethod
+    def from_dict(cls, values: dict) -> "ImageRecipe":
+        """
+        Recipe out of a dictionary made by `to_dict`.
+
+        Parameters
+        ----------
+        values : dict
+            Fields by name, and ``recipe_version``.
+
+        Returns
+        -------
+        ImageRecipe
+
+        Raises
+        ------
+        ValueError
+            If it was written by a later version of the package, or has fields that a recipe has not.
+        """
+        if not isinstance(values, dict):
+            raise TypeError(f"a recipe is a dictionary, not {type(values).__name__}")
+        version = values.get("recipe_version")
+        if version != _FORMAT_VERSION:
+            raise ValueError(
+                f"this image recipe has recipe_version {version!r}, but this galzoo_repr reads version "
+                f"{_FORMAT_VERSION}; update galzoo_repr"
+            )
+        known = {field.name for field in fields(cls)}
+        unknown = sorted(set(values) - known - {"recipe_version"})
+        if unknown:
+            raise ValueError(
+                f"an image recipe has no field {', '.join(unknown)}; it has {', '.join(sorted(known))}"
+            )
+        return cls(**{key: value for key, value in values.items() if key in known})
+
+    def fields_of_view(self, table: Table | SkyCoord, fov: u.Quantity | None = None) -> u.Quantity:
+        """
+        Field of view of each row of a catalogue.
+
+        Parameters
+        ----------
+        table : astropy.table.Table or astropy.coordinates.SkyCoord
+            Catalogue. The Galaxy Zoo rule looks for radii under the names in
+            `galzoo_repr.images.RADIUS_COLUMNS`.
+        fov : astropy.units.Quantity, optional
+            One angle for all rows or one per row, instead of the rule.
+
+        Returns
+        -------
+        astropy.units.Quantity
+            ``(n,)`` arcsec, float64; NaN where the radius, or the row's own `fov`, is missing or not
+            positive.
+
+        Raises
+        ------
+        TypeError
+            If `fov` is not an angle.
+        ValueError
+            If the rule needs radii, and the catalogue has none.
+        """
+        if fov is not None:
+            return checked_fov(fov, len(table))
+        if self.fov_rule == "fixed":
+            return np.full(len(table), self.fov) * u.arcsec
+        radii = None if isinstance(table, SkyCoord) else radius_columns(table)
+        if radii is None:
+            names = ", ".join("/".join(filter(None, pair)) for pair in RADIUS_COLUMNS)
+            raise ValueError(
+                "the catalogue has no column with the radii of galaxies, which decide how wide a field to cut "
+                f"out: give fov, such as fov=30 * u.arcsec, or name a column one of {names}"
+            )
+        return galaxy_zoo_fields(*radii)
+
+    def request(self, fov: u.Quantity) -> tuple[np.ndarray, u.Quantity]:
+        """
+        Size and scale of the cutout to ask for: native pixels up to `max_pixels`, coarser ones beyond.
+
+        Parameters
+        ----------
+        fov : astropy.units.Quantity
+            Field of view, of any shape.
+
+        Returns
+        -------
+        size : numpy.ndarray or int
+            Pixels on each side; 0 where `fov` is NaN.
+        pixel_scale : astropy.units.Quantity
+            Arcsec per pixel, of the same shape.
+
+        Notes
+        -----
+        As Galaxy Zoo DECaLS asked the viewer for its FITS files (https://github.com/zooniverse/decals).
+
+        Examples
+        --------
+        >>> from astropy import units as u
+        >>> from galzoo_repr.images import ImageRecipe
+        >>> size, scale = ImageRecipe().request([60.0, 600.0] * u.arcsec)
+        >>> size
+        array([230, 512])
+        >>> scale
+        <Quantity [0.262   , 1.171875] arcsec>
+        """
+        if not isinstance(fov, u.Quantity) or not fov.unit.is_equivalent(u.arcsec):
+            raise TypeError(f"fov must be an angle such as 30 * u.arcsec, not {fov!r}")
+        angle = np.asarray(fov.to_value(u.arcsec), dtype=float)
+        # The small number keeps 10 native pixels 10, whatever the rounding of the division.
+        native = np.ceil(angle / self.pixel_scale - 1e-9)
+        wide = native >= self.max_pixels
+        scale = np.where(wide, angle / self.max_pixels, self.pixel_scale) * u.arcsec
+        size = np.where(np.isnan(angle), 0, np.where(wide, self.max_pixels, native)).astype(int)
+        return (int(size), scale) if angle.ndim == 0 else (size, scale)
+
+    def from_bands(self, bands: torch.Tensor) -> torch.Tensor:
+        """
+        Model input out of calibrated bands: crop, stretch, resize, channels, range.
+
+        Parameters
+        ----------
+        bands : torch.Tensor
+            ``(B, bands, H, W)`` float fluxes in the order of `bands`, nanomaggies per native pixel, first row
+            south.
+
+        Returns
+        -------
+        torch.Tensor
+            ``(B, channels, size, size)`` float32 on the same device.
+        """
+        if bands.ndim != 4 or bands.shape[1] != len(self.bands):
+            raise ValueError(
+                f"bands has shape {tuple(bands.shape)}, but this recipe takes (B, {len(self.bands)}, H, W)"
+            )
+        if self.north_up:
+            bands = bands.flip(-2)
+        bands = central_crop(bands, self.crop).float()
+        if self.stretch == "none":
+            return self._in_range(resize(torch.nan_to_num(bands, posinf=0.0, neginf=0.0), self.size))
+        return self._from_colour(_STRETCHES[self.stretch](bands))
+
+    def from_rgb(self, images: torch.Tensor) -> torch.Tensor:
+        """
+        Model input out of colour images: crop, resize, channels, range.
+
+        Parameters
+        ----------
+        images : torch.Tensor
+            ``(B, 3, H, W)`` uint8 in 0 to 255, or floating point in 0 to 1; first row north.
+
+        Returns
+        -------
+        torch.Tensor
+            ``(B, channels, size, size)`` float32 on the same device.
+        """
+        if images.ndim != 4 or images.shape[1] != 3:
+            raise ValueError(f"images has shape {tuple(images.shape)}, but colour images are (B, 3, H, W)")
+        if self.stretch == "none":
+            raise ValueError(
+                "this recipe takes fluxes (stretch='none'), not colour images; give FITS cutouts"
+            )
+        images = central_crop(images, self.crop)
+        if images.dtype == torch.uint8:
+            images = images.float().div_(255)
+        elif not images.dtype.is_floating_point:
+            raise TypeError(
+                f"colour images are uint8 in 0 to 255 or floating point in 0 to 1, not {images.dtype}"
+            )
+        return self._from_colour(images.float())
+
+    def prepare(self, images: Sequence[ImageData], device: torch.device | str = "cpu") -> torch.Tensor:
+        """
+        Model input out of images of any size and kind, in their order.
+
+        Parameters
+        ----------
+        images : sequence of ImageData
+            As read by `read_image`, with pixels.
+        device : torch.device or str
+            Where to stretch and resize.
+
+        Returns
+        -------
+        torch.Tensor
+            ``(B, channels, size, size)`` float32 on `device`.
+        """
+        result = torch.empty((len(images), self.channels, self.size, self.size), device=device)
+        groups: dict[tuple, list[int]] = {}
+        for row, image in enumerate(images):
+            groups.setdefault((image.kind, image.pixels.shape), []).append(row)
+        for (kind, _), rows in groups.items():
+            stack = np.stack([images[row].pixels for row in rows])
+            pixels = torch.from_numpy(stack).to(device)
+            if kind == "bands":
+                result[rows] = self.from_bands(pixels)
+            else:
+                result[rows] = self.from_rgb(pixels.permute(0, 3, 1, 2))
+        return result
+
+    def _from_colour(self, images: torch.Tensor) -> torch.Tensor:
+        images = resize(images, self.size).clamp(0, 1)
+        return self._in_range(images.mean(dim=1, keepdim=True) if self.channels == 1 else images)
+
+    def _in_range(self, images: torch.Tensor) -> torch.Tensor:
+        if not any(self.mean) and all(value == 1 for value in self.std):
+            return images
+        return (images - images.new_tensor(self.mean).view(-1, 1, 1)) / images.new_tensor(self.std).view(
+            -1, 1, 1
+        )
+
+
+def _number(name: str, value: object, *, above: float = -math.inf, at_most: float = math.inf) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{name} must be a number, not {value!r}")
+    if not (math.isfinite(value) and above < value <= at_most):
+        raise ValueError(f"{name} must be above {above} and at most {at_most}, not {value!r}")
+    return float(value) + 0.0
+
+
+def _whole(name: str, value: object, low: int, high: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{name} must be a whole number, not {value!r}")
+    if not low <= value <= high:
+        raise ValueError(f"{name} must be from {low} to {high}, not {value}")
+    return int(value)
+
+
+def _per_channel(name: str, value: object, channels: int) -> tuple[float, ...]:
+    values = (
+        tuple(value)
+        if isinstance(value, (Sequence, np.ndarray)) and not isinstance(value, str)
+        else (value,) * channels
+    )
+    if len(values) != channels:
+        raise ValueError(f"{name} has {len(values)} values, but there are {channels} channels")
+    return tuple(_number(name, one) for one in values)
+
+
+def _canonical(value: object) -> object:
+    """Floats as text of 12 digits, which no machine and no file format rounds differently."""
+    if isinstance(value, float):
+        return format(value, ".12g")
+    return [_canonical(one) for one in value] if isinstance(value, tuple) else value
