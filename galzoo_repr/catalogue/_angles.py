@@ -1,0 +1,154 @@
+"""Columns of angles, in whatever form catalogues hold them, become degrees and a reason for each bad row."""
+
+import re
+
+import numpy as np
+from astropy import units as u
+from astropy.coordinates import Angle
+from astropy.utils.masked import Masked
+
+__all__ = ["column_degrees"]
+
+MASKED = "masked"
+MISSING = "missing"
+NOT_FINITE = "not a finite number"
+
+_MISSING_TEXT = {"", "-", "--", "---", "...", "n/a", "na", "nan", "none", "null"}
+
+# What catalogues write in place of a unit that astropy can parse; VizieR has "h:m:s" and "d:m:s".
+_DEGREE_NAMES = {"degree", "degrees", "degs", "degr", "decimal degrees", "d:m:s"}
+_HOUR_NAMES = {"hour", "hours", "hr", "hrs", "h:m:s", "hms"}
+
+_SEXAGESIMAL = re.compile(
+    r"([+-]?)\s*(\d{1,3})\s*([hd:°\s])\s*(\d{1,2})(?:\s*[m:'′\s]\s*(\d{1,2}(?:\.\d*)?)\s*(?:s|\"|″|'')?|\s*[m'′]?)"
+)
+
+
+def column_degrees(column: object, name: str, *, hours: bool) -> tuple[np.ndarray, dict[int, str]]:
+    """
+    Convert one column of angles to degrees.
+
+    Parameters
+    ----------
+    column : `~astropy.table.Column`, `~astropy.units.Quantity` or `~numpy.ndarray`
+        One angle per row: numbers (degrees unless a unit says otherwise) or text. Text with several fields is
+        sexagesimal; text that is a single number is read like a number.
+    name : str
+        Name of the column, for messages.
+    hours : bool
+        Whether sexagesimal text counts hours (right ascension) rather than degrees (declination). An
+        ``h`` or ``d`` within the text, or a unit of degrees on the column, overrides this.
+
+    Returns
+    -------
+    degrees : `~numpy.ndarray`
+        float64, shape (n,), NaN where there is no finite angle.
+    reasons : dict
+        Row number to what is wrong with it, for every row that is NaN.
+
+    Raises
+    ------
+    ValueError
+        If the column is not one angle per row, or its unit is not one of angle.
+    """
+    values, mask = _split_mask(column)
+    if values.ndim != 1:
+        raise ValueError(
+            f"column {name!r} has shape {values.shape}; a position needs one number or text per row."
+        )
+    unit = _angle_unit(getattr(column, "unit", None), name)
+    if values.dtype.kind in "iuf":
+        degrees = values.astype(np.float64)
+        if unit is not None:
+            degrees = (degrees * unit).to_value(u.deg)
+        reasons = {}
+    elif values.dtype.kind in "USO":
+        degrees, reasons = _text_degrees(values, mask, unit, hours=hours)
+    else:
+        raise ValueError(
+            f"column {name!r} has dtype {values.dtype}; a position is numbers (degrees, or with a unit) or "
+            "sexagesimal text."
+        )
+    bad = ~np.isfinite(degrees)
+    degrees[bad | mask] = np.nan
+    for row in np.flatnonzero(bad):
+        reasons.setdefault(int(row), NOT_FINITE)
+    reasons.update(dict.fromkeys(np.flatnonzero(mask).tolist(), MASKED))
+    return degrees, reasons
+
+
+def _split_mask(column: object) -> tuple[np.ndarray, np.ndarray]:
+    """Values and mask as plain arrays, of any of numpy's and astropy's masked kinds."""
+    if isinstance(column, Masked):
+        values, mask = np.asarray(column.unmasked), np.asarray(column.mask)
+    else:
+        values, mask = np.ma.getdata(column), np.ma.getmaskarray(column)
+        values = np.asarray(values.value if isinstance(values, u.Quantity) else values)
+    return values, np.array(mask)
+
+
+def _angle_unit(unit: u.UnitBase | None, name: str) -> u.UnitBase | None:
+    """Find the unit in which the numbers of a column are angles, None when it has no unit."""
+    if unit is None:
+        return None
+    text = str(unit).strip().strip("\"'").lower()
+    if text == "":
+        return None
+    if text in _DEGREE_NAMES:
+        return u.deg
+    if text in _HOUR_NAMES or unit == u.hour:
+        return u.hourangle
+    if isinstance(unit, u.UnrecognizedUnit) or not unit.is_equivalent(u.deg):
+        raise ValueError(
+            f"column {name!r} has unit {str(unit)!r}, which is not one of angle; "
+            "set its unit to deg, rad or hourangle."
+        )
+    return unit
+
+
+def _text_degrees(
+    values: np.ndarray, mask: np.ndarray, unit: u.UnitBase | None, *, hours: bool
+) -> tuple[np.ndarray, dict[int, str]]:
+    """Degrees of text, or of a mix of numbers and text, row by row."""
+    number_unit = (1.0 * (unit or u.deg)).to_value(u.deg)
+    colon_factor = 15.0 if hours and unit in (None, u.hourangle) else 1.0
+    degrees = np.full(len(values), np.nan)
+    reasons: dict[int, str] = {}
+    for row, value in enumerate(values.tolist()):
+        if mask[row]:
+            continue
+        if isinstance(value, bytes):
+            value = value.decode("utf-8", "replace")
+        if value is None or (isinstance(value, str) and value.strip().lower() in _MISSING_TEXT):
+            reasons[row] = MISSING
+            continue
+        try:
+            degrees[row] = float(value) * number_unit
+            continue
+        except (TypeError, ValueError):
+            pass
+        try:
+            degrees[row] = _sexagesimal_degrees(str(value), colon_factor)
+        except ValueError as error:
+            reasons[row] = str(error)
+    return degrees, reasons
+
+
+def _sexagesimal_degrees(text: str, colon_factor: float) -> float:
+    """Degrees of one sexagesimal text; astropy judges whatever is not of the common form."""
+    text = text.strip().replace("−", "-")
+    match = _SEXAGESIMAL.fullmatch(text)
+    if match is None:
+        unit = u.hourangle if colon_factor == 15.0 else u.deg
+        try:
+            return Angle(text, unit=unit).deg
+        except (ValueError, u.UnitsError, TypeError) as error:
+            raise ValueError(f"cannot read {text!r} as an angle") from error
+    sign, whole, separator, minutes, seconds = match.groups()
+    minutes, seconds = int(minutes), float(seconds or 0)
+    # Rounded catalogues do write 60 seconds; astropy reads them as the next minute, and so do we.
+    if minutes >= 60 or seconds > 60:
+        raise ValueError(f"cannot read {text!r} as an angle: minutes and seconds go to 60")
+    factor = {"h": 15.0, "d": 1.0, "°": 1.0}.get(separator, colon_factor)
+    degrees = factor * (int(whole) + minutes / 60 + seconds / 3600)
+    return -degrees if sign == "-" else degrees

@@ -1,0 +1,149 @@
+"""Columns onto a catalogue: the same class and rows, the old data shared, the input untouched."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from astropy import units as u
+from astropy.coordinates import BaseCoordinateFrame, SkyCoord
+from astropy.table import Column, QTable, Row, Table
+
+from galzoo_repr.catalogue._provenance import record_provenance
+
+__all__ = ["as_table", "with_columns"]
+
+
+def as_table(catalogue: Table | SkyCoord) -> Table:
+    """
+    Give a catalogue as a table of one's own whose columns share the data of the original.
+
+    Columns may be added to or replaced in the result, and its meta changed; the original stays as it is.
+
+    Parameters
+    ----------
+    catalogue : `~astropy.table.Table`, `~astropy.table.QTable` or `~astropy.coordinates.SkyCoord`
+        A scalar SkyCoord is a catalogue of one row.
+
+    Returns
+    -------
+    `~astropy.table.Table`
+        Of the same class as the input; a `~astropy.table.QTable` with the column ``coords`` for a SkyCoord.
+
+    Raises
+    ------
+    TypeError
+        If ``catalogue`` is something else.
+    ValueError
+        If a SkyCoord has more than one dimension.
+
+    Examples
+    --------
+    >>> from astropy.coordinates import SkyCoord
+    >>> from galzoo_repr.catalogue import as_table
+    >>> as_table(SkyCoord([10, 20], [1, 2], unit="deg")).colnames
+    ['coords']
+    """
+    if isinstance(catalogue, Table):
+        return catalogue.copy(copy_data=False)
+    if isinstance(catalogue, SkyCoord | BaseCoordinateFrame):
+        coords = SkyCoord(catalogue)
+        if coords.isscalar:
+            coords = coords.reshape(1)
+        if coords.ndim != 1:
+            raise ValueError(
+                f"the coordinates have shape {coords.shape}; "
+                "one position per row is needed, as .ravel() gives."
+            )
+        table = QTable({"coords": coords})
+        table["coords"].info.description = "Position as given"
+        return table
+    raise TypeError(_not_a_catalogue(catalogue))
+
+
+def _not_a_catalogue(given: object) -> str:
+    allowed = "a catalogue is an astropy Table, QTable or SkyCoord"
+    if isinstance(given, Row):
+        return f"got one Row of a table; {allowed}. Use table[i:i + 1] for a table of that row alone."
+    if isinstance(given, str) or hasattr(given, "__fspath__"):
+        return (
+            f"got the path {str(given)!r}; {allowed}. Use galzoo_repr.catalogue.read_catalogue(path) first."
+        )
+    if type(given).__name__ == "DataFrame":
+        return f"got a DataFrame; {allowed}. Use astropy.table.Table.from_pandas(frame) first."
+    return f"got {type(given).__name__}; {allowed}."
+
+
+def with_columns(
+    catalogue: Table | SkyCoord,
+    columns: Mapping[str, Column | u.Quantity | SkyCoord | np.ndarray],
+    *,
+    overwrite: bool = False,
+    provenance: Mapping[str, object] | None = None,
+    call: str = "",
+) -> Table:
+    """
+    Put columns onto a catalogue.
+
+    Parameters
+    ----------
+    catalogue : `~astropy.table.Table`, `~astropy.table.QTable` or `~astropy.coordinates.SkyCoord`
+        Left as it is, meta included.
+    columns : mapping of str to Column, Quantity, SkyCoord or array
+        Name and values of each new column, as many values as rows. Unit, description and meta come along.
+    overwrite : bool, optional
+        Whether a column that exists may be replaced; it keeps its place.
+    provenance : mapping, optional
+        Facts to record with `record_provenance`.
+    call : str, optional
+        Name of the function that computed the columns; needed with ``provenance``.
+
+    Returns
+    -------
+    `~astropy.table.Table`
+        Of the class of ``catalogue``, with the same rows in the same order, sharing the data of its columns.
+
+    Raises
+    ------
+    ValueError
+        If a column exists and ``overwrite`` is false, or has another number of rows.
+
+    Examples
+    --------
+    >>> from astropy.table import Column, Table
+    >>> from galzoo_repr.catalogue import with_columns
+    >>> galaxies = Table({"ra": [10.0, 20.0], "dec": [1.0, 2.0]})
+    >>> scored = with_columns(galaxies, {"similarity": Column([0.9, 0.1], description="Cosine similarity")})
+    >>> scored.colnames, galaxies.colnames
+    (['ra', 'dec', 'similarity'], ['ra', 'dec'])
+    """
+    table = as_table(catalogue)
+    taken = [name for name in columns if name in table.colnames]
+    if taken and not overwrite:
+        raise ValueError(
+            f"the catalogue already has {', '.join(map(repr, taken))}; "
+            "pass overwrite=True to replace, or choose another name."
+        )
+    for name, values in columns.items():
+        if np.shape(values)[:1] != (len(table),):
+            raise ValueError(
+                f"column {name!r} has shape {np.shape(values)} for a catalogue of {len(table)} rows; "
+                "it needs one value, or one array, per row."
+            )
+    for name, values in columns.items():
+        # A mixin (Quantity, SkyCoord) would otherwise be taken in itself, and renamed.
+        own = values if isinstance(values, Column) or type(values) is np.ndarray else _own(values)
+        if name in table.colnames:
+            table.replace_column(name, own, copy=False)
+        else:
+            table.add_column(own, name=name, copy=False)
+    if provenance is not None:
+        record_provenance(table, call, provenance)
+    return table
+
+
+def _own(values: object) -> object:
+    """Give a view of a mixin column with its description and meta."""
+    if isinstance(values, u.Quantity):
+        view = values.view()
+        view.info = values.info
+        return view
+    return values.copy() if hasattr(values, "copy") else values

@@ -1,0 +1,264 @@
+"""Positions on the sky out of any catalogue: where each galaxy is, or why that cannot be known."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from astropy import units as u
+from astropy.coordinates import BaseCoordinateFrame, ConvertError, SkyCoord
+from astropy.table import Table
+
+from galzoo_repr.catalogue._angles import MASKED, NOT_FINITE, column_degrees
+from galzoo_repr.catalogue._columns import as_table
+
+__all__ = ["SkyPositions", "sky_positions"]
+
+# Names under which surveys, VizieR, SExtractor, Gaia, Pan-STARRS, Rubin and ObsCore give ICRS or J2000
+# positions. Looked for in this order, ignoring case.
+USUAL_NAMES = (
+    ("ra", "dec"),
+    ("ra_icrs", "de_icrs"),
+    ("raj2000", "dej2000"),
+    ("_raj2000", "_dej2000"),
+    ("ra_j2000", "dec_j2000"),
+    ("raj2000", "decj2000"),
+    ("ra_icrs", "dec_icrs"),
+    ("_ra_icrs", "_de_icrs"),
+    ("_ra.icrs", "_de.icrs"),
+    ("_ra", "_de"),
+    ("ra", "de"),
+    ("target_ra", "target_dec"),
+    ("mean_fiber_ra", "mean_fiber_dec"),
+    ("ra_deg", "dec_deg"),
+    ("radeg", "decdeg"),
+    ("radeg", "dedeg"),
+    ("ra_d", "dec_d"),
+    ("ra2000", "dec2000"),
+    ("ra2000", "de2000"),
+    ("alpha_j2000", "delta_j2000"),
+    ("alphawin_j2000", "deltawin_j2000"),
+    ("alphapeak_j2000", "deltapeak_j2000"),
+    ("alpha_sky", "delta_sky"),
+    ("right_ascension", "declination"),
+    ("right ascension", "declination"),
+    ("rightascension", "declination"),
+    ("s_ra", "s_dec"),
+    ("coord_ra", "coord_dec"),
+    ("ramean", "decmean"),
+    ("rastack", "decstack"),
+    ("objra", "objdec"),
+    ("alpha", "delta"),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class SkyPositions:
+    """
+    ICRS positions of the rows of a catalogue.
+
+    Attributes
+    ----------
+    ra, dec : `~numpy.ndarray`
+        float64 degrees, shape (n,), right ascension in [0, 360); NaN where the row has no usable position.
+    valid : `~numpy.ndarray`
+        bool, shape (n,).
+    reason : `~numpy.ndarray`
+        Text (object array), shape (n,): why a row has no usable position, empty where it has one.
+    """
+
+    ra: np.ndarray
+    dec: np.ndarray
+    valid: np.ndarray
+    reason: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.ra)
+
+    @cached_property
+    def skycoord(self) -> SkyCoord:
+        """All rows as one `~astropy.coordinates.SkyCoord`, NaN where a row has no usable position."""
+        return SkyCoord(self.ra * u.deg, self.dec * u.deg, frame="icrs")
+
+
+def sky_positions(
+    catalogue: Table | SkyCoord, *, coords: str | tuple[str, str] | SkyCoord | None = None
+) -> SkyPositions:
+    """
+    Find the position of every row of a catalogue, in ICRS.
+
+    A column of `~astropy.coordinates.SkyCoord` in any frame comes first. Without one, a pair of columns
+    under one of the usual names (``ra``/``dec``, ``RAJ2000``/``DEJ2000``, ``TARGET_RA``/``TARGET_DEC``,
+    ``ALPHA_J2000``/``DELTA_J2000``, ..., in any case) is taken as ICRS: numbers without a unit are degrees,
+    sexagesimal text counts hours in right ascension and degrees in declination, text that is one plain
+    number is degrees. Last, columns that a VOTable marks with the UCDs ``pos.eq.ra;meta.main`` and
+    ``pos.eq.dec;meta.main``.
+
+    Right ascension may run from -360 to 360 degrees and is wrapped to [0, 360). A row whose position is
+    masked, missing, not finite, unreadable or off the sphere is not valid; it does not stop the others.
+
+    Parameters
+    ----------
+    catalogue : `~astropy.table.Table`, `~astropy.table.QTable` or `~astropy.coordinates.SkyCoord`
+        One position per row; a scalar SkyCoord is one row.
+    coords : str, tuple of two str or `~astropy.coordinates.SkyCoord`, optional
+        Name of the SkyCoord column, names of the right ascension and declination columns, or the positions
+        themselves, one per row.
+
+    Returns
+    -------
+    SkyPositions
+        As many positions as the catalogue has rows, in the same order.
+
+    Raises
+    ------
+    TypeError
+        If ``catalogue`` or ``coords`` is something else.
+    ValueError
+        If no position columns are found, several could be meant, or the named ones hold no angles.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from galzoo_repr.catalogue import sky_positions
+    >>> galaxies = Table({"RAJ2000": ["10:00:00", ""], "DEJ2000": ["+02:30:00", "+01:00:00"]})
+    >>> positions = sky_positions(galaxies)
+    >>> positions.ra, positions.dec
+    (array([150.,  nan]), array([2.5, nan]))
+    >>> positions.reason[1]
+    'RAJ2000: missing'
+    """
+    table = as_table(catalogue)
+    if coords is None:
+        coords = _find_columns(table)
+    if isinstance(coords, str):
+        coords = _skycoord_column(table, coords)
+    if isinstance(coords, SkyCoord | BaseCoordinateFrame):
+        positions = _from_skycoord(coords)
+    else:
+        positions = _from_pair(table, coords)
+    if len(positions) != len(table):
+        raise ValueError(f"coords holds {len(positions)} positions for a catalogue of {len(table)} rows.")
+    return positions
+
+
+def _find_columns(table: Table) -> str | tuple[str, str]:
+    """Name of the SkyCoord column, or names of the right ascension and declination columns."""
+    skycoords = [n for n in table.colnames if isinstance(table[n], SkyCoord | BaseCoordinateFrame)]
+    if len(skycoords) == 1:
+        return skycoords[0]
+    if skycoords:
+        raise ValueError(
+            f"the catalogue has {len(skycoords)} columns of sky coordinates, {', '.join(skycoords)}; "
+            f"say which one is meant, such as coords={skycoords[0]!r}."
+        )
+    spellings: dict[str, list[str]] = {}
+    for name in table.colnames:
+        spellings.setdefault(name.strip().lower(), []).append(name)
+    for ra, dec in USUAL_NAMES:
+        if ra in spellings and dec in spellings:
+            return _one_spelling(spellings[ra], spellings[dec])
+    main = [_with_ucd(table, f"pos.eq.{axis};meta.main") for axis in ("ra", "dec")]
+    if all(len(names) == 1 for names in main):
+        return main[0][0], main[1][0]
+    raise ValueError(_no_positions(table))
+
+
+def _one_spelling(ra_names: list[str], dec_names: list[str]) -> tuple[str, str]:
+    """Settle the case of a pair of names, or refuse to guess."""
+    if len(ra_names) == len(dec_names) == 1:
+        return ra_names[0], dec_names[0]
+    raise ValueError(
+        f"the catalogue has positions several times, in {', '.join(ra_names + dec_names)}; "
+        f"say which are meant, such as coords=({ra_names[0]!r}, {dec_names[0]!r})."
+    )
+
+
+def _with_ucd(table: Table, ucd: str) -> list[str]:
+    return [n for n in table.colnames if str((table[n].info.meta or {}).get("ucd", "")).lower() == ucd]
+
+
+def _no_positions(table: Table) -> str:
+    if not table.colnames:
+        return (
+            "the catalogue has no columns, so no positions; it needs a SkyCoord column or ra and dec columns."
+        )
+    found = ", ".join(table.colnames[:20]) + (", ..." if len(table.colnames) > 20 else "")
+    return (
+        "found no positions in the catalogue: it has neither a SkyCoord column nor right ascension and "
+        f"declination under a usual name (ra and dec, RAJ2000 and DEJ2000, ...). Its columns are {found}. "
+        "Name the right ones with coords=(ra_name, dec_name), or give coords=SkyCoord(...); "
+        "positions in another frame (Galactic, B1950) need a SkyCoord."
+    )
+
+
+def _skycoord_column(table: Table, name: str) -> SkyCoord:
+    if name not in table.colnames:
+        raise ValueError(f"coords={name!r} is not a column; the columns are {', '.join(table.colnames)}.")
+    column = table[name]
+    if not isinstance(column, SkyCoord | BaseCoordinateFrame):
+        raise ValueError(
+            f"column {name!r} holds {type(column).__name__}, not sky coordinates; "
+            "for right ascension and declination give two names, coords=(ra_name, dec_name)."
+        )
+    return column
+
+
+def _from_skycoord(coords: SkyCoord | BaseCoordinateFrame) -> SkyPositions:
+    """Transform to ICRS, keeping masks, which a transformation by itself would lose under some frames."""
+    coords = SkyCoord(coords)
+    if coords.isscalar:
+        coords = coords.reshape(1)
+    if coords.ndim != 1:
+        raise ValueError(
+            f"the coordinates have shape {coords.shape}; one position per row is needed, as .ravel() gives."
+        )
+    try:
+        with np.errstate(invalid="ignore"):
+            icrs = coords.icrs
+    except ConvertError as error:
+        raise ValueError(f"cannot transform {coords.frame.name} coordinates to ICRS: {error}") from error
+    mask = np.broadcast_to(getattr(coords.data, "mask", False), len(icrs))
+    ra, dec = (
+        np.array(getattr(angle, "unmasked", angle).deg, dtype=np.float64) for angle in (icrs.ra, icrs.dec)
+    )
+    reasons = dict.fromkeys(np.flatnonzero(~(np.isfinite(ra) & np.isfinite(dec))).tolist(), NOT_FINITE)
+    reasons.update(dict.fromkeys(np.flatnonzero(mask).tolist(), MASKED))
+    return _positions(ra, dec, reasons)
+
+
+def _from_pair(table: Table, names: tuple[str, str]) -> SkyPositions:
+    """Read right ascension and declination columns and judge each row."""
+    if not (isinstance(names, tuple | list) and len(names) == 2 and all(isinstance(n, str) for n in names)):
+        raise TypeError(
+            f"coords is {names!r}; it must be the name of a SkyCoord column, "
+            "a pair (ra_name, dec_name), or a SkyCoord."
+        )
+    for name in names:
+        if name not in table.colnames:
+            raise ValueError(
+                f"{name!r} of coords is not a column; the columns are {', '.join(table.colnames)}."
+            )
+    (ra, ra_reasons), (dec, dec_reasons) = (
+        column_degrees(table[name], name, hours=hours)
+        for name, hours in zip(names, (True, False), strict=True)
+    )
+    reasons = {row: f"{names[1]}: {why}" for row, why in dec_reasons.items()}
+    reasons.update({row: f"{names[0]}: {why}" for row, why in ra_reasons.items()})
+    for row in np.flatnonzero(np.abs(dec) > 90).tolist():
+        reasons.setdefault(row, f"{names[1]}: declination {dec[row]:g} deg is outside -90 to 90")
+    for row in np.flatnonzero(np.abs(ra) > 360).tolist():
+        reasons.setdefault(row, f"{names[0]}: right ascension {ra[row]:g} deg is outside -360 to 360")
+    return _positions(ra, dec, reasons)
+
+
+def _positions(ra: np.ndarray, dec: np.ndarray, reasons: dict[int, str]) -> SkyPositions:
+    reason = np.full(len(ra), "", dtype=object)
+    valid = np.ones(len(ra), dtype=bool)
+    rows = np.fromiter(reasons, dtype=np.intp, count=len(reasons))
+    reason[rows] = list(reasons.values())
+    valid[rows] = False
+    ra[rows] = dec[rows] = np.nan
+    ra %= 360
+    # The remainder of a tiny negative angle rounds up to 360 itself.
+    ra[ra >= 360] = 0
+    return SkyPositions(ra, dec, valid, reason)

@@ -1,0 +1,115 @@
+"""Where columns came from, written so that every file format keeps some of it."""
+
+from collections.abc import Mapping
+from copy import deepcopy
+from datetime import UTC, datetime
+
+import numpy as np
+from astropy import units as u
+from astropy.table import Table
+
+__all__ = ["provenance", "record_provenance"]
+
+_NESTED = "galzoo_repr"
+
+# FITS keeps keys of at most eight upper-case characters; each of these is also a fact of the nested record.
+_FLAT_KEYS = {
+    "version": "GZRVERS",
+    "date": "GZRDATE",
+    "encoder": "GZRENC",
+    "encoder_digest": "GZRENCD",
+    "recipe_digest": "GZRRECIP",
+    "survey": "GZRSURV",
+    "layer": "GZRLAYER",
+    "route": "GZRROUTE",
+}
+
+
+def record_provenance(table: Table, call: str, facts: Mapping[str, object]) -> None:
+    """
+    Record in the meta of a table how one call computed its columns.
+
+    Written twice: as short upper-case keys, which FITS keeps (``GZRVERS`` package version, ``GZRDATE`` UTC
+    date, ``GZRENC`` and ``GZRENCD`` encoder and its digest, ``GZRRECIP`` digest of the image recipe,
+    ``GZRSURV``, ``GZRLAYER``, ``GZRROUTE`` survey, layer and route of the images; those of the latest call
+    that knew them), and with all facts under ``meta["galzoo_repr"][call]``.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        Changed in place.
+    call : str
+        Name of the function that computed the columns, such as ``"add_embeddings"``.
+    facts : mapping
+        What determined the result. ``encoder``, ``encoder_digest``, ``recipe_digest``, ``survey``,
+        ``layer`` and ``route`` get a short key too. Quantities are kept as text with their unit.
+
+    Raises
+    ------
+    ValueError
+        If ``call`` is empty.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from galzoo_repr.catalogue import provenance, record_provenance
+    >>> galaxies = Table({"ra": [10.0], "dec": [1.0]})
+    >>> record_provenance(galaxies, "add_embeddings", {"encoder": "bundled", "name": "embedding"})
+    >>> galaxies.meta["GZRENC"]
+    'bundled'
+    >>> provenance(galaxies, "add_embeddings")["name"]
+    'embedding'
+    """
+    if not call:
+        raise ValueError(
+            "call is empty; provenance is recorded under the name of the function, such as 'add_cutouts'."
+        )
+    # Here, because the package imports its rooms.
+    from galzoo_repr import __version__
+
+    record = {
+        "version": __version__,
+        "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S"),
+        **{str(key): _plain(value) for key, value in facts.items()},
+    }
+    for fact, key in _FLAT_KEYS.items():
+        if isinstance(record.get(fact), str):
+            table.meta[key] = record[fact]
+    nested = table.meta.get(_NESTED)
+    table.meta[_NESTED] = {**(nested if isinstance(nested, Mapping) else {}), call: record}
+
+
+def provenance(table: Table, call: str) -> dict:
+    """
+    Look up what `record_provenance` recorded of a call.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        A catalogue that the package computed columns for.
+    call : str
+        Name of the function, such as ``"add_embeddings"``.
+
+    Returns
+    -------
+    dict
+        A copy of the facts, with ``version`` and ``date``; empty if the table records nothing of this call.
+    """
+    nested = table.meta.get(_NESTED)
+    record = nested.get(call) if isinstance(nested, Mapping) else None
+    return deepcopy(dict(record)) if record else {}
+
+
+def _plain(value: object) -> object:
+    """Reduce a value to what YAML, JSON and every reader of them understand."""
+    if isinstance(value, u.Quantity) and value.isscalar:
+        return str(value)
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item) for item in value]
+    return value if isinstance(value, bool | int | float | str | None) else str(value)
