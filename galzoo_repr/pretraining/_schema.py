@@ -1,0 +1,567 @@
+"""Question trees: what volunteers are asked, in which order, and in which columns their votes are."""
+
+import os
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+
+__all__ = ["Question", "Schema", "schema_names"]
+
+_QUESTION_KEYS = {"name", "text", "answers", "asked_after", "published", "campaign"}
+_SCHEMA_KEYS = {"name", "title", "campaign", "source", "questions"}
+
+
+@dataclass(frozen=True)
+class Question:
+    """
+    One question and its possible answers.
+
+    Parameters
+    ----------
+    name : str
+        Name, such as ``"bar"``.
+    answers : tuple of str
+        Possible answers, at least two.
+    campaign : str
+        Suffix that tells campaigns apart which ask the same, such as ``"dr5"``; may be empty.
+    asked_after : tuple of str
+        Columns of the answers after which the question is asked, all of one other question. Empty: asked of
+        everybody.
+    text : str
+        The question in words.
+    published : tuple of str
+        Column prefixes of the answers in the published catalogue, where these differ from ``columns``.
+    """
+
+    name: str
+    answers: tuple[str, ...]
+    campaign: str = ""
+    asked_after: tuple[str, ...] = ()
+    text: str = ""
+    published: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.name or not isinstance(self.name, str):
+            raise ValueError(f"A question needs a name, not {self.name!r}.")
+        if len(self.answers) < 2:
+            raise ValueError(
+                f"Question {self.name!r} has {len(self.answers)} answer(s); it needs at least two."
+            )
+        if repeated := _repeated(self.answers):
+            raise ValueError(
+                f"Question {self.name!r} has the answer(s) {', '.join(repeated)} more than once."
+            )
+        if self.published and len(self.published) != len(self.answers):
+            raise ValueError(
+                f"Question {self.name!r} has {len(self.answers)} answers but "
+                f"{len(self.published)} published columns."
+            )
+
+    @property
+    def label(self) -> str:
+        """Name and campaign, as in the columns: ``"bar-dr5"``."""
+        return f"{self.name}-{self.campaign}" if self.campaign else self.name
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the vote columns, one per answer: ``("bar-dr5_strong", ...)``."""
+        return tuple(f"{self.label}_{answer}" for answer in self.answers)
+
+
+@dataclass(frozen=True)
+class Schema:
+    """
+    A tree of questions, and the table columns in which the votes for each answer are counted.
+
+    Columns are named ``question-campaign_answer``, as Galaxy Zoo publishes them.
+
+    Parameters
+    ----------
+    name : str
+        Name of the schema.
+    questions : tuple of Question
+        The questions. Validated: labels and columns are unique, parents exist, there is no cycle.
+    title, source : str
+        What the schema describes and where it was published.
+
+    Raises
+    ------
+    ValueError
+        If the questions do not form a forest of questions.
+
+    Examples
+    --------
+    >>> from galzoo_repr.pretraining import Schema
+    >>> schema = Schema.from_dict({
+    ...     "name": "rings",
+    ...     "questions": [
+    ...         {"name": "disk", "answers": ["yes", "no"]},
+    ...         {"name": "ring", "answers": ["inner", "outer", "none"], "asked_after": "disk_yes"},
+    ...     ],
+    ... })
+    >>> print(schema)
+    rings (2 questions, 5 answers)
+    └─ disk: yes | no
+       └─ after yes: ring: inner | outer | none
+    >>> schema.columns
+    ('disk_yes', 'disk_no', 'ring_inner', 'ring_outer', 'ring_none')
+    """
+
+    name: str
+    questions: tuple[Question, ...]
+    title: str = field(default="", compare=False)
+    source: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        if not self.questions:
+            raise ValueError(f"Schema {self.name!r} has no question.")
+        if repeated := _repeated(question.label for question in self.questions):
+            raise ValueError(f"Schema {self.name!r} asks {', '.join(repeated)} more than once.")
+        if repeated := _repeated(self.columns):
+            raise ValueError(f"Schema {self.name!r} has the column(s) {', '.join(repeated)} more than once.")
+        for question in self.questions:
+            self._check_parent(question)
+        self._levels  # noqa: B018  looks for cycles
+
+    def _check_parent(self, question: Question) -> None:
+        unknown = [column for column in question.asked_after if column not in self._question_of]
+        if unknown:
+            raise ValueError(
+                f"Schema {self.name!r}: question {question.label!r} is asked after {', '.join(unknown)}, "
+                f"which is the answer of no question. The answers are {', '.join(self.columns)}."
+            )
+        parents = {self._question_of[column] for column in question.asked_after}
+        if len(parents) > 1:
+            raise ValueError(
+                f"Schema {self.name!r}: question {question.label!r} is asked after answers of several "
+                f"questions ({', '.join(sorted(parents))}); name answers of one question that lead to it."
+            )
+
+    # Ways to get one.
+
+    @classmethod
+    def load(cls, source: "str | os.PathLike | Mapping | Schema | Sequence") -> "Schema":
+        """
+        Make a schema from whatever describes one.
+
+        Parameters
+        ----------
+        source : str, path, mapping, Schema or sequence of these
+            Name of a schema that comes with the package (see `schema_names`), path of a TOML file, mapping
+            as for
+            `from_dict`, or several of these, whose union is returned.
+
+        Returns
+        -------
+        Schema
+
+        Raises
+        ------
+        ValueError
+            If there is no such schema or file, or it is not valid.
+        TypeError
+            If `source` is none of the above.
+        """
+        if isinstance(source, Schema):
+            return source
+        if isinstance(source, Mapping):
+            return cls.from_dict(source)
+        if isinstance(source, (str, os.PathLike)):
+            return cls._from_name_or_path(source)
+        if isinstance(source, Sequence) and source:
+            first, *others = (cls.load(each) for each in source)
+            return first.union(*others)
+        raise TypeError(
+            f"A schema is a name, a path to a TOML file, a mapping, a Schema or a list, not {source!r}."
+        )
+
+    @classmethod
+    def _from_name_or_path(cls, source: "str | os.PathLike") -> "Schema":
+        if str(source) in schema_names():
+            return cls.from_toml(
+                (files(__package__) / "schemas" / f"{source}.toml").read_text(encoding="utf-8")
+            )
+        path = Path(source).expanduser()
+        if not path.is_file():
+            raise ValueError(
+                f"There is no schema {str(source)!r}: neither a file nor one of {', '.join(schema_names())}."
+            )
+        return cls.from_toml(path.read_text(encoding="utf-8"), where=str(path))
+
+    @classmethod
+    def from_toml(cls, text: str, *, where: str = "the schema") -> "Schema":
+        """
+        Make a schema from the text of a TOML file.
+
+        Parameters
+        ----------
+        text : str
+            Keys ``name``, optionally ``title``, ``campaign`` and ``source``, and an array of tables
+            ``questions`` with the keys of `Question`.
+        where : str
+            What to call the text in an error message.
+
+        Returns
+        -------
+        Schema
+
+        Raises
+        ------
+        ValueError
+            If the text is not TOML or does not describe a schema.
+        """
+        try:
+            return cls.from_dict(tomllib.loads(text))
+        except tomllib.TOMLDecodeError as error:
+            raise ValueError(f"Cannot read {where} as TOML: {error}") from error
+
+    @classmethod
+    def from_dict(cls, description: Mapping) -> "Schema":
+        """
+        Make a schema from a mapping with the keys of the TOML form.
+
+        Parameters
+        ----------
+        description : mapping
+            ``{"name": ..., "campaign": ..., "questions": [{"name": ..., "answers": [...], "asked_after":
+            ...}, ...]}``.
+            ``asked_after`` names one answer or a list of them as ``question_answer``; the campaign may be
+            left out.
+
+        Returns
+        -------
+        Schema
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a key is missing, unknown or of the wrong type, or the schema is not valid.
+        """
+        _check_keys(description, _SCHEMA_KEYS, {"name", "questions"}, "schema")
+        if not isinstance(description["questions"], Sequence) or isinstance(description["questions"], str):
+            raise TypeError(f"`questions` is a list of tables, not {description['questions']!r}.")
+        campaign = description.get("campaign", "")
+        questions = tuple(_question_from_dict(each, campaign) for each in description["questions"])
+        return cls(
+            name=description["name"],
+            questions=tuple(_with_full_parents(each, questions) for each in questions),
+            title=description.get("title", ""),
+            source=description.get("source", ""),
+        )
+
+    def to_dict(self) -> dict:
+        """
+        Return plain lists and strings from which `from_dict` makes an equal schema.
+
+        Returns
+        -------
+        dict
+        """
+        questions = [
+            {
+                "name": question.name,
+                "campaign": question.campaign,
+                "text": question.text,
+                "answers": list(question.answers),
+                "asked_after": list(question.asked_after),
+                "published": list(question.published),
+            }
+            for question in self.questions
+        ]
+        return {"name": self.name, "title": self.title, "source": self.source, "questions": questions}
+
+    def union(self, *others: "Schema") -> "Schema":
+        """
+        Join the questions of several schemas, for a training run that mixes surveys.
+
+        Parameters
+        ----------
+        *others : Schema
+            Schemas of other campaigns. A question that several have in common must be the same in all.
+
+        Returns
+        -------
+        Schema
+
+        Raises
+        ------
+        ValueError
+            If two schemas give the same label to different questions.
+
+        Examples
+        --------
+        >>> from galzoo_repr.pretraining import Schema
+        >>> both = Schema.load("gz_decals_dr5").union(Schema.load("gz_rings"))
+        >>> len(both.questions), both.columns[-2:]
+        (11, ('ring_yes', 'ring_no'))
+        """
+        merged: dict[str, Question] = {}
+        for schema in (self, *others):
+            for question in schema.questions:
+                known = merged.setdefault(question.label, question)
+                if (known.answers, known.asked_after) != (question.answers, question.asked_after):
+                    raise ValueError(
+                        f"Schema {schema.name!r} and an earlier one have different questions of the name "
+                        f"{question.label!r}; give one of them another campaign."
+                    )
+        names = dict.fromkeys(schema.name for schema in (self, *others))
+        return Schema(name="+".join(names), questions=tuple(merged.values()))
+
+    def only(self, *labels: str) -> "Schema":
+        """
+        Keep some of the questions, such as those that a survey really asked.
+
+        Parameters
+        ----------
+        *labels : str
+            Questions to keep, by name or by label with campaign. One whose parent is left out counts as
+            asked of everybody.
+
+        Returns
+        -------
+        Schema
+
+        Raises
+        ------
+        ValueError
+            If there is no such question.
+        """
+        kept = [self[label] for label in labels]
+        columns = {column for question in kept for column in question.columns}
+        questions = tuple(
+            question if set(question.asked_after) <= columns else replace(question, asked_after=())
+            for question in self.questions
+            if question in kept
+        )
+        return Schema(name=f"{self.name}[{','.join(labels)}]", questions=questions, source=self.source)
+
+    # What is in it.
+
+    def __getitem__(self, label: str) -> Question:
+        matches = [each for each in self.questions if label in (each.label, each.name)]
+        exact = [each for each in matches if each.label == label]
+        if not matches or (len(matches) > 1 and not exact):
+            raise ValueError(
+                f"Schema {self.name!r} has {len(matches)} questions {label!r}; "
+                f"it has {', '.join(each.label for each in self.questions)}."
+            )
+        return (exact or matches)[0]
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """Vote columns of all answers, question by question."""
+        return tuple(column for question in self.questions for column in question.columns)
+
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        """Labels of the questions."""
+        return tuple(question.label for question in self.questions)
+
+    @cached_property
+    def question_index(self) -> np.ndarray:
+        """Which question each answer belongs to: int64, shape (n_answers,), ascending."""
+        counts = [len(question.answers) for question in self.questions]
+        return np.repeat(np.arange(len(self.questions)), counts)
+
+    @cached_property
+    def _question_of(self) -> dict[str, str]:
+        return {column: question.label for question in self.questions for column in question.columns}
+
+    def parent(self, question: "Question | str") -> Question | None:
+        """
+        Question whose answer leads to this one.
+
+        Parameters
+        ----------
+        question : Question or str
+            A question of this schema.
+
+        Returns
+        -------
+        Question or None
+            None for a question that everybody is asked.
+        """
+        question = self[question] if isinstance(question, str) else question
+        return self[self._question_of[question.asked_after[0]]] if question.asked_after else None
+
+    @cached_property
+    def _levels(self) -> dict[str, int]:
+        """Number of questions answered before each, which is finite only without cycles."""
+        levels = {}
+        for question in self.questions:
+            path = [question.label]
+            while (parent := self.parent(self[path[-1]])) is not None:
+                if parent.label in path:
+                    raise ValueError(
+                        f"Schema {self.name!r} asks in a circle: {' <- '.join([*path, parent.label])}."
+                    )
+                path.append(parent.label)
+            levels[question.label] = len(path) - 1
+        return levels
+
+    @cached_property
+    def questions_in_order(self) -> tuple[Question, ...]:
+        """The questions, each after the one that leads to it."""
+        return tuple(sorted(self.questions, key=lambda question: self._levels[question.label]))
+
+    # What follows from the tree.
+
+    def probability_asked(self, fractions: np.ndarray) -> np.ndarray:
+        """
+        Probability that a volunteer reaches each question.
+
+        Parameters
+        ----------
+        fractions : ndarray
+            Fraction of those asked who give each answer, shape (..., n_answers).
+
+        Returns
+        -------
+        ndarray
+            Shape (..., n_questions), in the order of ``questions``.
+        """
+        joint = self.joint_probability(fractions)
+        asked = np.ones((*joint.shape[:-1], len(self.questions)))
+        for i, question in enumerate(self.questions):
+            if question.asked_after:
+                asked[..., i] = joint[..., self._positions(question.asked_after)].sum(-1)
+        return asked
+
+    def joint_probability(self, fractions: np.ndarray) -> np.ndarray:
+        """
+        Probability that a volunteer reaches each answer and gives it.
+
+        The product of the fractions along the branch of the tree that leads to the answer.
+
+        Parameters
+        ----------
+        fractions : ndarray
+            Fraction of those asked who give each answer, shape (..., n_answers), in the order of ``columns``.
+
+        Returns
+        -------
+        ndarray
+            float64, shape (..., n_answers).
+
+        Raises
+        ------
+        ValueError
+            If the last axis is not that of the answers.
+
+        Examples
+        --------
+        >>> from galzoo_repr.pretraining import Schema
+        >>> schema = Schema.load("gz_decals_dr5").only("smooth-or-featured", "disk-edge-on")
+        >>> schema.joint_probability([0.2, 0.7, 0.1, 0.4, 0.6])
+        array([0.2 , 0.7 , 0.1 , 0.28, 0.42])
+        """
+        joint = np.array(fractions, dtype=float)
+        if joint.ndim == 0 or joint.shape[-1] != len(self.columns):
+            raise ValueError(
+                f"Fractions have shape {joint.shape}; the last axis must be the {len(self.columns)} answers "
+                f"of {self.name!r}."
+            )
+        for question in self.questions_in_order:
+            if question.asked_after:
+                asked = joint[..., self._positions(question.asked_after)].sum(-1, keepdims=True)
+                joint[..., self._positions(question.columns)] *= asked
+        return joint
+
+    def _positions(self, columns: Iterable[str]) -> list[int]:
+        return [self.columns.index(column) for column in columns]
+
+    # How it looks.
+
+    def __str__(self) -> str:
+        title = f": {self.title}" if self.title else ""
+        head = f"{self.name}{title} ({len(self.questions)} questions, {len(self.columns)} answers)"
+        return "\n".join([head, *self._branches(None, "")])
+
+    def _branches(self, parent: Question | None, indent: str) -> list[str]:
+        children = [question for question in self.questions if self.parent(question) == parent]
+        lines = []
+        for child in children:
+            last = child is children[-1]
+            after = (
+                " or ".join(
+                    a for a, c in zip(parent.answers, parent.columns, strict=True) if c in child.asked_after
+                )
+                if parent
+                else ""
+            )
+            lines.append(
+                f"{indent}{'└─' if last else '├─'} {f'after {after}: ' if after else ''}{child.label}: "
+                f"{' | '.join(child.answers)}"
+            )
+            lines += self._branches(child, indent + ("   " if last else "│  "))
+        return lines
+
+
+def schema_names() -> tuple[str, ...]:
+    """
+    Names of the schemas that come with the package.
+
+    Returns
+    -------
+    tuple of str
+
+    Examples
+    --------
+    >>> from galzoo_repr.pretraining import schema_names
+    >>> "gz_decals_dr5" in schema_names()
+    True
+    """
+    folder = files(__package__) / "schemas"
+    return tuple(
+        sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+    )
+
+
+def _question_from_dict(description: Mapping, campaign: str) -> Question:
+    if not isinstance(description, Mapping):
+        raise TypeError(f"A question is a table with a name and answers, not {description!r}.")
+    _check_keys(description, _QUESTION_KEYS, {"name", "answers"}, f"question {description.get('name')!r}")
+    answers, after = description["answers"], description.get("asked_after", ())
+    if isinstance(answers, str) or not all(isinstance(answer, str) for answer in answers):
+        raise TypeError(
+            f"The answers of question {description['name']!r} are a list of strings, not {answers!r}."
+        )
+    return Question(
+        name=description["name"],
+        answers=tuple(answers),
+        campaign=description.get("campaign", campaign),
+        asked_after=(after,) if isinstance(after, str) else tuple(after),
+        text=description.get("text", ""),
+        published=tuple(description.get("published", ())),
+    )
+
+
+def _with_full_parents(question: Question, questions: Iterable[Question]) -> Question:
+    """Write the answers after which a question is asked as columns, campaign included."""
+    short = {
+        f"{other.name}_{answer}": column
+        for other in questions
+        if other.campaign == question.campaign
+        for answer, column in zip(other.answers, other.columns, strict=True)
+    }
+    return replace(question, asked_after=tuple(short.get(each, each) for each in question.asked_after))
+
+
+def _check_keys(description: Mapping, allowed: set[str], required: set[str], what: str) -> None:
+    if missing := required - description.keys():
+        raise ValueError(f"The {what} lacks {', '.join(sorted(missing))}.")
+    if unknown := description.keys() - allowed:
+        raise ValueError(
+            f"The {what} has the unknown key(s) {', '.join(sorted(unknown))}; "
+            f"allowed are {', '.join(sorted(allowed))}."
+        )
+
+
+def _repeated(names: Iterable[str]) -> list[str]:
+    names = list(names)
+    return sorted({name for name in names if names.count(name) > 1})
