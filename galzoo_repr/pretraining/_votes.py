@@ -1,0 +1,201 @@
+"""Votes out of a table, checked before anything is trained on them."""
+
+import warnings
+
+import numpy as np
+from astropy.table import Table
+
+from galzoo_repr.exceptions import GalzooWarning
+from galzoo_repr.pretraining._schema import Schema
+
+__all__ = ["votes_from_fractions", "votes_from_table"]
+
+
+def votes_from_table(table: Table, schema: Schema) -> np.ndarray:
+    """
+    Read the vote counts of the answers of a schema.
+
+    Parameters
+    ----------
+    table : astropy.table.Table
+        Has the columns ``schema.columns``. NaN or masked: the question was not asked.
+    schema : Schema
+        Questions and their columns.
+
+    Returns
+    -------
+    ndarray
+        float32, shape (n_rows, n_answers); zero where a question was not asked.
+
+    Raises
+    ------
+    ValueError
+        If columns are missing, or votes are negative or infinite, or there is nothing to learn from: no
+        votes at all, or all for the same answer.
+    TypeError
+        If a column does not hold one number per row.
+
+    Warns
+    -----
+    GalzooWarning
+        If the votes look like fractions, or all votes on one of several questions are for the same answer.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from galzoo_repr.pretraining import Schema, votes_from_table
+    >>> votes_from_table(Table({"ring_yes": [3, 0], "ring_no": [1.0, float("nan")]}), Schema.load("gz_rings"))
+    array([[3., 1.],
+           [0., 0.]], dtype=float32)
+    """
+    _check_columns(table, schema)
+    votes = np.zeros((len(table), len(schema.columns)), dtype=np.float32)
+    for i, name in enumerate(schema.columns):
+        votes[:, i] = _one_column(table, name)
+    _check_something_to_learn(votes, schema)
+    return votes
+
+
+def votes_from_fractions(
+    table: Table,
+    schema: Schema,
+    *,
+    total: str,
+    counted: str = "_weighted_fraction",
+    fractions: str | None = None,
+) -> Table:
+    """
+    Make vote columns from published vote fractions.
+
+    Catalogues such as Galaxy Zoo 2 publish the fraction of those asked who gave each answer, and how many
+    volunteers saw the galaxy. The number asked each question follows from the tree.
+
+    Parameters
+    ----------
+    table : astropy.table.Table
+        Has the columns ``published + suffix`` of every answer, where ``published`` are the column prefixes
+        that the schema gives, or ``schema.columns`` where it gives none.
+    schema : Schema
+        For Galaxy Zoo 2, ``Schema.load("gz2")``.
+    total : str
+        Column of the number of volunteers.
+    counted : str
+        Suffix of the columns of the fractions that follow the volunteers down the tree.
+    fractions : str, optional
+        Suffix of the columns of the fractions to divide the votes by, such as ``"_debiased"``; `counted` by
+        default.
+
+    Returns
+    -------
+    Table
+        Shallow copy of the input with the columns ``schema.columns``, float32; NaN where fewer than one
+        volunteer was asked.
+
+    Raises
+    ------
+    ValueError
+        If columns are missing.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from galzoo_repr.pretraining import Schema, votes_from_fractions
+    >>> published = Table({"n": [40], "ring_yes_fraction": [0.25], "ring_no_fraction": [0.75]})
+    >>> made = votes_from_fractions(published, Schema.load("gz_rings"), total="n", counted="_fraction")
+    >>> made["ring_yes"][0], made["ring_no"][0]
+    (np.float32(10.0), np.float32(30.0))
+    """
+    names = [name for question in schema.questions for name in question.published or question.columns]
+    needed = [total, *(name + suffix for suffix in {counted, fractions or counted} for name in names)]
+    if missing := [name for name in needed if name not in table.colnames]:
+        raise ValueError(
+            f"The table lacks {_some(missing)}, from which the votes of {schema.name!r} are made."
+        )
+    down_the_tree = np.stack([_filled(table, name + counted) for name in names], axis=-1)
+    given = np.stack([_filled(table, name + (fractions or counted)) for name in names], axis=-1)
+    asked = _filled(table, total)[:, None] * schema.probability_asked(np.nan_to_num(down_the_tree))
+    shares = given / np.maximum(_sum_per_question(given, schema), 1e-6)
+    votes = np.where(asked >= 1, asked, np.nan)[:, schema.question_index] * shares
+    result = table.copy(copy_data=False)
+    for name, column in zip(schema.columns, votes.T.astype(np.float32), strict=True):
+        result[name] = column
+        result[name].description = "Votes for this answer, from published fractions; NaN where not asked"
+    return result
+
+
+def _check_columns(table: Table, schema: Schema) -> None:
+    missing = [name for name in schema.columns if name not in table.colnames]
+    if len(missing) == len(schema.columns):
+        raise ValueError(
+            f"The table has none of the vote columns of schema {schema.name!r} ({_some(missing)}). "
+            f"Its columns are {_some(table.colnames)}; is it another schema?"
+        )
+    if missing:
+        raise ValueError(
+            f"The table lacks the vote columns {_some(missing)} of schema {schema.name!r}. If a question was "
+            "never asked, fill its columns with NaN or use schema.only(...) with the questions that were."
+        )
+
+
+def _one_column(table: Table, name: str) -> np.ndarray:
+    column = table[name]
+    if getattr(column, "ndim", 1) != 1 or getattr(column, "dtype", np.dtype(object)).kind not in "iufb":
+        raise TypeError(
+            f"Vote column {name!r} must hold one number per row, not {getattr(column, 'dtype', column)}."
+        )
+    votes = _filled(table, name)
+    for wrong, what in ((votes < 0, "negative"), (np.isinf(votes), "infinite")):
+        if wrong.any():
+            rows = np.flatnonzero(wrong)
+            raise ValueError(
+                f"Vote column {name!r} is {what} in {len(rows)} row(s), the first {rows[:5].tolist()}; "
+                "votes are counts, NaN or masked where the question was not asked."
+            )
+    return np.nan_to_num(votes)
+
+
+def _filled(table: Table, name: str) -> np.ndarray:
+    column = np.ma.asarray(table[name])
+    return np.asarray(column.astype(float).filled(np.nan), dtype=float)
+
+
+def _sum_per_question(values: np.ndarray, schema: Schema) -> np.ndarray:
+    """Sum over the answers of the question, repeated for each of its answers."""
+    membership = np.equal.outer(schema.question_index, schema.question_index).astype(float)
+    return np.nan_to_num(values) @ membership
+
+
+def _check_something_to_learn(votes: np.ndarray, schema: Schema) -> None:
+    of_answer = votes.sum(axis=0, dtype=float)
+    if not of_answer.any():
+        raise ValueError(
+            f"There is not one vote on any question of schema {schema.name!r} in {len(votes)} row(s)."
+        )
+    answered = {label: [] for label in schema.labels}
+    for column, number, index in zip(schema.columns, of_answer, schema.question_index, strict=True):
+        if number:
+            answered[schema.labels[index]].append(column)
+    one_sided = [columns[0] for columns in answered.values() if len(columns) == 1]
+    if one_sided and all(len(columns) < 2 for columns in answered.values()):
+        raise ValueError(
+            f"All votes on each question are for one answer ({_some(one_sided)}): there is nothing to tell "
+            "apart. Add galaxies of other classes."
+        )
+    if one_sided:
+        warnings.warn(
+            f"All votes on some questions are for one answer ({_some(one_sided)}); they teach nothing.",
+            GalzooWarning,
+            stacklevel=4,
+        )
+    largest = _sum_per_question(votes, schema).max()
+    if largest <= 1.001 and not np.array_equal(votes, np.round(votes)):
+        warnings.warn(
+            "No question has more than one vote, and some have fractions of one: multiply fractions by the "
+            "number of volunteers, which says how far they can be trusted.",
+            GalzooWarning,
+            stacklevel=4,
+        )
+
+
+def _some(names: list[str], most: int = 6) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
