@@ -1,0 +1,188 @@
+"""A query galaxy that is not in the catalogue, embedded with the encoder and the recipe of the catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from astropy import units as u
+from astropy.coordinates import SkyCoord
+from astropy.table import QTable, Table
+
+from galzoo_repr._config import log
+from galzoo_repr.catalogue import provenance
+from galzoo_repr.similarity._query import Catalogue, Fetch
+
+if TYPE_CHECKING:
+    from galzoo_repr.images import ImageData
+
+__all__ = ["embed_images", "embed_positions"]
+
+
+def embed_positions(catalogue: Catalogue, coordinates: SkyCoord, fetch: Fetch) -> np.ndarray:
+    """
+    Fetch and embed galaxies at sky positions.
+
+    Parameters
+    ----------
+    catalogue : Catalogue
+        Whose encoder and recipe to use.
+    coordinates : astropy.coordinates.SkyCoord, shape (m,)
+        Positions.
+    fetch : Fetch
+        Options of the user.
+
+    Returns
+    -------
+    numpy.ndarray of float32, shape (m, d)
+
+    Raises
+    ------
+    ValueError
+        If the catalogue does not say which encoder made it, if the encoder at hand is another one, or if a
+        galaxy could not be fetched.
+    """
+    from galzoo_repr.encoders import add_embeddings
+
+    encoder = matching_encoder(catalogue, fetch)
+    log.info("Fetching %d query position(s) that the catalogue does not have.", len(coordinates))
+    embedded = add_embeddings(
+        QTable({"coords": coordinates}),
+        encoder=encoder,
+        fov=_field_of_view(catalogue, encoder, fetch),
+        survey=fetch.survey,
+        store=fetch.store,
+        device=fetch.device,
+        progress=False,
+    )
+    return _vectors(embedded, [c.to_string("decimal") for c in coordinates])
+
+
+def embed_images(catalogue: Catalogue, images: object, fetch: Fetch) -> np.ndarray:
+    """
+    Embed pictures of galaxies.
+
+    Parameters
+    ----------
+    catalogue : Catalogue
+        Whose encoder and recipe to use.
+    images : str, pathlib.Path, bytes, PIL.Image.Image, numpy.ndarray, or sequence of str or pathlib.Path
+        Files, encoded bytes, or one RGB image of shape (height, width, 3).
+    fetch : Fetch
+        Options of the user.
+
+    Returns
+    -------
+    numpy.ndarray of float32, shape (m, d)
+
+    Raises
+    ------
+    ValueError
+        If a file cannot be read, or as for `embed_positions`.
+    """
+    from galzoo_repr.images import read_image
+
+    encoder = matching_encoder(catalogue, fetch)
+    one = isinstance(images, str | Path | bytes | np.ndarray) or not isinstance(images, Sequence)
+    found = []
+    for image in [images] if one else images:
+        if isinstance(image, str | Path | bytes):
+            found.append(read_image(image, bands=encoder.recipe.bands))
+        else:
+            found.append(_picture(image))
+        if found[-1].status != "ok":
+            name = "given as bytes" if isinstance(image, bytes) else repr(str(image))
+            raise ValueError(f"the query image {name} cannot be used: {found[-1].status}, {found[-1].reason}")
+    return encoder.embed(encoder.recipe.prepare(found)).cpu().numpy()
+
+
+def _picture(image: object) -> ImageData:
+    """Take an RGB array, or an image of Pillow, as if it had been read from a file."""
+    from galzoo_repr.images import ImageData
+
+    pixels = np.asarray(image.convert("RGB") if hasattr(image, "convert") else image)
+    if pixels.ndim != 3 or pixels.shape[-1] != 3 or pixels.dtype != np.uint8:
+        raise ValueError(
+            f"a query image must be RGB, uint8 of shape (height, width, 3), not {pixels.dtype} of shape "
+            f"{pixels.shape}"
+        )
+    return ImageData(pixels, "rgb")
+
+
+def matching_encoder(catalogue: Catalogue, fetch: Fetch):
+    """
+    Load the encoder that made the catalogue's embeddings.
+
+    Parameters
+    ----------
+    catalogue : Catalogue
+        Whose provenance names it.
+    fetch : Fetch
+        May give it, as an Encoder or by name or folder.
+
+    Returns
+    -------
+    galzoo_repr.encoders.Encoder
+
+    Raises
+    ------
+    ValueError
+        If it is not known, or is not the one.
+    """
+    from galzoo_repr.encoders import Encoder
+
+    meta, given = catalogue.table.meta, fetch.encoder
+    given = meta.get("GZRENC", "") if given is None else given
+    if isinstance(given, str | Path) and not str(given):
+        raise ValueError(
+            "the catalogue does not say which encoder made its embeddings, so a galaxy outside it cannot be "
+            "compared with them; give encoder="
+        )
+    encoder = Encoder.load(given, device=fetch.device) if isinstance(given, str | Path) else given
+    recorded = catalogue.embeddings.encoder
+    if recorded and encoder.digest != recorded:
+        raise ValueError(
+            f"encoder {encoder.name!r} has digest {encoder.digest[:12]}, but the catalogue was embedded by "
+            f"{recorded[:12]}; give the same encoder=, or embed the catalogue again"
+        )
+    recipe = meta.get("GZRRECIP", "")
+    if recipe and encoder.recipe.digest != recipe:
+        raise ValueError(
+            f"the recipe of encoder {encoder.name!r} ({encoder.recipe.digest[:12]}) is not the catalogue's "
+            f"({recipe[:12]}); embed the catalogue again"
+        )
+    if encoder.dim != catalogue.embeddings.dim:
+        raise ValueError(
+            f"encoder {encoder.name!r} gives {encoder.dim} dimensions, "
+            f"the catalogue has {catalogue.embeddings.dim}; embed the catalogue again"
+        )
+    return encoder
+
+
+def _field_of_view(catalogue: Catalogue, encoder: object, fetch: Fetch) -> u.Quantity | None:
+    """Take what the user says, what the catalogue was embedded with, or the middle of its galaxies' sizes."""
+    if fetch.fov is not None:
+        return fetch.fov
+    recorded = provenance(catalogue.table, "add_embeddings").get("fov")
+    if recorded:
+        return u.Quantity(recorded)
+    try:
+        fields = encoder.recipe.fields_of_view(catalogue.table)
+    except ValueError:
+        return None
+    fields = fields[np.isfinite(fields)]
+    if len(fields) == 0:
+        return None
+    log.info("Query galaxies have no known size: the catalogue's median field of view is used.")
+    return np.median(fields)
+
+
+def _vectors(embedded: Table, names: list[str]) -> np.ndarray:
+    vectors = np.asarray(embedded["embedding"])
+    failed = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
+    if len(failed):
+        what = ", ".join(f"{names[i]} ({embedded['cutout_status'][i]})" for i in failed)
+        raise ValueError(f"query position {what} could not be fetched and embedded; choose another galaxy")
+    return vectors

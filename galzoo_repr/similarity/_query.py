@@ -1,0 +1,267 @@
+"""What a user points at (a position, rows, an image, a vector, another table) becomes example vectors."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from astropy import units as u
+from astropy.coordinates import SkyCoord
+from astropy.table import Row, Table
+
+from galzoo_repr.catalogue import as_table, sky_positions
+from galzoo_repr.similarity._sky import matches, unit_vectors
+from galzoo_repr.similarity._vectors import Embeddings, embedding_matrix, read_embeddings
+
+__all__ = ["Catalogue", "ExampleVectors", "Fetch", "read_examples"]
+
+
+@dataclass(frozen=True)
+class Fetch:
+    """How a galaxy that is not in the catalogue becomes an embedding: the options of `add_embeddings`."""
+
+    encoder: object = None
+    fov: u.Quantity | None = None
+    survey: object = None
+    store: object = None
+    device: str | None = None
+
+
+class Catalogue:
+    """A table with its embeddings and, where it has them, its sky positions."""
+
+    def __init__(self, table: Table, embedding: str, coords: object = None) -> None:
+        # The table as the user has it is kept to recognise its own rows.
+        self.given, self.table = table, as_table(table)
+        self.embedding, self.coords = embedding, coords
+        self.embeddings = read_embeddings(self.table, embedding)
+        self._points: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    @property
+    def points(self) -> np.ndarray:
+        """Unit vectors, shape (n, 3), NaN where a row has no valid position."""
+        if self._points is None:
+            found = sky_positions(self.table, coords=self.coords)
+            self._points = unit_vectors(np.where(found.valid, found.ra, np.nan), found.dec)
+        return self._points
+
+    @property
+    def placed(self) -> bool:
+        """Whether the table has sky positions at all."""
+        try:
+            return len(self.points) == len(self)
+        except ValueError:
+            return False
+
+    @property
+    def skycoord(self) -> SkyCoord:
+        """Positions of all rows, NaN where there is none."""
+        return sky_positions(self.table, coords=self.coords).skycoord
+
+
+@dataclass(frozen=True)
+class ExampleVectors:
+    """
+    Galaxies to be like, or unlike.
+
+    Attributes
+    ----------
+    vectors : numpy.ndarray of float, shape (m, d)
+        Their embeddings, all usable.
+    rows : numpy.ndarray of int64, shape (m,)
+        Their rows in the catalogue, -1 for those that are not in it.
+    points : numpy.ndarray of float64, shape (m, 3)
+        Unit vectors of their sky positions, NaN where unknown.
+    """
+
+    vectors: np.ndarray
+    rows: np.ndarray
+    points: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def read_examples(catalogue: Catalogue, query: object, radius: u.Quantity, fetch: Fetch) -> ExampleVectors:
+    """
+    Read a query in any of its forms.
+
+    Parameters
+    ----------
+    catalogue : Catalogue
+        Where positions and rows are looked up.
+    query : object
+        See `galzoo_repr.similarity.find_similar`.
+    radius : astropy.units.Quantity
+        Largest separation between a position and the row it means.
+    fetch : Fetch
+        How to embed what is not in the catalogue.
+
+    Returns
+    -------
+    ExampleVectors
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the query is none of the forms, names no galaxy, or names one that has no embedding.
+    """
+    if isinstance(query, Row):
+        query = query.index if query.table is catalogue.given else Table(query)
+    if isinstance(query, SkyCoord):
+        return _from_positions(catalogue, query, radius, fetch)
+    if isinstance(query, Table):
+        return _from_table(catalogue, query, radius, fetch)
+    if isinstance(query, str) and query in catalogue.table.colnames:
+        return _from_rows(catalogue, _marked(catalogue.table[query], query))
+    if _is_image(query):
+        _check_files([query] if isinstance(query, str | Path) else query)
+        return _from_images(catalogue, query, fetch)
+    return _from_array(catalogue, query)
+
+
+def _is_image(query: object) -> bool:
+    if isinstance(query, str | Path | bytes):
+        return True
+    if type(query).__module__.startswith("PIL."):
+        return True
+    if isinstance(query, Sequence) and len(query):
+        return all(isinstance(one, str | Path) for one in query)
+    return isinstance(query, np.ndarray) and query.ndim == 3
+
+
+def _check_files(query: object) -> None:
+    """Say at once that a file is not there, before an encoder is loaded."""
+    for one in query if isinstance(query, Sequence) else ():
+        if isinstance(one, str | Path) and not Path(one).is_file():
+            raise ValueError(f"the query {str(one)!r} is neither a column of the catalogue nor a file")
+
+
+def _marked(column: object, name: str) -> np.ndarray:
+    """Rows that a boolean column marks as examples."""
+    if column.dtype.kind != "b":
+        raise TypeError(
+            f"column {name!r} holds {column.dtype}; a column of examples must be boolean, one of tags text"
+        )
+    return np.flatnonzero(np.ma.filled(column, False))
+
+
+def _from_array(catalogue: Catalogue, query: object) -> ExampleVectors:
+    """Row indices, a mask, or vectors, told apart by their dtype."""
+    values = query if isinstance(query, np.ma.MaskedArray) else np.asarray(getattr(query, "value", query))
+    if values.ndim and values.size == 0:
+        raise ValueError("the query names no galaxy: it is empty")
+    if values.dtype.kind == "b":
+        if values.shape != (len(catalogue),):
+            raise ValueError(
+                f"a mask of examples must have {len(catalogue)} elements, not shape {values.shape}"
+            )
+        return _from_rows(catalogue, np.flatnonzero(np.ma.filled(values, False)))
+    if values.dtype.kind in "iu" and values.ndim <= 1:
+        return _from_rows(catalogue, np.atleast_1d(values))
+    if values.dtype.kind == "f" and values.ndim in (1, 2):
+        return _from_vectors(catalogue, values)
+    raise TypeError(
+        "the query must be a SkyCoord, row indices, a boolean mask or column, an image or its file, "
+        "embeddings, or another table, "
+        f"not {type(query).__name__} of shape {values.shape} and dtype {values.dtype}"
+    )
+
+
+def _from_rows(catalogue: Catalogue, rows: np.ndarray) -> ExampleVectors:
+    if len(rows) == 0:
+        raise ValueError("the query names no galaxy; mark at least one row as an example")
+    if np.any(rows < -len(catalogue)) or np.any(rows >= len(catalogue)):
+        raise ValueError(f"row {rows.tolist()} asked for, but the catalogue has {len(catalogue)} rows")
+    rows = rows.astype(np.int64) % len(catalogue)
+    bad = rows[~catalogue.embeddings.usable[rows]]
+    if len(bad):
+        raise ValueError(
+            f"example row {bad.tolist()} has no embedding{_status(catalogue, bad)}; "
+            "leave it out, or embed it again"
+        )
+    points = catalogue.points[rows] if catalogue.placed else np.full((len(rows), 3), np.nan)
+    return ExampleVectors(np.asarray(catalogue.embeddings.vectors[rows]), rows, points)
+
+
+def _status(catalogue: Catalogue, rows: np.ndarray) -> str:
+    if "cutout_status" not in catalogue.table.colnames:
+        return ""
+    return f" (cutout_status {', '.join(str(s) for s in catalogue.table['cutout_status'][rows])})"
+
+
+def _from_vectors(catalogue: Catalogue, values: np.ndarray) -> ExampleVectors:
+    found = embedding_matrix(np.atleast_2d(values), "query")
+    _check_dim(found, catalogue.embeddings)
+    if len(found) == 0 or not found.usable.all():
+        raise ValueError("a query vector must be finite and not zero, and one is not")
+    rows = np.full(len(found), -1, dtype=np.int64)
+    return ExampleVectors(found.vectors, rows, np.full((len(found), 3), np.nan))
+
+
+def _check_dim(found: Embeddings, embeddings: Embeddings) -> None:
+    if found.dim != embeddings.dim:
+        raise ValueError(
+            f"the query has {found.dim} dimensions, the catalogue's embeddings have {embeddings.dim}; "
+            "embed both with the same encoder"
+        )
+
+
+def _from_positions(
+    catalogue: Catalogue, query: SkyCoord, radius: u.Quantity, fetch: Fetch
+) -> ExampleVectors:
+    """Rows of the catalogue where it has the galaxy, fetched and embedded where it has not."""
+    asked = query.icrs.reshape(-1)
+    if len(asked) == 0:
+        raise ValueError("the query names no galaxy: the SkyCoord is empty")
+    points = unit_vectors(asked.ra.deg, asked.dec.deg)
+    if not np.isfinite(points).all():
+        raise ValueError("the query has a position that is not finite")
+    rows = matches(points=catalogue.points, examples=points, radius=radius)
+    inside, outside = np.flatnonzero(rows >= 0), np.flatnonzero(rows < 0)
+    vectors = np.empty((len(rows), catalogue.embeddings.dim), dtype=np.float64)
+    if len(inside):
+        vectors[inside] = _from_rows(catalogue, rows[inside]).vectors
+    if len(outside):
+        from galzoo_repr.similarity._embed_query import embed_positions
+
+        vectors[outside] = embed_positions(catalogue, asked[outside], fetch)
+    return ExampleVectors(vectors, rows, points)
+
+
+def _from_table(catalogue: Catalogue, query: Table, radius: u.Quantity, fetch: Fetch) -> ExampleVectors:
+    """Use the galaxies of another table, recognised in the catalogue by their position."""
+    if catalogue.embedding not in query.colnames:
+        found = sky_positions(query)
+        if not found.valid.any():
+            raise ValueError("the query table has neither embeddings nor valid positions")
+        return _from_positions(catalogue, found.skycoord[found.valid], radius, fetch)
+    other = Catalogue(query, catalogue.embedding)
+    _check_dim(other.embeddings, catalogue.embeddings)
+    ours, theirs = catalogue.embeddings.encoder, other.embeddings.encoder
+    if ours and theirs and ours != theirs:
+        raise ValueError(
+            f"the query table was embedded by encoder {theirs[:12]}, the catalogue by {ours[:12]}; "
+            "embed both with the same encoder"
+        )
+    keep = np.flatnonzero(other.embeddings.usable)
+    if len(keep) == 0:
+        raise ValueError("the query table has no row with an embedding")
+    rows, points = np.full(len(keep), -1, dtype=np.int64), np.full((len(keep), 3), np.nan)
+    if other.placed:
+        points = other.points[keep]
+        if catalogue.placed:
+            rows = matches(points=catalogue.points, examples=points, radius=radius)
+    return ExampleVectors(np.asarray(other.embeddings.vectors[keep]), rows, points)
+
+
+def _from_images(catalogue: Catalogue, query: object, fetch: Fetch) -> ExampleVectors:
+    from galzoo_repr.similarity._embed_query import embed_images
+
+    vectors = embed_images(catalogue, query, fetch)
+    return ExampleVectors(
+        vectors, np.full(len(vectors), -1, dtype=np.int64), np.full((len(vectors), 3), np.nan)
+    )

@@ -1,0 +1,159 @@
+"""From a query and its conditions to every row's similarity and the order of the rows."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from astropy import units as u
+
+from galzoo_repr.similarity._query import Catalogue, ExampleVectors, Fetch, read_examples
+from galzoo_repr.similarity._reduction import Reduction
+from galzoo_repr.similarity._score import COMBINE, METRICS, check_choice, similarities
+from galzoo_repr.similarity._sky import angle, inside, thin
+from galzoo_repr.similarity._vectors import Embeddings
+
+__all__ = ["Criteria", "Ranking", "rank"]
+
+
+@dataclass(frozen=True)
+class Criteria:
+    """Everything that `find_similar` is told besides the table and the query."""
+
+    n: int | None = None
+    negatives: object = None
+    weights: object = None
+    combine: str = "mean"
+    metric: str = "cosine"
+    components: int | None = None
+    whiten: bool = False
+    max_separation: u.Quantity = 5 * u.arcsec
+    min_separation: u.Quantity | None = None
+    within: object = None
+    fetch: Fetch = field(default_factory=Fetch)
+
+    def __post_init__(self) -> None:
+        check_choice(self.combine, COMBINE, "combine")
+        check_choice(self.metric, METRICS, "metric")
+        angle(self.max_separation, "max_separation")
+        if self.min_separation is not None:
+            angle(self.min_separation, "min_separation")
+        if self.n is not None and (not isinstance(self.n, int | np.integer) or self.n < 1):
+            raise ValueError(f"n must be a whole number of at least 1, not {self.n!r}.")
+        if self.weights is not None and self.combine == "best":
+            raise ValueError("weights have no meaning with combine='best': use combine='mean'.")
+        if self.whiten and self.components is None:
+            raise ValueError("whiten=True needs components=: the number of principal components to keep.")
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """
+    Outcome of one query.
+
+    Attributes
+    ----------
+    examples : ExampleVectors
+        The galaxies to be like.
+    negatives : ExampleVectors or None
+        The galaxies to be unlike.
+    similarity : numpy.ndarray of float64, shape (n,)
+        Of every row; NaN without an embedding.
+    order : numpy.ndarray of int64
+        The ranked rows, best first, without the examples.
+    explained_variance : float or None
+        Share of the variance that the principal components keep; None when there was no reduction.
+    """
+
+    examples: ExampleVectors
+    negatives: ExampleVectors | None
+    similarity: np.ndarray
+    order: np.ndarray
+    explained_variance: float | None = None
+
+
+def rank(catalogue: Catalogue, query: object, criteria: Criteria) -> Ranking:
+    """
+    Score and order every row of a catalogue.
+
+    Parameters
+    ----------
+    catalogue : Catalogue
+        Galaxies.
+    query : object
+        See `galzoo_repr.find_similar`.
+    criteria : Criteria
+        Conditions.
+
+    Returns
+    -------
+    Ranking
+    """
+    examples = read_examples(catalogue, query, criteria.max_separation, criteria.fetch)
+    negatives = None
+    if criteria.negatives is not None:
+        negatives = read_examples(catalogue, criteria.negatives, criteria.max_separation, criteria.fetch)
+    weights = _weights(criteria.weights, catalogue, examples)
+    embeddings, reduction = catalogue.embeddings, None
+    positive, negative = examples.vectors, negatives.vectors if negatives else None
+    if criteria.components is not None:
+        reduction = Reduction.fit(embeddings, criteria.components, whiten=criteria.whiten)
+        positive = reduction.transform(positive)
+        negative = reduction.transform(negative) if negatives else None
+        embeddings = Embeddings(
+            reduction.transform(embeddings.vectors), embeddings.usable, embeddings.encoder
+        )
+    similarity = similarities(
+        embeddings, positive, negative, weights=weights, combine=criteria.combine, metric=criteria.metric
+    )
+    order = _order(catalogue, examples, negatives, similarity, criteria)
+    explained = float(reduction.explained_variance_ratio.sum()) if reduction else None
+    return Ranking(examples, negatives, similarity, order, explained)
+
+
+def _weights(weights: object, catalogue: Catalogue, examples: ExampleVectors) -> np.ndarray | None:
+    if weights is None:
+        return None
+    if isinstance(weights, str):
+        if weights not in catalogue.table.colnames or (examples.rows < 0).any():
+            raise ValueError(
+                f"weights={weights!r} must name a column of the catalogue that holds all the examples."
+            )
+        weights = catalogue.table[weights][examples.rows]
+    values = np.ma.filled(np.ma.asarray(weights, dtype=np.float64), np.nan)
+    if values.shape != (len(examples),):
+        raise ValueError(
+            f"weights must hold one number for each of the {len(examples)} examples, not {values.shape}."
+        )
+    if not np.isfinite(values).all() or (values < 0).any() or values.sum() == 0:
+        raise ValueError(f"weights must be finite, not negative and not all zero, not {values.tolist()}.")
+    return values
+
+
+def _order(
+    catalogue: Catalogue,
+    examples: ExampleVectors,
+    negatives: ExampleVectors | None,
+    similarity: np.ndarray,
+    criteria: Criteria,
+) -> np.ndarray:
+    eligible = np.isfinite(similarity)
+    for known in (examples, negatives):
+        if known is not None:
+            eligible[known.rows[known.rows >= 0]] = False
+    if criteria.within is not None:
+        eligible &= inside(catalogue.points, catalogue.skycoord, criteria.within, examples.points)
+    rows = np.flatnonzero(eligible)
+    wanted = len(rows) if criteria.n is None else min(criteria.n, len(rows))
+    if criteria.min_separation is not None:
+        order = rows[np.argsort(-similarity[rows], kind="stable")]
+        return thin(
+            order, catalogue.points, examples.points, angle(criteria.min_separation, "min_separation"), wanted
+        )
+    return _best(rows, similarity, wanted)
+
+
+def _best(rows: np.ndarray, similarity: np.ndarray, wanted: int) -> np.ndarray:
+    """Sort only the best; ties in the order of the catalogue, whatever `wanted` is."""
+    if 0 < wanted < len(rows):
+        scores = similarity[rows]
+        rows = rows[scores >= np.partition(scores, len(scores) - wanted)[len(scores) - wanted]]
+    return rows[np.argsort(-similarity[rows], kind="stable")][:wanted]

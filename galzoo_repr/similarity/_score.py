@@ -1,0 +1,104 @@
+"""How alike every galaxy is to one or several examples."""
+
+import numpy as np
+
+from galzoo_repr.similarity._vectors import Embeddings
+
+__all__ = ["COMBINE", "METRICS", "check_choice", "similarities"]
+
+METRICS = ("cosine", "euclidean")
+COMBINE = ("mean", "best")
+
+_BLOCK = 2**18  # elements in double precision at a time: stays in the processor's cache
+
+
+def check_choice(value: str, allowed: tuple[str, ...], name: str) -> str:
+    """
+    Check an argument that names one of a few choices.
+
+    Parameters
+    ----------
+    value : str
+        What the user gave.
+    allowed : tuple of str
+        What there is.
+    name : str
+        Name of the argument.
+
+    Returns
+    -------
+    str
+        The value.
+
+    Raises
+    ------
+    ValueError
+        If it is none of them.
+    """
+    if value not in allowed:
+        raise ValueError(f"{name} must be {' or '.join(map(repr, allowed))}, not {value!r}")
+    return value
+
+
+def similarities(
+    embeddings: Embeddings,
+    examples: np.ndarray,
+    negatives: np.ndarray | None = None,
+    *,
+    weights: np.ndarray | None = None,
+    combine: str = "mean",
+    metric: str = "cosine",
+) -> np.ndarray:
+    """
+    Similarity of every galaxy to the examples, less its similarity to the negative examples.
+
+    To several examples it is the weighted mean of the similarities to each, or the largest of them.
+
+    Parameters
+    ----------
+    embeddings : Embeddings
+        Galaxies.
+    examples : numpy.ndarray of float, shape (m, d)
+        Vectors to be like.
+    negatives : numpy.ndarray of float, shape (k, d), optional
+        Vectors to be unlike.
+    weights : numpy.ndarray of float, shape (m,), optional
+        Weight of each example in the mean.
+    combine : {"mean", "best"}
+        Mean of the similarities, or the largest.
+    metric : {"cosine", "euclidean"}
+        Cosine of the angle between vectors, or minus their distance.
+
+    Returns
+    -------
+    numpy.ndarray of float64, shape (n,)
+        Higher is more alike; NaN for rows without a usable vector.
+    """
+    result = np.full(len(embeddings), np.nan)
+    step = max(1, _BLOCK // embeddings.dim)
+    for start in range(0, len(embeddings), step):
+        usable = embeddings.usable[start : start + step]
+        block = np.asarray(embeddings.vectors[start : start + step], dtype=np.float64)[usable]
+        score = _combined(block, examples, weights, combine, metric)
+        if negatives is not None and len(negatives):
+            score = score - _combined(block, negatives, None, combine, metric)
+        result[start : start + step][usable] = score
+    return result
+
+
+def _combined(
+    block: np.ndarray, examples: np.ndarray, weights: np.ndarray | None, combine: str, metric: str
+) -> np.ndarray:
+    each = _cosine(block, examples) if metric == "cosine" else _minus_distance(block, examples)
+    return each.max(axis=1) if combine == "best" else np.average(each, axis=1, weights=weights)
+
+
+def _cosine(block: np.ndarray, examples: np.ndarray) -> np.ndarray:
+    examples = np.asarray(examples, dtype=np.float64)
+    unit = examples / np.linalg.norm(examples, axis=1, keepdims=True)
+    return np.clip(block @ unit.T / np.linalg.norm(block, axis=1, keepdims=True), -1, 1)
+
+
+def _minus_distance(block: np.ndarray, examples: np.ndarray) -> np.ndarray:
+    # Differences first: the expanded square loses the digits that tell near neighbours apart.
+    return -np.stack([np.linalg.norm(block - example, axis=1) for example in examples], axis=1)

@@ -1,0 +1,217 @@
+"""Similarity to one galaxy or several: as columns of the catalogue, or as a table of the best."""
+
+import numpy as np
+from astropy import units as u
+from astropy.table import Column, Table
+
+from galzoo_repr.catalogue import with_columns
+from galzoo_repr.similarity._query import Catalogue, Fetch
+from galzoo_repr.similarity._rank import Criteria, Ranking, rank
+
+__all__ = ["add_similarity", "describe_similarity", "facts_of"]
+
+RANK_DESCRIPTION = "1 = most alike; 0 = an example itself; -1 = not ranked"
+
+
+def add_similarity(
+    table: Table,
+    query: object,
+    *,
+    n: int | None = None,
+    negatives: object = None,
+    weights: object = None,
+    combine: str = "mean",
+    metric: str = "cosine",
+    components: int | None = None,
+    whiten: bool = False,
+    max_separation: u.Quantity = 5 * u.arcsec,
+    min_separation: u.Quantity | None = None,
+    within: object = None,
+    embedding: str = "embedding",
+    coords: object = None,
+    encoder: object = None,
+    fov: u.Quantity | None = None,
+    survey: object = None,
+    store: object = None,
+    device: str | None = None,
+    name: str = "similarity",
+    overwrite: bool = False,
+) -> Table:
+    """
+    Add columns that say how alike each galaxy is to the one, or the several, pointed at.
+
+    Parameters
+    ----------
+    table : astropy.table.Table or astropy.table.QTable
+        Catalogue with embeddings (`galzoo_repr.add_embeddings`).
+    query : object
+        The example, or examples:
+
+        - `~astropy.coordinates.SkyCoord`, one or many: the galaxy of the catalogue at that position
+          (within `max_separation`), or, where there is none, the galaxy that the survey has there, fetched
+          and embedded with the encoder and recipe of the catalogue;
+        - a row index or several; a row of the table; a boolean mask; the name of a boolean column;
+        - a file, or several; an RGB array of shape (height, width, 3); an image of Pillow;
+        - an embedding of shape (d,) or several of shape (m, d), as floats;
+        - another table, with embeddings by the same encoder or with sky positions only.
+    n : int, optional
+        Rank only the `n` most alike; by default every galaxy.
+    negatives : object, optional
+        Galaxies to be unlike, in any of the same forms. The similarity to them is subtracted.
+    weights : array-like of float, shape (m,), or str, optional
+        Weight of each example, or the column that holds it; equal by default.
+    combine : {"mean", "best"}
+        Whether the similarity to several examples is the mean of the similarities to each, or the largest.
+    metric : {"cosine", "euclidean"}
+        Cosine of the angle between embeddings, or minus the distance between them.
+    components : int, optional
+        Compare only the first principal components of the catalogue's embeddings. Walmsley et al. (2022) used
+        10.
+    whiten : bool
+        Scale every component to unit variance.
+    max_separation : astropy.units.Quantity
+        Farthest a galaxy of the catalogue may be from a queried position to be the one that is meant.
+    min_separation : astropy.units.Quantity, optional
+        Leave unranked whatever lies nearer than this on the sky to an example or to a more similar galaxy.
+    within : astropy.units.Quantity or tuple or mocpy.MOC or str or pathlib.Path, optional
+        Rank only galaxies in a region: a radius around the examples, ``(centre, radius)``, a MOC, or its FITS
+        file.
+    embedding : str
+        Column of the embeddings, shape (n, d).
+    coords : str or tuple of str or astropy.coordinates.SkyCoord, optional
+        Where the sky positions are, if not under their usual names.
+    encoder : galzoo_repr.encoders.Encoder or str, optional
+        The encoder that made the embeddings, where the catalogue's provenance does not lead to it. Used only,
+        like `fov`, `survey`, `store` and `device`, for a query that is not in the catalogue.
+    fov : astropy.units.Quantity, optional
+        Field of view for a queried position; by default that of the catalogue.
+    survey, store, device
+        As for `galzoo_repr.add_embeddings`.
+    name : str
+        Name of the new column; the rank is called ``<name>_rank``.
+    overwrite : bool
+        Replace columns of these names.
+
+    Returns
+    -------
+    astropy.table.Table or astropy.table.QTable
+        A new table of the same class and rows, with columns
+
+        - ``similarity``, float64: cosine similarity, -1 to 1, higher is more alike; NaN where there is no
+          embedding;
+        - ``similarity_rank``, int64: 1 for the most alike galaxy, 2 for the next; 0 for the examples
+          themselves; -1 for galaxies that are not ranked (no embedding, a negative example, excluded by
+          `within` or `min_separation`, or beyond the first `n`).
+
+    Raises
+    ------
+    TypeError
+        If the query has none of these forms, or an angle has no unit.
+    ValueError
+        If the catalogue has no embeddings or those of several encoders, if an example has none, if the query
+        has other dimensions or was made by another encoder, if it can be neither found nor fetched, or if a
+        column of this name exists.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from galzoo_repr import add_similarity
+    >>> cat = Table({"ra": [10.0, 20.0, 30.0], "dec": [0.0, 0.0, 0.0],
+    ...              "embedding": [[1.0, 0.0], [0.6, 0.8], [0.8, 0.6]]})
+    >>> cat = add_similarity(cat, 0)
+    >>> print(cat["similarity", "similarity_rank"])
+    similarity similarity_rank
+    ---------- ---------------
+           1.0               0
+           0.6               2
+           0.8               1
+    """
+    catalogue = Catalogue(table, embedding, coords)
+    criteria = Criteria(
+        n=n,
+        negatives=negatives,
+        weights=weights,
+        combine=combine,
+        metric=metric,
+        components=components,
+        whiten=whiten,
+        max_separation=max_separation,
+        min_separation=min_separation,
+        within=within,
+        fetch=Fetch(encoder, fov, survey, store, device),
+    )
+    ranking = rank(catalogue, query, criteria)
+    ranks = np.full(len(catalogue), -1, dtype=np.int64)
+    ranks[ranking.order] = np.arange(1, len(ranking.order) + 1)
+    ranks[ranking.examples.rows[ranking.examples.rows >= 0]] = 0
+    columns = {
+        name: Column(ranking.similarity, description=describe_similarity(ranking, criteria)),
+        f"{name}_rank": Column(ranks, description=RANK_DESCRIPTION),
+    }
+    facts = facts_of(ranking, criteria)
+    return with_columns(table, columns, overwrite=overwrite, provenance=facts, call="add_similarity")
+
+
+def describe_similarity(ranking: Ranking, criteria: Criteria) -> str:
+    """
+    Say in one line what the similarities of a ranking are.
+
+    Parameters
+    ----------
+    ranking : Ranking
+        Outcome of the query.
+    criteria : Criteria
+        Conditions of the query.
+
+    Returns
+    -------
+    str
+    """
+    what = "cosine similarity" if criteria.metric == "cosine" else "minus Euclidean distance"
+    several = len(ranking.examples) > 1
+    text = (
+        f"{criteria.combine} {what} to {len(ranking.examples)} examples"
+        if several
+        else f"{what} to the query"
+    )
+    if ranking.negatives is not None:
+        text += f", less that to {len(ranking.negatives)} negative"
+    if criteria.components is not None:
+        text += f", in {criteria.components} {'whitened ' if criteria.whiten else ''}principal components"
+    return f"{text}; higher is more alike"
+
+
+def facts_of(ranking: Ranking, criteria: Criteria) -> dict[str, object]:
+    """
+    Arguments and outcome of a query, for the provenance.
+
+    Parameters
+    ----------
+    ranking : Ranking
+        Outcome of the query.
+    criteria : Criteria
+        Conditions of the query.
+
+    Returns
+    -------
+    dict
+        Of plain scalars, strings and lists.
+    """
+    facts = {
+        "examples": len(ranking.examples),
+        "example_rows": ranking.examples.rows.tolist(),
+        "negatives": len(ranking.negatives) if ranking.negatives is not None else 0,
+        "combine": criteria.combine,
+        "metric": criteria.metric,
+        "without_embedding": int(np.isnan(ranking.similarity).sum()),
+    }
+    if criteria.n is not None:
+        facts["n"] = int(criteria.n)
+    if criteria.components is not None:
+        facts |= {"components": int(criteria.components), "whiten": criteria.whiten}
+        facts["explained_variance"] = ranking.explained_variance
+    if criteria.min_separation is not None:
+        facts["min_separation"] = str(criteria.min_separation)
+    if criteria.within is not None:
+        facts["within"] = str(criteria.within)[:200]
+    return facts

@@ -1,0 +1,230 @@
+"""Separations on the sphere by chords between unit vectors: right at the poles and across RA 0."""
+
+from pathlib import Path
+
+import numpy as np
+from astropy import units as u
+from astropy.coordinates import SkyCoord
+
+__all__ = ["angle", "inside", "matches", "nearest_separation", "thin", "unit_vectors"]
+
+
+def angle(value: u.Quantity, name: str) -> u.Quantity:
+    """
+    Check an angle given by the user.
+
+    Parameters
+    ----------
+    value : astropy.units.Quantity
+        Scalar angle from 0 to 180 degrees.
+    name : str
+        Name of the argument, for the message.
+
+    Returns
+    -------
+    astropy.units.Quantity
+        The same angle in radians.
+
+    Raises
+    ------
+    TypeError
+        If it is a plain number, or not an angle.
+    ValueError
+        If it is negative, not finite, more than half a circle, or not a scalar.
+    """
+    if not isinstance(value, u.Quantity) or not value.unit.is_equivalent(u.deg):
+        raise TypeError(f"{name} must be an angle with a unit, such as 30 * u.arcsec, not {value!r}.")
+    if not value.isscalar or not 0 <= value.to_value(u.deg) <= 180:
+        raise ValueError(f"{name} must be one angle from 0 to 180 degrees, not {value}.")
+    return value.to(u.rad)
+
+
+def unit_vectors(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
+    """
+    Points on the unit sphere.
+
+    Parameters
+    ----------
+    ra, dec : numpy.ndarray of float, shape (n,)
+        Degrees; NaN where there is no position.
+
+    Returns
+    -------
+    numpy.ndarray of float64, shape (n, 3)
+        NaN where there is no position.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from galzoo_repr.similarity._sky import unit_vectors
+    >>> unit_vectors(np.array([0.0]), np.array([90.0])).round(6).tolist()
+    [[0.0, 0.0, 1.0]]
+    """
+    ra, dec = np.radians(ra), np.radians(dec)
+    return np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=-1)
+
+
+def _chord(value: u.Quantity) -> float:
+    return 2 * np.sin(value.to_value(u.rad) / 2)
+
+
+def _tree(points: np.ndarray):
+    from scipy.spatial import cKDTree
+
+    return cKDTree(points)
+
+
+def nearest_separation(points: np.ndarray, examples: np.ndarray) -> u.Quantity:
+    """
+    Angle from every galaxy to the nearest example.
+
+    Parameters
+    ----------
+    points : numpy.ndarray of float64, shape (n, 3)
+        Unit vectors of the galaxies, NaN where unknown.
+    examples : numpy.ndarray of float64, shape (m, 3)
+        Unit vectors of the examples, NaN where unknown.
+
+    Returns
+    -------
+    astropy.units.Quantity, shape (n,)
+        In arcsec, NaN where either position is unknown.
+    """
+    chords = np.full(len(points), np.nan)
+    known, placed = np.isfinite(points[:, 0]), np.isfinite(examples[:, 0])
+    if known.any() and placed.any():
+        chords[known], _ = _tree(examples[placed]).query(points[known])
+    return (2 * np.arcsin(np.clip(chords / 2, 0, 1)) * u.rad).to(u.arcsec)
+
+
+def matches(points: np.ndarray, examples: np.ndarray, radius: u.Quantity) -> np.ndarray:
+    """
+    Row of the galaxy nearest to each example.
+
+    Parameters
+    ----------
+    points : numpy.ndarray of float64, shape (n, 3)
+        Unit vectors of the galaxies, NaN where unknown.
+    examples : numpy.ndarray of float64, shape (m, 3)
+        Unit vectors of the examples, NaN where unknown.
+    radius : astropy.units.Quantity
+        Largest separation of a match.
+
+    Returns
+    -------
+    numpy.ndarray of int64, shape (m,)
+        -1 where none is that near.
+    """
+    rows = np.full(len(examples), -1, dtype=np.int64)
+    known, placed = np.flatnonzero(np.isfinite(points[:, 0])), np.isfinite(examples[:, 0])
+    if len(known) and placed.any():
+        chords, nearest = _tree(points[known]).query(examples[placed])
+        rows[placed] = np.where(chords <= _chord(radius), known[nearest], -1)
+    return rows
+
+
+def inside(points: np.ndarray, coordinates: SkyCoord, within: object, examples: np.ndarray) -> np.ndarray:
+    """
+    Galaxies in a region of the sky.
+
+    Parameters
+    ----------
+    points : numpy.ndarray of float64, shape (n, 3)
+        Unit vectors of the galaxies, NaN where unknown.
+    coordinates : astropy.coordinates.SkyCoord, shape (n,)
+        The same positions.
+    within : astropy.units.Quantity or tuple or mocpy.MOC or str or pathlib.Path
+        Radius around the nearest example; ``(centre, radius)``; a MOC, or the FITS file of one.
+    examples : numpy.ndarray of float64, shape (m, 3)
+        Unit vectors of the examples.
+
+    Returns
+    -------
+    numpy.ndarray of bool, shape (n,)
+        False where the position is unknown.
+
+    Raises
+    ------
+    TypeError
+        If the region is none of these.
+    ValueError
+        If a radius is given and no example has a position.
+    """
+    known = np.isfinite(points[:, 0])
+    if isinstance(within, tuple) and len(within) == 2 and isinstance(within[0], SkyCoord):
+        centre, within = within[0].icrs, within[1]
+        examples = unit_vectors(np.atleast_1d(centre.ra.deg), np.atleast_1d(centre.dec.deg))
+    if isinstance(within, u.Quantity):
+        radius = angle(within, "within")
+        if not np.isfinite(examples).any():
+            raise ValueError(
+                "within= is a radius, but no example has a sky position: give (centre, radius) or a MOC."
+            )
+        return nearest_separation(points, examples) <= radius
+    moc = _moc(within)
+    result = np.zeros(len(points), dtype=bool)
+    if known.any():
+        result[known] = moc.contains_skycoords(coordinates[known])
+    return result
+
+
+def _moc(region: object):
+    from mocpy import MOC
+
+    if isinstance(region, str | Path):
+        return MOC.from_fits(str(region))
+    if isinstance(region, MOC):
+        return region
+    raise TypeError(
+        "within must be an angle such as 2 * u.deg, (centre, radius), a mocpy.MOC or the FITS file of one, "
+        f"not {region!r}."
+    )
+
+
+def thin(
+    order: np.ndarray, points: np.ndarray, examples: np.ndarray, separation: u.Quantity, n: int
+) -> np.ndarray:
+    """
+    Walk down a ranking, dropping whatever lies too near to an example or to a galaxy already accepted.
+
+    Parameters
+    ----------
+    order : numpy.ndarray of int64, shape (m,)
+        Rows, best first.
+    points : numpy.ndarray of float64, shape (n, 3)
+        Unit vectors of all rows, NaN where unknown; such rows are never dropped.
+    examples : numpy.ndarray of float64, shape (e, 3)
+        Unit vectors of the examples.
+    separation : astropy.units.Quantity
+        Rows nearer than this are dropped.
+    n : int
+        Rows wanted.
+
+    Returns
+    -------
+    numpy.ndarray of int64
+        At most `n` rows, best first.
+    """
+    order = order[~(nearest_separation(points[order], examples) < separation)]
+    accepted, rest, reach = [], order, 4 * n
+    # Only as much of the ranking is looked at as is needed: few answers are duplicates.
+    while len(rest) and len(accepted) < n:
+        block, rest = rest[:reach], rest[reach:]
+        accepted.extend(_spread(block, np.array(accepted, dtype=np.int64), points, separation))
+    return np.array(accepted[:n], dtype=np.int64)
+
+
+def _spread(block: np.ndarray, accepted: np.ndarray, points: np.ndarray, separation: u.Quantity) -> list[int]:
+    """Rows of `block`, in order, that keep their distance from `accepted` and from one another."""
+    block = block[~(nearest_separation(points[block], points[accepted]) < separation)]
+    known = np.flatnonzero(np.isfinite(points[block, 0]))
+    dropped = np.zeros(len(block), dtype=bool)
+    if len(known):
+        tree = _tree(points[block[known]])
+        # A pair at exactly the separation is kept, so the search radius stops just short of it.
+        radius = np.nextafter(_chord(separation), 0)
+        for place in known:
+            if not dropped[place]:
+                near = known[tree.query_ball_point(points[block[place]], radius)]
+                dropped[near[near > place]] = True
+    return block[~dropped].tolist()

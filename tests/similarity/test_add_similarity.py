@@ -1,0 +1,234 @@
+"""The columns similarity and similarity_rank, for every form of query."""
+
+import numpy as np
+import pytest
+from astropy import units as u
+from astropy.coordinates import SkyCoord
+from astropy.table import MaskedColumn, QTable, Table, vstack
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from galzoo_repr import add_similarity
+
+
+def catalogue(n=12, d=5, kind=Table, seed=0):
+    rng = np.random.default_rng(seed)
+    return kind(
+        {
+            "ra": 150 + rng.uniform(-1, 1, n),
+            "dec": 2 + rng.uniform(-1, 1, n),
+            "embedding": rng.normal(size=(n, d)).astype(np.float32),
+        }
+    )
+
+
+def cosine(vectors, query):
+    vectors, query = np.asarray(vectors, float), np.asarray(query, float)
+    return vectors @ query / np.linalg.norm(vectors, axis=1) / np.linalg.norm(query)
+
+
+@pytest.mark.parametrize("kind", [Table, QTable])
+def test_similarity_is_the_cosine_and_ranks_follow_it(kind):
+    cat = catalogue(kind=kind)
+    result = add_similarity(cat, 3)
+    expected = cosine(cat["embedding"], cat["embedding"][3])
+    np.testing.assert_allclose(result["similarity"], expected, atol=1e-12)
+    assert type(result) is kind
+    assert result["similarity_rank"][3] == 0
+    order = np.argsort(result["similarity_rank"])
+    assert order[0] == 3
+    assert np.all(np.diff(result["similarity"][order]) <= 0)
+    assert sorted(result["similarity_rank"]) == list(range(12))
+    assert "higher is more alike" in result["similarity"].description
+    assert "similarity" not in cat.colnames
+
+
+def test_a_position_means_the_galaxy_there():
+    cat = catalogue()
+    there = SkyCoord(cat["ra"][7], cat["dec"][7], unit="deg").directional_offset_by(0 * u.deg, 4 * u.arcsec)
+    by_position, by_row = add_similarity(cat, there), add_similarity(cat, 7)
+    assert np.array_equal(by_position["similarity_rank"], by_row["similarity_rank"])
+    galactic = add_similarity(cat, there.galactic)
+    assert np.array_equal(galactic["similarity_rank"], by_row["similarity_rank"])
+
+
+def test_positions_in_a_skycoord_column():
+    cat = catalogue()
+    coords = SkyCoord(cat["ra"], cat["dec"], unit="deg")
+    result = add_similarity(QTable({"where": coords.galactic, "embedding": cat["embedding"]}), coords[2])
+    assert result["similarity_rank"][2] == 0
+
+
+def test_rows_mask_column_vectors_and_table_agree():
+    cat = catalogue()
+    cat["mine"] = np.isin(np.arange(12), [1, 4])
+    expected = add_similarity(cat, [1, 4])["similarity_rank"]
+    for query in (np.array([1, 4]), cat["mine"], "mine", np.asarray(cat["mine"]), cat[[1, 4]], [-11, -8]):
+        assert np.array_equal(add_similarity(cat, query)["similarity_rank"], expected)
+    as_vectors = add_similarity(cat, np.asarray(cat["embedding"][[1, 4]]))
+    np.testing.assert_allclose(as_vectors["similarity"], add_similarity(cat, [1, 4])["similarity"])
+    assert (as_vectors["similarity_rank"] > 0).all()
+
+
+def test_a_row_of_the_table_itself():
+    cat = catalogue()
+    assert add_similarity(cat, cat[5])["similarity_rank"][5] == 0
+
+
+def test_a_table_of_positions_only():
+    cat = catalogue()
+    result = add_similarity(cat, cat["ra", "dec"][[2, 9]])
+    assert np.flatnonzero(result["similarity_rank"] == 0).tolist() == [2, 9]
+
+
+def test_mean_and_best_of_several_examples():
+    cat = catalogue()
+    each = np.stack([cosine(cat["embedding"], cat["embedding"][i]) for i in (0, 1)])
+    np.testing.assert_allclose(add_similarity(cat, [0, 1])["similarity"], each.mean(axis=0), atol=1e-12)
+    best = add_similarity(cat, [0, 1], combine="best")
+    np.testing.assert_allclose(best["similarity"], each.max(axis=0), atol=1e-12)
+    weighted = add_similarity(cat, [0, 1], weights=[3, 1])
+    np.testing.assert_allclose(weighted["similarity"], (3 * each[0] + each[1]) / 4, atol=1e-12)
+    cat["certainty"] = np.arange(12.0)
+    column = add_similarity(cat, [0, 1], weights="certainty")
+    np.testing.assert_allclose(column["similarity"], each[1], atol=1e-12)
+
+
+def test_negatives_push_away():
+    cat = catalogue()
+    plain, pushed = add_similarity(cat, 0), add_similarity(cat, 0, negatives=[5])
+    away = cosine(cat["embedding"], cat["embedding"][5])
+    np.testing.assert_allclose(pushed["similarity"], plain["similarity"] - away, atol=1e-12)
+    assert pushed["similarity_rank"][5] == -1
+    assert "negative" in pushed["similarity"].description
+
+
+def test_euclidean_is_minus_the_distance():
+    cat = catalogue()
+    result = add_similarity(cat, 0, metric="euclidean")
+    distance = np.linalg.norm(np.asarray(cat["embedding"], float) - cat["embedding"][0], axis=1)
+    np.testing.assert_allclose(result["similarity"], -distance)
+    assert result["similarity"][0] == 0
+
+
+def test_galaxies_without_embedding_get_nan_and_are_counted():
+    cat = catalogue()
+    cat["embedding"][2] = np.nan
+    cat["embedding"][3] = 0
+    cat["embedding"][4, 1] = np.inf
+    result = add_similarity(cat, 0)
+    assert np.flatnonzero(np.isnan(result["similarity"])).tolist() == [2, 3, 4]
+    assert result["similarity_rank"][[2, 3, 4]].tolist() == [-1, -1, -1]
+    assert result.meta["galzoo_repr"]["add_similarity"]["without_embedding"] == 3
+
+
+def test_masked_embeddings_are_not_used():
+    cat = catalogue()
+    mask = np.zeros((12, 5), bool)
+    mask[6] = True
+    cat["embedding"] = MaskedColumn(cat["embedding"], mask=mask)
+    assert add_similarity(cat, 0)["similarity_rank"][6] == -1
+
+
+def test_only_the_first_n_are_ranked():
+    full, first = add_similarity(catalogue(), 0), add_similarity(catalogue(), 0, n=3)
+    assert sorted(first["similarity_rank"])[-4:] == [0, 1, 2, 3]
+    kept = first["similarity_rank"] >= 0
+    assert np.array_equal(first["similarity_rank"][kept], full["similarity_rank"][kept])
+    assert add_similarity(catalogue(), 0, n=1000)["similarity_rank"].max() == 11
+
+
+def test_one_row():
+    result = add_similarity(catalogue(1), 0)
+    assert result["similarity_rank"].tolist() == [0]
+
+
+def test_columns_are_not_overwritten_unasked():
+    once = add_similarity(catalogue(), 0)
+    with pytest.raises(ValueError, match="already has 'similarity'"):
+        add_similarity(once, 1)
+    again = add_similarity(once, 1, overwrite=True)
+    assert again["similarity_rank"][1] == 0
+    assert "like_one" in add_similarity(once, 1, name="like_one").colnames
+
+
+@pytest.mark.parametrize(
+    ("query", "error", "message"),
+    [
+        (99, ValueError, "row .* asked for, but the catalogue has 12 rows"),
+        (np.zeros(12, bool), ValueError, "names no galaxy"),
+        (np.zeros(5, bool), ValueError, "mask of examples must have 12 elements"),
+        ([], ValueError, "names no galaxy"),
+        (np.ones(4), ValueError, "query has 4 dimensions, the catalogue's embeddings have 5"),
+        (np.full(5, np.nan), ValueError, "must be finite"),
+        (np.zeros((0, 5)), ValueError, "names no galaxy"),
+        ("no_such_column", ValueError, "neither a column of the catalogue nor a file|encoder"),
+        ("ra", TypeError, "must be boolean"),
+        (object(), TypeError, "the query must be"),
+        (None, TypeError, "the query must be"),
+        (SkyCoord([], [], unit="deg"), ValueError, "SkyCoord is empty"),
+        (SkyCoord(np.nan, 0, unit="deg"), ValueError, "not finite"),
+        (2, ValueError, "row \\[2\\] has no embedding \\(cutout_status no_coverage\\)"),
+    ],
+)
+def test_bad_queries(query, error, message):
+    cat = catalogue()
+    cat["embedding"][2] = np.nan
+    cat["cutout_status"] = ["ok", "ok", "no_coverage"] + ["ok"] * 9
+    with pytest.raises(error, match=message):
+        add_similarity(cat, query)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"max_separation": 5}, TypeError, "5 \\* u.arcsec|with a unit"),
+        ({"min_separation": 30}, TypeError, "with a unit"),
+        ({"min_separation": -1 * u.deg}, ValueError, "from 0 to 180"),
+        ({"min_separation": 5 * u.m}, TypeError, "with a unit"),
+        ({"within": 3}, TypeError, "within must be"),
+        ({"combine": "worst"}, ValueError, "combine must be 'mean' or 'best'"),
+        ({"metric": "manhattan"}, ValueError, "metric must be 'cosine' or 'euclidean'"),
+        ({"weights": [1, 2]}, ValueError, "one number for each of the 1 examples"),
+        ({"weights": [-1]}, ValueError, "not negative"),
+        ({"weights": [1], "combine": "best"}, ValueError, "weights have no meaning"),
+        ({"n": 0}, ValueError, "n must be a whole number"),
+        ({"embedding": "vector"}, ValueError, "no column 'vector'; call add_embeddings"),
+        ({"embedding": "ra"}, ValueError, "must have shape"),
+        ({"whiten": True}, ValueError, "needs components"),
+        ({"components": 6}, ValueError, "components must be a whole number from 1 to 5"),
+    ],
+)
+def test_bad_options(options, error, message):
+    with pytest.raises(error, match=message):
+        add_similarity(catalogue(), 0, **options)
+
+
+def test_an_empty_table_names_no_galaxy():
+    with pytest.raises(ValueError, match="has 0 rows"):
+        add_similarity(catalogue()[:0], 0)
+
+
+def test_embeddings_of_two_encoders_are_refused():
+    first, second = catalogue(seed=1), catalogue(seed=2)
+    first["embedding"].info.meta = {"encoders": ["a" * 64]}
+    second["embedding"].info.meta = {"encoders": ["b" * 64]}
+    with pytest.raises(ValueError, match="mixes embeddings of 2 encoders"):
+        add_similarity(vstack([first, second]), 0)
+    assert len(add_similarity(vstack([first, first]), 0)) == 24
+
+
+def test_a_table_by_another_encoder_is_refused():
+    first, second = catalogue(seed=1), catalogue(seed=2)
+    first.meta["GZRENCD"], second.meta["GZRENCD"] = "a" * 64, "b" * 64
+    with pytest.raises(ValueError, match="embedded by encoder bbbbbbbbbbbb, the catalogue by aaaaaaaaaaaa"):
+        add_similarity(first, second)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 40), st.integers(1, 6), st.integers(0, 2**31))
+def test_ranks_are_a_permutation_for_any_catalogue(n, d, seed):
+    cat = catalogue(n, d, seed=seed)
+    result = add_similarity(cat, seed % n)
+    assert sorted(result["similarity_rank"]) == list(range(n))
+    assert np.abs(result["similarity"]).max() <= 1
