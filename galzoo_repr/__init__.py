@@ -18,11 +18,14 @@ _ROOM_OF = {
     "add_embeddings": "encoders",
     "Encoder": "encoders",
     "add_similarity": "similarity",
+    "InterestModel": "anomaly",
+    "add_anomaly_scores": "anomaly",
+    "next_to_rate": "anomaly",
     "SimulatedSurvey": "simulation",
     "Schema": "pretraining",
     "pretrain": "pretraining",
 }
-_ROOMS = ("catalogue", "cutouts", "images", "encoders", "similarity", "pretraining", "simulation")
+_ROOMS = ("anomaly", "catalogue", "cutouts", "images", "encoders", "similarity", "pretraining", "simulation")
 
 __all__ = ["Conf", "GalzooWarning", "__version__", "conf", *_ROOM_OF, *_ROOMS]
 

@@ -1,1 +1,15 @@
-"""From ratings to a score for every galaxy."""
+"""From a researcher's ratings to a score for every galaxy, and to the galaxies to look at next."""
+
+from galzoo_repr.anomaly._acquisition import expected_improvement
+from galzoo_repr.anomaly._unsupervised import unusual_scores
+from galzoo_repr.anomaly.interest import InterestModel
+from galzoo_repr.anomaly.scores import add_anomaly_scores, fit_interest, next_to_rate
+
+__all__ = [
+    "InterestModel",
+    "add_anomaly_scores",
+    "expected_improvement",
+    "fit_interest",
+    "next_to_rate",
+    "unusual_scores",
+]

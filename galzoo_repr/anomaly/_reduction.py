@@ -1,0 +1,156 @@
+"""Embeddings to the few whitened principal components on which distances between galaxies are measured."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+__all__ = ["Reduction", "as_embeddings", "finite_rows"]
+
+# Rows handled at once: a million embeddings are never copied whole.
+CHUNK = 16_384
+
+
+def as_embeddings(embeddings: ArrayLike) -> np.ndarray:
+    """Check that `embeddings` is an array of real numbers of shape (n, d); it is not copied."""
+    array = np.asanyarray(embeddings)
+    if isinstance(array, np.ma.MaskedArray):
+        array = array.astype(np.float32).filled(np.nan)
+    if array.ndim != 2 or array.dtype.kind not in "fiu":
+        raise ValueError(
+            "embeddings must be numbers of shape (galaxies, dimensions), "
+            f"not {array.dtype} of shape {array.shape}"
+        )
+    return array
+
+
+def finite_rows(embeddings: np.ndarray) -> np.ndarray:
+    """
+    Rows whose every element is a finite number.
+
+    Parameters
+    ----------
+    embeddings : array of shape (n, d)
+
+    Returns
+    -------
+    bool array of shape (n,)
+    """
+    finite = np.empty(len(embeddings), dtype=bool)
+    for start in range(0, len(embeddings), CHUNK):
+        finite[start : start + CHUNK] = np.isfinite(embeddings[start : start + CHUNK]).all(axis=1)
+    return finite
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """
+    Principal components of a catalogue's embeddings, each scaled to unit variance.
+
+    Walmsley et al. (2022, MNRAS 513, 1581) feed their Gaussian process with 40 such components. They are
+    found from the covariance, summed over chunks of the catalogue, so that memory does not grow with the
+    catalogue.
+
+    Attributes
+    ----------
+    mean : float64 array of shape (d,)
+    axes : float64 array of shape (d, k)
+        Principal axes, divided by the standard deviation along each.
+    explained : float64 array of shape (k,)
+        Fraction of the variance along each axis, falling.
+    """
+
+    mean: np.ndarray
+    axes: np.ndarray
+    explained: np.ndarray
+
+    @property
+    def n_components(self) -> int:
+        """Number of components kept."""
+        return self.axes.shape[1]
+
+    @classmethod
+    def fit(cls, embeddings: ArrayLike, n_components: int = 40) -> "Reduction":
+        """
+        Find the components of all rows that are finite.
+
+        Parameters
+        ----------
+        embeddings : array of shape (n, d)
+        n_components : int
+            How many to keep; fewer are kept where the embeddings do not vary in so many directions.
+
+        Raises
+        ------
+        ValueError
+            If fewer than two rows are finite, or all of them are the same.
+        """
+        embeddings = as_embeddings(embeddings)
+        if n_components < 1:
+            raise ValueError(f"n_components must be at least 1, not {n_components}")
+        mean, covariance, n_rows = _moments(embeddings)
+        if n_rows < 2:
+            raise ValueError(
+                f"at least two galaxies need a finite embedding, but {n_rows} of {len(embeddings)} have one"
+            )
+        variance, axes = np.linalg.eigh(covariance)
+        variance, axes = variance[::-1], axes[:, ::-1]
+        # Directions below the rounding of single precision are constant dimensions, or copies of each other.
+        varies = variance > max(variance[0] * 1e-10, np.finfo(np.float32).tiny)
+        kept = min(n_components, int(varies.sum()), n_rows - 1)
+        if kept == 0:
+            raise ValueError(
+                f"all {n_rows} embeddings are the same, so galaxies cannot be told apart by them"
+            )
+        explained = variance[:kept] / variance[varies].sum()
+        return cls(mean, axes[:, :kept] / np.sqrt(variance[:kept]), explained)
+
+    def transform(self, embeddings: ArrayLike) -> np.ndarray:
+        """
+        Express embeddings in the components.
+
+        Parameters
+        ----------
+        embeddings : array of shape (n, d)
+
+        Returns
+        -------
+        float32 array of shape (n, k)
+            NaN in rows where any element of the embedding is not finite.
+        """
+        embeddings = as_embeddings(embeddings)
+        if embeddings.shape[1] != len(self.mean):
+            raise ValueError(
+                f"these embeddings have {embeddings.shape[1]} dimensions, but the model was fitted on "
+                f"{len(self.mean)}: use the encoder it was fitted with"
+            )
+        features = np.full((len(embeddings), self.n_components), np.nan, dtype=np.float32)
+        axes = self.axes.astype(np.float32)
+        for start in range(0, len(embeddings), CHUNK):
+            rows = embeddings[start : start + CHUNK]
+            finite = np.isfinite(rows).all(axis=1)
+            features[start : start + CHUNK][finite] = (rows[finite] - self.mean).astype(np.float32) @ axes
+        return features
+
+
+def _moments(embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
+    """Mean, covariance and number of the finite rows."""
+    dimensions = embeddings.shape[1]
+    total, n_rows, shift = np.zeros(dimensions), 0, None
+    products = np.zeros((dimensions, dimensions))
+    for start in range(0, len(embeddings), CHUNK):
+        rows = embeddings[start : start + CHUNK]
+        rows = rows[np.isfinite(rows).all(axis=1)]
+        if not len(rows):
+            continue
+        if shift is None:
+            # Close to the mean, so that single precision is enough for the products.
+            shift = rows.mean(axis=0, dtype=float)
+        rows = (rows - shift).astype(np.float32)
+        total += rows.sum(axis=0, dtype=float)
+        products += rows.T @ rows
+        n_rows += len(rows)
+    if n_rows == 0:
+        return total, products, 0
+    offset = total / n_rows
+    return shift + offset, products / n_rows - np.outer(offset, offset), n_rows

@@ -1,0 +1,283 @@
+"""The model of one researcher's interest: from some ratings to a predicted rating for every galaxy."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
+
+from galzoo_repr.anomaly._acquisition import BATCHES, choose_batch, expected_improvement
+from galzoo_repr.anomaly._process import KERNELS, RatingProcess
+from galzoo_repr.anomaly._reduction import Reduction, as_embeddings
+
+__all__ = ["InterestModel"]
+
+# The scale of the paper's ratings, on which the prior of the Gaussian process is sensible.
+SCALE = 5.0
+# Exact inference costs the cube of this.
+MAX_RATED = 10_000
+
+
+class InterestModel(BaseEstimator):
+    """
+    Predict how a researcher would rate each galaxy from the few she rated.
+
+    The method of Walmsley et al. (2022, MNRAS 513, 1581): the embeddings of the whole catalogue are reduced
+    to 40 whitened principal components, on which a Gaussian process regression with a rational quadratic
+    kernel and white noise learns the ratings. All arrays; `galzoo_repr.add_anomaly_scores` does the same for
+    a table.
+
+    Parameters
+    ----------
+    n_components : int
+        Principal components kept.
+    kernel : {"rational_quadratic", "matern"}
+        The paper's kernel, or Matern with nu = 3/2.
+    rating_scale : (float, float), optional
+        Lowest and highest rating that can be given; the lowest means "not interesting" and is what is
+        expected of a galaxy unlike any rated one. Where absent: from zero (or the lowest rating, if negative)
+        to the highest rating.
+    tradeoff : float
+        Improvement over the best rating that is worth nothing yet, in fifths of the rating scale: the paper's
+        0.5.
+    batch : {"believer", "top"}
+        How a batch is chosen: Kriging believer (Ginsbourger et al. 2010), or the rows of highest expected
+        improvement, as in the paper, which may be many of the same kind.
+    device : str, optional
+        Where to predict; a graphics card if there is one.
+
+    Attributes
+    ----------
+    reduction_ : Reduction
+        The principal components.
+    process_ : RatingProcess
+        The Gaussian process, conditioned on the ratings on a scale of 0 to 5.
+    scale_ : (float, float)
+        The rating scale in use.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from galzoo_repr.anomaly import InterestModel
+    >>> embeddings = np.random.default_rng(0).normal(size=(500, 8)).astype("float32")
+    >>> ratings = np.full(500, np.nan)
+    >>> ratings[:60] = (embeddings[:60, 0] > 0.5) * 5
+    >>> model = InterestModel(n_components=8).fit(embeddings, ratings)
+    >>> scores, std = model.predict(embeddings, return_std=True)
+    >>> bool(embeddings[np.argsort(-scores)[:50], 0].mean() > 1)
+    True
+    >>> model.next_batch(embeddings, n=3, exclude=np.isfinite(ratings)).shape
+    (3,)
+    """
+
+    def __init__(
+        self,
+        *,
+        n_components: int = 40,
+        kernel: str = "rational_quadratic",
+        rating_scale: tuple[float, float] | None = None,
+        tradeoff: float = 0.5,
+        batch: str = "believer",
+        device: str | None = None,
+    ):
+        self.n_components = n_components
+        self.kernel = kernel
+        self.rating_scale = rating_scale
+        self.tradeoff = tradeoff
+        self.batch = batch
+        self.device = device
+
+    def fit(self, X: ArrayLike, ratings: ArrayLike, noise: ArrayLike | None = None) -> "InterestModel":
+        """
+        Learn from ratings.
+
+        Parameters
+        ----------
+        X : array of shape (n, d)
+            Embeddings of the whole catalogue, rated or not; rows that are not finite are left out.
+        ratings : float array of shape (n,)
+            NaN where a galaxy is not rated. Galaxies rated differently though they look the same are no
+            error: the white noise of the model learns how far such ratings disagree.
+        noise : float array of shape (n,), optional
+            Standard deviation of each rating, beside that noise; NaN counts as zero.
+
+        Returns
+        -------
+        InterestModel
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            If no rated galaxy has a finite embedding, or a rating is infinite or off the `rating_scale`.
+        """
+        return self._fit_reduced(Reduction.fit(X, self.n_components), None, X, ratings, noise)
+
+    def _fit_reduced(
+        self,
+        reduction: Reduction,
+        features: np.ndarray | None,
+        X: ArrayLike | None,
+        ratings: ArrayLike,
+        noise: ArrayLike | None = None,
+    ) -> "InterestModel":
+        """Learn from ratings, with the components (and their values, if given) known already."""
+        self._check_options()
+        ratings = check_ratings(ratings, len(as_embeddings(X if features is None else features)))
+        rated = np.flatnonzero(np.isfinite(ratings))
+        rated_features = reduction.transform(np.asarray(X)[rated]) if features is None else features[rated]
+        usable = np.isfinite(rated_features).all(axis=1)
+        rated, rated_features = rated[usable], rated_features[usable]
+        if not 0 < len(rated) <= MAX_RATED:
+            raise ValueError(
+                f"1 to {MAX_RATED} rated galaxies with a finite embedding are needed, not {len(rated)}"
+            )
+        self.scale_ = _scale_of(ratings[rated], self.rating_scale)
+        variance = None if noise is None else np.square(_noise_of(noise, len(ratings))[rated] / self._unit)
+        self.reduction_ = reduction
+        self.process_ = RatingProcess.fit(
+            rated_features, self._to_process(ratings[rated]), variance, kernel=self.kernel
+        )
+        return self
+
+    def predict(self, X: ArrayLike, return_std: bool = False) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+        """
+        Predict the rating of each galaxy.
+
+        Parameters
+        ----------
+        X : array of shape (n, d)
+            Embeddings.
+        return_std : bool
+            Whether to return the standard deviation too; it includes the noise of a rating.
+
+        Returns
+        -------
+        mean : float64 array of shape (n,), or (mean, std)
+            On the scale of the ratings; NaN where an embedding is not finite.
+        """
+        mean, std = self._predict_reduced(self._reduced(X), return_std)
+        return (mean, std) if return_std else mean
+
+    def expected_improvement(self, X: ArrayLike) -> np.ndarray:
+        """
+        Compute the expected improvement over the best rating so far.
+
+        Parameters
+        ----------
+        X : array of shape (n, d)
+            Embeddings.
+
+        Returns
+        -------
+        float64 array of shape (n,)
+            On the scale of the ratings; NaN where an embedding is not finite.
+        """
+        return self._improvement(*self.predict(X, return_std=True))
+
+    def next_batch(self, X: ArrayLike, n: int = 10, *, exclude: ArrayLike | None = None) -> np.ndarray:
+        """
+        Choose the rows to rate next.
+
+        Parameters
+        ----------
+        X : array of shape (n_rows, d)
+            Embeddings.
+        n : int
+            How many rows.
+        exclude : bool array of shape (n_rows,), optional
+            Rows not to choose, such as those rated already.
+
+        Returns
+        -------
+        int array
+            Rows in order of choice; fewer than `n` where no more can be chosen.
+        """
+        features = self._reduced(X)
+        mean, std = self._predict_reduced(features, True)
+        return self._choose(features, mean, std, n, exclude)
+
+    def _reduced(self, X: ArrayLike) -> np.ndarray:
+        if not hasattr(self, "process_"):
+            raise ValueError("this InterestModel has not been fitted: call fit(embeddings, ratings) first")
+        return self.reduction_.transform(X)
+
+    def _predict_reduced(self, features: np.ndarray, return_std: bool):
+        mean, std = self.process_.predict(features, return_std=return_std, device=self.device)
+        mean = self.scale_[0] + mean * self._unit
+        return mean, None if std is None else std * self._unit
+
+    def _improvement(self, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
+        best = self.scale_[0] + self.process_.ratings.max() * self._unit
+        return expected_improvement(mean, std, best, self.tradeoff * self._unit)
+
+    def _choose(
+        self,
+        features: np.ndarray,
+        mean: np.ndarray,
+        std: np.ndarray,
+        n: int,
+        exclude: ArrayLike | None = None,
+    ) -> np.ndarray:
+        """Rows to rate next, given the predictions for `features`."""
+        if n < 1:
+            raise ValueError(f"n must be at least 1, not {n}")
+        mean = self._to_process(mean)
+        if exclude is not None:
+            mean = np.where(exclude, np.nan, mean)
+        return choose_batch(
+            self.process_, features, mean, std / self._unit, n, tradeoff=self.tradeoff, method=self.batch
+        )
+
+    @property
+    def _unit(self) -> float:
+        return (self.scale_[1] - self.scale_[0]) / SCALE
+
+    def _to_process(self, ratings: np.ndarray) -> np.ndarray:
+        return (ratings - self.scale_[0]) / self._unit
+
+    def _check_options(self) -> None:
+        for name, allowed in (("kernel", KERNELS), ("batch", BATCHES)):
+            if getattr(self, name) not in allowed:
+                raise ValueError(
+                    f"{name}={getattr(self, name)!r} is not one of {', '.join(map(repr, allowed))}"
+                )
+        if not self.tradeoff >= 0:
+            raise ValueError(f"tradeoff must be zero or more, not {self.tradeoff!r}")
+
+
+def check_ratings(ratings: ArrayLike, n_rows: int) -> np.ndarray:
+    """Ratings as a float64 array of shape (n_rows,), NaN where not rated; infinite ones are refused."""
+    ratings = np.ma.asanyarray(ratings)
+    if ratings.dtype.kind not in "fiub":
+        raise TypeError(f"ratings must be numbers, NaN or masked where not rated, not {ratings.dtype}")
+    ratings = ratings.astype(float).filled(np.nan)
+    if ratings.shape != (n_rows,):
+        raise ValueError(
+            f"one rating per galaxy is needed: {n_rows} galaxies, but ratings of shape {ratings.shape}"
+        )
+    if np.isinf(ratings).any():
+        rows = np.flatnonzero(np.isinf(ratings))
+        raise ValueError(
+            f"ratings must be finite, or NaN where not rated; row {rows[0]} has {ratings[rows[0]]}"
+        )
+    return ratings
+
+
+def _scale_of(ratings: np.ndarray, scale: tuple[float, float] | None) -> tuple[float, float]:
+    """Lowest and highest possible rating."""
+    if scale is None:
+        low, high = min(0.0, float(ratings.min())), float(ratings.max())
+        return low, high if high > low else low + 1
+    low, high = map(float, scale)
+    if not low < high:
+        raise ValueError(f"rating_scale must be (lowest, highest), not {scale!r}")
+    outside = (ratings < low) | (ratings > high)
+    if outside.any():
+        raise ValueError(f"rating {ratings[outside][0]} is outside rating_scale={scale!r}")
+    return low, high
+
+
+def _noise_of(noise: ArrayLike, n_rows: int) -> np.ndarray:
+    noise = np.nan_to_num(np.ma.asanyarray(noise).astype(float).filled(np.nan))
+    if noise.shape != (n_rows,) or (noise < 0).any():
+        raise ValueError(f"noise must be {n_rows} standard deviations, none negative")
+    return noise

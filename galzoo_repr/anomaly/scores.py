@@ -1,0 +1,323 @@
+"""Interest as columns of a catalogue: a score for every galaxy, and the rows to look at next."""
+
+import warnings
+
+import numpy as np
+from astropy.coordinates import SkyCoord
+from astropy.table import Column, Table
+
+from galzoo_repr.anomaly._acquisition import FIRST_BATCHES
+from galzoo_repr.anomaly._judgement import Candidates, Judgement
+from galzoo_repr.anomaly._unsupervised import UNSUPERVISED
+from galzoo_repr.anomaly.interest import InterestModel, check_ratings
+from galzoo_repr.catalogue import as_table, with_columns
+from galzoo_repr.exceptions import GalzooWarning
+
+__all__ = ["add_anomaly_scores", "fit_interest", "next_to_rate"]
+
+DEFAULT_RATINGS = "interest"
+# A rated galaxy's place counts this much more than a prediction, as in the paper's scoring.
+KNOWN_WEIGHT = 100.0
+
+
+def add_anomaly_scores(
+    table: Table | SkyCoord,
+    ratings: str | None = DEFAULT_RATINGS,
+    *,
+    model: InterestModel | None = None,
+    noise: str | None = None,
+    known_first: bool = False,
+    unsupervised: str = "isolation_forest",
+    embedding: str = "embedding",
+    seed: int = 0,
+    name: str = "anomaly",
+    overwrite: bool = False,
+) -> Table:
+    """
+    Add how interesting each galaxy would be to the researcher who rated some of them.
+
+    Parameters
+    ----------
+    table : Table or QTable
+        Catalogue with embeddings.
+    ratings : str or None
+        Column of ratings on any scale, higher is more interesting; NaN or masked where a galaxy is not rated.
+        Where nobody rated anything (no finite rating, None, or the default column is not there) the score
+        says how unusual each galaxy is, and so does the column's description.
+    model : InterestModel, optional
+        One that is not fitted gives the options; one that is fitted is applied as it is, here to another
+        catalogue embedded by the same encoder.
+    noise : str, optional
+        Column with the standard deviation of each rating.
+    known_first : bool
+        Rank rated galaxies by their ratings, a hundred times their worth, before the predictions: how the
+        paper scored itself. Scores are not changed.
+    unsupervised : {"isolation_forest", "local_outlier_factor"}
+        Score while nothing is rated, see `galzoo_repr.anomaly.unusual_scores`.
+    embedding : str
+        Column of embeddings, shape (n, d); rows that are not finite get no score.
+    seed : int
+        Of the isolation forest.
+    name : str
+        Start of the new columns' names, to keep several interests side by side.
+    overwrite : bool
+        Allow columns of these names to be replaced.
+
+    Returns
+    -------
+    Table or QTable
+        Same class and rows, with ``anomaly_score`` (float64, predicted rating), ``anomaly_score_std``
+        (float64, NaN for the unsupervised score) and ``anomaly_rank`` (int64, 1 is the most interesting; -1
+        without a score).
+
+    Raises
+    ------
+    ValueError
+        If a column is missing or has a wrong shape, or a rating is infinite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astropy.table import Table
+    >>> import galzoo_repr as gzr
+    >>> embedding = np.random.default_rng(1).normal(size=(200, 4)).astype("float32")
+    >>> interest = np.where(np.arange(200) < 40, np.clip(2 + 2 * embedding[:, 0], 0, 5), np.nan)
+    >>> cat = Table({"embedding": embedding, "interest": interest})
+    >>> cat = gzr.add_anomaly_scores(cat)
+    >>> best = cat[cat["anomaly_rank"] == 1]
+    >>> bool(best["embedding"][0, 0] > 1.5)
+    True
+    """
+    table = as_table(table)
+    _check_choice("unsupervised", unsupervised, UNSUPERVISED)
+    candidates, values = _candidates_of(table, ratings, model, embedding)
+    if model is not None and hasattr(model, "process_"):
+        _check_encoder(model, table)
+        judgement = candidates.apply(model)
+    else:
+        spread = None if noise is None else _column(table, noise, "noise")
+        judgement = candidates.judge(values, spread, unsupervised=unsupervised, seed=seed)
+    columns = _score_columns(judgement, values if known_first else None, ratings, unsupervised, name)
+    facts = {
+        "ratings": ratings,
+        "embedding": embedding,
+        "known_first": known_first,
+        **_facts_of(judgement, values, unsupervised),
+    }
+    return with_columns(table, columns, overwrite=overwrite, provenance=facts, call="add_anomaly_scores")
+
+
+def next_to_rate(
+    table: Table | SkyCoord,
+    ratings: str | None = DEFAULT_RATINGS,
+    n: int = 10,
+    *,
+    model: InterestModel | None = None,
+    first: str = "diverse",
+    embedding: str = "embedding",
+    seed: int = 0,
+) -> Table:
+    """
+    Choose the galaxies whose rating would teach most about the researcher's interest.
+
+    Parameters
+    ----------
+    table : Table or QTable
+        Catalogue with embeddings.
+    ratings : str or None
+        Column of ratings as for `add_anomaly_scores`; rated galaxies are not chosen.
+    n : int
+        How many galaxies.
+    model : InterestModel, optional
+        Options, among them how a batch is chosen; one that is fitted is used as it is.
+    first : {"diverse", "outliers", "random"}
+        What to choose while nothing is rated: galaxies unlike each other (k-means++ seeding), the most
+        unusual ones, or random ones as in the paper.
+    embedding : str
+        Column of embeddings, shape (n, d).
+    seed : int
+        Of the first batch.
+
+    Returns
+    -------
+    Table or QTable
+        The chosen rows of `table` in order of choice, and columns ``row`` (index into `table`),
+        ``predicted_rating``, ``predicted_rating_std`` and ``expected_improvement`` (NaN while nothing is
+        rated).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astropy.table import Table
+    >>> import galzoo_repr as gzr
+    >>> cat = Table({"embedding": np.random.default_rng(1).normal(size=(200, 4))})
+    >>> len(set(gzr.next_to_rate(cat, n=5)["row"]))
+    5
+    """
+    table = as_table(table)
+    _check_choice("first", first, FIRST_BATCHES)
+    candidates, values = _candidates_of(table, ratings, model, embedding)
+    if model is not None and hasattr(model, "process_"):
+        _check_encoder(model, table)
+        judgement = candidates.apply(model)
+    else:
+        judgement = candidates.judge(values, seed=seed)
+    return rows_to_rate(table, judgement.choose(n, np.isfinite(values), first=first, seed=seed), judgement)
+
+
+def fit_interest(
+    table: Table | SkyCoord,
+    ratings: str = DEFAULT_RATINGS,
+    *,
+    model: InterestModel | None = None,
+    noise: str | None = None,
+    embedding: str = "embedding",
+) -> InterestModel:
+    """
+    Learn an interest from the rated rows of a catalogue, to save it or apply it to another catalogue.
+
+    Parameters
+    ----------
+    table : Table or QTable
+        Catalogue with embeddings.
+    ratings : str
+        Column of ratings as for `add_anomaly_scores`.
+    model : InterestModel, optional
+        Options.
+    noise : str, optional
+        Column with the standard deviation of each rating.
+    embedding : str
+        Column of embeddings, shape (n, d).
+
+    Returns
+    -------
+    InterestModel
+        It remembers which encoder made the embeddings, if the table's provenance says so.
+    """
+    table = as_table(table)
+    options = (model or InterestModel()).get_params()
+    spread = None if noise is None else _column(table, noise, "noise")
+    fitted = InterestModel(**options).fit(
+        _column(table, embedding, "embedding"),
+        check_ratings(_column(table, ratings, "ratings"), len(table)),
+        spread,
+    )
+    fitted.encoder_ = _encoder_of(table)
+    return fitted
+
+
+def rows_to_rate(table: Table, rows: np.ndarray, judgement: Judgement) -> Table:
+    """Take the chosen rows of a catalogue, with their predictions."""
+    known = judgement.model is not None
+    nothing = np.full(len(rows), np.nan)
+    columns = {
+        "row": Column(rows.astype(np.int64), description="Row of the catalogue, counted from 0"),
+        "predicted_rating": Column(
+            judgement.score[rows] if known else nothing,
+            description="Predicted rating, higher is more interesting",
+        ),
+        "predicted_rating_std": Column(
+            judgement.std[rows] if known else nothing,
+            description="Standard deviation of the predicted rating",
+        ),
+        "expected_improvement": Column(
+            judgement.improvement[rows],
+            description="Expected improvement over the best rating, higher is sooner",
+        ),
+    }
+    return with_columns(table[rows], columns, overwrite=True, call="next_to_rate")
+
+
+def ratings_of(table: Table, ratings: str | None) -> np.ndarray:
+    """Read the ratings as float64 array of shape (n,), all NaN if nobody rated yet."""
+    if ratings is None or (ratings == DEFAULT_RATINGS and ratings not in table.colnames):
+        return np.full(len(table), np.nan)
+    return check_ratings(_column(table, ratings, "ratings"), len(table))
+
+
+def _candidates_of(
+    table: Table, ratings: str | None, model: InterestModel | None, embedding: str
+) -> tuple[Candidates, np.ndarray]:
+    values = ratings_of(table, ratings)
+    candidates = Candidates(_column(table, embedding, "embedding"), model)
+    if len(table) and not candidates.usable.any():
+        warnings.warn(
+            f"no galaxy has a finite embedding in column {embedding!r}", GalzooWarning, stacklevel=3
+        )
+    return candidates, values
+
+
+def _score_columns(
+    judgement: Judgement, ratings: np.ndarray | None, interest: str | None, unsupervised: str, name: str
+) -> dict[str, Column]:
+    if judgement.model is None:
+        method = unsupervised.replace("_", " ")
+        meaning = f"How unusual the galaxy is ({method}; nothing was rated), higher is more unusual"
+    else:
+        meaning = f"Predicted rating in {interest!r}, higher is more interesting"
+    order = judgement.score.copy()
+    if ratings is not None and judgement.model is not None:
+        known = np.isfinite(ratings) & np.isfinite(order)
+        low = judgement.model.scale_[0]
+        order[known] = low + KNOWN_WEIGHT * (ratings[known] - low)
+    rank = np.full(len(order), -1, dtype=np.int64)
+    scored = np.flatnonzero(np.isfinite(order))
+    rank[scored[np.argsort(-order[scored], kind="stable")]] = np.arange(1, len(scored) + 1)
+    first = "; rated galaxies first" if ratings is not None else ""
+    return {
+        f"{name}_score": Column(judgement.score, description=meaning),
+        f"{name}_score_std": Column(
+            judgement.std, description=f"Standard deviation of {name}_score; NaN if not known"
+        ),
+        f"{name}_rank": Column(
+            rank, description=f"Place by {name}_score, 1 is the most interesting, -1 has no score{first}"
+        ),
+    }
+
+
+def _facts_of(judgement: Judgement, ratings: np.ndarray, unsupervised: str) -> dict:
+    if judgement.model is None:
+        return {"method": unsupervised}
+    process = judgement.model.process_
+    return {
+        "method": "gaussian_process",
+        "n_rated": len(process.ratings),
+        "n_components": judgement.model.reduction_.n_components,
+        "kernel": process.kernel,
+        "length_scale": process.length_scale,
+        "mixture": process.mixture,
+        "noise": process.noise,
+        "rating_scale": list(judgement.model.scale_),
+    }
+
+
+def _encoder_of(table: Table) -> dict[str, str]:
+    """Name and digest of the encoder that made the table's embeddings, as far as its provenance says."""
+    names = {"name": "GZRENC", "digest": "GZRENCD"}
+    return {fact: str(table.meta[key]) for fact, key in names.items() if table.meta.get(key)}
+
+
+def _check_encoder(model: InterestModel, table: Table) -> None:
+    """Refuse to apply a model to embeddings of another encoder."""
+    ours, theirs = getattr(model, "encoder_", {}), _encoder_of(table)
+    if ours.get("digest") and theirs.get("digest") and ours["digest"] != theirs["digest"]:
+        raise ValueError(
+            f"this interest was learned on embeddings of {ours.get('name')!r} ({ours['digest'][:12]}), "
+            f"but the table's are of {theirs.get('name')!r} ({theirs['digest'][:12]}): "
+            "embed the table with the same encoder"
+        )
+
+
+def _column(table: Table, name: str, argument: str):
+    if name in table.colnames:
+        return table[name]
+    hint = ": call add_embeddings first, or name another column" if argument == "embedding" else ""
+    raise ValueError(
+        f"{argument}={name!r} is not a column of the table{hint}; "
+        f"its columns are {', '.join(table.colnames) or 'none'}"
+    )
+
+
+def _check_choice(argument: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ValueError(f"{argument}={value!r} is not one of {', '.join(map(repr, allowed))}")

@@ -1,0 +1,207 @@
+import numpy as np
+import pytest
+from astropy.table import MaskedColumn, QTable, Table
+
+import galzoo_repr as gzr
+from galzoo_repr.anomaly import InterestModel, fit_interest
+
+SCORES = ["anomaly_score", "anomaly_score_std", "anomaly_rank"]
+
+
+@pytest.mark.parametrize("kind", [Table, QTable])
+def test_scores_come_back_on_the_same_rows(rated, kind):
+    rated = kind(rated)
+    before = rated.copy()
+    scored = gzr.add_anomaly_scores(rated)
+    assert type(scored) is kind
+    assert scored.colnames == [*before.colnames, *SCORES]
+    assert rated.colnames == before.colnames
+    assert all(np.array_equal(scored[name], before[name], equal_nan=True) for name in before.colnames[1:])
+    assert "higher is more interesting" in scored["anomaly_score"].description
+
+
+def test_interesting_galaxies_rank_first(rated, truth):
+    scored = gzr.add_anomaly_scores(rated)
+    best = scored["anomaly_rank"] <= 20
+    assert best.sum() == 20
+    assert truth[best].mean() > 3
+    assert sorted(scored["anomaly_rank"]) == list(range(1, 401))
+    order = np.argsort(scored["anomaly_rank"])
+    assert (np.diff(scored["anomaly_score"][order]) <= 0).all()
+
+
+def test_the_scale_of_the_ratings_is_kept(rated):
+    as_given = gzr.add_anomaly_scores(rated)
+    rated["interest"] *= 20
+    assert np.allclose(
+        gzr.add_anomaly_scores(rated)["anomaly_score"], 20 * as_given["anomaly_score"], rtol=1e-3
+    )
+
+
+def test_masked_ratings_are_not_ratings(rated):
+    expected = gzr.add_anomaly_scores(rated)
+    unrated = np.isnan(rated["interest"])
+    rated["interest"] = MaskedColumn(np.where(unrated, 5.0, rated["interest"]), mask=unrated)
+    assert np.array_equal(gzr.add_anomaly_scores(rated)["anomaly_score"], expected["anomaly_score"])
+
+
+def test_integer_and_boolean_ratings_count(rated):
+    interest = np.asarray(rated["interest"])
+    rated["interest"] = MaskedColumn(np.nan_to_num(interest).astype(int) > 2, mask=np.isnan(interest))
+    scored = gzr.add_anomaly_scores(rated)
+    assert scored["anomaly_score"].max() < 1.5
+
+
+@pytest.mark.parametrize("method", ["isolation_forest", "local_outlier_factor"])
+def test_without_ratings_the_score_is_how_unusual(galaxies, method):
+    galaxies["embedding"][17] = 25
+    scored = gzr.add_anomaly_scores(galaxies, unsupervised=method)
+    assert scored["anomaly_rank"][17] <= 5
+    assert np.isnan(scored["anomaly_score_std"]).all()
+    assert "nothing was rated" in scored["anomaly_score"].description
+
+
+@pytest.mark.parametrize("ratings", [None, "interest"])
+def test_an_unrated_catalogue_needs_no_column(galaxies, ratings):
+    assert np.isfinite(gzr.add_anomaly_scores(galaxies, ratings)["anomaly_score"]).all()
+    galaxies["interest"] = np.nan
+    assert np.isfinite(gzr.add_anomaly_scores(galaxies, ratings)["anomaly_score"]).all()
+
+
+def test_rated_galaxies_move_first_only_when_asked(rated, truth):
+    plain = gzr.add_anomaly_scores(rated)
+    first = gzr.add_anomaly_scores(rated, known_first=True)
+    assert np.array_equal(plain["anomaly_score"], first["anomaly_score"])
+    known = np.flatnonzero(truth[:80] > 0)
+    assert sorted(first["anomaly_rank"][known]) == list(range(1, len(known) + 1))
+    assert sorted(plain["anomaly_rank"][known]) != list(range(1, len(known) + 1))
+
+
+def test_rows_without_an_embedding_get_no_score(rated):
+    rated["embedding"][[3, 399]] = np.nan
+    rated["embedding"][200, 4] = np.inf
+    with pytest.warns(gzr.GalzooWarning, match="1 of 80 rated galaxies have no embedding"):
+        scored = gzr.add_anomaly_scores(rated)
+    missing = np.isnan(scored["anomaly_score"])
+    assert np.flatnonzero(missing).tolist() == [3, 200, 399]
+    assert (scored["anomaly_rank"][missing] == -1).all()
+    assert np.isfinite(scored["interest"][3])
+
+
+def test_a_catalogue_without_any_embedding_gets_no_score(rated):
+    rated["embedding"] = np.nan
+    with pytest.warns(gzr.GalzooWarning) as caught:
+        scored = gzr.add_anomaly_scores(rated)
+    assert any("no galaxy has a finite embedding" in str(warning.message) for warning in caught)
+    assert (scored["anomaly_rank"] == -1).all()
+
+
+@pytest.mark.parametrize("rows", [0, 1])
+def test_tiny_catalogues_keep_their_rows(galaxies, rows):
+    scored = gzr.add_anomaly_scores(galaxies[:rows])
+    assert len(scored) == rows
+    assert len(gzr.next_to_rate(galaxies[:rows])) == rows
+
+
+def test_several_interests_stand_side_by_side(rated, truth):
+    rated["rings"] = np.where(np.arange(400) % 7 == 0, 5 - truth, np.nan)
+    scored = gzr.add_anomaly_scores(gzr.add_anomaly_scores(rated), "rings", name="ring")
+    assert np.corrcoef(scored["anomaly_score"], scored["ring_score"])[0, 1] < 0
+
+
+def test_existing_scores_are_not_replaced_unasked(rated):
+    scored = gzr.add_anomaly_scores(rated)
+    with pytest.raises(ValueError, match="already has 'anomaly_score'"):
+        gzr.add_anomaly_scores(scored)
+    assert gzr.add_anomaly_scores(scored, overwrite=True).colnames == scored.colnames
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"ratings": "intrest"}, "ratings='intrest' is not a column"),
+        (
+            {"embedding": "vector"},
+            "embedding='vector' is not a column of the table: call add_embeddings first",
+        ),
+        ({"noise": "sigma"}, "noise='sigma' is not a column"),
+        (
+            {"unsupervised": "svm"},
+            "unsupervised='svm' is not one of 'isolation_forest', 'local_outlier_factor'",
+        ),
+        ({"embedding": "id"}, "embeddings must be numbers of shape"),
+        ({"model": InterestModel(kernel="linear")}, "kernel='linear' is not one of"),
+        ({"model": InterestModel(batch="all")}, "batch='all' is not one of"),
+        ({"model": InterestModel(rating_scale=(0, 2))}, r"rating \d.0 is outside rating_scale"),
+        ({"model": InterestModel(rating_scale=(5, 0))}, "must be .lowest, highest."),
+        ({"model": InterestModel(tradeoff=-1)}, "tradeoff must be zero or more"),
+        ({"model": InterestModel(n_components=0)}, "n_components must be at least 1"),
+    ],
+)
+def test_bad_arguments_say_what_to_do(rated, change, message):
+    with pytest.raises(ValueError, match=message):
+        gzr.add_anomaly_scores(rated, **change)
+
+
+def test_bad_ratings_are_refused(rated):
+    rated["interest"][5] = np.inf
+    with pytest.raises(ValueError, match="row 5 has inf"):
+        gzr.add_anomaly_scores(rated)
+    rated["interest"] = ["very"] * 400
+    with pytest.raises(TypeError, match="ratings must be numbers"):
+        gzr.add_anomaly_scores(rated)
+
+
+def test_something_else_than_a_table_is_refused():
+    with pytest.raises(TypeError, match="a catalogue is"):
+        gzr.add_anomaly_scores([1, 2, 3])
+
+
+def test_next_to_rate_points_into_the_catalogue(rated):
+    chosen = gzr.next_to_rate(rated, n=7)
+    assert len(chosen) == 7
+    assert np.array_equal(chosen["id"], rated["id"][chosen["row"]])
+    assert (chosen["row"] >= 80).all()
+    assert len(set(chosen["row"])) == 7
+    assert (chosen["expected_improvement"] >= 0).all()
+
+
+@pytest.mark.parametrize("first", ["diverse", "outliers", "random"])
+def test_the_first_batch_is_reproducible(galaxies, first):
+    rows = gzr.next_to_rate(galaxies, n=12, first=first)["row"]
+    assert len(set(rows)) == 12
+    assert np.array_equal(rows, gzr.next_to_rate(galaxies, n=12, first=first)["row"])
+
+
+def test_no_more_rows_are_chosen_than_there_are(rated):
+    rated["interest"][:396] = 1
+    rated["embedding"][398] = np.nan
+    assert sorted(gzr.next_to_rate(rated, n=10)["row"]) == [396, 397, 399]
+
+
+def test_next_to_rate_refuses_bad_counts_and_names(rated, galaxies):
+    with pytest.raises(ValueError, match="n must be at least 1, not 0"):
+        gzr.next_to_rate(rated, n=0)
+    with pytest.raises(ValueError, match="first='best' is not one of 'diverse'"):
+        gzr.next_to_rate(galaxies, first="best")
+
+
+def test_an_interest_applies_to_another_catalogue_of_the_same_encoder(rated):
+    rated.meta.update(GZRENC="bundled", GZRENCD="a" * 64)
+    model = fit_interest(rated[:300])
+    other = rated[300:]
+    scored = gzr.add_anomaly_scores(other, model=model)
+    assert np.array_equal(scored["anomaly_score"], model.predict(np.asarray(other["embedding"])))
+    other.meta["GZRENCD"] = "b" * 64
+    for call in (gzr.add_anomaly_scores, gzr.next_to_rate):
+        with pytest.raises(ValueError, match="embed the table with the same encoder"):
+            call(other, model=model)
+    other["embedding"] = np.zeros((100, 5), dtype=np.float32)
+    with pytest.raises(ValueError, match="5 dimensions, but the model was fitted on 12"):
+        gzr.add_anomaly_scores(other, model=model)
+
+
+def test_provenance_says_how_the_score_came_about(rated):
+    record = gzr.add_anomaly_scores(rated).meta["galzoo_repr"]["add_anomaly_scores"]
+    assert record["n_rated"] == 80
+    assert record["kernel"] == "rational_quadratic"
