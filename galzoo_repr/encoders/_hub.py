@@ -1,0 +1,209 @@
+"""Encoders published on the Hugging Face hub, and folders laid out like theirs."""
+
+import json
+from pathlib import Path
+
+import requests
+import timm
+from astroquery.exceptions import RemoteServiceError
+from huggingface_hub import constants, errors, hf_hub_download, try_to_load_from_cache
+
+from galzoo_repr._config import log
+from galzoo_repr.encoders._names import is_zoobot, zoobot_recipe
+from galzoo_repr.encoders._network import build_network
+from galzoo_repr.encoders._weights import fit_weights, read_weights
+from galzoo_repr.images import ImageRecipe
+
+__all__ = ["from_hub", "from_hub_folder", "from_timm", "unreachable"]
+
+_NO_SUCH = (errors.RepositoryNotFoundError, errors.RevisionNotFoundError, errors.HFValidationError)
+_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+
+
+def unreachable(name: str) -> RemoteServiceError:
+    """Error for weights that are neither here nor to be had."""
+    return RemoteServiceError(
+        f"the weights of encoder {name!r} are not in the local cache and huggingface.co cannot be reached: "
+        "connect to the network once to download them, or use encoder='bundled', which comes with galzoo_repr"
+    )
+
+
+def from_hub(repository: str, name: str) -> dict:
+    """
+    Find an encoder of the hub in the local cache, or else download it.
+
+    Parameters
+    ----------
+    repository : str
+        ``owner/repository``, optionally with ``@revision``.
+    name : str
+        Name the user gave, for messages.
+
+    Returns
+    -------
+    dict
+        Arguments of `Encoder`.
+
+    Raises
+    ------
+    astroquery.exceptions.RemoteServiceError
+        If the weights are neither cached nor reachable.
+    ValueError
+        If there is no such repository, or no readable encoder in it.
+    """
+    repo_id, _, revision = repository.partition("@")
+    if repo_id.count("/") != 1:
+        raise ValueError(f"encoder {name!r} does not name a repository as hf-hub:owner/repository")
+    config = _download(repo_id, ("config.json",), revision or None, name)
+    weights = _download(repo_id, _WEIGHTS, revision or None, name)
+    parts = _assemble(config, weights, zoobot=is_zoobot(repo_id))
+    # The hub's cache names its folders after the commit, which fixes the files.
+    parts["card"] = {**parts["card"], "repository": repo_id, "commit": config.parent.name}
+    parts["origin"] = f"https://huggingface.co/{repo_id}"
+    if is_zoobot(repo_id):
+        parts["licence"] = "Apache-2.0"
+    return parts
+
+
+def _download(repo_id: str, names: tuple[str, ...], revision: str | None, name: str) -> Path:
+    """Find the first of several files in the local cache, or else download the first there is."""
+    for filename in names:
+        cached = try_to_load_from_cache(repo_id, filename, revision=revision)
+        if isinstance(cached, str):
+            return Path(cached)
+    _check_reachable(name)
+    for filename in names:
+        try:
+            return Path(hf_hub_download(repo_id, filename, revision=revision))
+        except _NO_SUCH as error:
+            raise ValueError(
+                f"encoder {name!r}: huggingface.co has no such repository or revision"
+            ) from error
+        except errors.LocalEntryNotFoundError as error:
+            raise unreachable(name) from error
+        except errors.EntryNotFoundError:
+            continue
+        except (errors.HfHubHTTPError, OSError) as error:
+            raise unreachable(name) from error
+    raise ValueError(f"encoder {name!r}: the repository {repo_id} has no file {' or '.join(names)}")
+
+
+def _check_reachable(name: str) -> None:
+    """Ask the hub once, because its client tries for half a minute before it gives up."""
+    if constants.HF_HUB_OFFLINE:
+        raise unreachable(name)
+    try:
+        requests.head(constants.ENDPOINT, timeout=10)
+    except requests.RequestException as error:
+        raise unreachable(name) from error
+
+
+def from_hub_folder(folder: Path) -> dict:
+    """
+    Read an encoder from a folder laid out as on the hub: ``config.json`` and weights.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        For example a clone of one of the Zoobot repositories. Its images are taken to be those of Zoobot,
+        whatever mean and standard deviation the file names; give `recipe` to `Encoder.load` where that is
+        wrong.
+
+    Returns
+    -------
+    dict
+        Arguments of `Encoder`.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If a file is missing or cannot be used.
+    """
+    weights = next((folder / name for name in _WEIGHTS if (folder / name).is_file()), None)
+    if weights is None:
+        raise FileNotFoundError(f"{folder} has a config.json, but neither {' nor '.join(_WEIGHTS)}")
+    return _assemble(folder / "config.json", weights, zoobot=True)
+
+
+def _assemble(config: Path, weights: Path, *, zoobot: bool) -> dict:
+    try:
+        about = json.loads(config.read_text())
+        architecture = about["architecture"]
+        # Older files hold the settings of the images at the top level.
+        image = about.get("pretrained_cfg", about)
+        channels = int(about.get("model_args", {}).get("in_chans", image.get("input_size", [3])[0]))
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        raise ValueError(f"{config} does not describe a timm model: {error!r}") from error
+    kwargs = {**about.get("model_args", {}), "in_chans": channels, "num_classes": 0}
+    model = build_network(architecture, kwargs, source=str(config))
+    fit_weights(model, read_weights(weights), source=str(weights))
+    recipe = zoobot_recipe(channels) if zoobot else _recipe_of(image, channels)
+    log.info(
+        "Read %s with weights %s; channels have mean %s, std %s",
+        architecture,
+        weights,
+        recipe.mean,
+        recipe.std,
+    )
+    return {
+        "model": model,
+        "recipe": recipe,
+        "architecture": architecture,
+        "model_kwargs": kwargs,
+        "card": {"weights_file": weights.name},
+    }
+
+
+def _recipe_of(image: dict, channels: int) -> ImageRecipe:
+    """Recipe of a network that was trained on photographs: its own size, mean and standard deviation."""
+    return ImageRecipe(
+        size=int(image.get("input_size", (3, 224, 224))[-1]),
+        crop=zoobot_recipe().crop,
+        channels=channels,
+        mean=image.get("mean", 0.0),
+        std=image.get("std", 1.0),
+    )
+
+
+def from_timm(name: str) -> dict:
+    """
+    Make an encoder of a timm model with its published weights.
+
+    Parameters
+    ----------
+    name : str
+        Such as ``"convnext_nano.in12k_ft_in1k"``.
+
+    Returns
+    -------
+    dict
+        Arguments of `Encoder`, with the size, mean and standard deviation of the model's own configuration.
+
+    Raises
+    ------
+    astroquery.exceptions.RemoteServiceError
+        If the weights are neither cached nor reachable.
+    ValueError
+        If the model has no published weights.
+    """
+    settings = timm.get_pretrained_cfg(name)
+    if settings is None or not settings.has_weights:
+        raise ValueError(f"timm has no weights for {name!r}; see timm.list_pretrained()")
+    overlay = None
+    if settings.hf_hub_id:
+        files = (settings.hf_hub_filename,) if settings.hf_hub_filename else _WEIGHTS
+        overlay = {"state_dict": read_weights(_download(settings.hf_hub_id, files, None, name))}
+    try:
+        model = timm.create_model(name, pretrained=True, num_classes=0, pretrained_cfg_overlay=overlay)
+    except (OSError, RuntimeError) as error:
+        raise unreachable(name) from error
+    model.pretrained_cfg.pop("state_dict", None)
+    return {
+        "model": model,
+        "recipe": _recipe_of(model.pretrained_cfg, model.pretrained_cfg["input_size"][0]),
+        "architecture": settings.architecture,
+        "model_kwargs": {"num_classes": 0},
+        "licence": settings.license or "",
+        "origin": f"https://huggingface.co/{settings.hf_hub_id}" if settings.hf_hub_id else str(settings.url),
+        "card": {"timm": timm.__version__},
+    }

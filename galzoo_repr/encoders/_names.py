@@ -1,0 +1,124 @@
+"""Names of encoders, and where each comes from."""
+
+from pathlib import Path
+
+from astropy import units as u
+from astropy.table import Table
+
+from galzoo_repr.encoders._folder import read_description
+from galzoo_repr.images import ImageRecipe
+
+__all__ = ["BUNDLED", "hub_repository", "list_encoders", "zoobot_recipe"]
+
+BUNDLED = Path(__file__).parent / "bundled"
+
+_ZOOBOT_OWNER = "mwalmsley"
+# Galaxy Zoo's own validation enlarges the image 1.2 times and keeps the middle.
+_ZOOBOT_CROP = 1 / 1.2
+
+# Published encoders: name after "zoobot-encoder-", features, million parameters.
+_ZOOBOT = (
+    ("convnext_pico", 512, 8.5),
+    ("convnext_nano", 640, 15.0),
+    ("convnext_tiny", 768, 27.8),
+    ("convnext_small", 768, 49.5),
+    ("convnext_base", 1024, 87.6),
+    ("convnext_large", 1536, 196.2),
+    ("maxvit_rmlp_small_rw_224", 768, 64.1),
+    ("maxvit_large_tf_224", 1024, 210.8),
+    ("resnet18", 512, 11.2),
+    ("resnet50", 2048, 23.5),
+    ("resnet101", 2048, 42.5),
+    ("efficientnet_b0", 1280, 4.0),
+    ("greyscale-convnext_nano", 640, 15.0),
+)
+
+
+def zoobot_recipe(channels: int = 3) -> ImageRecipe:
+    """
+    Recipe of the Zoobot encoders: 224 px, plain 0 to 1, the middle of the Galaxy Zoo field.
+
+    The ``config.json`` published beside their weights names ImageNet's mean and standard deviation, which the
+    network library fills in by itself; the encoders were trained without.
+
+    Parameters
+    ----------
+    channels : int
+        3, or 1 for the greyscale encoders.
+
+    Returns
+    -------
+    galzoo_repr.images.ImageRecipe
+    """
+    return ImageRecipe(size=224, crop=_ZOOBOT_CROP, channels=channels)
+
+
+def hub_repository(name: str) -> str | None:
+    """
+    Repository on the Hugging Face hub that a name stands for.
+
+    Parameters
+    ----------
+    name : str
+        ``"hf-hub:owner/repository"``, or a Zoobot encoder such as ``"zoobot-encoder-convnext_nano"``.
+
+    Returns
+    -------
+    str or None
+        ``owner/repository``, with ``@revision`` if the name has one; None if the name is not of the hub.
+
+    Examples
+    --------
+    >>> from galzoo_repr.encoders._names import hub_repository
+    >>> hub_repository("zoobot-encoder-resnet50")
+    'mwalmsley/zoobot-encoder-resnet50'
+    """
+    for prefix in ("hf-hub:", "hf_hub:"):
+        if name.startswith(prefix):
+            return name.removeprefix(prefix)
+    if name.startswith(("zoobot-encoder-", "baseline-encoder-regression-")):
+        return f"{_ZOOBOT_OWNER}/{name}"
+    return None
+
+
+def is_zoobot(repository: str) -> bool:
+    """Whether a repository on the hub holds an encoder trained on plain 0 to 1 images of Galaxy Zoo."""
+    return repository.split("/")[0] == _ZOOBOT_OWNER
+
+
+def list_encoders() -> Table:
+    """
+    List the encoders known by name.
+
+    Returns
+    -------
+    astropy.table.Table
+        Columns ``name`` (for ``encoder=``), ``dim``, ``parameters``, ``channels``, ``size`` (pixels),
+        ``licence`` and ``network`` (whether the first use downloads weights). Besides these, any
+        ``hf-hub:owner/repository``, any name of a timm model, and any folder written by `Encoder.save` will
+        do.
+
+    Examples
+    --------
+    >>> from galzoo_repr.encoders import list_encoders
+    >>> "zoobot-encoder-convnext_nano" in list_encoders()["name"]
+    True
+    """
+    rows = []
+    if (BUNDLED / "encoder.json").exists():
+        about = read_description(BUNDLED)
+        recipe = about["recipe"]
+        facts = (
+            about["feature_dim"],
+            about["parameters"],
+            recipe["channels"],
+            recipe["size"],
+            about["licence"],
+        )
+        rows.append(("bundled", *facts, False))
+    for name, dim, millions in _ZOOBOT:
+        channels = 1 if name.startswith("greyscale") else 3
+        rows.append((f"zoobot-encoder-{name}", dim, round(millions * 1e6), channels, 224, "Apache-2.0", True))
+    table = Table(rows=rows, names=("name", "dim", "parameters", "channels", "size", "licence", "network"))
+    table["size"].unit = u.pix
+    return table

@@ -1,0 +1,109 @@
+"""Weights as plain tensors: read without running code, digested, and fitted to a network."""
+
+import hashlib
+import json
+import pickle
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+
+__all__ = ["fit_weights", "read_weights", "sha256_of_file", "sha256_of_weights"]
+
+
+def sha256_of_file(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_of_weights(weights: dict[str, torch.Tensor]) -> str:
+    """SHA-256 of named tensors: the same in memory, in a safetensors file and in a .bin file."""
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        tensor = weights[name].detach().cpu().contiguous()
+        digest.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def read_weights(path: Path) -> dict[str, torch.Tensor]:
+    """
+    Named tensors of a weights file.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        ``.safetensors``, or ``.bin``, ``.pt`` or ``.pth``, which torch reads without running what a pickle
+        may hold.
+
+    Returns
+    -------
+    dict
+        Tensors on the CPU.
+
+    Raises
+    ------
+    ValueError
+        If the file is not what its name says, or holds anything but tensors.
+    """
+    path = Path(path)
+    if path.suffix == ".safetensors":
+        try:
+            return load_file(path, device="cpu")
+        except SafetensorError as error:
+            raise ValueError(f"{path} is not a safetensors file ({error}); it was not read") from error
+    if path.suffix not in (".bin", ".pt", ".pth"):
+        raise ValueError(f"{path} is no kind of weights file known here: give .safetensors or .bin")
+    try:
+        weights = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+        raise ValueError(
+            f"{path} is damaged or holds more than tensors; it was not read, for a pickle can run code: "
+            "ask its author for a safetensors file"
+        ) from error
+    weights = weights.get("state_dict", weights) if isinstance(weights, dict) else weights
+    if not isinstance(weights, dict) or any(not isinstance(one, torch.Tensor) for one in weights.values()):
+        raise ValueError(f"{path} does not hold a dictionary of tensors")
+    return dict(weights)
+
+
+def fit_weights(model: nn.Module, weights: dict[str, torch.Tensor], *, source: str) -> None:
+    """
+    Put weights into a network, every one of them in its place.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Network, changed in place.
+    weights : dict
+        Named tensors; those of a classifier that `model` does not have are left out.
+    source : str
+        Where they come from, for the message.
+
+    Raises
+    ------
+    ValueError
+        If a tensor is missing, left over, or of another shape.
+    """
+    wanted = model.state_dict()
+    head = getattr(model, "pretrained_cfg", {}).get("classifier") or ()
+    heads = (head,) if isinstance(head, str) else tuple(head)
+    weights = {
+        name: tensor
+        for name, tensor in weights.items()
+        if name in wanted or name.rpartition(".")[0] not in heads
+    }
+    faults = [f"{name} is missing" for name in wanted if name not in weights]
+    faults += [f"{name} has no place" for name in weights if name not in wanted]
+    faults += [
+        f"{name} has shape {tuple(weights[name].shape)} instead of {tuple(tensor.shape)}"
+        for name, tensor in wanted.items()
+        if name in weights and weights[name].shape != tensor.shape
+    ]
+    if faults:
+        more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
+        raise ValueError(f"the weights in {source} do not fit the network: {'; '.join(faults[:3])}{more}")
+    model.load_state_dict(weights)
