@@ -19,9 +19,17 @@ class Conf(config.ConfigNamespace):
         "https://www.legacysurvey.org/viewer", "Base URL of the Legacy Survey viewer."
     )
     layer = config.ConfigItem("ls-dr10", "Image layer asked for when none is given.")
-    timeout = config.ConfigItem(60.0, "Seconds allowed for one request, from the first byte sent to the last received.")
+    timeout = config.ConfigItem(
+        60.0, "Seconds allowed for one request, from the first byte sent to the last received."
+    )
+    viewer_rate = config.ConfigItem(
+        0.0,
+        "Requests per second to the viewer at most; 0 stands for 5, and for no limit on this machine itself.",
+    )
     workers = config.ConfigItem(4, "Requests in flight at once to one service.")
-    cache_dir = config.ConfigItem("", "Folder of downloaded cutouts and computed embeddings; empty for astropy's.")
+    cache_dir = config.ConfigItem(
+        "", "Folder of downloaded cutouts and computed embeddings; empty for astropy's."
+    )
 
 
 conf = Conf()
