@@ -1,1 +1,24 @@
-"""A sky position becomes pixels on disk."""
+"""A sky position becomes pixels on disk: services, fetching and the store."""
+
+from galzoo_repr.cutouts._add import add_cutouts, fetch_into
+from galzoo_repr.cutouts._legacy_survey import LegacySurvey
+from galzoo_repr.cutouts._manifest import CutoutStoreError
+from galzoo_repr.cutouts._request import Attempt, CutoutRequest, Outcome
+from galzoo_repr.cutouts._status import STATUSES, USABLE, error_for
+from galzoo_repr.cutouts._store import CutoutStore
+from galzoo_repr.cutouts._validate import validate_body
+
+__all__ = [
+    "STATUSES",
+    "USABLE",
+    "Attempt",
+    "CutoutRequest",
+    "CutoutStore",
+    "CutoutStoreError",
+    "LegacySurvey",
+    "Outcome",
+    "add_cutouts",
+    "error_for",
+    "fetch_into",
+    "validate_body",
+]

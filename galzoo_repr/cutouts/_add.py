@@ -1,0 +1,298 @@
+"""A catalogue goes in, the same catalogue with its cutouts comes out."""
+
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+
+import astropy.units as u
+import numpy as np
+from astropy.coordinates import SkyCoord
+from astropy.table import Column, Table
+from astroquery.exceptions import LargeQueryWarning
+
+from galzoo_repr._config import log
+from galzoo_repr.catalogue import as_table, sky_positions, with_columns
+from galzoo_repr.cutouts._fetch import Route, fetch
+from galzoo_repr.cutouts._legacy_survey import LegacySurvey
+from galzoo_repr.cutouts._manifest import CutoutStoreError
+from galzoo_repr.cutouts._request import CutoutRequest, Outcome
+from galzoo_repr.cutouts._status import STATUSES
+from galzoo_repr.cutouts._store import CutoutStore
+
+__all__ = ["add_cutouts", "fetch_into"]
+
+_LARGE = 10_000
+_CLAIMED_AT_ONCE = 32
+_BEAT_SECONDS = 2.0
+_POLL_SECONDS = 0.5
+
+
+def add_cutouts(
+    table: Table | SkyCoord,
+    *,
+    survey: Route | None = None,
+    recipe: object | None = None,
+    fov: u.Quantity | None = None,
+    coords: str | tuple[str, str] | SkyCoord | None = None,
+    store: CutoutStore | str | None = None,
+    name: str = "cutout",
+    overwrite: bool = False,
+    workers: int | None = None,
+    progress: bool = True,
+) -> Table:
+    """
+    Fetch an image of every galaxy of a catalogue.
+
+    What has been fetched before is taken from the store; a call that was interrupted or killed goes on
+    where it was.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`, `~astropy.table.QTable` or `~astropy.coordinates.SkyCoord`
+        Catalogue; never changed.
+    survey : LegacySurvey, optional
+        Service to ask; the Legacy Survey viewer when not given.
+    recipe : ImageRecipe, optional
+        Which bands, field of view and pixel scale; Galaxy Zoo DECaLS' when not given.
+    fov : `~astropy.units.Quantity`, optional
+        Field of view, one angle or one per row, instead of the rule of the recipe.
+    coords : str, tuple of str or `~astropy.coordinates.SkyCoord`, optional
+        Where the positions are, when the columns have unusual names.
+    store : CutoutStore or str, optional
+        Store, or its folder; the package's cache when not given.
+    name : str, optional
+        Name of the column of paths; the status is in ``<name>_status``.
+    overwrite : bool, optional
+        Replace columns of these names.
+    workers : int, optional
+        Requests at once at most, instead of the survey's own number.
+    progress : bool, optional
+        Show a progress bar.
+
+    Returns
+    -------
+    `~astropy.table.Table`
+        Of the same class, with the columns ``cutout`` (str, path of the file as the service sent it, empty
+        where there is none) and ``cutout_status`` (str, one of `STATUSES`).
+
+    Raises
+    ------
+    TypeError
+        If the catalogue is no table, or an angle has no unit.
+    ValueError
+        If there are no positions, or no field of view can be found: give ``fov=30 * u.arcsec``, say.
+    CutoutStoreError
+        If cutouts are missing and the store is read-only or full. What was fetched before is kept.
+
+    Examples
+    --------
+    >>> import astropy.units as u
+    >>> from astropy.table import Table
+    >>> from galzoo_repr import add_cutouts
+    >>> nowhere = Table({"ra": [float("nan")], "dec": [0.0]})
+    >>> add_cutouts(nowhere, fov=30 * u.arcsec, progress=False)["cutout_status"][0]
+    'bad_position'
+    """
+    catalogue = as_table(table)
+    columns = (name, f"{name}_status")
+    taken = [column for column in columns if column in catalogue.colnames]
+    if taken and not overwrite:
+        raise ValueError(
+            f"The catalogue already has {', '.join(taken)}; pass overwrite=True, or another name=."
+        )
+    survey = LegacySurvey() if survey is None else survey
+    requests, reasons = _requests(catalogue, survey, recipe, fov, coords)
+    asked = [request for request in requests if request is not None]
+    own_store = not isinstance(store, CutoutStore)
+    store = CutoutStore(store) if own_store else store
+    try:
+        outcomes = fetch_into(store, survey, asked, workers=workers, progress=progress)
+        paths, statuses = _answers(store, requests, outcomes)
+    finally:
+        if own_store:
+            store.close()
+    facts = _facts(survey, store, statuses, reasons)
+    return with_columns(
+        catalogue,
+        {
+            columns[0]: Column(
+                paths, description="File of the cutout, as the service sent it; empty if none"
+            ),
+            columns[1]: Column(statuses, description="How fetching the cutout ended"),
+        },
+        overwrite=overwrite,
+        provenance=facts,
+        call="add_cutouts",
+    )
+
+
+def fetch_into(
+    store: CutoutStore,
+    survey: Route,
+    requests: Sequence[CutoutRequest],
+    *,
+    workers: int | None = None,
+    progress: bool = False,
+) -> list[Outcome]:
+    """
+    Look cutouts up, and fetch those that are missing into a store.
+
+    Parameters
+    ----------
+    store : CutoutStore
+        Where cutouts are kept.
+    survey : LegacySurvey
+        Service that the requests are for.
+    requests : sequence of CutoutRequest
+        What is wanted; repeated requests are fetched once.
+    workers : int, optional
+        Requests at once at most, instead of the survey's own number.
+    progress : bool, optional
+        Show a progress bar.
+
+    Returns
+    -------
+    list of Outcome
+        One per request, in order.
+
+    Raises
+    ------
+    CutoutStoreError
+        If cutouts are missing and cannot be stored.
+    """
+    known = dict(zip((request.key for request in requests), store.lookup(requests), strict=True))
+    missing = {request.key: request for request in requests if not _is_settled(known[request.key])}
+    if missing:
+        if store.read_only:
+            raise CutoutStoreError(
+                f"{len(missing)} of {len(known)} cutouts are missing, and the store {store.root} is "
+                "read-only. Give another one with store=."
+            )
+        if len(missing) > _LARGE:
+            _warn_large(len(missing))
+        known.update(_fetch_missing(store, survey, missing, workers, progress))
+    return [known[request.key] for request in requests]
+
+
+def _is_settled(outcome: Outcome | None) -> bool:
+    return outcome is not None and outcome.final
+
+
+def _warn_large(n: int) -> None:
+    warnings.warn(
+        f"{n} cutouts are to be fetched one by one from a service that everybody shares. Above {_LARGE} "
+        "positions, or some 20 per square of 0.25 degrees, whole coadd bricks are kinder and quicker.",
+        LargeQueryWarning,
+        stacklevel=4,
+    )
+
+
+def _fetch_missing(
+    store: CutoutStore,
+    survey: Route,
+    missing: dict[bytes, CutoutRequest],
+    workers: int | None,
+    progress: bool,
+) -> dict[bytes, Outcome]:
+    """Fetch what no other process is fetching, then wait for those, taking over what they leave."""
+    began = last_beat = time.time()
+    manifest = store.manifest
+    outcomes: dict[bytes, Outcome] = {}
+
+    def record(rows: list[tuple[CutoutRequest, Outcome]]) -> None:
+        nonlocal last_beat
+        store.record(rows)
+        outcomes.update((request.key, outcome) for request, outcome in rows)
+        if time.time() - last_beat > _BEAT_SECONDS:
+            manifest.beat()
+            last_beat = time.time()
+
+    def claimed(keys: list[bytes]) -> Iterator[CutoutRequest]:
+        for start in range(0, len(keys), _CLAIMED_AT_ONCE):
+            chunk = keys[start : start + _CLAIMED_AT_ONCE]
+            mine = manifest.claim(chunk)
+            # Another process may have settled some since they were looked up.
+            settled = {key: o for key, o in manifest.lookup(list(mine)).items() if o.final or o.time > began}
+            outcomes.update(settled)
+            yield from (missing[key] for key in chunk if key in mine and key not in settled)
+
+    try:
+        while len(outcomes) < len(missing):
+            left = [key for key in missing if key not in outcomes]
+            fetch(
+                survey,
+                claimed(left),
+                publish=store.publish,
+                record=record,
+                workers=workers,
+                progress=progress,
+                total=len(left),
+            )
+            left = [key for key in missing if key not in outcomes]
+            settled = manifest.lookup(left)
+            outcomes.update({key: o for key, o in settled.items() if o.final or o.time > began})
+            if len(outcomes) < len(missing):
+                time.sleep(_POLL_SECONDS)
+    finally:
+        manifest.release()
+    return outcomes
+
+
+def _requests(
+    catalogue: Table, survey: Route, recipe: object | None, fov: u.Quantity | None, coords: object
+) -> tuple[list[CutoutRequest | None], list[str]]:
+    """One request per row, None with a reason for rows that cannot be asked for."""
+    if recipe is None:
+        # The one exception to imports going left only: the default recipe is the images room's.
+        from galzoo_repr.images import ImageRecipe
+
+        recipe = ImageRecipe()
+    positions = sky_positions(catalogue, coords=coords)
+    sizes, scales = recipe.request(recipe.fields_of_view(catalogue, fov=fov))
+    sizes, scales = np.asarray(sizes), np.asarray(scales.to_value(u.arcsec))
+    requests: list[CutoutRequest | None] = []
+    reasons = []
+    server, layer = survey.server, survey.layer
+    rows = zip(positions.ra.tolist(), positions.dec.tolist(), positions.valid.tolist(), sizes.tolist(),
+               scales.tolist(), positions.reason, strict=True)  # fmt: skip
+    for ra, dec, valid, size, scale, reason in rows:
+        usable = valid and size > 0
+        requests.append(
+            CutoutRequest(ra, dec, size, scale, recipe.bands, layer, "fits", server, survey.route)
+            if usable
+            else None
+        )
+        reasons.append("" if usable else str(reason) or "no field of view")
+    return requests, reasons
+
+
+def _answers(
+    store: CutoutStore, requests: list[CutoutRequest | None], outcomes: list[Outcome]
+) -> tuple[np.ndarray, np.ndarray]:
+    paths, statuses = [], []
+    answers = iter(outcomes)
+    for request in requests:
+        outcome = Outcome("bad_position") if request is None else next(answers)
+        path = None if request is None else store.path(request, outcome)
+        paths.append("" if path is None else str(path))
+        statuses.append(outcome.status)
+    return np.array(paths, dtype=str), np.array(statuses, dtype=str)
+
+
+def _facts(survey: Route, store: CutoutStore, statuses: np.ndarray, reasons: list[str]) -> dict:
+    names, counts = np.unique(statuses, return_counts=True)
+    summary = dict(zip(names.tolist(), counts.tolist(), strict=True))
+    log.info(
+        "Cutouts of %d rows: %s.", len(statuses), ", ".join(f"{k} {v}" for k, v in summary.items()) or "none"
+    )
+    for status in summary:
+        if status != "ok":
+            log.info("%s (%d): %s.", status, summary[status], STATUSES[status])
+    return {
+        "survey": survey.server,
+        "layer": survey.layer,
+        "route": survey.route,
+        "store": str(store.root),
+        "summary": summary,
+        "bad_positions": {str(row): reason for row, reason in enumerate(reasons) if reason},
+    }

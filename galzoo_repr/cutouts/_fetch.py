@@ -1,0 +1,249 @@
+"""Many requests to one service at once: threads, retries, interruption."""
+
+import heapq
+import itertools
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol
+
+from tqdm.auto import tqdm
+
+from galzoo_repr.cutouts._http import abort_when
+from galzoo_repr.cutouts._pace import backoff_seconds, pace_of
+from galzoo_repr.cutouts._request import Attempt, CutoutRequest, Outcome
+from galzoo_repr.cutouts._status import RETRYABLE
+
+__all__ = ["Route", "fetch"]
+
+_ATTEMPTS = 8
+"""Times a request is sent at most: if one in five fails at random, one row in 400,000 fails them all."""
+_SAME_FAILURES = 3
+"""Equal failures in a row after which a request is taken to fail for a reason of its own."""
+_BEAT_SECONDS = 0.5
+"""Longest time without a word to the caller."""
+
+Publish = Callable[[CutoutRequest, Attempt], None]
+Record = Callable[[list[tuple[CutoutRequest, Outcome]]], None]
+
+
+class Route(Protocol):
+    """What a service must offer to be fetched from; see `~galzoo_repr.cutouts.LegacySurvey`."""
+
+    route: str
+    rate: float
+    workers: int
+
+    @property
+    def server(self) -> str:
+        """Address of the service."""
+
+    def attempt(self, request: CutoutRequest, earlier: int = 0) -> Attempt:
+        """Ask once, after so many earlier attempts, raising nothing for what services and networks do."""
+
+
+def fetch(
+    route: Route,
+    requests: Iterable[CutoutRequest],
+    *,
+    publish: Publish,
+    record: Record | None = None,
+    workers: int | None = None,
+    progress: bool = False,
+    total: int | None = None,
+) -> list[Outcome]:
+    """
+    Ask a service for many cutouts, each as often as it may help.
+
+    Parameters
+    ----------
+    route : Route
+        The service.
+    requests : iterable of CutoutRequest
+        What to ask, taken as the work goes on. Equal requests are sent once.
+    publish : callable
+        Called in a worker thread with a request and the attempt that brought a body. What it raises ends
+        the call.
+    record : callable, optional
+        Called in the calling thread with lists of requests and their outcomes, as they come, and with an
+        empty list while none comes.
+    workers : int, optional
+        Requests at once at most, instead of the number of the route.
+    progress : bool, optional
+        Show a progress bar.
+    total : int, optional
+        Number of requests, for the bar.
+
+    Returns
+    -------
+    list of Outcome
+        One per request, in order.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        After the requests in flight were broken off and what had been fetched was recorded.
+    """
+    asked: list[bytes] = []
+    outcomes: dict[bytes, Outcome] = {}
+    unrecorded: list[tuple[CutoutRequest, Outcome]] = []
+
+    def take(finished: list[tuple[CutoutRequest, Outcome]]) -> None:
+        unrecorded.extend(finished)
+        if record is not None:
+            record(unrecorded)
+        outcomes.update((request.key, outcome) for request, outcome in unrecorded)
+        bar.update(len(unrecorded))
+        unrecorded.clear()
+
+    def once() -> Iterator[CutoutRequest]:
+        seen: set[bytes] = set()
+        for request in requests:
+            asked.append(request.key)
+            if request.key not in seen:
+                seen.add(request.key)
+                yield request
+
+    pool = _Pool(route, publish, workers or route.workers)
+    with tqdm(total=total, disable=not progress, unit="cutout") as bar:
+        try:
+            for finished in pool.run(once()):
+                take(finished)
+        finally:
+            # Also after an interrupt or an error: what has been fetched is kept.
+            take(pool.close())
+    return [outcomes[key] for key in asked]
+
+
+@dataclass(slots=True)
+class _Task:
+    """A request on its way, with what its earlier attempts brought."""
+
+    request: CutoutRequest
+    attempts: int = 0
+    same_failures: int = 0
+    outcome: Outcome | None = None
+    error: Exception | None = None
+    abandoned: bool = False
+
+    def take(self, outcome: Outcome) -> None:
+        before = self.outcome
+        same = before is not None and (before.status, before.http_code) == (outcome.status, outcome.http_code)
+        self.same_failures = self.same_failures + 1 if same else 1
+        self.attempts += 1
+        outcome.attempts = self.attempts
+        self.outcome = outcome
+
+    @property
+    def worth_repeating(self) -> bool:
+        if (
+            self.abandoned
+            or self.outcome.final
+            or self.outcome.status not in RETRYABLE
+            or self.attempts >= _ATTEMPTS
+        ):
+            return False
+        return self.outcome.status == "rate_limited" or self.same_failures < _SAME_FAILURES
+
+
+class _Pool:
+    """Threads that ask one service, and the requests that wait to be asked again."""
+
+    def __init__(self, route: Route, publish: Publish, workers: int):
+        self._route = route
+        self._workers = workers
+        self._publish = publish
+        self._stop = threading.Event()
+        self._answers: queue.SimpleQueue[_Task] = queue.SimpleQueue()
+        self._waiting: list[tuple[float, int, _Task]] = []
+        self._serial = itertools.count()
+        self._in_hand = 0
+        self._finished: list[tuple[CutoutRequest, Outcome]] = []
+        self._pace = pace_of(route.server, route.rate, workers)
+        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="galzoo_repr-fetch")
+
+    def run(self, requests: Iterable[CutoutRequest]) -> Iterator[list[tuple[CutoutRequest, Outcome]]]:
+        """Yield requests with their outcomes as they come, and an empty list while none comes."""
+        self._pace.reopen()
+        fresh = (_Task(request) for request in requests)
+        while self._submit(fresh) or self._in_hand or self._waiting:
+            yield self._collect()
+
+    def close(self) -> list[tuple[CutoutRequest, Outcome]]:
+        """Break off what is in flight and return what had ended but was not yet taken."""
+        self._stop.set()
+        self._threads.shutdown(wait=True, cancel_futures=True)
+        while not self._answers.empty():
+            task = self._answers.get()
+            if task.error is None:
+                self._finished.append((task.request, task.outcome))
+        return self._finished
+
+    def _submit(self, fresh: Iterator[_Task]) -> bool:
+        """Hand tasks to the threads; whether any was."""
+        before = self._in_hand
+        # One task per thread waits in the pool, so that no thread idles while the calling thread records.
+        while self._in_hand < 2 * self._workers:
+            if self._waiting and self._waiting[0][0] <= time.monotonic():
+                task = heapq.heappop(self._waiting)[2]
+            else:
+                task = next(fresh, None)
+                if task is None:
+                    break
+            self._threads.submit(self._work, task)
+            self._in_hand += 1
+        return self._in_hand > before
+
+    def _collect(self) -> list[tuple[CutoutRequest, Outcome]]:
+        wait = _BEAT_SECONDS
+        if self._waiting:
+            wait = min(max(self._waiting[0][0] - time.monotonic(), 0.0), wait)
+        try:
+            self._sort(self._answers.get(timeout=wait))
+            while True:
+                self._sort(self._answers.get_nowait())
+        except queue.Empty:
+            finished, self._finished = self._finished, []
+            return finished
+
+    def _sort(self, task: _Task) -> None:
+        self._in_hand -= 1
+        if task.error is not None:
+            raise task.error
+        if task.worth_repeating:
+            due = time.monotonic() + backoff_seconds(task.attempts)
+            heapq.heappush(self._waiting, (due, next(self._serial), task))
+        else:
+            self._finished.append((task.request, task.outcome))
+
+    def _work(self, task: _Task) -> None:
+        try:
+            refusal = self._pace.enter(self._stop)
+            if refusal:
+                reason = (
+                    "interrupted"
+                    if refusal == "cancelled"
+                    else "the service does not answer; not asked again"
+                )
+                task.outcome = task.outcome or Outcome(refusal, reason, time=time.time())
+                task.abandoned = True
+            else:
+                self._ask(task)
+        except Exception as error:
+            task.error = error
+        self._answers.put(task)
+
+    def _ask(self, task: _Task) -> None:
+        started = time.monotonic()
+        attempt = Attempt(Outcome("cancelled"))
+        try:
+            with abort_when(self._stop):
+                attempt = self._route.attempt(task.request, task.attempts)
+        finally:
+            self._pace.leave(attempt, started)
+        task.take(attempt.outcome)
+        if attempt.body:
+            self._publish(task.request, attempt)

@@ -1,0 +1,205 @@
+"""The store's record of what was asked and what came of it: one SQLite file shared by processes."""
+
+import sqlite3
+import threading
+import time
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from galzoo_repr.cutouts._request import CutoutRequest, Outcome
+
+__all__ = ["CutoutStoreError", "Manifest"]
+
+_BUSY_SECONDS = 60.0
+_STALE_SECONDS = 10.0
+"""A process that gave no sign of life for this long has lost its claims."""
+_CHUNK = 500
+"""Keys in one query; SQLite before 3.32 allows 999 variables."""
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS outcome (
+    key BLOB PRIMARY KEY, route TEXT, server TEXT, layer TEXT, image_format TEXT, bands TEXT,
+    size INTEGER, pixel_scale REAL, ra REAL, dec REAL,
+    status TEXT, reason TEXT, http_code INTEGER, attempts INTEGER, n_bytes INTEGER, digest TEXT,
+    zero_fraction REAL, seconds REAL, time REAL, final INTEGER
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS claim (key BLOB PRIMARY KEY, owner TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS owner (owner TEXT PRIMARY KEY, beat REAL) WITHOUT ROWID;
+"""
+_REQUEST_FIELDS = ("route", "server", "layer", "image_format", "bands", "size", "pixel_scale", "ra", "dec")
+_OUTCOME_FIELDS = (
+    "status", "reason", "http_code", "attempts", "n_bytes", "digest", "zero_fraction", "seconds", "time",
+    "final",
+)  # fmt: skip
+_INSERT = (
+    f"INSERT OR REPLACE INTO outcome (key, {', '.join(_REQUEST_FIELDS + _OUTCOME_FIELDS)}) "
+    f"VALUES ({', '.join('?' * (1 + len(_REQUEST_FIELDS) + len(_OUTCOME_FIELDS)))})"
+)
+
+
+class CutoutStoreError(OSError):
+    """The folder of cutouts cannot be read or written."""
+
+
+class Manifest:
+    """
+    Outcomes by request key, with claims that keep processes from fetching the same cutout at once.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        SQLite file; made when missing, unless ``read_only``.
+    read_only : bool
+        Never write.
+
+    Raises
+    ------
+    CutoutStoreError
+        If the file is no manifest, is damaged or cannot be opened.
+    """
+
+    def __init__(self, path: Path, *, read_only: bool):
+        self.path = path
+        self.read_only = read_only
+        self._lock = threading.RLock()
+        self._owner = uuid.uuid4().hex
+        with self._errors():
+            self._db = self._open()
+
+    def _open(self) -> sqlite3.Connection:
+        if not self.read_only:
+            db = self._connect(f"{self.path.as_uri()}?mode=rwc")
+            db.execute("PRAGMA journal_mode=WAL")
+            # A killed process loses nothing; only a power cut may lose the last rows, which are then
+            # fetched again.
+            db.execute("PRAGMA synchronous=NORMAL")
+            db.executescript(_SCHEMA)
+            return db
+        # A folder that cannot be written has no place for the shared memory of the WAL: read it as a file
+        # at rest.
+        try:
+            db = self._connect(f"{self.path.as_uri()}?mode=ro")
+            db.execute("SELECT 1 FROM outcome LIMIT 1")
+        except sqlite3.OperationalError:
+            db = self._connect(f"{self.path.as_uri()}?mode=ro&immutable=1")
+            db.execute("SELECT 1 FROM outcome LIMIT 1")
+        return db
+
+    @staticmethod
+    def _connect(uri: str) -> sqlite3.Connection:
+        return sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS, check_same_thread=False)
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            with self._lock:
+                yield
+        except sqlite3.OperationalError as error:
+            raise CutoutStoreError(f"The manifest {self.path} cannot be used: {error}.") from error
+        except sqlite3.DatabaseError as error:
+            raise CutoutStoreError(
+                f"The manifest {self.path} is damaged: {error}. The cutouts beside it are kept: "
+                f"CutoutStore.rebuild({str(self.path.parent)!r}) makes a new manifest of them."
+            ) from error
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock, suppress(sqlite3.Error):
+            self._db.close()
+
+    def lookup(self, keys: Sequence[bytes]) -> dict[bytes, Outcome]:
+        """Outcomes of the keys that are known."""
+        columns = ", ".join(_OUTCOME_FIELDS)
+        found = {}
+        with self._errors():
+            for start in range(0, len(keys), _CHUNK):
+                chunk = keys[start : start + _CHUNK]
+                marks = ",".join("?" * len(chunk))
+                rows = self._db.execute(f"SELECT key, {columns} FROM outcome WHERE key IN ({marks})", chunk)
+                found.update((row[0], _outcome(row[1:])) for row in rows)
+        return found
+
+    def record(self, rows: Iterable[tuple[CutoutRequest, Outcome]]) -> None:
+        """Write outcomes and give up the claims on them, all or none."""
+        rows = [(request.key, *_values(request, outcome)) for request, outcome in rows]
+        if not rows:
+            return
+        with self._errors(), self._db:
+            self._db.executemany(_INSERT, rows)
+            self._db.executemany("DELETE FROM claim WHERE key = ?", [row[:1] for row in rows])
+
+    def claim(self, keys: Sequence[bytes]) -> set[bytes]:
+        """Take the keys that no living process has, and return those that are now this one's."""
+        now = time.time()
+        with self._errors(), self._db:
+            self._db.execute("INSERT OR REPLACE INTO owner VALUES (?, ?)", (self._owner, now))
+            self._db.execute("DELETE FROM owner WHERE beat < ?", (now - _STALE_SECONDS,))
+            self._db.execute("DELETE FROM claim WHERE owner NOT IN (SELECT owner FROM owner)")
+            self._db.executemany(
+                "INSERT OR IGNORE INTO claim VALUES (?, ?)", [(key, self._owner) for key in keys]
+            )
+            mine = {
+                row[0] for row in self._db.execute("SELECT key FROM claim WHERE owner = ?", (self._owner,))
+            }
+        return mine.intersection(keys)
+
+    def beat(self) -> None:
+        """Give a sign of life, so that the claims hold."""
+        with self._errors(), self._db:
+            self._db.execute("INSERT OR REPLACE INTO owner VALUES (?, ?)", (self._owner, time.time()))
+
+    def release(self) -> None:
+        """Give up all claims of this process."""
+        with self._errors(), self._db:
+            self._db.execute("DELETE FROM claim WHERE owner = ?", (self._owner,))
+            self._db.execute("DELETE FROM owner WHERE owner = ?", (self._owner,))
+
+    def rows(self, where: str = "1", values: Sequence = ()) -> Iterator[tuple[bytes, CutoutRequest, Outcome]]:
+        """Everything recorded that meets a condition."""
+        columns = ", ".join(("key", *_REQUEST_FIELDS, *_OUTCOME_FIELDS))
+        with self._errors():
+            rows = self._db.execute(f"SELECT {columns} FROM outcome WHERE {where}", values).fetchall()
+        n = 1 + len(_REQUEST_FIELDS)
+        for row in rows:
+            request = CutoutRequest(**dict(zip(_REQUEST_FIELDS, row[1:n], strict=True)))
+            yield row[0], request, _outcome(row[n:])
+
+    def forget(self, keys: Sequence[bytes]) -> None:
+        """Drop what is recorded of some keys."""
+        with self._errors(), self._db:
+            self._db.executemany("DELETE FROM outcome WHERE key = ?", [(key,) for key in keys])
+
+    def check(self) -> None:
+        """Raise if the file is damaged."""
+        with self._errors():
+            verdict = self._db.execute("PRAGMA quick_check").fetchone()[0]
+            if verdict != "ok":
+                raise sqlite3.DatabaseError(verdict)
+
+    def counts(self) -> list[tuple[str, int, int]]:
+        """Status, number of requests and bytes of distinct bodies, by status."""
+        with self._errors():
+            return self._db.execute(
+                "SELECT status, COUNT(*), SUM(n_bytes) FROM outcome GROUP BY status ORDER BY status"
+            ).fetchall()
+
+
+def _values(request: CutoutRequest, outcome: Outcome) -> tuple:
+    zero = None if outcome.zero_fraction != outcome.zero_fraction else float(outcome.zero_fraction)
+    values = [getattr(request, name) for name in _REQUEST_FIELDS]
+    values += [getattr(outcome, name) for name in _OUTCOME_FIELDS]
+    values[len(_REQUEST_FIELDS) + _OUTCOME_FIELDS.index("zero_fraction")] = zero
+    return tuple(values)
+
+
+def _outcome(row: tuple) -> Outcome:
+    outcome = Outcome(*_by_field(row))
+    outcome.final = bool(outcome.final)
+    return outcome
+
+
+def _by_field(row: tuple) -> Iterator:
+    for name, value in zip(_OUTCOME_FIELDS, row, strict=True):
+        yield float("nan") if name == "zero_fraction" and value is None else value

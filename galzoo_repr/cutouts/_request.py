@@ -1,0 +1,124 @@
+"""What is asked of a service, in a canonical form, and what came of it."""
+
+import hashlib
+from dataclasses import dataclass
+
+__all__ = ["Attempt", "CutoutRequest", "Outcome"]
+
+
+@dataclass(frozen=True, slots=True)
+class CutoutRequest:
+    """
+    One cutout of one service, in the form that is sent and that keys the store.
+
+    Parameters
+    ----------
+    ra, dec : float
+        Centre, ICRS degrees. Seven decimals (0.4 mas) are sent and keyed.
+    size : int
+        Pixels on a side.
+    pixel_scale : float
+        Arcsec per pixel. Six decimals are sent and keyed.
+    bands : str
+        One letter per band, in the order of the planes.
+    layer : str
+        Image layer or HiPS of the service.
+    image_format : str
+        ``"fits"`` or ``"jpeg"``.
+    server : str
+        Base URL (or folder) of the service, so that a test service never answers for the real one.
+    route : str
+        Kind of service.
+
+    Examples
+    --------
+    >>> from galzoo_repr.cutouts import CutoutRequest
+    >>> rest = (2.2, 256, 0.262, "grz", "ls-dr10", "fits", "https://example.org/viewer", "viewer")
+    >>> here, there = CutoutRequest(150.0, *rest), CutoutRequest(150.00000001, *rest)
+    >>> here.key == there.key
+    True
+    """
+
+    ra: float
+    dec: float
+    size: int
+    pixel_scale: float
+    bands: str
+    layer: str
+    image_format: str
+    server: str
+    route: str
+
+    @property
+    def text(self) -> str:
+        """Canonical form: equal for requests that the service answers alike."""
+        return (
+            f"{self.route} {self.server} {self.layer} {self.image_format} {self.bands} "
+            f"{self.size:d} {self.pixel_scale:.6f} {self.ra % 360:.7f} {self.dec:+.7f}"
+        )
+
+    @property
+    def key(self) -> bytes:
+        """First 16 bytes of the SHA-256 of the canonical form."""
+        return hashlib.sha256(self.text.encode()).digest()[:16]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """
+    How a request ended.
+
+    Parameters
+    ----------
+    status : str
+        One of `~galzoo_repr.cutouts.STATUSES`.
+    reason : str
+        What happened, in words; empty when all is well.
+    http_code : int
+        Code of the last answer, 0 when there was none.
+    attempts : int
+        Times the service was asked.
+    n_bytes : int
+        Length of the stored body, 0 when there is none.
+    digest : str
+        SHA-256 of the stored body, empty when there is none.
+    zero_fraction : float
+        Largest fraction of one band without data (exactly zero or not finite); NaN when unknown.
+    seconds : float
+        Time the last attempt took.
+    time : float
+        When it ended, seconds since 1970 UTC.
+    final : bool
+        Whether asking again would bring the same.
+    """
+
+    status: str
+    reason: str = ""
+    http_code: int = 0
+    attempts: int = 0
+    n_bytes: int = 0
+    digest: str = ""
+    zero_fraction: float = float("nan")
+    seconds: float = 0.0
+    time: float = 0.0
+    final: bool = False
+
+
+@dataclass(slots=True)
+class Attempt:
+    """
+    One exchange with a service.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        How it ended.
+    body : bytes
+        The answer as the server sent it; empty when it is not to be kept.
+    retry_after : float
+        Seconds the service asked to be left alone, 0 when it did not.
+    """
+
+    outcome: Outcome
+    body: bytes = b""
+    retry_after: float = 0.0
