@@ -47,6 +47,13 @@ def isolated_cache(tmp_path_factory: pytest.TempPathFactory):  # noqa: ANN201
         yield folder
 
 
+@pytest.fixture(autouse=True)
+def examples_write_elsewhere(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run the examples of docstrings and pages in an empty folder, as they may write files."""
+    if isinstance(request.node, pytest.DoctestItem):
+        monkeypatch.chdir(request.getfixturevalue("tmp_path"))
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """Folder of real galaxies; the test is skipped where there is none."""

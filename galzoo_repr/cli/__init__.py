@@ -1,1 +1,7 @@
-"""The same verbs at the shell."""
+"""The verbs of the package at the shell."""
+
+from galzoo_repr.cli._app import app, main
+from galzoo_repr.cli._simulation import demo, serve_survey
+from galzoo_repr.cli._verbs import embed, fetch, similar
+
+__all__ = ["app", "demo", "embed", "fetch", "main", "serve_survey", "similar"]

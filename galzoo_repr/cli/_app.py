@@ -1,0 +1,83 @@
+"""The command ``galzoo-repr``: its verbs, and what becomes of errors and warnings."""
+
+import logging
+import warnings
+from typing import Annotated
+
+import typer
+from rich.logging import RichHandler
+from typer.core import TyperGroup
+
+from galzoo_repr import __version__
+from galzoo_repr._config import log
+from galzoo_repr.cli._terminal import messages, say
+
+__all__ = ["app", "main"]
+
+INTERRUPTED = 130  # what shells report for a process that Ctrl-C ended
+
+
+class _Verbs(TyperGroup):
+    """Runs a verb and turns the errors that a user can mend into one line and an exit code."""
+
+    def invoke(self, ctx: object) -> object:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            messages.print("interrupted", style="yellow")
+            raise typer.Exit(INTERRUPTED) from None
+        except Exception as error:
+            if ctx.params.get("debug") or not _is_for_the_user(error):
+                raise
+            # str() of a KeyError is the repr of its message.
+            message = error.args[0] if isinstance(error, KeyError) and error.args else str(error)
+            say("error", str(message) or type(error).__name__, "bold red")
+            raise typer.Exit(1) from None
+
+
+def _is_for_the_user(error: Exception) -> bool:
+    """Bad arguments, files and services; anything else is a fault of ours and keeps its traceback."""
+    return isinstance(error, ValueError | TypeError | KeyError | OSError) or type(error).__module__ in {
+        "astroquery.exceptions",
+        "astropy.io.registry.base",
+    }
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    say("warning", str(message), "yellow")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"galzoo-repr {__version__}")
+        raise typer.Exit
+
+
+app = typer.Typer(
+    cls=_Verbs,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="Galaxy morphology representations for astropy catalogues.",
+)
+
+
+@app.callback()
+def _every_verb(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and stop."),
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say what is being done.")] = False,
+    debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
+) -> None:
+    warnings.showwarning = _show_warning
+    if verbose:
+        log.addHandler(RichHandler(console=messages, show_path=False))
+        log.setLevel(logging.INFO)
+
+
+def main() -> None:
+    """Run the command with the arguments of the process, and exit."""
+    app(prog_name="galzoo-repr")

@@ -1,0 +1,211 @@
+"""Arguments that several verbs share, and how text becomes angles, positions and tables."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from astropy import units as u
+from astropy.coordinates import SkyCoord
+from astropy.table import Table
+
+__all__ = [
+    "CatalogueIn",
+    "CatalogueOut",
+    "Coords",
+    "Device",
+    "Fov",
+    "Layer",
+    "Overwrite",
+    "Quiet",
+    "Server",
+    "Store",
+    "open_catalogue",
+    "read_angle",
+    "read_coords",
+    "read_position",
+    "refuse_existing",
+    "survey_at",
+]
+
+CatalogueIn = Annotated[
+    Path,
+    typer.Argument(metavar="CATALOGUE", help="Table with positions: ECSV, Parquet, FITS, VOTable, CSV..."),
+]
+CatalogueOut = Annotated[
+    Path, typer.Argument(metavar="OUT", help="Table to write: .ecsv, .parquet, .fits or .vot.")
+]
+Coords = Annotated[
+    str | None, typer.Option(help="Column of the positions, or 'RA,DEC' for two, if not under usual names.")
+]
+Fov = Annotated[
+    str | None,
+    typer.Option(
+        help="Side of the field around each galaxy, such as '30 arcsec'; by default from its radius."
+    ),
+]
+Layer = Annotated[str | None, typer.Option(help="Image layer of the survey, such as ls-dr10.")]
+Server = Annotated[str | None, typer.Option(help="Base URL of the viewer, such as that of serve-survey.")]
+Store = Annotated[
+    Path | None, typer.Option(help="Folder that keeps cutouts; by default the package's cache.")
+]
+Device = Annotated[
+    str | None, typer.Option(help="Where to compute: cpu, cuda, cuda:1...; by default the best there is.")
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output and columns that exist.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress bars.")]
+
+
+def read_angle(text: str | None, option: str = "--fov") -> u.Quantity | None:
+    """
+    Angle out of text.
+
+    Parameters
+    ----------
+    text : str or None
+        Such as ``"30 arcsec"``.
+    option : str, optional
+        Name of the option, for the message.
+
+    Returns
+    -------
+    `~astropy.units.Quantity` or None
+
+    Raises
+    ------
+    ValueError
+        If it is no angle.
+
+    Examples
+    --------
+    >>> read_angle("0.5 arcmin").to("arcsec")
+    <Quantity 30. arcsec>
+    """
+    if text is None:
+        return None
+    try:
+        angle = u.Quantity(text)
+    except (TypeError, ValueError):
+        angle = None
+    if angle is None or not angle.unit.is_equivalent(u.arcsec):
+        raise ValueError(f"{option} must be an angle with its unit, such as '30 arcsec', not {text!r}")
+    return angle
+
+
+def read_position(text: str) -> SkyCoord:
+    """
+    Sky position out of text.
+
+    Parameters
+    ----------
+    text : str
+        Degrees (``"150.1 2.2"``), or sexagesimal hours and degrees (``"10h00m24s +2d12m"``,
+        ``"10:00:24 +2:12"``), ICRS.
+
+    Returns
+    -------
+    `~astropy.coordinates.SkyCoord`
+
+    Raises
+    ------
+    ValueError
+        If it is no position.
+
+    Examples
+    --------
+    >>> read_position("150.1, 2.2").to_string()
+    '150.1 2.2'
+    """
+    words = text.replace(",", " ")
+    try:
+        ra, dec = (float(word) for word in words.split())
+    except ValueError:
+        unit = (u.hourangle, u.deg)
+    else:
+        words, unit = f"{ra} {dec}", u.deg
+    try:
+        return SkyCoord(words, unit=unit)
+    except (ValueError, TypeError):
+        raise ValueError(
+            f"{text!r} is no sky position; give right ascension and declination such as '150.1 2.2' "
+            "or '10h00m24s +2d12m00s'"
+        ) from None
+
+
+def read_coords(text: str | None) -> str | tuple[str, ...] | None:
+    """
+    Names of position columns out of text.
+
+    Parameters
+    ----------
+    text : str or None
+        One name, or two separated by a comma.
+
+    Returns
+    -------
+    str or tuple of str or None
+    """
+    if text is None or "," not in text:
+        return text
+    return tuple(name.strip() for name in text.split(","))
+
+
+def open_catalogue(path: Path) -> Table:
+    """
+    Read a table.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        In any format that `galzoo_repr.catalogue.read_catalogue` reads.
+
+    Returns
+    -------
+    astropy.table.Table
+    """
+    from galzoo_repr.catalogue import read_catalogue
+
+    if not path.exists():
+        raise FileNotFoundError(f"there is no file {path}")
+    return read_catalogue(path)
+
+
+def refuse_existing(path: Path, overwrite: bool) -> None:
+    """
+    Fail before the work rather than after it.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Where the result shall go.
+    overwrite : bool
+        Whether it may be there already.
+
+    Raises
+    ------
+    FileExistsError
+        If it is there and may not.
+    FileNotFoundError
+        If its folder is not there.
+    """
+    if path.exists() and not overwrite:
+        raise FileExistsError(f"{path} exists; add --overwrite to replace it")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} into")
+
+
+def survey_at(server: str | None, layer: str | None) -> object:
+    """
+    Client of the survey.
+
+    Parameters
+    ----------
+    server, layer : str or None
+        As `galzoo_repr.LegacySurvey` takes them.
+
+    Returns
+    -------
+    galzoo_repr.LegacySurvey
+    """
+    from galzoo_repr import LegacySurvey
+
+    return LegacySurvey(server=server, layer=layer)

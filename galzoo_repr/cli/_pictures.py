@@ -1,0 +1,124 @@
+"""Pictures of galaxies of a catalogue, out of the cutouts that it names."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from astropy import units as u
+from astropy.table import Table
+from PIL import Image
+
+from galzoo_repr.catalogue import sky_positions
+
+__all__ = ["comparison", "galaxy_names", "pictures"]
+
+SIDE = 256  # pixels of one picture
+CENTRE = 0.65  # part of each side of the field that is shown
+SAME_FRAME = "#5fb878"
+
+
+def pictures(table: Table, rows: Sequence[int]) -> np.ndarray:
+    """
+    Colour images of the middle of each cutout, in the stretch of Galaxy Zoo; black where there is none.
+
+    Parameters
+    ----------
+    table : astropy.table.Table
+        Catalogue with the column ``cutout``.
+    rows : sequence of int
+        Which galaxies.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (n, 256, 256, 3), uint8, north up.
+    """
+    from galzoo_repr.images import ImageRecipe, read_image
+
+    recipe = ImageRecipe(size=SIDE, crop=CENTRE)
+    images = [read_image(table["cutout"][row]) if table["cutout"][row] else None for row in rows]
+    shown = [i for i, image in enumerate(images) if image is not None and image.pixels is not None]
+    result = np.zeros((len(rows), SIDE, SIDE, 3), np.uint8)
+    if shown:
+        tensor = recipe.prepare([images[i] for i in shown])
+        result[shown] = (tensor.permute(0, 2, 3, 1) * 255).round().byte().numpy()
+    return result
+
+
+def galaxy_names(table: Table) -> list[str]:
+    """
+    Give the entry of each galaxy in the column ``name``, or else its position.
+
+    Parameters
+    ----------
+    table : astropy.table.Table
+        With or without names and positions.
+
+    Returns
+    -------
+    list of str
+        One for each row; ``"row 5"`` where there is neither.
+    """
+    if "name" in table.colnames:
+        return [str(name) for name in table["name"]]
+    try:
+        return list(sky_positions(table).skycoord.to_string("hmsdms", precision=0))
+    except ValueError:  # a catalogue of image files needs no positions
+        return [f"row {row}" for row in range(len(table))]
+
+
+def comparison(
+    table: Table,
+    row: int | None,
+    best: Sequence[int],
+    *,
+    similarity: str = "similarity",
+    kind: str | None = None,
+    fov: u.Quantity | None = None,
+    title: str = "",
+) -> Image.Image:
+    """
+    Draw a galaxy large, and beside it those that look most like it.
+
+    Parameters
+    ----------
+    table : astropy.table.Table
+        Catalogue with the columns ``cutout`` and `similarity`.
+    row : int or None
+        The galaxy that was asked for; None where it is not in the catalogue.
+    best : sequence of int
+        Rows of the galaxies like it, the most alike first.
+    similarity : str, optional
+        Column of the similarity.
+    kind : str, optional
+        Column of a class to write under each galaxy; those of the same class as the first are framed.
+    fov : `~astropy.units.Quantity`, optional
+        Field of view of each row of the table, for scale bars.
+    title : str, optional
+        Line above all.
+
+    Returns
+    -------
+    `PIL.Image.Image`
+    """
+    from galzoo_repr.images import montage
+
+    asked = [] if row is None else [row]
+    rows = [*asked, *best]
+    names = galaxy_names(table)
+    labels = [[names[index]] for index in rows]
+    for label, index in zip(labels[len(asked) :], best, strict=True):
+        label.append(f"similarity {table[similarity][index]:.3f}")
+    frames = None
+    if kind is not None:
+        kinds = [str(table[kind][index]).replace("_", " ") for index in rows]
+        for label, of in zip(labels, kinds, strict=True):
+            label.append(of)
+        frames = [None] + [SAME_FRAME if of == kinds[0] else None for of in kinds[1:]]
+    return montage(
+        pictures(table, rows),
+        ["\n".join(label) for label in labels],
+        fov=None if fov is None else fov[rows] * CENTRE,
+        title=title,
+        lead=bool(asked),
+        frames=frames,
+    )

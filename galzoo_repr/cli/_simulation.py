@@ -1,0 +1,49 @@
+"""The verbs that need no galaxies of one's own: the demonstration and the simulated survey."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from galzoo_repr.cli._app import app
+from galzoo_repr.cli._options import Quiet
+from galzoo_repr.cli._terminal import messages, output, show
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for the catalogue, the pictures and the page.")] = Path(
+        "galzoo-demo"
+    ),
+    n: Annotated[int, typer.Option("--galaxies", "-n", min=20, help="How many galaxies to look at.")] = 300,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the simulated survey.")] = 0,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace files of an earlier demonstration.")
+    ] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Simulate a survey, embed its galaxies by position, and show which look alike. Needs no network."""
+    if out.is_file() or (out.is_dir() and any(out.iterdir()) and not overwrite):
+        raise FileExistsError(f"{out} is not an empty folder; choose another --out, or add --overwrite")
+    from galzoo_repr.cli._demo import run_demo
+
+    say = (lambda _: None) if quiet else (lambda line: messages.print(f"- {line}"))
+    result = run_demo(out, n=n, seed=seed, progress=not quiet, say=say)
+    show(result.summary, f"Galaxies that look alike, of {len(result.catalogue)}")
+    output.print(f"Written in {result.seconds:.0f} s: {', '.join(path.name for path in result.files)}")
+    output.print(f"Look at {out / 'index.html'}", soft_wrap=True)
+
+
+@app.command(name="serve-survey")
+def serve_survey(
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")
+    ] = 8000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the simulated sky.")] = 0,
+) -> None:
+    """Serve a simulated survey that answers as the Legacy Survey viewer does, until Ctrl-C."""
+    from galzoo_repr import SimulatedSurvey
+
+    with SimulatedSurvey(seed=seed).serve(port=port) as service:
+        typer.echo(service.url)
+        service.wait()

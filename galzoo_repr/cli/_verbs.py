@@ -1,0 +1,173 @@
+"""The verbs that take a catalogue and give it back with more columns."""
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from astropy.coordinates import SkyCoord
+from astropy.table import Table
+
+from galzoo_repr.cli._app import app
+from galzoo_repr.cli._options import (
+    CatalogueIn,
+    CatalogueOut,
+    Coords,
+    Device,
+    Fov,
+    Layer,
+    Overwrite,
+    Quiet,
+    Server,
+    Store,
+    open_catalogue,
+    read_angle,
+    read_coords,
+    read_position,
+    refuse_existing,
+    survey_at,
+)
+from galzoo_repr.cli._pictures import comparison, galaxy_names
+from galzoo_repr.cli._terminal import show, show_statuses
+
+
+@app.command()
+def fetch(
+    catalogue: CatalogueIn,
+    out: CatalogueOut,
+    fov: Fov = None,
+    coords: Coords = None,
+    layer: Layer = None,
+    server: Server = None,
+    store: Store = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Requests in flight at once.")] = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Fetch the image of every galaxy and add the columns cutout and cutout_status."""
+    from galzoo_repr import add_cutouts
+    from galzoo_repr.catalogue import write_catalogue
+
+    angle = read_angle(fov)
+    refuse_existing(out, overwrite)
+    table = add_cutouts(
+        open_catalogue(catalogue),
+        survey=survey_at(server, layer),
+        fov=angle,
+        coords=read_coords(coords),
+        store=store,
+        workers=workers,
+        overwrite=overwrite,
+        progress=not quiet,
+    )
+    write_catalogue(table, out, overwrite=overwrite)
+    show_statuses(table, out)
+
+
+@app.command()
+def embed(
+    catalogue: CatalogueIn,
+    out: CatalogueOut,
+    encoder: Annotated[
+        str, typer.Option(help="bundled, a folder, hf-hub:mwalmsley/zoobot-encoder-..., or a timm model.")
+    ] = "bundled",
+    fov: Fov = None,
+    coords: Coords = None,
+    images: Annotated[str | None, typer.Option(help="Column with image files, instead of fetching.")] = None,
+    layer: Layer = None,
+    server: Server = None,
+    store: Store = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Images encoded at once.")] = None,
+    device: Device = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Add the column embedding: what each galaxy looks like, in numbers. Fetches images that are missing."""
+    from galzoo_repr import add_embeddings
+    from galzoo_repr.catalogue import write_catalogue
+
+    angle = read_angle(fov)
+    refuse_existing(out, overwrite)
+    table = add_embeddings(
+        open_catalogue(catalogue),
+        encoder=encoder,
+        fov=angle,
+        coords=read_coords(coords),
+        images=images,
+        survey=survey_at(server, layer),
+        store=store,
+        batch_size=batch_size,
+        device=device,
+        overwrite=overwrite,
+        progress=not quiet,
+    )
+    write_catalogue(table, out, overwrite=overwrite)
+    show_statuses(table, out)
+
+
+@app.command()
+def similar(
+    catalogue: CatalogueIn,
+    to: Annotated[
+        list[str] | None,
+        typer.Option(help="Position of a galaxy, '150.1 2.2' or '10h00m24s +2d12m'; repeatable."),
+    ] = None,
+    row: Annotated[list[int] | None, typer.Option(min=0, help="Row of a galaxy, from 0; repeatable.")] = None,
+    image: Annotated[list[Path] | None, typer.Option(help="Image file of a galaxy; repeatable.")] = None,
+    n: Annotated[int, typer.Option("--number", "-n", min=1, help="How many to show.")] = 20,
+    max_separation: Annotated[
+        str, typer.Option(help="How near to a row a position must be to mean it.")
+    ] = "5 arcsec",
+    out: Annotated[
+        Path | None, typer.Option(help="Table to write, with similarity and similarity_rank.")
+    ] = None,
+    montage: Annotated[Path | None, typer.Option(help="Picture to write: the galaxies side by side.")] = None,
+    coords: Coords = None,
+    layer: Layer = None,
+    server: Server = None,
+    store: Store = None,
+    device: Device = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """List the galaxies of an embedded catalogue that look most like one, or several."""
+    from galzoo_repr import add_similarity
+    from galzoo_repr.catalogue import write_catalogue
+
+    query = _query(to, row, image)
+    separation = read_angle(max_separation, "--max-separation")
+    for path in (out, montage):
+        if path is not None:
+            refuse_existing(path, overwrite)
+    table = add_similarity(
+        open_catalogue(catalogue),
+        query,
+        max_separation=separation,
+        coords=read_coords(coords),
+        survey=survey_at(server, layer),
+        store=store,
+        device=device,
+        overwrite=overwrite,
+    )
+    if out is not None:
+        write_catalogue(table, out, overwrite=overwrite)
+    ranks = np.asarray(table["similarity_rank"])
+    order = np.argsort(ranks, kind="stable")
+    rows = order[ranks[order] > 0][:n]
+    if montage is not None:
+        asked = np.flatnonzero(ranks == 0)
+        comparison(table, asked[0] if len(asked) else None, rows).save(montage)
+    names = galaxy_names(table)
+    best = Table({"rank": ranks[rows], "row": rows, "galaxy": [names[row] for row in rows]})
+    best["similarity"] = table["similarity"][rows]
+    best["similarity"].info.format = ".3f"
+    show(best)
+
+
+def _query(to: list[str] | None, row: list[int] | None, image: list[Path] | None) -> object:
+    """Give the one query out of three options, in the form that `add_similarity` takes."""
+    given = [option for option in (to, row, image) if option]
+    if len(given) != 1:
+        raise typer.BadParameter("say which galaxy is meant, by --to, --row or --image (one kind of them)")
+    if to:
+        return SkyCoord([read_position(text) for text in to])
+    return row or image

@@ -1,0 +1,123 @@
+"""The command as a whole: its version and help, and what becomes of errors, warnings and interruptions."""
+
+import subprocess
+import sys
+import warnings
+
+import pytest
+import typer
+from astroquery.exceptions import RemoteServiceError
+from typer.testing import CliRunner
+
+from galzoo_repr import GalzooWarning, __version__
+from galzoo_repr.cli import app
+from galzoo_repr.cli._app import _every_verb, _Verbs
+
+VERBS = ("demo", "serve-survey", "fetch", "embed", "similar", "pretrain")
+
+
+@pytest.fixture
+def run_raising():
+    """A command of the same make, one verb of which does what the test says."""
+
+    def run(action, *options):
+        small = typer.Typer(cls=_Verbs, pretty_exceptions_enable=False)
+        small.callback()(_every_verb)
+
+        @small.command()
+        def act() -> None:
+            action()
+
+        @small.command()
+        def other() -> None:
+            pytest.fail("the wrong verb was run")
+
+        return CliRunner().invoke(small, [*options, "act"])
+
+    return run
+
+
+def raising(error):
+    def act():
+        raise error
+
+    return act
+
+
+def test_version_is_that_of_the_package():
+    result = CliRunner().invoke(app, ["--version"])
+    assert result.exit_code == 0
+    assert result.stdout.strip() == f"galzoo-repr {__version__}"
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help(verb):
+    assert verb in CliRunner().invoke(app, ["--help"]).stdout
+    result = CliRunner().invoke(app, [verb, "--help"])
+    assert result.exit_code == 0
+    assert "Usage" in result.stdout
+
+
+def test_no_verb_shows_the_help():
+    assert "Usage" in CliRunner().invoke(app, []).output
+
+
+@pytest.mark.parametrize("arguments", [["no-such-verb"], ["embed"], ["demo", "--seed", "-1"]])
+def test_wrong_usage_has_exit_code_two(arguments):
+    assert CliRunner().invoke(app, arguments).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (ValueError("no column 'x';\n  there are: a, b"), "error: no column 'x'; there are: a, b"),
+        (TypeError("fov must be an angle"), "error: fov must be an angle"),
+        (KeyError("no such column"), "error: no such column"),
+        (FileNotFoundError(2, "No such file", "x.fits"), "No such file: 'x.fits'"),
+        (RemoteServiceError("the service is not there [at all]"), "error: the service is not there [at all]"),
+        (ValueError(), "error: ValueError"),
+    ],
+)
+def test_errors_of_users_and_services_are_one_line(run_raising, error, message):
+    result = run_raising(raising(error))
+    assert result.exit_code == 1
+    assert message in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "options"), [(ZeroDivisionError("ours"), ()), (ValueError("x"), ("--debug",))]
+)
+def test_faults_of_ours_and_debugging_keep_the_traceback(run_raising, error, options):
+    assert run_raising(raising(error), *options).exception is error
+
+
+def test_interruption_is_said_and_has_its_own_exit_code(run_raising):
+    result = run_raising(raising(KeyboardInterrupt()))
+    assert result.exit_code == 130
+    assert "interrupted" in result.stderr
+
+
+def test_warnings_are_one_line(run_raising):
+    def act():
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")
+            warnings.warn("the format cannot hold this", GalzooWarning, stacklevel=1)
+
+    result = run_raising(act)
+    assert result.exit_code == 0
+    assert result.stderr == "warning: the format cannot hold this\n"
+
+
+def test_help_needs_no_torch():
+    code = """
+import sys
+from galzoo_repr.cli import app
+try:
+    app(["--help"])
+except SystemExit:
+    print(sorted({"torch", "timm", "sklearn"} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.rstrip().endswith("[]")

@@ -1,0 +1,59 @@
+"""How text of the command line becomes angles, positions and columns."""
+
+import pytest
+from astropy import units as u
+
+from galzoo_repr.cli._options import open_catalogue, read_angle, read_coords, read_position, refuse_existing
+
+
+@pytest.mark.parametrize(("text", "arcsec"), [("30 arcsec", 30), ("0.5arcmin", 30), ("0.1 deg", 360)])
+def test_angles_are_read(text, arcsec):
+    assert read_angle(text).to_value(u.arcsec) == pytest.approx(arcsec)
+
+
+@pytest.mark.parametrize("text", ["30", "thirty arcsec", "30 kg", ""])
+def test_what_is_no_angle_is_refused(text):
+    with pytest.raises(ValueError, match=r"--fov must be an angle with its unit, such as '30 arcsec'"):
+        read_angle(text)
+
+
+def test_no_angle_stays_none():
+    assert read_angle(None) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["150.1 2.2", "150.1, 2.2", "10h00m24s +2d12m", "10:00:24 +2:12:00", "10 00 24 +02 12 00"]
+)
+def test_positions_are_read_in_degrees_and_sexagesimal(text):
+    position = read_position(text)
+    assert position.ra.deg == pytest.approx(150.1)
+    assert position.dec.deg == pytest.approx(2.2)
+
+
+@pytest.mark.parametrize("text", ["", "150.1", "here", "150.1 95", "1 2 3"])
+def test_what_is_no_position_is_refused(text):
+    with pytest.raises(ValueError, match="is no sky position; give right ascension and declination"):
+        read_position(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"), [(None, None), ("pos", "pos"), ("RA_1, DEC_1", ("RA_1", "DEC_1"))]
+)
+def test_columns_are_read(text, names):
+    assert read_coords(text) == names
+
+
+def test_outputs_that_exist_are_refused_before_the_work(tmp_path):
+    there = tmp_path / "there.ecsv"
+    there.touch()
+    refuse_existing(there, overwrite=True)
+    refuse_existing(tmp_path / "new.ecsv", overwrite=False)
+    with pytest.raises(FileExistsError, match=r"there\.ecsv exists; add --overwrite"):
+        refuse_existing(there, overwrite=False)
+    with pytest.raises(FileNotFoundError, match=r"there is no folder .*nowhere"):
+        refuse_existing(tmp_path / "nowhere" / "new.ecsv", overwrite=False)
+
+
+def test_catalogue_that_is_not_there(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"there is no file .*gone\.fits"):
+        open_catalogue(tmp_path / "gone.fits")
