@@ -1,6 +1,6 @@
 """A sky position becomes pixels on disk: services, fetching and the store."""
 
-from galzoo_repr.cutouts._add import add_cutouts, fetch_into
+from galzoo_repr.cutouts._add import add_cutouts, cutout_requests, fetch_into
 from galzoo_repr.cutouts._legacy_survey import LegacySurvey
 from galzoo_repr.cutouts._manifest import CutoutStoreError
 from galzoo_repr.cutouts._request import Attempt, CutoutRequest, Outcome
@@ -18,6 +18,7 @@ __all__ = [
     "LegacySurvey",
     "Outcome",
     "add_cutouts",
+    "cutout_requests",
     "error_for",
     "fetch_into",
     "validate_body",

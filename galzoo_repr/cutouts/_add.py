@@ -19,7 +19,7 @@ from galzoo_repr.cutouts._request import CutoutRequest, Outcome
 from galzoo_repr.cutouts._status import STATUSES
 from galzoo_repr.cutouts._store import CutoutStore
 
-__all__ = ["add_cutouts", "fetch_into"]
+__all__ = ["add_cutouts", "cutout_requests", "fetch_into"]
 
 _LARGE = 10_000
 _CLAIMED_AT_ONCE = 32
@@ -101,7 +101,7 @@ def add_cutouts(
             f"The catalogue already has {', '.join(taken)}; pass overwrite=True, or another name=."
         )
     survey = LegacySurvey() if survey is None else survey
-    requests, reasons = _requests(catalogue, survey, recipe, fov, coords)
+    requests, reasons = cutout_requests(catalogue, survey, recipe=recipe, fov=fov, coords=coords)
     asked = [request for request in requests if request is not None]
     own_store = not isinstance(store, CutoutStore)
     store = CutoutStore(store) if own_store else store
@@ -238,10 +238,48 @@ def _fetch_missing(
     return outcomes
 
 
-def _requests(
-    catalogue: Table, survey: Route, recipe: object | None, fov: u.Quantity | None, coords: object
+def cutout_requests(
+    catalogue: Table,
+    survey: Route,
+    *,
+    recipe: object | None = None,
+    fov: u.Quantity | None = None,
+    coords: str | tuple[str, str] | SkyCoord | None = None,
 ) -> tuple[list[CutoutRequest | None], list[str]]:
-    """One request per row, None with a reason for rows that cannot be asked for."""
+    """
+    Work out what to ask a service for the rows of a catalogue.
+
+    Parameters
+    ----------
+    catalogue : `~astropy.table.Table`
+        Catalogue of n rows.
+    survey : LegacySurvey
+        Service to be asked.
+    recipe, fov, coords
+        As for `add_cutouts`.
+
+    Returns
+    -------
+    requests : list of CutoutRequest or None
+        One per row, None for rows that cannot be asked for.
+    reasons : list of str
+        Why not; empty for the others.
+
+    Raises
+    ------
+    ValueError
+        If there are no positions, or no field of view can be found.
+
+    Examples
+    --------
+    >>> import astropy.units as u
+    >>> from astropy.table import Table
+    >>> from galzoo_repr.cutouts import LegacySurvey, cutout_requests
+    >>> galaxies = Table({"ra": [150.1, float("nan")], "dec": [2.2, 0.0]})
+    >>> requests, reasons = cutout_requests(galaxies, LegacySurvey(), fov=30 * u.arcsec)
+    >>> requests[0].size, requests[1]
+    (115, None)
+    """
     if recipe is None:
         # The one exception to imports going left only: the default recipe is the images room's.
         from galzoo_repr.images import ImageRecipe
