@@ -1,12 +1,23 @@
 """A simulated survey with known morphology."""
 
+from galzoo_repr.simulation._footprint import BandGap, Footprint
 from galzoo_repr.simulation._observe import add_field_objects, add_noise, apply_defects, blur
 from galzoo_repr.simulation._population import KINDS, NATURAL_MIX, draw_galaxies, light_radii
 from galzoo_repr.simulation._render import render_galaxies
+from galzoo_repr.simulation._service import LoggedRequest, Reply, Request, SurveyService
+from galzoo_repr.simulation._survey import SimulatedSurvey, SkyImage
 
 __all__ = [
     "KINDS",
     "NATURAL_MIX",
+    "BandGap",
+    "Footprint",
+    "LoggedRequest",
+    "Reply",
+    "Request",
+    "SimulatedSurvey",
+    "SkyImage",
+    "SurveyService",
     "add_field_objects",
     "add_noise",
     "apply_defects",

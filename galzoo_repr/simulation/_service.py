@@ -1,0 +1,383 @@
+"""A threaded HTTP service on the loopback interface: routing, request log and counters, a clean stop."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Protocol
+from urllib.parse import parse_qs, urlsplit
+
+from galzoo_repr._config import log
+
+__all__ = ["Endpoint", "LoggedRequest", "Reply", "Request", "SurveyService", "Writable", "html_reply"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """
+    One HTTP request as an endpoint sees it.
+
+    Attributes
+    ----------
+    method : str
+        ``"GET"`` or ``"HEAD"``.
+    path : str
+        Path of the URL, without the query.
+    query : dict of str
+        Parameters of the query; of a repeated parameter the last counts, and a flag (``&invvar``) is ``""``.
+    number : int
+        How many requests the service had received before this one.
+    """
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    number: int
+
+
+@dataclass(frozen=True)
+class Reply:
+    """
+    One HTTP reply.
+
+    Attributes
+    ----------
+    status : int
+        HTTP status code.
+    content_type : str
+        Value of the ``Content-Type`` header.
+    body : bytes
+        What follows the headers; ``Content-Length`` is its length.
+    headers : dict of str
+        Further headers.
+    """
+
+    status: int
+    content_type: str
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def write(self, handler: BaseHTTPRequestHandler) -> None:
+        """
+        Send the reply through an HTTP handler.
+
+        Parameters
+        ----------
+        handler : http.server.BaseHTTPRequestHandler
+            The handler of the request being answered.
+        """
+        handler.send_response(self.status)
+        handler.send_header("Content-Type", self.content_type)
+        handler.send_header("Content-Length", str(len(self.body)))
+        for name, value in self.headers.items():
+            handler.send_header(name, value)
+        handler.end_headers()
+        if handler.command != "HEAD":
+            handler.wfile.write(self.body)
+
+
+class Writable(Protocol):
+    """Anything that answers a request by itself: a `Reply`, or a fault that stalls, trickles or hangs up."""
+
+    def write(self, handler: BaseHTTPRequestHandler) -> None:
+        """Send the answer through the handler."""
+
+
+Endpoint = Callable[[Request], Writable]
+
+
+def html_reply(status: int, title: str) -> Reply:
+    """
+    Make a short HTML page, as a web framework sends with its error codes.
+
+    Parameters
+    ----------
+    status : int
+        HTTP status code.
+    title : str
+        Text of the page.
+
+    Returns
+    -------
+    Reply
+        The page.
+    """
+    page = f"<!doctype html><html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>\n"
+    return Reply(status, "text/html; charset=utf-8", page.encode())
+
+
+@dataclass
+class LoggedRequest:
+    """
+    What the service remembers of one request.
+
+    Attributes
+    ----------
+    path, query
+        As in `Request`.
+    started : float
+        `time.monotonic` when the request had been read.
+    seconds : float
+        Time until the last byte of the reply was handed to the network; NaN while in flight.
+    status : int
+        HTTP status sent, 0 while in flight or where the connection was dropped without one.
+    """
+
+    path: str
+    query: Mapping[str, str]
+    started: float
+    seconds: float = float("nan")
+    status: int = 0
+
+
+class SurveyService:
+    """
+    Serve endpoints over HTTP/1.1 on the loopback interface, within a ``with`` block.
+
+    Every connection has a thread of its own and is kept alive; leaving the block, also by Ctrl-C or another
+    exception, closes the listening socket and all connections and waits for the threads.
+
+    Parameters
+    ----------
+    routes : dict
+        Endpoint for each path prefix; the longest prefix that fits a path answers it. Where an endpoint
+        raises, code 500 is the answer, as in a web framework.
+    port : int, optional
+        Port to listen on; 0 takes a free one.
+    host : str, optional
+        Address to listen on.
+    base : str, optional
+        Path that `url` ends with.
+    faults : callable, optional
+        Asked first about every request; what it returns, unless `None`, is sent in place of the endpoint's
+        answer.
+
+    Attributes
+    ----------
+    requests : list of LoggedRequest
+        Every request in order of arrival.
+    in_flight, max_in_flight : int
+        Requests being answered now, and the most there ever were at once.
+
+    Examples
+    --------
+    >>> from urllib.request import urlopen
+    >>> from galzoo_repr.simulation import Reply, SurveyService
+    >>> with SurveyService({"/hello": lambda request: Reply(200, "text/plain", b"hi")}) as service:
+    ...     with urlopen(service.url + "/hello") as answer:
+    ...         print(answer.read().decode())
+    hi
+    >>> len(service.requests), service.max_in_flight
+    (1, 1)
+    """
+
+    def __init__(
+        self,
+        routes: Mapping[str, Endpoint],
+        *,
+        port: int = 0,
+        host: str = "127.0.0.1",
+        base: str = "",
+        faults: Callable[[Request], Writable | None] | None = None,
+    ) -> None:
+        self.routes = dict(sorted(routes.items(), key=lambda item: -len(item[0])))
+        self.faults = faults
+        self.requests: list[LoggedRequest] = []
+        self.in_flight = 0
+        self.max_in_flight = 0
+        self._address = (host, port)
+        self._base = base
+        self._lock = threading.Lock()
+        self._server: _Server | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def url(self) -> str:
+        """Base URL of the service, such as ``http://127.0.0.1:8000/viewer``."""
+        host, port = self._address
+        return f"http://{host}:{port}{self._base}"
+
+    def start(self) -> "SurveyService":
+        """
+        Listen and answer until `stop`.
+
+        Returns
+        -------
+        SurveyService
+            The service itself.
+
+        Raises
+        ------
+        RuntimeError
+            The service is running already.
+        OSError
+            The port cannot be had.
+        """
+        if self._server is not None:
+            raise RuntimeError(
+                f"the service is already listening at {self.url}; stop it before starting it again"
+            )
+        self._server = _Server(self._address, self)
+        self._address = self._server.server_address[:2]
+        self._thread = threading.Thread(
+            target=self._server.serve_forever,
+            kwargs={"poll_interval": 0.05},
+            name="survey-service",
+            daemon=True,
+        )
+        self._thread.start()
+        log.info("simulated service listening at %s", self.url)
+        return self
+
+    def stop(self) -> None:
+        """Close the socket and every connection and wait for the threads; a stopped service stays stopped."""
+        if self._server is None:
+            return
+        server, self._server = self._server, None
+        server.shutdown()
+        server.server_close()
+        server.hang_up()
+        self._thread.join()
+
+    def wait(self) -> None:
+        """Block until Ctrl-C or until another thread calls `stop`; then stop."""
+        try:
+            while self._thread is not None and self._thread.is_alive():
+                self._thread.join(0.5)
+        except KeyboardInterrupt:
+            log.info("interrupted: stopping the service at %s", self.url)
+        finally:
+            self.stop()
+
+    def __enter__(self) -> "SurveyService":
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def most_requests_within(self, seconds: float) -> int:
+        """
+        Count the most requests that arrived within any interval of a given length.
+
+        Parameters
+        ----------
+        seconds : float
+            Length of the interval.
+
+        Returns
+        -------
+        int
+            Number of requests: a client that keeps to 5 per second never makes it pass 5 for 1 second.
+        """
+        times = sorted(entry.started for entry in self.requests)
+        most = first = 0
+        for last, now in enumerate(times):
+            while now - times[first] > seconds:
+                first += 1
+            most = max(most, last - first + 1)
+        return most
+
+    def _arrive(self, path: str, query: Mapping[str, str]) -> tuple[int, LoggedRequest]:
+        entry = LoggedRequest(path, query, time.monotonic())
+        with self._lock:
+            self.requests.append(entry)
+            self.in_flight += 1
+            self.max_in_flight = max(self.max_in_flight, self.in_flight)
+            return len(self.requests) - 1, entry
+
+    def _depart(self, entry: LoggedRequest) -> None:
+        with self._lock:
+            self.in_flight -= 1
+            entry.seconds = time.monotonic() - entry.started
+
+    def _answer(self, request: Request) -> Writable:
+        if self.faults is not None and (fault := self.faults(request)) is not None:
+            return fault
+        for prefix, endpoint in self.routes.items():
+            if request.path.startswith(prefix):
+                try:
+                    return endpoint(request)
+                except Exception as error:
+                    log.debug("answering 500 to %s?%s: %r", request.path, request.query, error)
+                    return html_reply(500, "Server Error (500)")
+        return html_reply(404, "Not Found")
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Reads requests off one connection, one after the other."""
+
+    protocol_version = "HTTP/1.1"
+    server_version = "galzoo_repr"
+    disable_nagle_algorithm = True
+    wbufsize = -1  # headers and body leave in as few packets as they can
+
+    def do_GET(self) -> None:
+        service = self.server.service
+        parts = urlsplit(self.path)
+        query = {name: values[-1] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
+        number, self.entry = service._arrive(parts.path, query)
+        try:
+            service._answer(Request(self.command, parts.path, query, number)).write(self)
+            self.wfile.flush()
+        finally:
+            service._depart(self.entry)
+
+    do_HEAD = do_GET
+
+    def send_response(self, code: int, message: str | None = None) -> None:
+        if hasattr(self, "entry"):
+            self.entry.status = int(code)
+        super().send_response(code, message)
+
+    def log_message(self, format: str, *args: object) -> None:
+        log.debug("%s %s", self.address_string(), format % args)
+
+
+class _Server(ThreadingHTTPServer):
+    """Knows its open connections and their threads, so that both can be ended."""
+
+    daemon_threads = True
+    request_queue_size = 256
+
+    def __init__(self, address: tuple[str, int], service: SurveyService) -> None:
+        self.service = service
+        self.connections: dict[socket.socket, threading.Thread] = {}
+        super().__init__(address, _Handler)
+
+    def process_request_thread(self, request: socket.socket, client_address: tuple[str, int]) -> None:
+        self.connections[request] = threading.current_thread()
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self.connections.pop(request, None)
+
+    def handle_error(self, request: socket.socket, client_address: tuple[str, int]) -> None:
+        log.debug("connection from %s broke off", client_address, exc_info=True)
+
+    def hang_up(self) -> None:
+        """Close the connections that clients keep alive and wait for their threads."""
+        for connection, thread in list(self.connections.items()):
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                log.debug("a connection was closed before the service could")
+            thread.join(10)
+
+
+def cache_headers() -> dict[str, str]:
+    """
+    Headers of a reply that may be kept for an hour.
+
+    Returns
+    -------
+    dict of str
+        ``Expires`` one hour from now and ``Last-Modified`` now.
+    """
+    now = time.time()
+    return {"Expires": formatdate(now + 3600, usegmt=True), "Last-Modified": formatdate(now, usegmt=True)}
