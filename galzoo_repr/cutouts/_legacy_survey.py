@@ -49,6 +49,8 @@ class LegacySurvey(ThreadedRequests, BaseQuery):
         no limit for a service on this machine.
     workers : int, optional
         Requests at once at most; ``conf.workers`` when not given.
+    image_format : {"fits", "jpeg"}, optional
+        What to ask for when a call does not say: calibrated planes, or the viewer's colour pictures.
 
     Notes
     -----
@@ -76,6 +78,7 @@ class LegacySurvey(ThreadedRequests, BaseQuery):
         timeout: float | None = None,
         rate: float | None = None,
         workers: int | None = None,
+        image_format: str = "fits",
     ):
         super().__init__()
         self._session.headers["User-Agent"] = f"galzoo_repr {self._session.headers['User-Agent']}"
@@ -84,6 +87,7 @@ class LegacySurvey(ThreadedRequests, BaseQuery):
         self._timeout = timeout
         self._rate = rate
         self._workers = workers
+        self.image_format = image_format
 
     @property
     def server(self) -> str:
@@ -141,7 +145,7 @@ class LegacySurvey(ThreadedRequests, BaseQuery):
         pixel_scale: u.Quantity = 0.262 * u.arcsec,
         bands: str = "grz",
         layer: str | None = None,
-        image_format: str = "fits",
+        image_format: str | None = None,
         get_query_payload: bool = False,
     ) -> list:
         """
@@ -161,7 +165,7 @@ class LegacySurvey(ThreadedRequests, BaseQuery):
         layer : str, optional
             Image layer; the one of this object when not given.
         image_format : {"fits", "jpeg"}, optional
-            Calibrated planes, or a colour picture.
+            Calibrated planes, or a colour picture; the format of this object when not given.
         get_query_payload : bool, optional
             Return the parameters that would be sent instead of sending them.
 
@@ -224,7 +228,7 @@ class LegacySurvey(ThreadedRequests, BaseQuery):
         list of str
         """
         payloads = self.get_images(coordinates, **options, get_query_payload=True)
-        path = _PATHS[options.get("image_format", "fits")]
+        path = _PATHS[options.get("image_format") or self.image_format]
         return [f"{self.server}/{path}?{urlencode(p)}" for p in np.atleast_1d(payloads)]
 
     def request(
@@ -236,7 +240,7 @@ class LegacySurvey(ThreadedRequests, BaseQuery):
         *,
         bands: str = "grz",
         layer: str | None = None,
-        image_format: str = "fits",
+        image_format: str | None = None,
     ) -> CutoutRequest:
         """
         Describe one cutout, checking everything that can be checked without asking the service.
@@ -270,6 +274,7 @@ class LegacySurvey(ThreadedRequests, BaseQuery):
                 "side, and sends a smaller one in silence when asked for more. Use a larger pixel_scale."
             )
         check_bands(bands)
+        image_format = image_format or self.image_format
         if image_format not in _PATHS:
             raise ValueError(f"image_format={image_format!r} is unknown; use 'fits' or 'jpeg'.")
         layer = layer or self.layer
