@@ -4,6 +4,7 @@ from galzoo_repr.simulation._footprint import BandGap, Footprint
 from galzoo_repr.simulation._observe import add_field_objects, add_noise, apply_defects, blur
 from galzoo_repr.simulation._population import KINDS, NATURAL_MIX, draw_galaxies, light_radii
 from galzoo_repr.simulation._render import render_galaxies
+from galzoo_repr.simulation._replay import Recording, ReplaySurvey, replay
 from galzoo_repr.simulation._service import LoggedRequest, Reply, Request, SurveyService
 from galzoo_repr.simulation._survey import SimulatedSurvey, SkyImage
 
@@ -13,6 +14,8 @@ __all__ = [
     "BandGap",
     "Footprint",
     "LoggedRequest",
+    "Recording",
+    "ReplaySurvey",
     "Reply",
     "Request",
     "SimulatedSurvey",
@@ -25,4 +28,5 @@ __all__ = [
     "draw_galaxies",
     "light_radii",
     "render_galaxies",
+    "replay",
 ]

@@ -30,8 +30,6 @@ __all__ = ["SimulatedSurvey", "SkyImage", "tangent_wcs"]
 _GALAXIES, _SEEING, _DEPTH = 1, 3, 4  # purposes of random numbers; 2 is the faint field
 # per square degree: 8.67 million galaxies over 19,000 square degrees, Walmsley et al. 2023, MNRAS 526, 4768
 _GALAXY_DENSITY = 456.0
-    456.0  # per square degree: the 8.67 million galaxies of Galaxy Zoo DESI over 19,000 square degrees
-)
 _MEDIAN_SEEING = 1.25  # arcsec, FWHM in r
 _NOISE = dict(zip("grz", NOISE_AT_NATIVE_SCALE, strict=True))
 _NOISE["i"] = (_NOISE["r"] + _NOISE["z"]) / 2
@@ -50,7 +48,7 @@ class SkyImage:
     Attributes
     ----------
     pixels : ndarray of float32, shape (nbands, height, width)
-        Surface brightness in nanomaggies per native pixel of 0.262 arcsec, exactly 0 where nothing was observed.
+        Surface brightness in nanomaggies per native pixel of 0.262 arcsec, exactly 0 where nothing was seen.
     invvar : ndarray of float32
         Inverse variance of the sky and photon noise, 0 where nothing was observed.
     observed : ndarray of bool
@@ -94,9 +92,9 @@ class SimulatedSurvey:
     A simulated imaging survey, deterministic from the sky position.
 
     The sky holds as many bright galaxies per square degree as Galaxy Zoo DESI, each of known morphology,
-    between faint galaxies and stars. A position and a seed decide everything: cutouts that overlap show the same
-    galaxies and the same noise where they do, whatever was asked for before. Seeing and depth change slowly over
-    the sky. Nothing is stored; a cutout is drawn when it is asked for.
+    between faint galaxies and stars. A position and a seed decide everything: cutouts that overlap show the
+    same galaxies and the same noise where they do, whatever was asked for before. Seeing and depth change
+    slowly over the sky. Nothing is stored; a cutout is drawn when it is asked for.
 
     The i band, which the renderer does not know, is the mean of r and z.
 

@@ -24,7 +24,7 @@ from galzoo_repr.simulation._viewer_request import NATIVE_SCALE, ViewerRequest, 
 if TYPE_CHECKING:
     from galzoo_repr.simulation._survey import SimulatedSurvey
 
-__all__ = ["fits_reply", "jpeg_bytes", "jpeg_reply", "viewer_endpoints", "viewer_routes"]
+__all__ = ["encode_jpeg", "fits_reply", "jpeg_bytes", "jpeg_reply", "viewer_endpoints", "viewer_routes"]
 
 _SUFFIXES = {"fits": ("fits-cutout", "cutout.fits"), "jpeg": ("jpeg-cutout", "cutout.jpg")}
 _JPEG_QUALITY = 90
@@ -99,7 +99,7 @@ def _fits_answer(survey: "SimulatedSurvey", asked: ViewerRequest) -> Reply:
         if asked.maskbits:
             unmasked = np.zeros((asked.height, asked.width), np.int16)
             hdus.append(_image_hdu(fits.ImageHDU, unmasked, header, "MASKBITS"))
-    return fits_reply(hdus, asked)
+    return fits_reply(_fits_bytes(hdus), asked)
 
 
 def _jpeg_answer(survey: "SimulatedSurvey", asked: ViewerRequest) -> Reply:
@@ -194,7 +194,7 @@ def _subimage_answer(survey: "SimulatedSurvey", asked: ViewerRequest) -> Reply:
             hdus.append(_image_hdu(fits.ImageHDU, invvar, cards, "invvar"))
     if len(hdus) == 1:
         return html_reply(500, "Server Error (500)")
-    return fits_reply(hdus, asked)
+    return fits_reply(_fits_bytes(hdus), asked)
 
 
 def _part_of_brick(brick: WCS, asked: ViewerRequest) -> tuple[int, int, WCS] | None:
@@ -218,14 +218,14 @@ def _brick_name(ra: float, dec: float) -> str:
     return f"{int(ra * 10):04d}{'p' if dec >= 0 else 'm'}{int(abs(dec) * 10):03d}"
 
 
-def fits_reply(hdus: list, asked: ViewerRequest) -> Reply:
+def fits_reply(body: bytes, asked: ViewerRequest) -> Reply:
     """
     Send a FITS file as the viewer does.
 
     Parameters
     ----------
-    hdus : list of HDU
-        What the file holds.
+    body : bytes
+        The file.
     asked : ViewerRequest
         For the name of the file.
 
@@ -234,11 +234,15 @@ def fits_reply(hdus: list, asked: ViewerRequest) -> Reply:
     Reply
         Code 200.
     """
-    buffer = io.BytesIO()
-    fits.HDUList(hdus).writeto(buffer)
     name = f"cutout_{asked.ra:.4f}_{asked.dec:.4f}.fits"
     headers = {"Content-Disposition": f'attachment; filename="{name}"', **cache_headers()}
-    return Reply(200, "image/fits", buffer.getvalue(), headers)
+    return Reply(200, "image/fits", body, headers)
+
+
+def _fits_bytes(hdus: list) -> bytes:
+    buffer = io.BytesIO()
+    fits.HDUList(hdus).writeto(buffer)
+    return buffer.getvalue()
 
 
 def jpeg_reply(body: bytes) -> Reply:
