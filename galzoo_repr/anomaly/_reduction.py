@@ -1,11 +1,12 @@
 """Embeddings to the few whitened principal components on which distances between galaxies are measured."""
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-__all__ = ["Reduction", "as_embeddings", "finite_rows"]
+__all__ = ["Reduction", "as_embeddings", "fingerprint", "finite_rows"]
 
 # Rows handled at once: a million embeddings are never copied whole.
 CHUNK = 16_384
@@ -154,3 +155,24 @@ def _moments(embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
         return total, products, 0
     offset = total / n_rows
     return shift + offset, products / n_rows - np.outer(offset, offset), n_rows
+
+
+def fingerprint(embeddings: ArrayLike) -> str:
+    """
+    Digest by which a catalogue's embeddings are recognised, in whatever float and byte order they are kept.
+
+    Parameters
+    ----------
+    embeddings : array of shape (n, d)
+
+    Returns
+    -------
+    str
+        SHA-256 of their shape and their values in single precision, row by row.
+    """
+    embeddings = as_embeddings(embeddings)
+    digest = hashlib.sha256(repr(embeddings.shape).encode())
+    for start in range(0, len(embeddings), CHUNK):
+        rows = np.ascontiguousarray(embeddings[start : start + CHUNK], dtype="<f4")
+        digest.update(np.where(np.isnan(rows), np.float32(np.nan), rows).astype("<f4").tobytes())
+    return digest.hexdigest()

@@ -2,6 +2,7 @@
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.sparse import csr_matrix
 
 __all__ = ["UNSUPERVISED", "unusual_scores"]
 
@@ -51,7 +52,11 @@ def _outlier_factor(features: np.ndarray, seed: int) -> np.ndarray:
     neighbours = min(20, len(features) - 1)
     if len(features) <= EXACT_NEIGHBOURS:
         return -LocalOutlierFactor(neighbours).fit(features).negative_outlier_factor_
+    graph = _neighbour_graph(features, neighbours, seed)
+    return -LocalOutlierFactor(neighbours, metric="precomputed").fit(graph).negative_outlier_factor_
+
+
+def _neighbour_graph(features: np.ndarray, neighbours: int, seed: int) -> csr_matrix:
     from pynndescent import PyNNDescentTransformer
 
-    graph = PyNNDescentTransformer(n_neighbors=neighbours, random_state=seed).fit_transform(features)
-    return -LocalOutlierFactor(neighbours, metric="precomputed").fit(graph).negative_outlier_factor_
+    return PyNNDescentTransformer(n_neighbors=neighbours, random_state=seed).fit_transform(features)

@@ -1,10 +1,13 @@
 """The model of one researcher's interest: from some ratings to a predicted rating for every galaxy."""
 
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 
 from galzoo_repr.anomaly._acquisition import BATCHES, choose_batch, expected_improvement
+from galzoo_repr.anomaly._persistence import arrays_of, read_folder, write_folder
 from galzoo_repr.anomaly._process import KERNELS, RatingProcess
 from galzoo_repr.anomaly._reduction import Reduction, as_embeddings
 
@@ -52,6 +55,8 @@ class InterestModel(BaseEstimator):
         The Gaussian process, conditioned on the ratings on a scale of 0 to 5.
     scale_ : (float, float)
         The rating scale in use.
+    encoder_ : dict
+        Name and digest of the encoder whose embeddings it was fitted on, where that is known.
 
     Examples
     --------
@@ -133,6 +138,7 @@ class InterestModel(BaseEstimator):
         self.scale_ = _scale_of(ratings[rated], self.rating_scale)
         variance = None if noise is None else np.square(_noise_of(noise, len(ratings))[rated] / self._unit)
         self.reduction_ = reduction
+        self.encoder_ = {}
         self.process_ = RatingProcess.fit(
             rated_features, self._to_process(ratings[rated]), variance, kernel=self.kernel
         )
@@ -195,9 +201,74 @@ class InterestModel(BaseEstimator):
         mean, std = self._predict_reduced(features, True)
         return self._choose(features, mean, std, n, exclude)
 
-    def _reduced(self, X: ArrayLike) -> np.ndarray:
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
+        """
+        Save a fitted model: ``interest.json`` and a safetensors file.
+
+        Parameters
+        ----------
+        folder : str or pathlib.Path
+            Made if it does not exist.
+        overwrite : bool
+            Whether an interest that is there may be replaced.
+
+        Raises
+        ------
+        FileExistsError
+            If there is one and it may not be replaced.
+        """
+        self._check_fitted()
+        options = self.get_params()
+        # Where it was computed is no part of what was learned.
+        del options["device"]
+        process = self.process_
+        scales = {name: getattr(process, name) for name in ("kernel", "length_scale", "mixture", "noise")}
+        about = {"options": options, "scale": self.scale_, "process": scales, "encoder": self.encoder_}
+        arrays = arrays_of({"reduction": self.reduction_, "process": process})
+        write_folder(Path(folder), arrays, about, overwrite=overwrite)
+
+    @classmethod
+    def load(cls, folder: str | Path, *, device: str | None = None) -> "InterestModel":
+        """
+        Read a model that `save` wrote; nothing in it is executed.
+
+        Parameters
+        ----------
+        folder : str or pathlib.Path
+        device : str, optional
+            Where to predict; a graphics card if there is one.
+
+        Returns
+        -------
+        InterestModel
+            Predicting as the saved one did.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is none.
+        ValueError
+            If the files are of a later version, or have changed.
+        """
+        arrays, about = read_folder(Path(folder))
+        parts: dict[str, dict] = {"reduction": {}, "process": dict(about["process"])}
+        for name, array in arrays.items():
+            part, field = name.split(".")
+            parts[part][field] = array
+        scale = about["options"].pop("rating_scale")
+        model = cls(**about["options"], rating_scale=scale and tuple(scale), device=device)
+        model.reduction_ = Reduction(**parts["reduction"])
+        model.process_ = RatingProcess(**parts["process"])
+        model.scale_ = tuple(about["scale"])
+        model.encoder_ = about["encoder"]
+        return model
+
+    def _check_fitted(self) -> None:
         if not hasattr(self, "process_"):
             raise ValueError("this InterestModel has not been fitted: call fit(embeddings, ratings) first")
+
+    def _reduced(self, X: ArrayLike) -> np.ndarray:
+        self._check_fitted()
         return self.reduction_.transform(X)
 
     def _predict_reduced(self, features: np.ndarray, return_std: bool):

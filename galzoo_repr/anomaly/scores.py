@@ -89,13 +89,13 @@ def add_anomaly_scores(
     True
     """
     table = as_table(table)
-    _check_choice("unsupervised", unsupervised, UNSUPERVISED)
+    check_choice("unsupervised", unsupervised, UNSUPERVISED)
     candidates, values = _candidates_of(table, ratings, model, embedding)
     if model is not None and hasattr(model, "process_"):
         _check_encoder(model, table)
         judgement = candidates.apply(model)
     else:
-        spread = None if noise is None else _column(table, noise, "noise")
+        spread = None if noise is None else column_of(table, noise, "noise")
         judgement = candidates.judge(values, spread, unsupervised=unsupervised, seed=seed)
     columns = _score_columns(judgement, values if known_first else None, ratings, unsupervised, name)
     facts = {
@@ -155,7 +155,7 @@ def next_to_rate(
     5
     """
     table = as_table(table)
-    _check_choice("first", first, FIRST_BATCHES)
+    check_choice("first", first, FIRST_BATCHES)
     candidates, values = _candidates_of(table, ratings, model, embedding)
     if model is not None and hasattr(model, "process_"):
         _check_encoder(model, table)
@@ -196,10 +196,10 @@ def fit_interest(
     """
     table = as_table(table)
     options = (model or InterestModel()).get_params()
-    spread = None if noise is None else _column(table, noise, "noise")
+    spread = None if noise is None else column_of(table, noise, "noise")
     fitted = InterestModel(**options).fit(
-        _column(table, embedding, "embedding"),
-        check_ratings(_column(table, ratings, "ratings"), len(table)),
+        column_of(table, embedding, "embedding"),
+        check_ratings(column_of(table, ratings, "ratings"), len(table)),
         spread,
     )
     fitted.encoder_ = _encoder_of(table)
@@ -232,14 +232,14 @@ def ratings_of(table: Table, ratings: str | None) -> np.ndarray:
     """Read the ratings as float64 array of shape (n,), all NaN if nobody rated yet."""
     if ratings is None or (ratings == DEFAULT_RATINGS and ratings not in table.colnames):
         return np.full(len(table), np.nan)
-    return check_ratings(_column(table, ratings, "ratings"), len(table))
+    return check_ratings(column_of(table, ratings, "ratings"), len(table))
 
 
 def _candidates_of(
     table: Table, ratings: str | None, model: InterestModel | None, embedding: str
 ) -> tuple[Candidates, np.ndarray]:
     values = ratings_of(table, ratings)
-    candidates = Candidates(_column(table, embedding, "embedding"), model)
+    candidates = Candidates(column_of(table, embedding, "embedding"), model)
     if len(table) and not candidates.usable.any():
         warnings.warn(
             f"no galaxy has a finite embedding in column {embedding!r}", GalzooWarning, stacklevel=3
@@ -308,7 +308,7 @@ def _check_encoder(model: InterestModel, table: Table) -> None:
         )
 
 
-def _column(table: Table, name: str, argument: str):
+def column_of(table: Table, name: str, argument: str):
     if name in table.colnames:
         return table[name]
     hint = ": call add_embeddings first, or name another column" if argument == "embedding" else ""
@@ -318,6 +318,6 @@ def _column(table: Table, name: str, argument: str):
     )
 
 
-def _check_choice(argument: str, value: str, allowed: tuple[str, ...]) -> None:
+def check_choice(argument: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
         raise ValueError(f"{argument}={value!r} is not one of {', '.join(map(repr, allowed))}")

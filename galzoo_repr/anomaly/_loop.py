@@ -1,0 +1,181 @@
+"""The whole loop: choose galaxies, have them rated, learn, choose again."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from astropy.coordinates import SkyCoord
+from astropy.table import Column, Row, Table
+from tqdm.auto import tqdm
+
+from galzoo_repr.anomaly._acquisition import FIRST_BATCHES
+from galzoo_repr.anomaly._judgement import Candidates
+from galzoo_repr.anomaly._ratings_file import RatingsFile
+from galzoo_repr.anomaly._reduction import fingerprint
+from galzoo_repr.anomaly.interest import InterestModel
+from galzoo_repr.anomaly.scores import check_choice, column_of, ratings_of, rows_to_rate
+from galzoo_repr.catalogue import as_table, with_columns
+
+__all__ = ["rate"]
+
+
+def rate(
+    table: Table | SkyCoord,
+    oracle: Callable[[Row], float | None] | str,
+    *,
+    path: str | Path,
+    ratings: str = "interest",
+    n: int = 10,
+    max_ratings: int = 200,
+    min_improvement: float = 0.0,
+    model: InterestModel | None = None,
+    first: str = "diverse",
+    embedding: str = "embedding",
+    seed: int = 0,
+    progress: bool = True,
+) -> Table:
+    """
+    Have the most telling galaxies rated, batch after batch, each rating on disk before the next is asked for.
+
+    A loop that was interrupted, by Ctrl-C, an error of the oracle or the end of the process, continues when
+    it is called again with the same catalogue and path: the galaxies it had chosen and not shown come first,
+    and from there on it does what it would have done.
+
+    Parameters
+    ----------
+    table : Table or QTable
+        Catalogue with embeddings.
+    oracle : callable or str
+        Who rates. Called with one `~astropy.table.Row` of the catalogue, which also has the columns of
+        `next_to_rate`, it returns the rating; None or NaN passes on that galaxy, which is not shown again;
+        raising StopIteration ends the loop. Or the name of a column that holds the ratings, for experiments.
+    path : str or pathlib.Path
+        File of the ratings: ECSV with the columns ``round``, ``row``, ``rating``, ``time``, only appended to.
+        Beside it ``.lock`` keeps a second loop out and ``.next`` names the galaxies of the current round.
+    ratings : str
+        Column of the result for the ratings; ratings that `table` has there count.
+    n : int
+        Galaxies in a batch.
+    max_ratings : int
+        Stop at this many ratings, those of the table included.
+    min_improvement : float
+        Stop when no galaxy is expected to improve on the best rating by more than this, on the scale of the
+        ratings.
+    model : InterestModel, optional
+        Options.
+    first : {"diverse", "outliers", "random"}
+        How the first batch is chosen, see `next_to_rate`.
+    embedding : str
+        Column of embeddings, shape (n, d).
+    seed : int
+        Of the first batch.
+    progress : bool
+        Show a progress bar.
+
+    Returns
+    -------
+    Table or QTable
+        The catalogue with the column of ratings, NaN where there is none.
+
+    Raises
+    ------
+    BlockingIOError
+        If another loop is using the file.
+    ValueError
+        If the file is of another catalogue, or the oracle returns what is no rating.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from astropy.table import Table
+    >>> from galzoo_repr.anomaly import rate
+    >>> embedding = np.random.default_rng(1).normal(size=(300, 4))
+    >>> cat = Table({"embedding": embedding})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     rated = rate(cat, lambda row: 5 * (row["embedding"][0] > 1), path=f"{folder}/mine.ecsv",
+    ...                  max_ratings=40, progress=False)
+    >>> int(np.isfinite(rated["interest"]).sum())
+    40
+    """
+    table = as_table(table)
+    check_choice("first", first, FIRST_BATCHES)
+    for name, value in (("n", n), ("max_ratings", max_ratings)):
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, not {value}")
+    ask = _asker(oracle, table)
+    given = ratings_of(table, ratings if ratings in table.colnames else None)
+    embeddings = column_of(table, embedding, "embedding")
+    candidates = Candidates(embeddings, InterestModel(**(model or InterestModel()).get_params()))
+    catalogue = {"galaxies": len(table), "embeddings": fingerprint(embeddings), "interest": ratings}
+    with RatingsFile(path, catalogue) as file, tqdm(total=max_ratings, disable=not progress) as bar:
+        rules = {"n": n, "min_improvement": min_improvement, "first": first, "seed": seed}
+        _loop(file, candidates, table, ask, given, bar, **rules)
+        values = file.ratings(given)
+    column = Column(values, description="Rating, higher is more interesting; NaN where not rated")
+    facts = {"path": str(path), "n_rated": int(np.isfinite(values).sum()), **rules}
+    return with_columns(table, {ratings: column}, overwrite=True, provenance=facts, call="rate")
+
+
+def _loop(
+    file: RatingsFile,
+    candidates: Candidates,
+    table: Table,
+    ask: Callable[[Row], float],
+    given: np.ndarray,
+    bar: tqdm,
+    *,
+    n: int,
+    min_improvement: float,
+    first: str,
+    seed: int,
+) -> None:
+    """Play rounds until one of the stopping rules holds."""
+    while True:
+        number, rows = file.unfinished()
+        # Of a round that was interrupted, only what was known when it began.
+        known = file.ratings(given, before=number)
+        judgement = candidates.judge(known, seed=seed)
+        if not rows:
+            shown = np.isfinite(given)
+            shown[file.asked()] = True
+            rows = judgement.choose(n, shown, first=first, seed=seed).tolist()
+            if not rows or judgement.improvement[rows].max() < min_improvement:
+                return
+            file.plan(number, rows)
+        asked = set(file.asked())
+        for row in rows_to_rate(table, np.array(rows), judgement):
+            bar.n = int(np.isfinite(file.ratings(given)).sum())
+            bar.refresh()
+            if bar.n >= bar.total:
+                return
+            if row["row"] in asked:
+                continue
+            try:
+                rating = ask(row)
+            except StopIteration:
+                return
+            file.append(number, int(row["row"]), _checked(rating, candidates.model.rating_scale))
+
+
+def _asker(oracle: Callable[[Row], float | None] | str, table: Table) -> Callable[[Row], float | None]:
+    if isinstance(oracle, str):
+        truth = ratings_of(table, oracle if column_of(table, oracle, "oracle") is not None else None)
+        return lambda row: truth[row["row"]]
+    if not callable(oracle):
+        raise TypeError(f"oracle must be a callable that takes a row, or a column's name, not {oracle!r}")
+    return oracle
+
+
+def _checked(rating: float | None, scale: tuple[float, float] | None) -> float:
+    """Rating as a float, NaN for none."""
+    if rating is None or rating is np.ma.masked:
+        return float("nan")
+    try:
+        value = float(rating)
+    except (TypeError, ValueError):
+        raise TypeError(f"the oracle returned {rating!r}; a rating is a number, or None to pass") from None
+    if np.isinf(value) or (scale is not None and not (np.isnan(value) or scale[0] <= value <= scale[1])):
+        limits = "finite" if scale is None else f"between {scale[0]} and {scale[1]}"
+        raise ValueError(f"the oracle returned {rating!r}; a rating must be {limits}, or None to pass")
+    return value

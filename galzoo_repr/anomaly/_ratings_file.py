@@ -1,0 +1,211 @@
+"""Ratings on disk: one line each, there before the next galaxy is shown."""
+
+import json
+import os
+from datetime import UTC, datetime
+from io import StringIO
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from astropy.table import Table
+from filelock import FileLock, Timeout
+
+from galzoo_repr._config import log
+from galzoo_repr.anomaly._persistence import replace_file
+
+__all__ = ["RatingsFile", "read_ratings"]
+
+META = "galzoo_repr_ratings"
+COLUMNS = {
+    "round": ("int64", "Batch of galaxies that this one was chosen with"),
+    "row": ("int64", "Row of the catalogue, counted from 0"),
+    "rating": ("float64", "Rating, higher is more interesting; nan if not given"),
+    "time": ("str", "When the rating was given, UTC"),
+}
+
+
+class RatingsFile:
+    """
+    An ECSV file of ratings that is only ever appended to, held by one process at a time.
+
+    Use it as a context manager. Each line goes to the disk (``fsync``) before `append` returns. A line that a
+    crash cut short is dropped when the file is opened again; every line before it is kept. The lock is the
+    operating system's, so that it ends with the process that holds it, however that ends.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        Made if it does not exist, with all folders above it.
+    catalogue : dict
+        Facts by which the catalogue is recognised, written into a new file; an existing file must have the
+        same.
+
+    Raises
+    ------
+    BlockingIOError
+        If another process, or another loop in this one, holds the file.
+    ValueError
+        If the file is none of ratings, or was written for another catalogue.
+    """
+
+    def __init__(self, path: str | Path, catalogue: dict):
+        self.path = Path(path)
+        self.catalogue = catalogue
+        self._lock = FileLock(self.path.with_name(self.path.name + ".lock"), timeout=0)
+        self._descriptor = -1
+        self._entries: list[tuple[int, int, float]] = []
+
+    def __enter__(self) -> "RatingsFile":
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._lock.acquire()
+        except Timeout:
+            raise BlockingIOError(
+                f"{self.path} is in use by another rating loop: end that one, or give another path"
+            ) from None
+        try:
+            self._open()
+        except BaseException:
+            self._lock.release()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._descriptor)
+        self._descriptor = -1
+        self._lock.release()
+
+    def _open(self) -> None:
+        if not self.path.exists() or self.path.stat().st_size == 0:
+            replace_file(self.path, _header(self.catalogue).encode())
+        else:
+            _drop_torn_line(self.path)
+        table = read_ratings(self.path)
+        for name, value in self.catalogue.items():
+            found = table.meta[META].get(name)
+            if found != value:
+                raise ValueError(
+                    f"{self.path} holds ratings of another catalogue ({name}: {found!r}, not {value!r}); "
+                    "use the catalogue it was made with, or give another path"
+                )
+        self._entries = list(zip(*(table[name].tolist() for name in ("round", "row", "rating")), strict=True))
+        self._descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND)
+
+    @property
+    def last_round(self) -> int:
+        """Number of the latest batch anything was rated of, or 0."""
+        return max((entry[0] for entry in self._entries), default=0)
+
+    def asked(self) -> list[int]:
+        """Rows that were shown, rated or not."""
+        return [row for _, row, _ in self._entries]
+
+    def ratings(self, given: np.ndarray, *, before: int | None = None) -> np.ndarray:
+        """
+        Ratings of every row of the catalogue.
+
+        Parameters
+        ----------
+        given : float64 array of shape (n,)
+            Ratings known without this file; those in the file replace them, the later the better.
+        before : int, optional
+            Leave out this round and those after it.
+        """
+        ratings = given.copy()
+        for number, row, rating in self._entries:
+            if before is None or number < before:
+                ratings[row] = rating
+        return ratings
+
+    def append(self, number: int, row: int, rating: float) -> None:
+        """
+        Add one rating, on the disk when this returns.
+
+        Parameters
+        ----------
+        number : int
+            Round, from 1.
+        row : int
+        rating : float
+            NaN if the galaxy was looked at and not rated.
+        """
+        line = f"{number},{row},{float(rating)!r},{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}\n".encode()
+        written = os.write(self._descriptor, line)
+        if written != len(line):
+            raise OSError(f"only part of a rating could be written to {self.path}: is the disk full?")
+        os.fsync(self._descriptor)
+        self._entries.append((number, row, rating))
+
+    def plan(self, number: int, rows: list[int]) -> None:
+        """Note which rows a round shows, before it shows the first."""
+        replace_file(self._plan_path, json.dumps({"round": number, "rows": rows}).encode())
+
+    def unfinished(self) -> tuple[int, list[int]]:
+        """Give the round that was interrupted and all its rows, or the next round and none."""
+        try:
+            noted = json.loads(self._plan_path.read_bytes())
+            number, rows = int(noted["round"]), [int(row) for row in noted["rows"]]
+        except FileNotFoundError:
+            return self.last_round + 1, []
+        except (ValueError, KeyError, TypeError):
+            log.warning("%s is unreadable; the next galaxies are chosen anew", self._plan_path)
+            return self.last_round + 1, []
+        if number >= self.last_round and set(rows) - set(self.asked()):
+            return number, rows
+        return self.last_round + 1, []
+
+    @property
+    def _plan_path(self) -> Path:
+        return self.path.with_name(self.path.name + ".next")
+
+
+def read_ratings(path: str | Path) -> Table:
+    """
+    Read a file of ratings, also while a loop writes to it.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+
+    Returns
+    -------
+    Table
+        Columns ``round``, ``row``, ``rating`` and ``time``, in the order in which the ratings were given.
+
+    Raises
+    ------
+    ValueError
+        If it is no such file.
+    """
+    text = Path(path).read_text(encoding="utf-8")
+    whole = text[: text.rfind("\n") + 1]
+    try:
+        table = Table.read(whole, format="ascii.ecsv")
+    except Exception as error:
+        raise ValueError(f"{path} is not a file of ratings: {error}") from error
+    if table.colnames != list(COLUMNS) or META not in table.meta:
+        raise ValueError(f"{path} is not a file of ratings: it has columns {', '.join(table.colnames)}")
+    return table
+
+
+def _header(catalogue: dict) -> str:
+    table = Table(names=list(COLUMNS), dtype=[dtype for dtype, _ in COLUMNS.values()], meta={META: catalogue})
+    for name, (_, description) in COLUMNS.items():
+        table[name].description = description
+    text = StringIO()
+    table.write(text, format="ascii.ecsv", delimiter=",")
+    return text.getvalue()
+
+
+def _drop_torn_line(path: Path) -> None:
+    """Cut off what a crash left of a line."""
+    body = path.read_bytes()
+    whole = body.rfind(b"\n") + 1
+    if whole < len(body):
+        log.warning("%s ended within a line, which was dropped: %r", path, body[whole:])
+        with path.open("rb+") as file:
+            file.truncate(whole)
+            os.fsync(file.fileno())

@@ -1,0 +1,209 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from sklearn.base import clone
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import Matern, RationalQuadratic, WhiteKernel
+
+from galzoo_repr.anomaly import InterestModel
+
+
+@pytest.fixture
+def embeddings(galaxies):
+    return np.asarray(galaxies["embedding"])
+
+
+@pytest.fixture
+def ratings(truth):
+    return np.where(np.arange(400) < 80, truth, np.nan)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "reference"), [("rational_quadratic", RationalQuadratic()), ("matern", Matern(nu=1.5))]
+)
+def test_predictions_equal_those_of_scikit_learn(embeddings, ratings, kernel, reference):
+    model = InterestModel(n_components=8, kernel=kernel, rating_scale=(0, 5)).fit(embeddings, ratings)
+    features = model.reduction_.transform(embeddings).astype(float)
+    regressor = GaussianProcessRegressor(reference + WhiteKernel()).fit(features[:80], ratings[:80])
+    mean, std = regressor.predict(features, return_std=True)
+    ours, our_std = model.predict(embeddings, return_std=True)
+    assert np.abs(ours - mean).max() < 3e-5
+    assert np.abs(our_std - std).max() < 3e-5
+    assert np.array_equal(model.predict(embeddings), ours)
+
+
+def test_nearly_noiseless_ratings_are_predicted_as_precisely(embeddings):
+    smooth = np.where(np.arange(400) < 200, embeddings[:, 0], np.nan)
+    model = InterestModel(n_components=3).fit(embeddings[:, :3], smooth)
+    features = model.reduction_.transform(embeddings[:, :3]).astype(float)
+    unit = (model.scale_[1] - model.scale_[0]) / 5
+    found = model.process_
+    kernel = RationalQuadratic(found.length_scale, found.mixture) + WhiteKernel(found.noise)
+    regressor = GaussianProcessRegressor(kernel, optimizer=None)
+    regressor.fit(features[:200], (smooth[:200] - model.scale_[0]) / unit)
+    mean, std = regressor.predict(features, return_std=True)
+    ours, our_std = model.predict(embeddings[:, :3], return_std=True)
+    assert model.process_.noise < 1e-4
+    assert np.abs((ours - model.scale_[0]) / unit - mean).max() < 3e-5
+    assert np.abs(our_std / unit - std).max() < 3e-5
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    values=arrays(float, 30, elements=st.one_of(st.just(np.nan), st.floats(-50, 50, allow_subnormal=False))),
+    seed=st.integers(0, 5),
+)
+def test_any_ratings_give_finite_scores(values, seed):
+    embeddings = np.random.default_rng(seed).normal(size=(30, 5))
+    values[0] = np.round(np.nan_to_num(values[0]))
+    scores, std = InterestModel(n_components=4).fit(embeddings, values).predict(embeddings, return_std=True)
+    assert np.isfinite(scores).all()
+    assert (std > 0).all()
+
+
+@pytest.mark.parametrize("value", [0.0, 3.0, -2.0])
+@pytest.mark.parametrize("count", [1, 10])
+def test_equal_ratings_fade_with_distance_from_them(embeddings, value, count):
+    ratings = np.where(np.arange(400) < count, value, np.nan)
+    model = InterestModel().fit(embeddings, ratings)
+    scores, std = model.predict(embeddings, return_std=True)
+    assert np.isfinite(scores).all()
+    assert std[:count].mean() < std[count:].mean()
+    if value > 0:
+        assert scores[:count].mean() > scores[count:].mean()
+
+
+def test_contradictory_ratings_of_the_same_galaxy_meet_in_the_middle(embeddings):
+    twice = np.concatenate([embeddings, embeddings[:40]])
+    ratings = np.full(440, np.nan)
+    ratings[:40], ratings[400:] = 4.0, 0.0
+    model = InterestModel(rating_scale=(0, 5)).fit(twice, ratings)
+    scores = model.predict(twice)
+    assert np.allclose(scores[:40], scores[400:])
+    assert 0.5 < scores[:40].mean() < 2.5
+    assert model.process_.noise > 1
+
+
+def test_a_rating_known_to_be_noisy_counts_less(embeddings):
+    ratings = np.where(np.arange(400) < 60, np.round(embeddings[:, 0] > 0) * 4.0, np.nan)
+    ratings[60] = 4.0
+    embeddings = embeddings.copy()
+    embeddings[60] = embeddings[:60][ratings[:60] == 0][0]
+    noise = np.where(np.arange(400) == 60, 10.0, np.nan)
+    model = InterestModel(rating_scale=(0, 5))
+    plain = model.fit(embeddings, ratings).predict(embeddings[60:61])
+    assert model.fit(embeddings, ratings, noise=noise).predict(embeddings[60:61]) < plain
+    with pytest.raises(ValueError, match="400 standard deviations, none negative"):
+        model.fit(embeddings, ratings, noise=-noise)
+
+
+def test_constant_and_repeated_dimensions_change_nothing(embeddings, ratings):
+    padded = np.concatenate([embeddings, np.full((400, 3), 7.5), embeddings[:, :2]], axis=1)
+    padded[:, -2:] = 0.25
+    plain = InterestModel().fit(embeddings, ratings)
+    same = InterestModel().fit(padded, ratings)
+    assert same.reduction_.n_components == plain.reduction_.n_components == 12
+    assert np.allclose(same.predict(padded), plain.predict(embeddings), atol=1e-3)
+
+
+def test_embeddings_without_any_variation_are_refused(ratings):
+    with pytest.raises(ValueError, match="all 400 embeddings are the same"):
+        InterestModel().fit(np.ones((400, 6)), ratings)
+
+
+def test_components_are_whitened_and_those_of_the_covariance(embeddings):
+    shifted = embeddings * 3 + 1000
+    shifted[5] = np.nan
+    ratings = np.where(np.arange(400) < 10, np.arange(400), np.nan)
+    reduction = InterestModel(n_components=5).fit(shifted, ratings).reduction_
+    features = reduction.transform(shifted)
+    rest = np.delete(features, 5, axis=0)
+    assert np.isnan(features[5]).all()
+    assert np.allclose(np.cov(rest.T, bias=True), np.eye(5), atol=1e-3)
+    assert np.allclose(rest.mean(axis=0), 0, atol=1e-3)
+    assert (np.diff(reduction.explained) <= 0).all()
+
+
+def test_rows_without_embeddings_are_left_out(embeddings, ratings):
+    holes = embeddings.copy()
+    holes[[2, 300]] = np.nan
+    scores, std = InterestModel().fit(holes, ratings).predict(holes, return_std=True)
+    assert np.flatnonzero(np.isnan(scores)).tolist() == [2, 300]
+    assert np.flatnonzero(np.isnan(std)).tolist() == [2, 300]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"ratings": np.full(400, np.nan)},
+            "1 to 10000 rated galaxies with a finite embedding are needed, not 0",
+        ),
+        (
+            {"ratings": np.zeros(3)},
+            "one rating per galaxy is needed: 400 galaxies, but ratings of shape .3,.",
+        ),
+        ({"X": np.full((400, 4), np.nan)}, "at least two galaxies need a finite embedding, but 0 of 400"),
+        ({"X": np.zeros(400)}, "embeddings must be numbers of shape"),
+        ({"X": np.full((400, 2), "a")}, "embeddings must be numbers of shape"),
+    ],
+)
+def test_bad_arrays_are_refused(embeddings, ratings, change, message):
+    with pytest.raises(ValueError, match=message):
+        InterestModel().fit(**{"X": embeddings, "ratings": ratings, **change})
+
+
+def test_a_model_that_was_not_fitted_says_so(embeddings, tmp_path):
+    with pytest.raises(ValueError, match="call fit"):
+        InterestModel().predict(embeddings)
+    with pytest.raises(ValueError, match="call fit"):
+        InterestModel().save(tmp_path)
+
+
+def test_it_is_a_scikit_learn_estimator():
+    model = InterestModel(n_components=7, rating_scale=(1, 3))
+    assert clone(model).get_params() == model.get_params()
+    assert "n_components=7" in repr(model)
+
+
+def test_a_saved_model_predicts_the_same(embeddings, ratings, tmp_path):
+    model = InterestModel(n_components=6, rating_scale=(0, 5), batch="top").fit(embeddings, ratings)
+    model.save(tmp_path / "rings")
+    again = InterestModel.load(tmp_path / "rings")
+    assert again.get_params() == model.get_params()
+    assert np.array_equal(again.predict(embeddings), model.predict(embeddings))
+    assert np.array_equal(again.next_batch(embeddings), model.next_batch(embeddings))
+    assert {path.suffix for path in (tmp_path / "rings").iterdir()} == {".json", ".safetensors"}
+    with pytest.raises(FileExistsError, match="already holds an interest"):
+        model.save(tmp_path / "rings")
+    model.fit(embeddings, 5 - ratings).save(tmp_path / "rings", overwrite=True)
+    assert len(list((tmp_path / "rings").iterdir())) == 2
+    changed = InterestModel.load(tmp_path / "rings").predict(embeddings)
+    assert np.array_equal(changed, model.predict(embeddings))
+
+
+def test_damaged_folders_are_refused(embeddings, ratings, tmp_path):
+    with pytest.raises(FileNotFoundError, match="holds no interest"):
+        InterestModel.load(tmp_path)
+    InterestModel().fit(embeddings, ratings).save(tmp_path)
+    (arrays_file,) = tmp_path.glob("*.safetensors")
+    whole = arrays_file.read_bytes()
+    arrays_file.write_bytes(whole[:-8] + bytes(8))
+    with pytest.raises(ValueError, match="has changed since it was saved"):
+        InterestModel.load(tmp_path)
+    description = tmp_path / "interest.json"
+    description.write_text(description.read_text().replace('"format_version": 1', '"format_version": 2'))
+    with pytest.raises(ValueError, match="update galzoo_repr"):
+        InterestModel.load(tmp_path)
+    description.write_text("{")
+    with pytest.raises(ValueError, match="is not the description of an interest"):
+        InterestModel.load(tmp_path)
+
+
+@pytest.mark.gpu
+def test_a_graphics_card_predicts_the_same(embeddings, ratings):
+    on_cpu = InterestModel(device="cpu").fit(embeddings, ratings).predict(embeddings, return_std=True)
+    on_gpu = InterestModel(device="cuda").fit(embeddings, ratings).predict(embeddings, return_std=True)
+    assert np.allclose(on_cpu, on_gpu, atol=3e-5)
