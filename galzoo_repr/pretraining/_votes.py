@@ -8,7 +8,7 @@ from astropy.table import Table
 from galzoo_repr.exceptions import GalzooWarning
 from galzoo_repr.pretraining._schema import Schema
 
-__all__ = ["votes_from_fractions", "votes_from_table"]
+__all__ = ["check_something_to_learn", "votes_from_fractions", "votes_from_table"]
 
 
 def votes_from_table(table: Table, schema: Schema) -> np.ndarray:
@@ -52,7 +52,7 @@ def votes_from_table(table: Table, schema: Schema) -> np.ndarray:
     votes = np.zeros((len(table), len(schema.columns)), dtype=np.float32)
     for i, name in enumerate(schema.columns):
         votes[:, i] = _one_column(table, name)
-    _check_something_to_learn(votes, schema)
+    check_something_to_learn(votes, schema)
     return votes
 
 
@@ -165,7 +165,7 @@ def _sum_per_question(values: np.ndarray, schema: Schema) -> np.ndarray:
     return np.nan_to_num(values) @ membership
 
 
-def _check_something_to_learn(votes: np.ndarray, schema: Schema) -> None:
+def check_something_to_learn(votes: np.ndarray, schema: Schema) -> None:
     of_answer = votes.sum(axis=0, dtype=float)
     if not of_answer.any():
         raise ValueError(

@@ -1,0 +1,124 @@
+"""The network that is trained: a backbone that sees, and heads that are asked."""
+
+import difflib
+
+import timm
+import torch
+from torch import nn
+
+from galzoo_repr.pretraining._consistency import Projector
+from galzoo_repr.pretraining._schema import Schema
+
+__all__ = ["VoteNetwork", "make_backbone"]
+
+
+def make_backbone(
+    architecture: str, *, channels: int, size: int, pretrained: bool = False
+) -> tuple[nn.Module, dict]:
+    """
+    Make a timm model without a classifier.
+
+    Parameters
+    ----------
+    architecture : str
+        Name of a timm model.
+    channels : int
+        Channels of its input.
+    size : int
+        Pixels on each side of its input, for architectures whose weights depend on it.
+    pretrained : bool
+        Start from weights that timm downloads.
+
+    Returns
+    -------
+    backbone : torch.nn.Module
+        Maps (n, channels, size, size) to (n, dim).
+    model_kwargs : dict
+        Arguments with which ``timm.create_model`` makes it again.
+
+    Raises
+    ------
+    ValueError
+        If timm does not know the architecture.
+    """
+    if not timm.is_model(architecture):
+        close = difflib.get_close_matches(architecture, timm.list_models(), n=3)
+        hint = f"; did you mean {' or '.join(close)}?" if close else "."
+        raise ValueError(f"timm {timm.__version__} has no architecture {architecture!r}{hint}")
+    kwargs = {"num_classes": 0, "in_chans": channels}
+    try:
+        sized = {**kwargs, "img_size": size}
+        return timm.create_model(architecture, pretrained=pretrained, **sized), sized
+    except TypeError:
+        # Convolutional networks take no image size: they see any.
+        return timm.create_model(architecture, pretrained=pretrained, **kwargs), kwargs
+
+
+class VoteNetwork(nn.Module):
+    """
+    Backbone whose embedding is asked every question of a schema.
+
+    Parameters
+    ----------
+    backbone : torch.nn.Module
+        Maps images to embeddings of shape (n, dim).
+    dim : int
+        Dimension of the embedding.
+    schema : Schema
+        Questions that the head answers.
+    dropout : float
+        Probability that a part of the embedding is hidden from the head.
+    projector : bool
+        Add the head that compares two views of a galaxy.
+    """
+
+    def __init__(
+        self, backbone: nn.Module, dim: int, schema: Schema, *, dropout: float = 0.0, projector: bool = False
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.votes = nn.Sequential(nn.Dropout(dropout), nn.Linear(dim, len(schema.columns)))
+        self.projector = Projector(dim) if projector else None
+
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """
+        Logits of the concentrations, and the projection if there is a head for it.
+
+        Parameters
+        ----------
+        images : torch.Tensor
+            Shape (n, channels, size, size), in the range of the recipe.
+
+        Returns
+        -------
+        logits : torch.Tensor
+            Shape (n, n_answers).
+        projection : torch.Tensor or None
+            Shape (n, width).
+        """
+        embedding = self.backbone(images)
+        projection = None if self.projector is None else self.projector(embedding)
+        return self.votes(embedding), projection
+
+    def answer_like(self, votes: torch.Tensor, schema: Schema, *, strength: float = 10.0) -> None:
+        """
+        Let the untrained head give the mean answers to every galaxy.
+
+        Saves the epochs in which a head from random numbers learns no more than that.
+
+        Parameters
+        ----------
+        votes : torch.Tensor
+            Votes to take the mean of, shape (n, n_answers).
+        schema : Schema
+            Which answers belong together.
+        strength : float
+            Sum of the concentrations of a question, above those of a flat distribution.
+        """
+        index = torch.as_tensor(schema.question_index)
+        totals = votes.double().sum(0) + 1
+        of_question = torch.zeros(len(schema.questions), dtype=torch.float64).index_add(0, index, totals)
+        wanted = (strength * totals / of_question[index] / 100).clamp(1e-3, 0.999)
+        with torch.no_grad():
+            self.votes[-1].weight.mul_(0.1)
+            self.votes[-1].bias.copy_(torch.logit(wanted).float())

@@ -1,0 +1,382 @@
+"""From a table of votes and images to an encoder."""
+
+import hashlib
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from copy import deepcopy
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import timm
+import torch
+from astropy.table import Table
+
+import galzoo_repr
+from galzoo_repr._config import log
+from galzoo_repr.encoders import Encoder
+from galzoo_repr.encoders._encoder import choose_device
+from galzoo_repr.exceptions import GalzooWarning
+from galzoo_repr.images import ImageRecipe
+from galzoo_repr.pretraining._augmentation import Augmentation
+from galzoo_repr.pretraining._checkpoint import begin_run, end_run, is_finished
+from galzoo_repr.pretraining._decoding import DecodedImages, RenderedImages
+from galzoo_repr.pretraining._inputs import (
+    decoded_images,
+    held_out_rows,
+    identity_of_images,
+    image_source,
+    sampling_weights,
+)
+from galzoo_repr.pretraining._network import VoteNetwork, make_backbone
+from galzoo_repr.pretraining._processes import Processes, joined_processes
+from galzoo_repr.pretraining._schema import Schema
+from galzoo_repr.pretraining._training import Plan, Sample, Training
+from galzoo_repr.pretraining._votes import check_something_to_learn, votes_from_table
+
+__all__ = ["pretrain"]
+
+
+def pretrain(
+    table: Table,
+    *,
+    schema: str | os.PathLike | Mapping | Schema | Sequence = "gz_decals_dr5",
+    architecture: str = "mobilenetv4_conv_small_050",
+    images: str | np.ndarray | torch.Tensor | Callable = "file_loc",
+    recipe: ImageRecipe | None = None,
+    epochs: int = 30,
+    batch_size: int = 256,
+    learning_rate: float = 1e-3,
+    weight_decay: float = 0.05,
+    warmup: float = 0.05,
+    dropout: float = 0.2,
+    ema_decay: float = 0.999,
+    augmentation: Augmentation | None = None,
+    consistency: float = 0.0,
+    validation_fraction: float = 0.1,
+    validation: str | None = None,
+    sampling_weight: str | None = None,
+    epoch_size: int | None = None,
+    patience: int = 10,
+    seed: int = 0,
+    start: Encoder | None = None,
+    pretrained: bool = False,
+    output: str | os.PathLike | None = None,
+    resume: bool = True,
+    image_cache: str | os.PathLike | None = None,
+    name: str = "pretrained",
+    licence: str = "",
+    device: str | torch.device | None = None,
+    workers: int | None = None,
+    progress: bool = True,
+) -> Encoder:
+    """
+    Train an encoder to answer every question of a schema at once.
+
+    The network learns to predict how volunteers' votes on all questions are distributed (Walmsley et al.
+    2022, MNRAS 513, 1581, section 2): its embedding then serves for tasks that it has never seen. Votes of
+    several surveys mix in one table; a question that was not asked about a galaxy (NaN, masked or no votes)
+    teaches nothing about it.
+
+    Parameters
+    ----------
+    table : astropy.table.Table
+        Vote counts in the columns ``Schema.columns``, and the images' paths.
+    schema : str, path, mapping, Schema or list of these
+        Questions, as for `Schema.load`; several are joined.
+    architecture : str
+        Any timm model.
+    images : str, ndarray, torch.Tensor or callable
+        Column of paths of FITS, JPEG or PNG files (``"cutout"`` after `galzoo_repr.add_cutouts`); or colour
+        images, row by row, of shape (n, 3, h, w) or (n, h, w, 3), uint8 or floating point in 0 to 1; or a
+        function that makes them from row numbers and a device, uint8 or floating point of shape (b, 3, h,
+        w), for more images than can be stored. Files and arrays are decoded once to 8 bits at the resolution
+        of training.
+    recipe : ImageRecipe, optional
+        What the network sees, and what the encoder will ask for. By default 128 pixels over the central
+        three quarters of the Galaxy Zoo DECaLS field of view: a margin from which turned and shifted views
+        are cut.
+    epochs : int
+        Times that all images are shown.
+    batch_size : int
+        Images in a step, of all processes together.
+    learning_rate, weight_decay, warmup : float
+        Of AdamW; the rate rises over the fraction `warmup` of all steps, then falls along a cosine.
+    dropout : float
+        Probability with which parts of the embedding are hidden from the questions.
+    ema_decay : float
+        The encoder's weights are a moving average over about 1 / (1 - ema_decay) steps, fewer at the start.
+    augmentation : Augmentation, optional
+        How views of the same galaxy differ.
+    consistency : float
+        Weight of a term that asks for like embeddings of two views of a galaxy (VICReg). Above zero, images
+        without any vote take part.
+    validation_fraction : float
+        Fraction of the galaxies with votes that is held out; zero for none.
+    validation : str, optional
+        Boolean column of the rows to hold out, instead of a random choice.
+    sampling_weight : str, optional
+        Column that says how often to show each image in relation to the others; rows are then drawn with
+        replacement.
+    epoch_size : int, optional
+        Images in an epoch, by default all training images.
+    patience : int
+        Epochs without improvement of the validation loss after which training stops.
+    seed : int
+        Everything random follows from it: the same call on the same machine gives the same weights.
+    start : Encoder, optional
+        Start from its weights, and by default its recipe, instead of random ones; overrides `architecture`.
+    pretrained : bool
+        Start from the weights that timm has for the architecture, which are downloaded.
+    output : str or path, optional
+        Folder of the run: state after each epoch, and at the end the encoder, which `Encoder.load` reads.
+        Without it nothing is kept but the encoder that is returned.
+    resume : bool
+        Continue a run in `output` from its last complete epoch; otherwise start again.
+    image_cache : str or path, optional
+        Folder that keeps decoded images for later runs. By default they are in `output` until training ends.
+    name, licence : str
+        Of the encoder.
+    device : str or torch.device, optional
+        By default a GPU if there is one. On a GPU the network runs in bfloat16.
+    workers : int, optional
+        Threads that decode images; by default one for each core.
+    progress : bool
+        Show progress bars.
+
+    Returns
+    -------
+    Encoder
+        With the weights of the epoch with the lowest validation loss. Its ``card`` says what it was trained
+        on and how well it answers each question.
+
+    Raises
+    ------
+    ValueError
+        If votes or images are missing or teach nothing, the schema does not match, an argument is out of
+        range, or
+        `output` holds another run. All of this is checked before training.
+    TypeError
+        If an argument has the wrong type.
+    RuntimeError
+        If the training diverges.
+
+    Warns
+    -----
+    GalzooWarning
+        If images cannot be read, which are left out, or votes look like fractions.
+
+    Notes
+    -----
+    ``torchrun --nproc-per-node=4 script.py`` trains on four GPUs: each process calls `pretrain` with the
+    same arguments.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astropy.table import Table
+    >>> from galzoo_repr import ImageRecipe, pretrain
+    >>> rng = np.random.default_rng(0)
+    >>> table = Table({"ring_yes": rng.integers(0, 9, 12), "ring_no": rng.integers(0, 9, 12)})
+    >>> encoder = pretrain(
+    ...     table,
+    ...     schema="gz_rings",
+    ...     architecture="lcnet_035",
+    ...     images=rng.random((12, 3, 32, 32)),
+    ...     recipe=ImageRecipe(size=32),
+    ...     epochs=1,
+    ...     progress=False,
+    ... )
+    >>> encoder.card["training"]["galaxies"]
+    11
+    """
+    schema, recipe = Schema.load(schema), _checked_recipe(recipe, start)
+    plan = Plan(
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        weight_decay=weight_decay,
+        warmup=warmup,
+        dropout=dropout,
+        ema_decay=ema_decay,
+        consistency=consistency,
+        patience=patience,
+        seed=seed,
+        epoch_size=epoch_size,
+        augmentation=augmentation or Augmentation(),
+    )
+    if not isinstance(table, Table):
+        raise TypeError(f"pretrain takes an astropy Table of votes and images, not {type(table).__name__}.")
+    votes, source = votes_from_table(table, schema), image_source(table, images)
+    held_out = held_out_rows(
+        table, votes.any(axis=1), column=validation, fraction=validation_fraction, seed=seed
+    )
+    weights = sampling_weights(table, sampling_weight)
+    with ExitStack() as stack:
+        processes = stack.enter_context(joined_processes(choose_device(device)))
+        folder = _folder(output, processes, stack)
+        network, about = _network(stack, processes, schema, recipe, plan, start, architecture, pretrained)
+        facts = {
+            **about,
+            "schema": schema.to_dict(),
+            "recipe": recipe.to_dict(),
+            **plan.to_dict(),
+            "images": identity_of_images(source),
+            "votes": _digest(votes, held_out, *([] if weights is None else [weights])),
+        }
+        if processes.first:
+            begin_run(folder, facts, resume=resume)
+        processes.wait()
+        if is_finished(folder):
+            return Encoder.load(folder, device=processes.device)
+        cache = Path(image_cache) if image_cache is not None else folder / "decoded"
+        decode = partial(decoded_images, source, len(table), recipe, cache, workers=workers)
+        fields = _first_alone(decode, processes, progress)
+        sample = _sample(fields, votes, schema, held_out, weights, plan, processes)
+        network.answer_like(sample.votes[sample.training], schema)
+        training = Training(network, sample, schema, recipe, plan, processes, folder)
+        network.load_state_dict(training.run(progress=progress))
+        encoder = Encoder(
+            network.backbone,
+            recipe,
+            name=name,
+            architecture=about["architecture"],
+            model_kwargs=about["model_kwargs"],
+            licence=licence,
+            origin=f"galzoo_repr {galzoo_repr.__version__}, pretrain",
+            card=_card(schema, plan, sample, training, facts),
+        )
+        if processes.first and output is not None:
+            encoder.save(folder, overwrite=True)
+            end_run(folder)
+            if image_cache is None:
+                shutil.rmtree(cache, ignore_errors=True)
+        processes.wait()
+        return encoder
+
+
+def _checked_recipe(recipe: ImageRecipe | None, start: Encoder | None) -> ImageRecipe:
+    if start is not None and not isinstance(start, Encoder):
+        raise TypeError(f"start is an Encoder, such as Encoder.load('bundled'), not {type(start).__name__}.")
+    recipe = recipe or (start.recipe if start is not None else ImageRecipe(size=128, crop=0.75))
+    if not isinstance(recipe, ImageRecipe):
+        raise TypeError(f"recipe is an ImageRecipe, not {type(recipe).__name__}.")
+    if recipe.stretch == "none":
+        raise ValueError(
+            "Pretraining takes colour images; choose a recipe with a stretch, not stretch='none'."
+        )
+    return recipe
+
+
+def _folder(output: str | os.PathLike | None, processes: Processes, stack: ExitStack) -> Path:
+    if output is not None:
+        return Path(output).expanduser()
+    if processes.number > 1:
+        raise ValueError("Several processes share the state of a run in a folder: give output=.")
+    return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="galzoo_repr-")))
+
+
+def _network(
+    stack: ExitStack,
+    processes: Processes,
+    schema: Schema,
+    recipe: ImageRecipe,
+    plan: Plan,
+    start: Encoder | None,
+    architecture: str,
+    pretrained: bool,
+) -> tuple[VoteNetwork, dict]:
+    """Network at its start, the same in every process, and what describes it."""
+    device = processes.device
+    stack.enter_context(torch.random.fork_rng([device] if device.type == "cuda" else []))
+    stack.enter_context(torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True))
+    torch.manual_seed(plan.seed)
+    if start is None:
+        backbone, kwargs = make_backbone(
+            architecture, channels=recipe.channels, size=recipe.size, pretrained=pretrained
+        )
+        dim = Encoder(backbone, recipe, name="start", architecture=architecture, model_kwargs=kwargs).dim
+    else:
+        backbone, kwargs, dim = deepcopy(start.model).cpu(), start.model_kwargs, start.dim
+        architecture = start.architecture
+    network = VoteNetwork(backbone, dim, schema, dropout=plan.dropout, projector=plan.consistency > 0)
+    begun_from = start.digest if start is not None else "timm" if pretrained else "random"
+    return network, {"architecture": architecture, "model_kwargs": kwargs, "start": begun_from}
+
+
+def _first_alone(decode: Callable, processes: Processes, progress: bool) -> DecodedImages | RenderedImages:
+    """Let the first process decode, then the others find what it decoded."""
+    if processes.first:
+        fields = decode(progress=progress)
+    processes.wait()
+    if not processes.first:
+        with warnings.catch_warnings(action="ignore", category=GalzooWarning):
+            fields = decode(progress=False)
+    return fields
+
+
+def _sample(
+    fields: DecodedImages | RenderedImages,
+    votes: np.ndarray,
+    schema: Schema,
+    held_out: np.ndarray,
+    weights: np.ndarray | None,
+    plan: Plan,
+    processes: Processes,
+) -> Sample:
+    voted = votes.any(axis=1)
+    useful = fields.readable & (voted | (plan.consistency > 0))
+    if weights is not None:
+        useful &= (weights > 0) | held_out
+    training = np.flatnonzero(useful & ~held_out)
+    check_something_to_learn(votes[training], schema)
+    if min(plan.batch_size, len(training)) < 2 * processes.number:
+        raise ValueError(
+            f"{len(training)} galaxies in batches of {plan.batch_size} are too few for {processes.number} "
+            "process(es): each needs at least two in a batch."
+        )
+    log.info("training on %d galaxies, %d with votes", len(training), voted[training].sum())
+    return Sample(
+        images=fields,
+        votes=torch.from_numpy(votes),
+        training=training,
+        validation=np.flatnonzero(useful & held_out & voted),
+        weights=None if weights is None else weights[training],
+    )
+
+
+def _card(schema: Schema, plan: Plan, sample: Sample, training: Training, facts: dict) -> dict:
+    best = training.best
+    return {
+        "schema": schema.to_dict(),
+        "training": {
+            "galaxies": len(sample.training),
+            "start": facts["start"],
+            "epochs": len(training.history),
+            **{key: value for key, value in plan.to_dict().items() if key != "epochs"},
+            "images": facts["images"],
+            "votes": facts["votes"],
+        },
+        "validation": {
+            "galaxies": len(sample.validation),
+            "epoch": best["epoch"],
+            "loss": best["validation_loss"],
+            "questions": best["questions"],
+        },
+        "versions": {
+            "galzoo_repr": galzoo_repr.__version__,
+            "torch": torch.__version__,
+            "timm": timm.__version__,
+        },
+    }
+
+
+def _digest(*arrays: np.ndarray) -> str:
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
