@@ -1,0 +1,223 @@
+"""A catalogue goes in, the same catalogue with embeddings comes out."""
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from astropy import units as u
+from astropy.coordinates import SkyCoord
+from astropy.table import Column, Table
+
+from galzoo_repr._config import log
+from galzoo_repr.catalogue import as_table, with_columns
+from galzoo_repr.cutouts import CutoutStore, LegacySurvey
+from galzoo_repr.encoders._encoder import Encoder
+from galzoo_repr.encoders._sources import SurveyPictures, in_batches, pictures_of
+from galzoo_repr.encoders._store import EmbeddingStore
+from galzoo_repr.encoders._stream import Results, embed_stream
+
+__all__ = ["add_embeddings"]
+
+_ROWS_PER_BATCH = 64
+_ROWS_PER_BATCH_ON_GPU = 512
+# Reasons of failed rows that go into the provenance; the rest are in the log and the status column.
+_REASONS_KEPT = 100
+
+
+def add_embeddings(
+    table: Table | SkyCoord,
+    *,
+    encoder: str | os.PathLike | Encoder = "bundled",
+    fov: u.Quantity | None = None,
+    coords: str | tuple[str, str] | SkyCoord | None = None,
+    images: str | Sequence | np.ndarray | None = None,
+    survey: LegacySurvey | None = None,
+    store: CutoutStore | str | os.PathLike | None = None,
+    embedding_store: EmbeddingStore | str | os.PathLike | bool | None = None,
+    batch_size: int | None = None,
+    device: str | None = None,
+    name: str = "embedding",
+    overwrite: bool = False,
+    progress: bool = True,
+) -> Table:
+    """
+    Describe what every galaxy of a catalogue looks like by a vector.
+
+    Images that are missing are fetched, read, brought into the form that the encoder was trained with, and
+    encoded, all in one stream. What was embedded before by the same encoder is not computed again; a call
+    that was interrupted or killed goes on where it was.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`, `~astropy.table.QTable` or `~astropy.coordinates.SkyCoord`
+        Catalogue of n rows; never changed. If it has the columns ``cutout`` and ``cutout_status`` of
+        `galzoo_repr.add_cutouts`, these cutouts are used, and only those that failed for a passing reason are
+        fetched.
+    encoder : Encoder, str or os.PathLike, optional
+        Encoder, or a name or folder for `Encoder.load`.
+    fov : `~astropy.units.Quantity`, optional
+        Field of view, one angle or one per row, instead of the rule of the encoder's recipe.
+    coords : str, tuple of str or `~astropy.coordinates.SkyCoord`, optional
+        Where the positions are, when the columns have unusual names.
+    images : str, sequence or `~numpy.ndarray`, optional
+        Images at hand, instead of fetching: the name of a column of files (FITS, JPEG or PNG), n files, n
+        arrays of any size, or one array ``(n, H, W, 3)`` or ``(n, 3, H, W)``, uint8 or floating in 0 to 1,
+        north up.
+    survey : LegacySurvey, optional
+        Service to ask; the Legacy Survey viewer when not given.
+    store : CutoutStore, str or os.PathLike, optional
+        Store of cutouts, or its folder; the package's cache when not given.
+    embedding_store : EmbeddingStore, str, os.PathLike or bool, optional
+        Store of embeddings, or its folder; the package's cache when not given; False for none.
+    batch_size : int, optional
+        Images in one pass of the network; chosen for the device when not given.
+    device : str, optional
+        Such as ``"cuda:1"`` or ``"cpu"``. When not given, a GPU if there is one; an `Encoder` stays where it
+        is.
+    name : str, optional
+        Name of the column of embeddings.
+    overwrite : bool, optional
+        Replace columns of these names, and fetch anew what ``cutout_status`` calls failed.
+    progress : bool, optional
+        Show a progress bar.
+
+    Returns
+    -------
+    `~astropy.table.Table`
+        Of the same class, with the columns ``embedding`` (float32, ``(n, dim)``, NaN where there is none),
+        ``cutout`` (str, path of the image, empty where there is none) and ``cutout_status`` (str:
+        `galzoo_repr.cutouts.STATUSES`). As Galaxy Zoo did, a ``partial`` image is left out if a fifth or more
+        of a band has no data.
+
+    Raises
+    ------
+    TypeError
+        If the catalogue is no table, or an angle has no unit.
+    ValueError
+        If there are neither images nor positions, no field of view can be found, or a column of this name
+        exists.
+    astroquery.exceptions.RemoteServiceError
+        If the weights of the encoder are neither here nor reachable.
+
+    Examples
+    --------
+    >>> import numpy as np, timm
+    >>> from astropy.table import Table
+    >>> from galzoo_repr import Encoder, ImageRecipe, add_embeddings
+    >>> network = timm.create_model("lcnet_035", num_classes=0)
+    >>> untrained = Encoder(network, ImageRecipe(size=64), name="untrained")
+    >>> galaxies = Table({"id": [1, 2]})
+    >>> pictures = np.random.default_rng(0).random((2, 100, 100, 3))
+    >>> embedded = add_embeddings(
+    ...     galaxies, encoder=untrained, images=pictures, embedding_store=False, progress=False
+    ... )
+    >>> embedded["embedding"].shape == (2, untrained.dim)
+    True
+    """
+    catalogue = as_table(table)
+    _refuse_existing(catalogue, name, images, overwrite)
+    if batch_size is not None and (isinstance(batch_size, bool) or batch_size < 1):
+        raise ValueError(f"batch_size must be a whole number from 1, not {batch_size!r}")
+    if not isinstance(encoder, Encoder):
+        encoder = Encoder.load(encoder, device=device)
+    elif device is not None:
+        encoder.to(device)
+    results = Results.empty(len(catalogue), encoder.dim)
+    digest = encoder.digest
+    facts = {"encoder": encoder.name, "encoder_digest": digest, "recipe_digest": encoder.recipe.digest}
+    shelf = _shelf(embedding_store, digest, encoder.dim)
+    size = max(batch_size or 0, _ROWS_PER_BATCH if encoder.device.type == "cpu" else _ROWS_PER_BATCH_ON_GPU)
+    options = {"shelf": shelf, "batch_size": batch_size, "progress": progress}
+    source = None
+    try:
+        if images is not None:
+            batches = in_batches(pictures_of(catalogue, images), size)
+            facts["images"] = images if isinstance(images, str) else type(images).__name__
+        elif len(catalogue):
+            source = SurveyPictures(
+                catalogue, encoder.recipe, survey=survey, store=store, fov=fov, coords=coords, again=overwrite
+            )
+            batches = source.batches(size)
+            facts |= {
+                "survey": source.survey.server,
+                "layer": source.survey.layer,
+                "route": source.survey.route,
+            }
+        else:
+            batches = iter(())
+        embed_stream(encoder, batches, results, **options)
+    finally:
+        if shelf is not None:
+            shelf.close()
+        if source is not None:
+            source.close()
+    facts |= _summary(results, encoder, fov)
+    return _with_results(catalogue, results, facts, name=name, overwrite=overwrite)
+
+
+def _refuse_existing(catalogue: Table, name: str, images: object, overwrite: bool) -> None:
+    if overwrite:
+        return
+    if name in catalogue.colnames:
+        made_by = (catalogue[name].info.meta or {}).get("encoder")
+        by = f", made by encoder {made_by!r}" if made_by else ""
+        raise ValueError(
+            f"the catalogue already has a column {name!r}{by}; pass overwrite=True to replace it, or give "
+            "another name="
+        )
+    if images is not None and (taken := {"cutout", "cutout_status"} & set(catalogue.colnames)):
+        raise ValueError(
+            f"the catalogue already has {', '.join(sorted(taken))}, which images would replace; pass "
+            "overwrite=True, or leave images out to embed the cutouts"
+        )
+
+
+def _shelf(store: EmbeddingStore | str | os.PathLike | bool | None, digest: str, dim: int) -> object:
+    if store is False:
+        return None
+    if store is None or store is True:
+        store = EmbeddingStore()
+    return (store if isinstance(store, EmbeddingStore) else EmbeddingStore(store)).shelf(digest, dim=dim)
+
+
+def _summary(results: Results, encoder: Encoder, fov: u.Quantity | None) -> dict:
+    summary = dict(sorted(Counter(results.statuses).items()))
+    failed = np.flatnonzero(~np.isfinite(results.vectors).all(axis=1)).tolist()
+    log.info(
+        "Embedded %d of %d rows (%d now, the others before): %s.",
+        len(results.statuses) - len(failed),
+        len(results.statuses),
+        results.computed,
+        ", ".join(f"{status} {count}" for status, count in summary.items()) or "no rows",
+    )
+    for row in failed[:_REASONS_KEPT]:
+        log.info("Row %d: %s, %s.", row, results.statuses[row], results.reasons.get(row, ""))
+    facts = {"dim": encoder.dim, "views": encoder.views, "device": str(encoder.device), "summary": summary}
+    facts["failed"] = {str(row): results.reasons.get(row, "") for row in failed[:_REASONS_KEPT]}
+    return facts if fov is None else {**facts, "fov": fov}
+
+
+def _with_results(catalogue: Table, results: Results, facts: dict, *, name: str, overwrite: bool) -> Table:
+    made_by = {key: facts[key] for key in ("encoder", "encoder_digest", "recipe_digest")}
+    embedding = Column(
+        results.vectors,
+        description=f"What the galaxy looks like to encoder {facts['encoder']}; NaN where there is no image",
+        meta={**made_by, "encoders": [facts["encoder_digest"]]},
+        copy=False,
+    )
+    cutouts = {
+        "cutout": Column(
+            np.array(results.paths, dtype=str).reshape(-1),
+            description="File of the image of the galaxy; empty if none",
+        ),
+        "cutout_status": Column(
+            np.array(results.statuses, dtype=str).reshape(-1),
+            description="How getting and reading the image ended",
+        ),
+    }
+    # The cutouts of a catalogue that has them already come back completed.
+    catalogue = with_columns(catalogue, cutouts, overwrite=True)
+    return with_columns(
+        catalogue, {name: embedding}, overwrite=overwrite, provenance=facts, call="add_embeddings"
+    )
