@@ -1,0 +1,102 @@
+"""Catalogues as ECSV, astropy's text format: readable by eye, complete, and for small tables."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from astropy.io import ascii as ascii_io
+from astropy.table import Table
+from astropy.table import meta as ecsv_header
+from astropy.table.column import BaseColumn
+from astropy.utils.data import get_readable_fileobj
+
+from galzoo_repr.catalogue._storable import objects_to_text, replace_data, storable
+
+__all__ = ["read_ecsv", "write_ecsv"]
+
+
+def write_ecsv(table: Table, path: Path) -> list[str]:
+    """
+    Write a table to a new ECSV file.
+
+    Text that the reader would take for spacing, a comment or several lines is written as JSON.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        Left as it is.
+    path : pathlib.Path
+        File to make.
+
+    Returns
+    -------
+    list of str
+        A sentence for each thing that the file does not keep.
+    """
+    # An empty text and a masked one look alike in ECSV.
+    table, lost = storable(
+        table, "ECSV", kinds="biufSU", null=lambda column: column.dtype.kind not in "SU", context="ecsv"
+    )
+    for name in table.colnames:
+        if isinstance(table[name], BaseColumn) and table[name].dtype.kind == "S":
+            lost.append(f"the bytes of column {name!r} come back as text: ECSV does not tell them apart.")
+        elif (
+            isinstance(table[name], BaseColumn) and table[name].dtype.kind == "U" and _needs_json(table[name])
+        ):
+            data = np.ma.getdata(table[name]).astype(object)
+            data[np.ma.getmaskarray(table[name])] = None
+            replace_data(table, name, data)
+    described = {name: (table[name].info.description, table[name].info.meta) for name in table.colnames}
+    for what, value in [*table.meta.items(), *described.items()]:
+        if _has_line_break(value):
+            lost.append(
+                f"line breaks in the meta or description of {what!r} become spaces: ECSV has no others."
+            )
+    table.write(path, format="ascii.ecsv")
+    return lost
+
+
+def _needs_json(column: BaseColumn) -> bool:
+    data = np.ma.getdata(column)
+    if data.ndim > 1:
+        return False
+    parts = np.strings
+    risky = (parts.strip(data) != data) | parts.startswith(data, "#")
+    return bool(np.any(risky | (parts.find(data, "\n") >= 0) | (parts.find(data, "\r") >= 0)))
+
+
+def _has_line_break(value: object) -> bool:
+    if isinstance(value, str):
+        return "\n" in value or "\r" in value
+    if isinstance(value, Mapping):
+        return any(_has_line_break(item) for pair in value.items() for item in pair)
+    return isinstance(value, list | tuple) and any(_has_line_break(item) for item in value)
+
+
+def read_ecsv(path: Path) -> Table:
+    """
+    Read an ECSV file, in which an empty cell of text is the empty text and any other empty cell is masked.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Possibly compressed.
+
+    Returns
+    -------
+    `~astropy.table.Table`
+        A `~astropy.table.QTable` if it was written with quantities.
+    """
+    with get_readable_fileobj(str(path), encoding="utf-8") as file:
+        lines = []
+        for line in file:
+            if not line.startswith("#"):
+                break
+            lines.append(line[2:])
+    header = ecsv_header.get_header_from_yaml(lines)
+    numbers = [facts["name"] for facts in header["datatype"] if facts["datatype"] != "string"]
+    table = ascii_io.read(str(path), format="ecsv", fill_include_names=numbers)
+    for name in table.colnames:
+        if isinstance(table[name], BaseColumn) and table[name].dtype.kind == "O":
+            objects_to_text(table, name)
+    return table

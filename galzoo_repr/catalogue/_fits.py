@@ -1,0 +1,183 @@
+"""Catalogues as FITS binary tables, with one header card for the meta that FITS keywords cannot hold."""
+
+import re
+import warnings
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+from astropy.io.fits.connect import REMOVE_KEYWORDS, is_column_keyword
+from astropy.table import MaskedColumn, QTable, Table
+from astropy.table.column import BaseColumn
+from astropy.units import UnitsWarning
+from astropy.utils.exceptions import AstropyUserWarning
+
+from galzoo_repr.catalogue._storable import recorded, replace_data, storable, to_text
+
+__all__ = ["read_fits", "write_fits"]
+
+_RECORD = "GZRMETA"
+_KEYWORD = re.compile(r"[A-Z0-9_-]{1,8}")
+
+# What astropy adds to the header for columns of times.
+_OF_TIME_COLUMNS = {"TIMESYS", "JDREF", "TREFPOS"}
+_NOT_FOR_META = {
+    *(*REMOVE_KEYWORDS, *_OF_TIME_COLUMNS, _RECORD),
+    *("COMMENT", "HISTORY", "CONTINUE", "END", "SIMPLE", "EXTEND", "HIERARCH"),
+}
+
+
+def write_fits(table: Table, path: Path) -> list[str]:
+    """
+    Write a table to a new FITS file.
+
+    Meta that a header card holds exactly becomes one; the rest, and the types that FITS does not have, go as
+    one line of YAML into the card ``GZRMETA``. Mixin columns are written as astropy writes them.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        Left as it is.
+    path : pathlib.Path
+        File to make.
+
+    Returns
+    -------
+    list of str
+        A sentence for each thing that the file does not keep.
+    """
+    original = table
+    table, lost = storable(
+        table, "FITS", kinds="biufcSU", null=_choose_null, context="fits", retype=_to_fits_type
+    )
+    columns = {}
+    for name in table.colnames:
+        columns[name] = (
+            {"format": table[name].info.format} if isinstance(table[name].info.format, str) else {}
+        )
+        if isinstance(table[name], BaseColumn):
+            before, after = original[name].dtype, table[name].dtype
+            if before.kind == "S" or (before.kind != "O" and before != after):
+                columns[name]["dtype"] = before.str
+            lost += _lost_text(name, before, table[name])
+        elif np.any(getattr(getattr(table[name], "data", None), "mask", False)):
+            lost.append(f"the masked cells of {name!r} become NaN: FITS cannot hold the mask of coordinates.")
+    cards = {key: value for key, value in table.meta.items() if _is_card(key, value)}
+    record = {key: value for key, value in table.meta.items() if key not in cards}
+    quantities = isinstance(table, QTable)
+    columns = {name: facts for name, facts in columns.items() if facts}
+    table.meta = {**cards, _RECORD: to_text({"meta": record, "columns": columns, "quantities": quantities})}
+    with warnings.catch_warnings():
+        # Units outside the FITS standard survive in the comment cards that astropy writes for column meta.
+        warnings.filterwarnings("ignore", ".*could not be saved in native FITS", AstropyUserWarning)
+        table.write(path, format="fits")
+    return lost
+
+
+def _to_fits_type(data: np.ndarray) -> np.ndarray:
+    """FITS has no signed bytes (astropy writes logicals), no half precision, and no text beyond ASCII."""
+    if data.dtype == np.int8:
+        return data.astype(np.int16)
+    if data.dtype == np.float16:
+        return data.astype(np.float32)
+    if data.dtype.kind == "U" and data.view(np.uint32).max(initial=0) > 127:
+        return np.char.encode(data, "utf-8")
+    return data
+
+
+def _lost_text(name: str, before: np.dtype, column: BaseColumn) -> list[str]:
+    if column.dtype.kind not in "SU":
+        return []
+    lost, data = [], np.ma.getdata(column)
+    if before.kind != column.dtype.kind and before.kind == "U":
+        lost.append(
+            f"the text of column {name!r} is not all ASCII; it is kept as UTF-8, "
+            "which FITS does not provide for and other programs may show wrongly."
+        )
+    if np.any(np.char.rstrip(data) != data):
+        lost.append(f"blanks at the end of text in column {name!r} are lost: FITS pads text with them.")
+    return lost
+
+
+def _choose_null(column: MaskedColumn) -> bool:
+    """Set a TNULL that is no value of the column, if its integers are of a kind that FITS has."""
+    if column.dtype.newbyteorder("=") not in (np.uint8, np.int16, np.int32, np.int64):
+        return False
+    limits = np.iinfo(column.dtype)
+    candidates = (limits.min, *range(limits.max, limits.max - 255, -1))
+    null = next((value for value in candidates if not np.any(column.data.data == value)), None)
+    if null is not None:
+        column.fill_value = null
+    return null is not None
+
+
+def _is_card(key: object, value: object) -> bool:
+    """Whether one keyword card gives exactly this key and value back."""
+    if key == "comments":
+        return isinstance(value, list) and all(
+            isinstance(line, str)
+            and line.isascii()
+            and line.isprintable()
+            and 0 < len(line.rstrip()) == len(line) <= 72
+            for line in value
+        )
+    if not isinstance(key, str) or not _KEYWORD.fullmatch(key):
+        return False
+    if key in _NOT_FOR_META or is_column_keyword(key) or not isinstance(value, bool | int | float | str):
+        return False
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            back = fits.Card.fromstring(str(fits.Card(key, value))).value
+    except (ValueError, TypeError, Warning):
+        return False
+    return type(back) is type(value) and back == value
+
+
+def read_fits(path: Path) -> Table:
+    """
+    Read the first table of a FITS file, in the byte order of this machine.
+
+    NaN stays NaN and empty text stays empty text; only integers with a declared null come back masked.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Possibly compressed with gzip.
+
+    Returns
+    -------
+    `~astropy.table.Table`
+        A `~astropy.table.QTable` if it was written with quantities.
+    """
+    with fits.open(path, character_as_bytes=True, memmap=False) as hdus:
+        tables = [hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU)]
+        ours = bool(tables) and _RECORD in tables[0].header
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UnitsWarning)
+            table = Table.read(hdus, format="fits", mask_invalid=False, astropy_native=ours)
+    record = recorded(table.meta.pop(_RECORD, None), path)
+    for name in table.colnames:
+        facts = record.get("columns", {}).get(name, {})
+        if isinstance(table[name], BaseColumn):
+            _to_native(table, name, facts.get("dtype"))
+        if record:
+            table[name].info.format = facts.get("format")
+    if record:
+        for key in _OF_TIME_COLUMNS:
+            table.meta.pop(key, None)
+        table.meta.update(record["meta"])
+    return QTable(table, copy=False) if record.get("quantities") else table
+
+
+def _to_native(table: Table, name: str, dtype: str | None) -> None:
+    """Bring a column to the type it was written with, or to text and this machine's byte order."""
+    data, mask = np.ma.getdata(table[name]), getattr(table[name], "mask", None)
+    if data.dtype.kind == "S" and (dtype is None or np.dtype(dtype).kind == "U"):
+        data = np.char.decode(data, "utf-8", "replace")
+    elif dtype is not None and data.dtype.kind != "S":
+        data = data.astype(dtype)
+    elif not data.dtype.isnative:
+        data = data.astype(data.dtype.newbyteorder("="))
+    if data.dtype != table[name].dtype:
+        replace_data(table, name, data, mask=mask)
