@@ -54,8 +54,8 @@ class Footprint:
     >>> import numpy as np
     >>> from galzoo_repr.simulation import Footprint
     >>> footprint = Footprint()
-    >>> footprint.covers(np.array([150.0, 150.0, 266.0]), np.array([2.0, 50.0, -29.0]), "i").tolist()
-    [True, False, False]
+    >>> footprint.covers(np.array([150.0, 150.0, 266.0]), np.array([2.0, 50.0, -29.0]), "ri").tolist()
+    [[True, True, False], [True, False, False]]
     """
 
     dec_limits: tuple[float, float] = (-68.0, 84.0)
@@ -73,9 +73,9 @@ class Footprint:
         Footprint
             Without an edge or a gap.
         """
-        return cls(dec_limits=(-90.0, 90.0), galactic_gap=-1.0, north_edge=91.0, gaps=())
+        return cls(dec_limits=(-90.0, 90.0), galactic_gap=0.0, north_edge=90.0, gaps=())
 
-    def covers(self, ra: NDArray, dec: NDArray, band: str, *, half: str = "") -> NDArray:
+    def covers(self, ra: NDArray, dec: NDArray, bands: str, *, half: str = "") -> NDArray:
         """
         Whether there is data at positions.
 
@@ -83,26 +83,32 @@ class Footprint:
         ----------
         ra, dec : ndarray
             Positions, degrees.
-        band : str
-            One of g, r, i, z.
+        bands : str
+            One or more of g, r, i, z.
         half : str
             ``"north"`` or ``"south"`` for one half of the survey alone.
 
         Returns
         -------
         ndarray of bool
-            Of the shape of `ra`.
+            Shape ``(len(bands), *ra.shape)``.
         """
         ra, dec = np.asarray(ra, float), np.asarray(dec, float)
-        pole = separation(ra, dec, *_GALACTIC_POLE)
-        north = (dec > self.north_edge) & (pole < 90)
+        sin_b = _sine_of_galactic_latitude(ra, dec)
+        north = (dec > self.north_edge) & (sin_b > 0)
         covered = (dec >= self.dec_limits[0]) & (dec <= self.dec_limits[1])
-        covered &= np.abs(90 - pole) >= self.galactic_gap
+        covered &= np.abs(sin_b) >= np.sin(np.deg2rad(self.galactic_gap))
         if half:
             covered &= north if half == "north" else ~north
-        if band == "i":
-            covered &= ~north
+        planes = {band: covered & ~north if band == "i" else covered.copy() for band in bands}
         for gap in self.gaps:
-            if gap.band == band:
-                covered &= separation(ra, dec, gap.ra, gap.dec) > gap.radius
-        return covered
+            if gap.band in planes and dec.size and np.abs(dec - gap.dec).min() <= gap.radius:
+                planes[gap.band] &= separation(ra, dec, gap.ra, gap.dec) > gap.radius
+        return np.stack([planes[band] for band in bands])
+
+
+def _sine_of_galactic_latitude(ra: NDArray, dec: NDArray) -> NDArray:
+    ra0, dec0 = np.deg2rad(_GALACTIC_POLE)
+    latitude = np.deg2rad(dec)
+    along = np.cos(np.deg2rad(ra) - ra0)
+    return np.sin(latitude) * np.sin(dec0) + np.cos(latitude) * np.cos(dec0) * along

@@ -2,7 +2,7 @@
 
 import io
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from astropy.utils.exceptions import AstropyWarning
 from PIL import Image
 
 from galzoo_repr.exceptions import GalzooWarning
-from galzoo_repr.simulation._service import Reply, SurveyService, html_reply
+from galzoo_repr.simulation._service import Reply, Request, SurveyService, Writable, html_reply
 from galzoo_repr.simulation._sky import separation
 from galzoo_repr.simulation._viewer import encode_jpeg, fits_reply, jpeg_bytes, jpeg_reply, viewer_endpoints
 from galzoo_repr.simulation._viewer_request import ViewerRequest
@@ -92,7 +92,13 @@ class ReplaySurvey:
         counts = " and ".join(f"{len(found)} {kind.upper()}" for kind, found in self._of_kind.items())
         return f"<ReplaySurvey of {counts} images>"
 
-    def serve(self, *, port: int = 0, host: str = "127.0.0.1") -> SurveyService:
+    def serve(
+        self,
+        *,
+        port: int = 0,
+        host: str = "127.0.0.1",
+        faults: Callable[[Request], Writable | None] | None = None,
+    ) -> SurveyService:
         """
         Make an HTTP service that answers with the recordings.
 
@@ -102,6 +108,8 @@ class ReplaySurvey:
             Port to listen on; 0 takes a free one.
         host : str, optional
             Address to listen on.
+        faults : callable, optional
+            What goes wrong, see `SurveyService`.
 
         Returns
         -------
@@ -109,7 +117,7 @@ class ReplaySurvey:
             A context manager; within its ``with`` block ``url`` is the base URL of the viewer.
         """
         routes = viewer_endpoints(self._fits_answer, self._jpeg_answer)
-        return SurveyService(routes, port=port, host=host, base="/viewer")
+        return SurveyService(routes, port=port, host=host, base="/viewer", faults=faults)
 
     def _fits_answer(self, asked: ViewerRequest) -> Reply:
         found = self._nearest("fits", asked)

@@ -221,7 +221,11 @@ class SurveyService:
             raise RuntimeError(
                 f"the service is already listening at {self.url}; stop it before starting it again"
             )
-        self._server = _Server(self._address, self)
+        try:
+            self._server = _Server(self._address, self)
+        except OSError as error:
+            host, port = self._address
+            raise OSError(error.errno, f"cannot listen on port {port} of {host}: {error.strerror}") from error
         self._address = self._server.server_address[:2]
         self._thread = threading.Thread(
             target=self._server.serve_forever,
@@ -234,7 +238,7 @@ class SurveyService:
         return self
 
     def stop(self) -> None:
-        """Close the socket and every connection and wait for the threads; a stopped service stays stopped."""
+        """Close the listening socket and every connection, and wait for the threads."""
         if self._server is None:
             return
         server, self._server = self._server, None
@@ -342,7 +346,6 @@ class _Handler(BaseHTTPRequestHandler):
 class _Server(ThreadingHTTPServer):
     """Knows its open connections and their threads, so that both can be ended."""
 
-    daemon_threads = True
     request_queue_size = 256
 
     def __init__(self, address: tuple[str, int], service: SurveyService) -> None:
@@ -350,8 +353,17 @@ class _Server(ThreadingHTTPServer):
         self.connections: dict[socket.socket, threading.Thread] = {}
         super().__init__(address, _Handler)
 
+    def process_request(self, request: socket.socket, client_address: tuple[str, int]) -> None:
+        thread = threading.Thread(
+            target=self.process_request_thread,
+            args=(request, client_address),
+            name="survey-connection",
+            daemon=True,
+        )
+        self.connections[request] = thread
+        thread.start()
+
     def process_request_thread(self, request: socket.socket, client_address: tuple[str, int]) -> None:
-        self.connections[request] = threading.current_thread()
         try:
             super().process_request_thread(request, client_address)
         finally:

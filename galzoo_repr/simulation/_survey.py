@@ -2,6 +2,7 @@
 
 import math
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -21,7 +22,7 @@ from galzoo_repr.simulation._observe import NATIVE_PIXEL_SCALE, NOISE_AT_NATIVE_
 from galzoo_repr.simulation._paint import LARGEST_REACH, PlacedGalaxies
 from galzoo_repr.simulation._population import NATURAL_MIX, draw_galaxies
 from galzoo_repr.simulation._radii import light_reach
-from galzoo_repr.simulation._service import SurveyService
+from galzoo_repr.simulation._service import Request, SurveyService, Writable
 from galzoo_repr.simulation._sky import Cell, SkyTiling, cell_random, separation, slow_variation
 from galzoo_repr.simulation._truth import light_columns, position_columns, truth_columns
 
@@ -272,7 +273,13 @@ class SimulatedSurvey:
                     getattr(parts, name)[:, *window] = getattr(block, name)
         return parts
 
-    def serve(self, *, port: int = 0, host: str = "127.0.0.1") -> SurveyService:
+    def serve(
+        self,
+        *,
+        port: int = 0,
+        host: str = "127.0.0.1",
+        faults: Callable[[Request], Writable | None] | None = None,
+    ) -> SurveyService:
         """
         Make an HTTP service that answers for this survey as the Legacy Survey viewer does.
 
@@ -282,6 +289,8 @@ class SimulatedSurvey:
             Port to listen on; 0 takes a free one.
         host : str, optional
             Address to listen on.
+        faults : callable, optional
+            What goes wrong, see `SurveyService`.
 
         Returns
         -------
@@ -299,7 +308,7 @@ class SimulatedSurvey:
         """
         from galzoo_repr.simulation._viewer import viewer_routes
 
-        return SurveyService(viewer_routes(self), port=port, host=host, base="/viewer")
+        return SurveyService(viewer_routes(self), port=port, host=host, base="/viewer", faults=faults)
 
     def _draw_galaxies(self, cell: Cell) -> tuple[NDArray, NDArray, dict[str, Tensor]]:
         random = cell_random(self.seed, _GALAXIES, cell)
@@ -329,7 +338,7 @@ class SimulatedSurvey:
         self, ra0: float, dec0: float, radius: float
     ) -> tuple[NDArray, NDArray, dict[str, Tensor]]:
         ra, dec, galaxies = self._galaxies_near(ra0, dec0, radius)
-        kept = self.footprint.covers(ra, dec, "r")
+        [kept] = self.footprint.covers(ra, dec, "r")
         return ra[kept], dec[kept], {name: values[kept] for name, values in galaxies.items()}
 
     def _table(self, ra: NDArray, dec: NDArray, galaxies: dict[str, Tensor]) -> Table:
@@ -353,7 +362,7 @@ class SimulatedSurvey:
         rows, columns = window
         y, x = np.mgrid[rows, columns]
         ra, dec = (angle.reshape(x.shape) for angle in wcs.wcs_pix2world(x.ravel(), y.ravel(), 0))
-        observed = np.stack([self.footprint.covers(ra, dec, band, half=half) for band in bands])
+        observed = self.footprint.covers(ra, dec, bands, half=half)
         if not observed.any():
             zero = np.zeros(observed.shape, np.float32)
             return SkyImage(zero, zero, observed)

@@ -119,10 +119,8 @@ def _grid(asked: ViewerRequest) -> WCS:
 
 def _in_footprint(survey: "SimulatedSurvey", asked: ViewerRequest) -> bool:
     """Whether any band has data at the centre: then zeros are sent, as of a place that one band missed."""
-    return any(
-        survey.footprint.covers(asked.ra, asked.dec, band, half=asked.layer.half)
-        for band in asked.layer.bands
-    )
+    covered = survey.footprint.covers(asked.ra, asked.dec, asked.layer.bands, half=asked.layer.half)
+    return bool(covered.any())
 
 
 def _cube(planes: NDArray) -> NDArray:
