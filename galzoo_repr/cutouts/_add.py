@@ -90,8 +90,8 @@ def add_cutouts(
     >>> from astropy.table import Table
     >>> from galzoo_repr import add_cutouts
     >>> nowhere = Table({"ra": [float("nan")], "dec": [0.0]})
-    >>> add_cutouts(nowhere, fov=30 * u.arcsec, progress=False)["cutout_status"][0]
-    'bad_position'
+    >>> print(add_cutouts(nowhere, fov=30 * u.arcsec, progress=False)["cutout_status"][0])
+    bad_position
     """
     catalogue = as_table(table)
     columns = (name, f"{name}_status")
@@ -207,14 +207,19 @@ def _fetch_missing(
             manifest.beat()
             last_beat = time.time()
 
+    def take_settled(keys: Sequence[bytes]) -> None:
+        """Take over what has been settled meanwhile, by this or another process."""
+        found = store.lookup([missing[key] for key in keys])
+        for key, outcome in zip(keys, found, strict=True):
+            if outcome is not None and (outcome.final or outcome.time > began):
+                outcomes[key] = outcome
+
     def claimed(keys: list[bytes]) -> Iterator[CutoutRequest]:
         for start in range(0, len(keys), _CLAIMED_AT_ONCE):
             chunk = keys[start : start + _CLAIMED_AT_ONCE]
             mine = manifest.claim(chunk)
-            # Another process may have settled some since they were looked up.
-            settled = {key: o for key, o in manifest.lookup(list(mine)).items() if o.final or o.time > began}
-            outcomes.update(settled)
-            yield from (missing[key] for key in chunk if key in mine and key not in settled)
+            take_settled(list(mine))
+            yield from (missing[key] for key in chunk if key in mine and key not in outcomes)
 
     try:
         while len(outcomes) < len(missing):
@@ -228,9 +233,7 @@ def _fetch_missing(
                 progress=progress,
                 total=len(left),
             )
-            left = [key for key in missing if key not in outcomes]
-            settled = manifest.lookup(left)
-            outcomes.update({key: o for key, o in settled.items() if o.final or o.time > began})
+            take_settled([key for key in missing if key not in outcomes])
             if len(outcomes) < len(missing):
                 time.sleep(_POLL_SECONDS)
     finally:

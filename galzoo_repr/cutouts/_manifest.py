@@ -1,5 +1,7 @@
 """The store's record of what was asked and what came of it: one SQLite file shared by processes."""
 
+import os
+import socket
 import sqlite3
 import threading
 import time
@@ -64,7 +66,7 @@ class Manifest:
         self.path = path
         self.read_only = read_only
         self._lock = threading.RLock()
-        self._owner = uuid.uuid4().hex
+        self._owner = f"{socket.gethostname()} {os.getpid()} {uuid.uuid4().hex}"
         with self._errors():
             self._db = self._open()
 
@@ -135,7 +137,9 @@ class Manifest:
         now = time.time()
         with self._errors(), self._db:
             self._db.execute("INSERT OR REPLACE INTO owner VALUES (?, ?)", (self._owner, now))
-            self._db.execute("DELETE FROM owner WHERE beat < ?", (now - _STALE_SECONDS,))
+            owners = self._db.execute("SELECT owner, beat FROM owner").fetchall()
+            gone = [(owner,) for owner, beat in owners if beat < now - _STALE_SECONDS or _is_gone(owner)]
+            self._db.executemany("DELETE FROM owner WHERE owner = ?", gone)
             self._db.execute("DELETE FROM claim WHERE owner NOT IN (SELECT owner FROM owner)")
             self._db.executemany(
                 "INSERT OR IGNORE INTO claim VALUES (?, ?)", [(key, self._owner) for key in keys]
@@ -184,6 +188,21 @@ class Manifest:
             return self._db.execute(
                 "SELECT status, COUNT(*), SUM(n_bytes) FROM outcome GROUP BY status ORDER BY status"
             ).fetchall()
+
+
+def _is_gone(owner: str) -> bool:
+    """Whether a process of this machine has surely ended; if not, its last sign of life decides."""
+    host, pid, _ = owner.split(" ")
+    # On Windows signal 0 is not a question but ends the process.
+    if os.name != "posix" or host != socket.gethostname():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _values(request: CutoutRequest, outcome: Outcome) -> tuple:

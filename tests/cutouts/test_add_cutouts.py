@@ -1,0 +1,293 @@
+"""A catalogue with its cutouts: every form of catalogue, every way a row can end."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+
+import astropy.units as u
+import numpy as np
+import pytest
+from astropy.coordinates import SkyCoord
+from astropy.io import fits
+from astropy.table import MaskedColumn, QTable, Table
+from astroquery.exceptions import LargeQueryWarning
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from galzoo_repr import LegacySurvey, add_cutouts, conf
+from galzoo_repr.catalogue import provenance
+from galzoo_repr.cutouts import STATUSES, CutoutRequest, CutoutStore, CutoutStoreError
+from galzoo_repr.images import ImageRecipe
+from galzoo_repr.simulation._service import html_reply
+
+FOV = 8 * u.arcsec
+
+
+@pytest.fixture
+def add(survey, store):
+    """`add_cutouts` from the test service into the test store."""
+
+    def call(table, **options):
+        return add_cutouts(
+            table, **{"survey": survey, "store": store, "fov": FOV, "progress": False, **options}
+        )
+
+    return call
+
+
+def _table(kind=Table):
+    degrees = u.deg if kind is QTable else 1
+    return kind(
+        {"name": ["a", "b", "c"], "ra": [10.0, 20.0, 30.0] * degrees, "dec": [1.0, 70.0, -3.0] * degrees}
+    )
+
+
+class TestForms:
+    @pytest.mark.parametrize("kind", [Table, QTable])
+    def test_tables(self, add, kind):
+        table = _table(kind)
+        result = add(table)
+        assert type(result) is kind
+        assert table.colnames == ["name", "ra", "dec"]
+        assert table.meta == {}
+        assert result.colnames == ["name", "ra", "dec", "cutout", "cutout_status"]
+        assert list(result["cutout_status"]) == ["ok", "no_coverage", "ok"]
+        assert [bool(path) for path in result["cutout"]] == [True, False, True]
+        with fits.open(result["cutout"][2]) as image:
+            assert image[0].header["CRVAL1"] == 30
+        assert np.shares_memory(np.asarray(result["ra"]), np.asarray(table["ra"]))
+        assert result["cutout"].description
+
+    def test_skycoord(self, add):
+        result = add(SkyCoord([10, 20], [1, 2], unit="deg"))
+        assert isinstance(result, QTable)
+        assert list(result["cutout_status"]) == ["ok", "ok"]
+
+    def test_one_scalar_position(self, add):
+        assert list(add(SkyCoord(10, 1, unit="deg"))["cutout_status"]) == ["ok"]
+
+    def test_empty(self, add, service):
+        result = add(_table()[:0])
+        assert len(result) == 0
+        assert result["cutout"].dtype.kind == result["cutout_status"].dtype.kind == "U"
+        assert not service.requests
+
+    def test_rows_without_position_do_not_stop_the_others(self, add, service):
+        table = Table(
+            {"ra": MaskedColumn([10.0, 20.0, 30.0, np.nan], mask=[0, 1, 0, 0]), "dec": [1.0, 2, 99, 3]}
+        )
+        result = add(table)
+        assert list(result["cutout_status"]) == ["ok", "bad_position", "bad_position", "bad_position"]
+        assert list(provenance(result, "add_cutouts")["bad_positions"]) == ["1", "2", "3"]
+        assert len(service.requests) == 1
+
+    def test_fields_from_radii_and_rows_without(self, add):
+        table = Table({"ra": [10.0, 20.0], "dec": [1.0, 2.0], "petro_th50": [2.0, np.nan] * u.arcsec})
+        result = add(table, fov=None)
+        assert list(result["cutout_status"]) == ["ok", "bad_position"]
+
+    def test_without_radii_the_field_must_be_given(self, add):
+        with pytest.raises(ValueError, match=r"fov=.* \* u\.arcsec"):
+            add(_table(), fov=None)
+
+    def test_field_needs_a_unit(self, add):
+        with pytest.raises(TypeError, match="arcsec"):
+            add(_table(), fov=30)
+
+    def test_no_positions(self, add):
+        with pytest.raises(ValueError, match="coords="):
+            add(Table({"flux": [1.0]}))
+
+    def test_no_catalogue(self, add):
+        with pytest.raises(TypeError, match="Table"):
+            add([[1, 2]])
+
+
+class TestColumns:
+    def test_existing_columns_are_safe(self, add, service):
+        table = add(_table())
+        asked = len(service.requests)
+        with pytest.raises(ValueError, match=r"cutout, cutout_status.*overwrite=True"):
+            add(table)
+        assert add(table, overwrite=True).colnames == table.colnames
+        assert add(table, name="stamp").colnames[-2:] == ["stamp", "stamp_status"]
+        assert len(service.requests) == asked
+
+    def test_provenance(self, add, survey):
+        result = add(_table())
+        facts = provenance(result, "add_cutouts")
+        assert facts["route"] == "viewer"
+        assert facts["layer"] == result.meta["GZRLAYER"] == "ls-dr10"
+        assert facts["survey"] == survey.server
+        assert facts["summary"] == {"no_coverage": 1, "ok": 2}
+
+    def test_recipe_decides_bands_and_grid(self, add, service):
+        recipe = ImageRecipe(bands="griz", stretch="viewer_griz", max_pixels=20)
+        add(_table()[:1], recipe=recipe)
+        assert service.requests[0].query["bands"] == "griz"
+        assert service.requests[0].query["size"] == "20"
+        assert float(service.requests[0].query["pixscale"]) == pytest.approx(0.4)
+
+    def test_default_store_is_the_cache(self, survey):
+        result = add_cutouts(_table(), survey=survey, fov=FOV, progress=False)
+        assert result["cutout"][0].startswith(conf.cache_dir)
+
+    def test_store_by_folder(self, survey, tmp_path):
+        result = add_cutouts(_table(), survey=survey, fov=FOV, store=tmp_path / "here", progress=False)
+        assert result["cutout"][0].startswith(str(tmp_path / "here"))
+
+
+class TestFetchedOnce:
+    def test_same_position_twice_in_a_table(self, add, service):
+        result = add(SkyCoord([10, 10, 10.00000001], [1, 1, 1], unit="deg"))
+        assert len(service.requests) == 1
+        assert len(set(result["cutout"])) == 1
+
+    def test_called_again(self, add, service):
+        add(_table())
+        asked = len(service.requests)
+        assert list(add(_table())["cutout_status"]) == ["ok", "no_coverage", "ok"]
+        assert len(service.requests) == asked
+
+    def test_two_recipes_that_want_the_same_pixels(self, add, service):
+        add(_table()[:1], recipe=ImageRecipe(size=64))
+        add(_table()[:1], recipe=ImageRecipe(size=224, crop=0.5))
+        assert len(service.requests) == 1
+
+    def test_failures_that_may_pass_are_asked_again(self, add, viewer):
+        viewer.overrides["any"] = html_reply(503, "Busy")
+        assert add(_table())["cutout_status"][0] == "server_error"
+        viewer.overrides.clear()
+        assert add(_table())["cutout_status"][0] == "ok"
+
+    @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(ra=st.lists(st.sampled_from([1.0, 2.0, 3.0]), max_size=8))
+    def test_every_row_gets_its_own_answer(self, add, ra):
+        result = add(Table({"ra": np.array(ra, float), "dec": np.zeros(len(ra))}))
+        for row in result:
+            with fits.open(row["cutout"]) as image:
+                assert image[0].header["CRVAL1"] == row["ra"]
+
+
+class TestServiceTrouble:
+    def test_no_service(self, store):
+        survey = LegacySurvey(server="http://127.0.0.1:9/viewer", timeout=2)
+        started = time.monotonic()
+        table = Table({"ra": np.arange(500.0) % 360, "dec": np.zeros(500)})
+        result = add_cutouts(table, survey=survey, store=store, fov=FOV, progress=False)
+        assert set(result["cutout_status"]) == {"server_error"}
+        assert time.monotonic() - started < 5
+
+    def test_service_that_never_answers(self, survey, store, viewer, raw):
+        viewer.overrides["any"] = lambda request: raw("", first_pause=20)
+        survey.timeout = 0.2
+        result = add_cutouts(_table(), survey=survey, store=store, fov=FOV, progress=False)
+        assert set(result["cutout_status"]) == {"timeout"}
+
+    def test_comes_back_after_it_was_down(self, survey, store, viewer, add):
+        viewer.overrides["any"] = html_reply(503, "Busy")
+        many = SkyCoord(np.arange(40.0), np.zeros(40), unit="deg")
+        assert set(add(many)["cutout_status"]) == {"server_error"}
+        viewer.overrides.clear()
+        assert set(add(many)["cutout_status"]) == {"ok"}
+
+    def test_one_bad_row_does_not_end_the_batch(self, add, viewer):
+        def sometimes(request):
+            return html_reply(500, "Server Error (500)") if request.query["ra"].startswith("20.") else None
+
+        viewer.overrides["fits"] = sometimes
+        table = _table()
+        table["dec"] = 0.0
+        assert list(add(table)["cutout_status"]) == ["ok", "server_error", "ok"]
+
+    def test_read_only_cache(self, survey, store):
+        store.close()
+        with (
+            CutoutStore(store.root, read_only=True) as fixed,
+            pytest.raises(CutoutStoreError, match="store="),
+        ):
+            add_cutouts(_table(), survey=survey, store=fixed, fov=FOV, progress=False)
+
+    def test_large_requests_are_pointed_elsewhere(self, add, monkeypatch):
+        monkeypatch.setattr("galzoo_repr.cutouts._add._LARGE", 2)
+        with pytest.warns(LargeQueryWarning, match="coadd bricks"):
+            add(_table())
+
+
+def test_interrupt_is_prompt_and_keeps_what_came(survey, store, viewer, raw):
+    """A Ctrl-C while requests hang: the call ends at once, and nothing that came is lost."""
+
+    def hang_on_some(request):
+        return raw("", first_pause=30) if float(request.query["ra"]) >= 8 else None
+
+    viewer.overrides["fits"] = hang_on_some
+    survey.timeout, survey.workers = 30, 4
+    table = Table({"ra": np.arange(12.0), "dec": np.zeros(12)})
+    timer = threading.Timer(1.0, signal.raise_signal, [signal.SIGINT])
+    before = threading.active_count()
+    timer.start()
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        add_cutouts(table, survey=survey, store=store, fov=FOV, progress=False)
+    assert time.monotonic() - started < 3
+    assert threading.active_count() <= before + 12  # the service's own, one per connection
+    assert not [thread for thread in threading.enumerate() if "galzoo_repr-fetch" in thread.name]
+    stats = store.stats()
+    assert stats["n"][list(stats["status"]).index("ok")] == 8
+    viewer.overrides.clear()
+    assert set(add_cutouts(table, survey=survey, store=store, fov=FOV, progress=False)["cutout_status"]) == {
+        "ok"
+    }
+
+
+def test_killed_process_is_resumed(survey, service, tmp_path, viewer):
+    """Kill -9 in the middle; the next call fetches what is missing and only that."""
+    code = textwrap.dedent(
+        """
+        import sys
+        import astropy.units as u, numpy as np
+        from astropy.table import Table
+        from galzoo_repr import LegacySurvey, add_cutouts
+        table = Table({"ra": np.arange(200.0), "dec": np.zeros(200)})
+        survey = LegacySurvey(server=sys.argv[1], layer="ls-dr10")
+        add_cutouts(table, survey=survey, store=sys.argv[2], fov=8 * u.arcsec, progress=False)
+        """
+    )
+
+    def slowly(request):
+        time.sleep(0.02)
+
+    viewer.overrides["fits"] = slowly
+    process = subprocess.Popen([sys.executable, "-c", code, survey.server, str(tmp_path / "store")])
+    deadline = time.monotonic() + 60
+    while len(service.requests) < 60 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL if os.name == "posix" else signal.SIGTERM)
+    process.wait()
+    with CutoutStore(tmp_path / "store") as store:
+        published = store.stats()["n"].sum()
+        assert 0 < published < 200
+        viewer.overrides.clear()
+        before = len(service.requests)
+        table = Table({"ra": np.arange(200.0), "dec": np.zeros(200)})
+        result = add_cutouts(table, survey=survey, store=store, fov=FOV, progress=False)
+        assert set(result["cutout_status"]) == {"ok"}
+        assert len(service.requests) - before == 200 - published
+        assert len(store.verify()) == 0
+
+
+def test_statuses_of_the_design():
+    assert list(STATUSES) == [
+        "ok", "partial", "band_missing", "no_coverage", "bad_position", "bad_request", "rate_limited",
+        "server_error", "timeout", "truncated", "corrupt", "cancelled",
+    ]  # fmt: skip
+
+
+def test_requests_are_hashable_and_canonical():
+    rest = (2.0, 64, 0.262, "grz", "ls-dr10", "fits", "http://x", "viewer")
+    assert CutoutRequest(-1.0, *rest).key == CutoutRequest(359.0, *rest).key
+    assert len({CutoutRequest(1.0, *rest), CutoutRequest(1.0, *rest)}) == 1
