@@ -1,9 +1,14 @@
 """Image files become arrays: FITS cutouts with calibrated bands, and JPEG or PNG colour images."""
 
+import gzip
 import io
 import math
 import os
+import threading
 import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +21,7 @@ __all__ = ["MISSING_FRACTION", "ImageData", "read_image"]
 # Galaxy Zoo DECaLS dropped cutouts in which a band had this fraction of its pixels at zero or NaN.
 MISSING_FRACTION = 0.2
 
+_FILTERS = threading.Lock()
 _BLOCK = 2880
 _CARD = 80
 _PLAIN_TYPES = {"-32": ">f4", "-64": ">f8"}
@@ -60,7 +66,7 @@ def read_image(source: str | os.PathLike | bytes, bands: str = "grz") -> ImageDa
     Parameters
     ----------
     source : str, os.PathLike or bytes
-        A FITS, JPEG or PNG file, or its content.
+        A FITS (also compressed), JPEG or PNG file, or its content.
     bands : str
         Bands wanted from a FITS file, one letter each, in the order in which they are returned. They are
         found by the keyword BANDS; without it a file with as many planes as bands is taken to hold them in
@@ -92,7 +98,13 @@ def read_image(source: str | os.PathLike | bytes, bands: str = "grz") -> ImageDa
         raise TypeError(f"source must be a path or bytes, not {type(source).__name__}")
     if not content:
         return _refused("truncated", "the file is empty")
-    if content.startswith((b"SIMPLE  =", b"\x1f\x8b", b"BZh")):
+    if content.startswith(b"\x1f\x8b"):
+        try:
+            content = gzip.decompress(content)
+        except (OSError, EOFError, zlib.error) as error:
+            status = "truncated" if isinstance(error, EOFError) else "corrupt"
+            return _refused(status, f"the file cannot be decompressed: {error}")
+    if content.startswith(b"SIMPLE  ="):
         return _read_fits(content, bands)
     return _read_colour(content)
 
@@ -168,11 +180,19 @@ def _plain_planes(content: bytes) -> tuple[np.ndarray, str] | ImageData | None:
     return planes.reshape((-1, *shape[-2:])), cards.get("BANDS", "").strip("' ")
 
 
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Leave out astropy's warnings of faulty files, whose status tells the same."""
+    # Files are read in several threads, but the filters of warnings belong to the whole process.
+    with _FILTERS, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
 def _planes_by_astropy(content: bytes) -> tuple[np.ndarray, str] | ImageData:
     """Read the first image of any other FITS file: compressed, scaled, integer, or in an extension."""
     try:
-        with warnings.catch_warnings(), fits.open(io.BytesIO(content), memmap=False) as units:
-            warnings.simplefilter("ignore")
+        with _quietly(), fits.open(io.BytesIO(content), memmap=False) as units:
             for unit in units:
                 if unit.is_image and unit.data is not None and unit.data.ndim in (2, 3):
                     planes = np.array(unit.data)
@@ -187,11 +207,9 @@ def _planes_by_astropy(content: bytes) -> tuple[np.ndarray, str] | ImageData:
 
 def _read_colour(content: bytes) -> ImageData:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(content))
-            image.load()
-            pixels = _rgb(image)
+        image = Image.open(io.BytesIO(content))
+        image.load()
+        pixels = _rgb(image)
     except UnidentifiedImageError:
         start = content[:40].decode("latin1").strip()
         return _refused("corrupt", f"neither FITS nor an image; it begins with {start!r}")
