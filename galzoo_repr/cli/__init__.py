@@ -2,6 +2,7 @@
 
 from galzoo_repr.cli._app import app, main
 from galzoo_repr.cli._simulation import demo, serve_survey
+from galzoo_repr.cli._training import pretrain
 from galzoo_repr.cli._verbs import embed, fetch, similar
 
-__all__ = ["app", "demo", "embed", "fetch", "main", "serve_survey", "similar"]
+__all__ = ["app", "demo", "embed", "fetch", "main", "pretrain", "serve_survey", "similar"]

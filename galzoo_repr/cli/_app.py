@@ -37,6 +37,8 @@ class _Verbs(TyperGroup):
 
 def _is_for_the_user(error: Exception) -> bool:
     """Bad arguments, files and services; anything else is a fault of ours and keeps its traceback."""
+    if isinstance(error, BrokenPipeError):  # the reader of our output has seen enough; typer ends quietly
+        return False
     return isinstance(error, ValueError | TypeError | KeyError | OSError) or type(error).__module__ in {
         "astroquery.exceptions",
         "astropy.io.registry.base",

@@ -61,6 +61,7 @@ class DemoResult:
 def run_demo(
     out: Path,
     *,
+    encoder: str = "bundled",
     n: int = 300,
     seed: int = 0,
     progress: bool = True,
@@ -76,6 +77,8 @@ def run_demo(
     ----------
     out : pathlib.Path
         Folder for the catalogue, the pictures and the page; made if need be.
+    encoder : str, optional
+        Name or folder, as `galzoo_repr.Encoder.load` takes it.
     n : int, optional
         Number of galaxies.
     seed : int, optional
@@ -96,7 +99,9 @@ def run_demo(
         made = Path(scratch) / "out"
         made.mkdir()
         with gzr.conf.set_temp("cache_dir", str(Path(scratch) / "cache")):
-            catalogue, encoder = _described_catalogue(n, seed, progress, say)
+            say("loading the encoder")
+            network = gzr.Encoder.load(encoder)
+            catalogue = _described_catalogue(network, n, seed, progress, say)
             say("drawing the galaxies that look alike")
             sections = [_section(catalogue, row, kind) for kind, row in _queries(catalogue).items()]
         summary = _summary(catalogue)
@@ -113,19 +118,17 @@ def run_demo(
             "version": gzr.__version__,
             "date": datetime.now(UTC).strftime("%d %B %Y"),
             "seconds": f"{seconds:.0f}",
-            "encoder": f"{encoder.name}, {encoder.dim} numbers for each galaxy ({encoder.digest[:12]})",
-            "recipe": encoder.recipe.digest[:12],
+            "encoder": f"{network.name}, {network.dim} numbers for each galaxy ({network.digest[:12]})",
+            "recipe": network.recipe.digest[:12],
         }
         (made / "index.html").write_text(demo_page(facts, summary, sections, catalogue), encoding="utf-8")
         return DemoResult(catalogue, summary, _publish(made, out), time.monotonic() - started)
 
 
 def _described_catalogue(
-    n: int, seed: int, progress: bool, say: Callable[[str], None]
-) -> tuple[Table, gzr.Encoder]:
+    encoder: gzr.Encoder, n: int, seed: int, progress: bool, say: Callable[[str], None]
+) -> Table:
     """Simulate a catalogue and add all columns, asking the survey over the loopback interface."""
-    say("loading the encoder that comes with the package")
-    encoder = gzr.Encoder.load("bundled")
     simulated = gzr.SimulatedSurvey(seed=seed, mix=MIX)
     catalogue = simulated.catalogue(n)
     with simulated.serve() as service:
@@ -136,14 +139,14 @@ def _described_catalogue(
         for kind, row in _queries(catalogue).items():
             position = sky_positions(catalogue).skycoord[row]
             catalogue = gzr.add_similarity(catalogue, position, name=f"similarity_{kind}", survey=survey)
-    return catalogue, encoder
+    return catalogue
 
 
 def _queries(catalogue: Table) -> dict[str, int]:
-    """Row of the first galaxy of each kind that has an embedding."""
+    """Row of the brightest galaxy of each kind that has an embedding."""
     usable = np.isfinite(np.asarray(catalogue["embedding"])).all(axis=1)
     found = {kind: np.flatnonzero(usable & (catalogue["true_kind"] == kind)) for kind in QUERY_KINDS}
-    return {kind: int(rows[0]) for kind, rows in found.items() if len(rows)}
+    return {kind: int(rows[np.argmin(catalogue["mag_r"][rows])]) for kind, rows in found.items() if len(rows)}
 
 
 def _most_alike(catalogue: Table, kind: str) -> np.ndarray:

@@ -13,6 +13,7 @@ __all__ = [
     "CatalogueOut",
     "Coords",
     "Device",
+    "EncoderName",
     "Fov",
     "Layer",
     "Overwrite",
@@ -36,6 +37,9 @@ CatalogueOut = Annotated[
 ]
 Coords = Annotated[
     str | None, typer.Option(help="Column of the positions, or 'RA,DEC' for two, if not under usual names.")
+]
+EncoderName = Annotated[
+    str, typer.Option(help="bundled, a folder, hf-hub:mwalmsley/zoobot-encoder-..., or a timm model.")
 ]
 Fov = Annotated[
     str | None,

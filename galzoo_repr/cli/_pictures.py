@@ -11,7 +11,8 @@ from galzoo_repr.catalogue import sky_positions
 
 __all__ = ["comparison", "galaxy_names", "pictures"]
 
-SIDE = 256  # pixels of one picture
+SIDE = 384  # pixels of one picture
+PANEL = 176  # pixels of one picture among many: as wide as a designation
 CENTRE = 0.65  # part of each side of the field that is shown
 SAME_FRAME = "#5fb878"
 
@@ -30,7 +31,7 @@ def pictures(table: Table, rows: Sequence[int]) -> np.ndarray:
     Returns
     -------
     numpy.ndarray
-        Shape (n, 256, 256, 3), uint8, north up.
+        Shape (n, 384, 384, 3), uint8, north up.
     """
     from galzoo_repr.images import ImageRecipe, read_image
 
@@ -119,6 +120,7 @@ def comparison(
         ["\n".join(label) for label in labels],
         fov=None if fov is None else fov[rows] * CENTRE,
         title=title,
+        panel=PANEL,
         lead=bool(asked),
         frames=frames,
     )

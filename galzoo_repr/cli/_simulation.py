@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from galzoo_repr.cli._app import app
-from galzoo_repr.cli._options import Quiet
+from galzoo_repr.cli._options import EncoderName, Quiet
 from galzoo_repr.cli._terminal import messages, output, show
 
 
@@ -17,6 +17,7 @@ def demo(
     ),
     n: Annotated[int, typer.Option("--galaxies", "-n", min=20, help="How many galaxies to look at.")] = 300,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the simulated survey.")] = 0,
+    encoder: EncoderName = "bundled",
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace files of an earlier demonstration.")
     ] = False,
@@ -28,7 +29,7 @@ def demo(
     from galzoo_repr.cli._demo import run_demo
 
     say = (lambda _: None) if quiet else (lambda line: messages.print(f"- {line}"))
-    result = run_demo(out, n=n, seed=seed, progress=not quiet, say=say)
+    result = run_demo(out, encoder=encoder, n=n, seed=seed, progress=not quiet, say=say)
     show(result.summary, f"Galaxies that look alike, of {len(result.catalogue)}")
     output.print(f"Written in {result.seconds:.0f} s: {', '.join(path.name for path in result.files)}")
     output.print(f"Look at {out / 'index.html'}", soft_wrap=True)

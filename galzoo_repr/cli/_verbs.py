@@ -14,6 +14,7 @@ from galzoo_repr.cli._options import (
     CatalogueOut,
     Coords,
     Device,
+    EncoderName,
     Fov,
     Layer,
     Overwrite,
@@ -68,9 +69,7 @@ def fetch(
 def embed(
     catalogue: CatalogueIn,
     out: CatalogueOut,
-    encoder: Annotated[
-        str, typer.Option(help="bundled, a folder, hf-hub:mwalmsley/zoobot-encoder-..., or a timm model.")
-    ] = "bundled",
+    encoder: EncoderName = "bundled",
     fov: Fov = None,
     coords: Coords = None,
     images: Annotated[str | None, typer.Option(help="Column with image files, instead of fetching.")] = None,
@@ -122,6 +121,10 @@ def similar(
         Path | None, typer.Option(help="Table to write, with similarity and similarity_rank.")
     ] = None,
     montage: Annotated[Path | None, typer.Option(help="Picture to write: the galaxies side by side.")] = None,
+    encoder: Annotated[
+        str | None, typer.Option(help="Encoder of the embeddings, if the catalogue does not lead to it.")
+    ] = None,
+    fov: Fov = None,
     coords: Coords = None,
     layer: Layer = None,
     server: Server = None,
@@ -134,7 +137,7 @@ def similar(
     from galzoo_repr.catalogue import write_catalogue
 
     query = _query(to, row, image)
-    separation = read_angle(max_separation, "--max-separation")
+    separation, field = read_angle(max_separation, "--max-separation"), read_angle(fov)
     for path in (out, montage):
         if path is not None:
             refuse_existing(path, overwrite)
@@ -142,6 +145,8 @@ def similar(
         open_catalogue(catalogue),
         query,
         max_separation=separation,
+        encoder=encoder,
+        fov=field,
         coords=read_coords(coords),
         survey=survey_at(server, layer),
         store=store,

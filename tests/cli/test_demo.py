@@ -1,0 +1,117 @@
+"""The demonstration: what it writes, what it refuses, and what it leaves behind when it is interrupted."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from galzoo_repr.catalogue import read_catalogue
+from galzoo_repr.cli import app
+from galzoo_repr.cli._demo import purity
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, small_encoder):
+    out = tmp_path_factory.mktemp("demo") / "out"
+    arguments = ["demo", "--out", str(out), "-n", "24", "--encoder", str(small_encoder), "--quiet"]
+    return CliRunner().invoke(app, arguments), out
+
+
+def test_files_are_complete(finished):
+    result, out = finished
+    assert result.exit_code == 0, result.output
+    names = {path.name for path in out.iterdir()}
+    assert {"catalogue.ecsv", "catalogue.parquet", "index.html"} <= names
+    assert {path.name for path in out.parent.iterdir()} == {"out"}
+    for path in out.glob("*.png"):
+        with Image.open(path) as picture:
+            picture.load()
+            assert min(picture.size) > 300
+
+
+def test_catalogue_holds_embeddings_and_similarities(finished):
+    _, out = finished
+    catalogue = read_catalogue(out / "catalogue.parquet")
+    assert len(catalogue) == 24
+    assert np.isfinite(catalogue["embedding"]).all(axis=1).mean() > 0.8
+    assert len(read_catalogue(out / "catalogue.ecsv")) == 24
+    kinds = [path.stem.replace("-", "_") for path in out.glob("*.png")]
+    assert kinds
+    for kind in kinds:
+        asked = catalogue[catalogue[f"similarity_{kind}_rank"] == 0]
+        assert list(asked["true_kind"]) == [kind]
+        assert asked[f"similarity_{kind}"][0] == pytest.approx(1)
+
+
+def test_cutouts_of_the_scratch_folder_are_not_named(finished):
+    _, out = finished
+    catalogue = read_catalogue(out / "catalogue.parquet")
+    assert "cutout" not in catalogue.colnames
+    assert "cutout_status" in catalogue.colnames
+
+
+def test_page_needs_no_other_place(finished):
+    _, out = finished
+    page = (out / "index.html").read_text(encoding="utf-8")
+    sources = re.findall(r'(?:src|href)="([^"]*)"', page)
+    pictures = [source for source in sources if source.startswith("data:image/jpeg;base64,")]
+    assert len(pictures) == len(list(out.glob("*.png")))
+    assert {source for source in sources if source not in pictures} == {"catalogue.ecsv", "catalogue.parquet"}
+    assert "$" not in page
+
+
+def test_summary_is_printed_with_chance_beside_it(finished):
+    result, _ = finished
+    assert "by chance" in result.stdout
+    assert re.search(r"all \d+ galaxies", result.stdout)
+    assert "index.html" in result.stdout
+
+
+@pytest.mark.parametrize("name", ["out", "a file"])
+def test_a_place_that_is_taken_is_refused(tmp_path, name):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.txt").touch()
+    (tmp_path / "a file").touch()
+    result = CliRunner().invoke(app, ["demo", "--out", str(tmp_path / name)])
+    assert result.exit_code == 1
+    assert "is not an empty folder; choose another --out, or add --overwrite" in result.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_interruption_leaves_nothing_behind(tmp_path, small_encoder):
+    out = tmp_path / "out"
+    command = "from galzoo_repr.cli import main; main()"
+    arguments = ["demo", "--out", str(out), "--encoder", str(small_encoder), "-n", "300"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", command, *arguments], stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    deadline = time.monotonic() + 60
+    while not any(tmp_path.glob(".out-*/cache/cutouts/**/*.fits")):  # in the middle of fetching
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < deadline, "no cutout was fetched within a minute"
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "interrupted" in errors
+    assert "Traceback" not in errors
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(ProcessLookupError):  # nobody is left of its group
+        os.killpg(process.pid, 0)
+
+
+def test_purity_counts_each_galaxys_neighbours():
+    embeddings = np.repeat(np.eye(3), 4, axis=0)
+    kinds = np.repeat(["a", "b", "c"], 4)
+    found, chance = purity(embeddings, kinds, n=3)
+    assert found == 1
+    assert chance == pytest.approx(3 / 11)
+    shuffled, _ = purity(embeddings, np.tile(["a", "b", "c"], 4), n=3)
+    assert shuffled < found

@@ -1,0 +1,151 @@
+"""The verbs that take a catalogue and give it back: they say what the functions say, in files."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from galzoo_repr.catalogue import read_catalogue, write_catalogue
+from galzoo_repr.cli import app
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, galaxies):
+    made = tmp_path_factory.mktemp("verbs")
+    write_catalogue(galaxies["name", "ra", "dec", "petro_th50", "petro_th90"], made / "galaxies.fits")
+    return made
+
+
+@pytest.fixture(scope="module")
+def embedded(folder, service, small_encoder):
+    """Result of the verb embed, and the file that it wrote."""
+    out = folder / "embedded.parquet"
+    options = ("--encoder", small_encoder, "--server", service.url, "--store", folder / "store", "--quiet")
+    return run("embed", folder / "galaxies.fits", out, *options), out
+
+
+@pytest.mark.parametrize("suffix", ["ecsv", "parquet", "vot"])
+def test_fetch_writes_where_the_images_are(tmp_path, folder, service, suffix):
+    out = tmp_path / f"fetched.{suffix}"
+    options = ("--server", service.url, "--store", folder / "store", "--fov", "20 arcsec", "--quiet")
+    result = run("fetch", folder / "galaxies.fits", out, *options)
+    assert result.exit_code == 0, result.output
+    assert re.search(r"8 galaxies: \d ok.*written to", result.stderr)
+    fetched = read_catalogue(out)
+    assert len(fetched) == 8
+    for path, status in zip(fetched["cutout"], fetched["cutout_status"], strict=True):
+        assert bool(path) == (str(status) in {"ok", "partial"})
+
+
+def test_embed_adds_finite_embeddings(embedded, galaxies):
+    result, out = embedded
+    assert result.exit_code == 0, result.output
+    catalogue = read_catalogue(out)
+    np.testing.assert_allclose(catalogue["ra"], galaxies["ra"])
+    good = np.asarray(catalogue["cutout_status"] == "ok")
+    assert good.any()
+    assert np.isfinite(catalogue["embedding"][good]).all()
+
+
+def test_existing_output_is_refused_before_anything_is_asked(embedded, folder, service):
+    before = len(service.requests)
+    result = run("embed", folder / "galaxies.fits", embedded[1], "--server", service.url)
+    assert result.exit_code == 1
+    assert "add --overwrite to replace it" in result.stderr
+    assert len(service.requests) == before
+
+
+def test_similar_lists_the_best_first(embedded, tmp_path, galaxies):
+    out, picture = tmp_path / "similar.ecsv", tmp_path / "similar.png"
+    position = f"{galaxies['ra'][2]} {galaxies['dec'][2]}"
+    result = run("similar", embedded[1], "--to", position, "-n", 3, "--out", out, "--montage", picture)
+    assert result.exit_code == 0, result.output
+    shown = [line for line in result.stdout.splitlines() if "SIM J" in line]
+    assert len(shown) == 3
+    table = read_catalogue(out)
+    assert table["similarity_rank"][2] == 0
+    assert str(table["name"][table["similarity_rank"] == 1][0]) in shown[0]
+    with Image.open(picture) as image:
+        assert min(image.size) > 300
+
+
+def test_similar_takes_a_row_or_an_image(embedded, small_encoder):
+    catalogue = read_catalogue(embedded[1])
+    by_row = run("similar", embedded[1], "--row", 1, "-n", 2)
+    assert by_row.exit_code == 0, by_row.output
+    image = catalogue["cutout"][1]
+    by_image = run("similar", embedded[1], "--image", image, "-n", 1, "--encoder", small_encoder)
+    assert by_image.exit_code == 0, by_image.output
+    assert str(catalogue["name"][1]) in by_image.stdout
+
+
+@pytest.mark.parametrize("options", [(), ("--row", 1, "--to", "150.1 2.2")])
+def test_similar_needs_one_kind_of_query(embedded, options):
+    result = run("similar", embedded[1], *options)
+    assert result.exit_code == 2
+    assert "which galaxy is meant" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("embed", "{folder}/gone.fits", "{tmp}/out.ecsv"), "there is no file"),
+        (("embed", "{folder}/galaxies.fits", "{tmp}/out.ecsv", "--fov", "30"), "--fov must be an angle"),
+        (
+            (
+                "embed",
+                "{folder}/galaxies.fits",
+                "{tmp}/out.ecsv",
+                "--coords",
+                "x,y",
+                "--encoder",
+                "{encoder}",
+            ),
+            "'x'",
+        ),
+        (("embed", "{folder}/galaxies.fits", "{tmp}/out.ecsv", "--encoder", "{tmp}/none"), "none"),
+        (("fetch", "{folder}/galaxies.fits", "{tmp}/nowhere/out.ecsv"), "there is no folder"),
+        (("similar", "{folder}/galaxies.fits", "--row", "1"), "embedding"),
+        (("pretrain", "{folder}/galaxies.fits", "{tmp}/run"), "none of the vote columns"),
+    ],
+)
+def test_errors_are_one_line(folder, tmp_path, small_encoder, arguments, message):
+    places = {"folder": folder, "tmp": tmp_path, "encoder": small_encoder}
+    result = run(*(argument.format(**places) for argument in arguments))
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: ")
+    assert message in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_served_survey_answers_until_it_is_interrupted():
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from galzoo_repr.cli import main; main()", "serve-survey", "--port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    try:
+        url = process.stdout.readline().strip()
+        with urllib.request.urlopen(
+            f"{url}/jpeg-cutout?ra=150&dec=2&size=16&layer=ls-dr10", timeout=30
+        ) as answer:
+            assert answer.headers["Content-Type"] == "image/jpeg"
+    finally:
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=20)
+    assert process.returncode in {0, 130}
+    assert "Traceback" not in errors
