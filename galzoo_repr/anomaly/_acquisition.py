@@ -9,8 +9,12 @@ from galzoo_repr.anomaly._process import RatingProcess
 
 __all__ = ["BATCHES", "FIRST_BATCHES", "choose_batch", "choose_first_batch", "expected_improvement"]
 
-BATCHES = ("believer", "top")
+BATCHES = ("distinct", "top")
 FIRST_BATCHES = ("diverse", "outliers", "random")
+# Posterior correlation of two ratings above which one of them says much of what the other would.
+ALIKE = 0.7
+# Candidates looked at, to begin with, for each galaxy to choose.
+POOL = 50
 
 
 def expected_improvement(mean: ArrayLike, std: ArrayLike, best: float, tradeoff: float = 0.5) -> np.ndarray:
@@ -54,15 +58,16 @@ def choose_batch(
     n: int,
     *,
     tradeoff: float = 0.5,
-    method: str = "believer",
+    method: str = "distinct",
 ) -> np.ndarray:
     """
     Choose the rows to rate next, in order.
 
-    ``"top"`` takes the n rows of highest expected improvement, as the paper did. ``"believer"`` is the
-    Kriging believer of Ginsbourger, Le Riche & Carraro (2010, doi:10.1007/978-3-642-10701-6_6): each galaxy
-    chosen is believed to get its predicted rating, which narrows the predictions around it, before the next
-    is chosen.
+    ``"top"`` takes the n rows of highest expected improvement, as the paper did. ``"distinct"`` does too,
+    but passes over a galaxy whose rating is correlated by more than 0.7, given all ratings so far, with
+    that of one already in the batch: local penalisation (Gonzalez et al. 2016, PMLR 51, 648) with a sharp
+    edge, its reach given by the process itself. The Kriging believer and the smooth penalty of that paper
+    were tried too, and found fewer mergers among Galaxy Zoo's galaxies.
 
     Parameters
     ----------
@@ -72,71 +77,55 @@ def choose_batch(
         Predictions of `process` for the features; rows where they are NaN are never chosen.
     n : int
     tradeoff : float
-    method : {"believer", "top"}
+    method : {"distinct", "top"}
 
     Returns
     -------
     int array of shape (min(n, rows with a prediction),)
     """
-    best = process.ratings.max()
-    improvement = expected_improvement(mean, std, best, tradeoff)
+    improvement = expected_improvement(mean, std, process.ratings.max(), tradeoff)
     improvement[~np.isfinite(improvement)] = -np.inf
-    n = min(n, int(np.isfinite(improvement).sum()))
+    possible = int(np.isfinite(improvement).sum())
+    n = min(n, possible)
     if method == "top":
         return np.argsort(-improvement, kind="stable")[:n]
-    pool_size = max(2000, 100 * n)
+    pool_size = min(POOL * n, possible)
     while True:
-        pool, outside = _best_rows(improvement, pool_size)
-        chosen, sure = _believe(process, features[pool], mean[pool], n, best, tradeoff, outside)
-        if sure:
+        pool = _best_rows(improvement, pool_size)
+        chosen = _distinct(process, features[pool], n)
+        if len(chosen) == n:
             return pool[chosen]
-        pool_size *= 8
+        if pool_size == possible:
+            # Everything is like something chosen: the best of what was passed over.
+            return pool[np.concatenate([chosen, np.setdiff1d(np.arange(possible), chosen)])[:n]]
+        pool_size = min(8 * pool_size, possible)
 
 
-def _best_rows(improvement: np.ndarray, size: int) -> tuple[np.ndarray, float]:
-    """Find the `size` rows of highest improvement, and the highest improvement among the others."""
-    if size >= np.isfinite(improvement).sum():
-        return np.flatnonzero(np.isfinite(improvement)), -np.inf
-    order = np.argpartition(-improvement, size)
-    return np.sort(order[:size]), improvement[order[size]]
+def _best_rows(improvement: np.ndarray, size: int) -> np.ndarray:
+    """Find the `size` rows of highest improvement, best first."""
+    if size < len(improvement):
+        rows = np.sort(np.argpartition(-improvement, size)[:size])
+    else:
+        rows = np.arange(len(improvement))
+    return rows[np.argsort(-improvement[rows], kind="stable")]
 
 
-def _believe(
-    process: RatingProcess,
-    features: np.ndarray,
-    mean: np.ndarray,
-    n: int,
-    best: float,
-    tradeoff: float,
-    outside: float,
-) -> tuple[list[int], bool]:
-    """
-    Choose within a pool of candidates, believing each prediction in turn.
-
-    Believing a prediction changes no mean and lowers every spread, so an expected improvement can only fall:
-    the choice is that of the whole catalogue as long as it beats `outside`, the best improvement out of the
-    pool.
-    """
+def _distinct(process: RatingProcess, features: np.ndarray, n: int) -> np.ndarray:
+    """Take up to n rows, the first ones that are not alike."""
     features = np.asarray(features, dtype=float)
-    rated = process.whitening @ process.covariance(process.features, features)
-    latent = 1 - np.einsum("ij,ij->j", rated, rated)
-    believed: list[np.ndarray] = []
+    explained = process.whitening @ process.covariance(process.features, features)
+    variance = np.maximum(1 - np.einsum("ij,ij->j", explained, explained), 1e-12)
+    free = np.ones(len(features), dtype=bool)
     chosen: list[int] = []
-    for _ in range(n):
-        std = np.sqrt(np.maximum(latent, 0) + process.noise)
-        improvement = expected_improvement(mean, std, best, tradeoff)
-        improvement[chosen] = -np.inf
-        row = int(np.argmax(improvement))
-        if improvement[row] < outside:
-            return chosen, False
-        covariance = process.covariance(features, features[row : row + 1])[:, 0] - rated[:, row] @ rated
-        for step in believed:
-            covariance -= step[row] * step
-        believed.append(covariance / np.sqrt(max(latent[row], 0) + process.noise + 1e-10))
-        latent = latent - np.square(believed[-1])
-        best = max(best, mean[row])
+    while len(chosen) < n and free.any():
+        row = int(np.argmax(free))
+        covariance = (
+            process.covariance(features, features[row : row + 1])[:, 0] - explained[:, row] @ explained
+        )
+        free &= covariance <= ALIKE * np.sqrt(variance * variance[row])
+        free[row] = False
         chosen.append(row)
-    return chosen, True
+    return np.array(chosen, dtype=int)
 
 
 def choose_first_batch(

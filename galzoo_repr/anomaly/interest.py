@@ -41,9 +41,10 @@ class InterestModel(BaseEstimator):
     tradeoff : float
         Improvement over the best rating that is worth nothing yet, in fifths of the rating scale: the paper's
         0.5.
-    batch : {"believer", "top"}
-        How a batch is chosen: Kriging believer (Ginsbourger et al. 2010), or the rows of highest expected
-        improvement, as in the paper, which may be many of the same kind.
+    batch : {"distinct", "top"}
+        How a batch is chosen: the rows of highest expected improvement that are not alike (local
+        penalisation, Gonzalez et al. 2016), or simply those of highest expected improvement, as in the
+        paper, which may be many of the same galaxy.
     device : str, optional
         Where to predict; a graphics card if there is one.
 
@@ -80,7 +81,7 @@ class InterestModel(BaseEstimator):
         kernel: str = "rational_quadratic",
         rating_scale: tuple[float, float] | None = None,
         tradeoff: float = 0.5,
-        batch: str = "believer",
+        batch: str = "distinct",
         device: str | None = None,
     ):
         self.n_components = n_components
