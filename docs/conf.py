@@ -3,12 +3,18 @@
 import os
 from importlib.metadata import version as installed_version
 
+from docutils.nodes import Element
+from sphinx.addnodes import pending_xref
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 from sphinx_astropy.conf.v3 import *  # noqa: F403
 from sphinx_astropy.conf.v3 import exclude_patterns, extensions, intersphinx_mapping
 
+import galzoo_repr
+
 project = "galzoo_repr"
 author = "The galzoo_repr developers"
-copyright = f"2026, {author}"  # noqa: A001
+copyright = f"2026, {author}"
 release = installed_version("galzoo_repr")
 version = ".".join(release.split(".")[:2])
 
@@ -26,9 +32,10 @@ else:
     intersphinx_mapping["torch"] = ("https://docs.pytorch.org/docs/stable/", None)
     intersphinx_mapping["astroquery"] = ("https://astroquery.readthedocs.io/en/latest/", None)
 
-# Every name of ours must resolve. Those of other projects depend on inventories that offline builds do without.
+# Every public name of ours must resolve. Those of other projects depend on inventories that offline builds do
+# without, and a private base class has no page.
 nitpicky = True
-nitpick_ignore_regex = [("py:.*", r"(?!galzoo_repr).*")]
+nitpick_ignore_regex = [("py:.*", r"(?!galzoo_repr).*"), ("py:class", r"galzoo_repr(\.\w+)*\._\w+\.\w+")]
 
 numpydoc_xref_param_type = False
 automodapi_inheritance_diagram = False
@@ -37,3 +44,18 @@ autodoc_typehints = "none"
 html_title = f"galzoo_repr {version}"
 html_theme_options = {"show_toc_level": 2}
 html_static_path = []
+
+
+def _resolve_verb(app: Sphinx, env: BuildEnvironment, node: pending_xref, content: Element) -> Element | None:
+    """Let ``galzoo_repr.add_cutouts``, as users write it, lead to the page of the room that has it."""
+    package, _, name = node.get("reftarget", "").rpartition(".")
+    if package != "galzoo_repr" or name not in galzoo_repr._ROOM_OF:
+        return None
+    target = f"galzoo_repr.{galzoo_repr._ROOM_OF[name]}.{name}"
+    domain = env.get_domain("py")
+    return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", target, node, content)
+
+
+def setup(app: Sphinx) -> None:
+    """Register what sphinx is to ask."""
+    app.connect("missing-reference", _resolve_verb)
