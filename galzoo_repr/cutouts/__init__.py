@@ -1,6 +1,7 @@
 """A sky position becomes pixels on disk: services, fetching and the store."""
 
-from galzoo_repr.cutouts._add import add_cutouts, cutout_requests, fetch_into
+from galzoo_repr.cutouts._add import add_cutouts, cutout_requests
+from galzoo_repr.cutouts._fetch_into import fetch_into
 from galzoo_repr.cutouts._legacy_survey import LegacySurvey
 from galzoo_repr.cutouts._manifest import CutoutStoreError
 from galzoo_repr.cutouts._request import Attempt, CutoutRequest, Outcome

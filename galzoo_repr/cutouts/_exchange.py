@@ -6,7 +6,8 @@ from email.utils import parsedate_to_datetime
 import requests
 from astroquery.exceptions import TimeoutError as QueryTimeoutError
 
-from galzoo_repr.cutouts._http import Interrupted, ThreadedRequests
+from galzoo_repr.cutouts._http import Interrupted, ThreadedRequests, current_stop
+from galzoo_repr.cutouts._pace import pace_of
 from galzoo_repr.cutouts._request import Attempt, CutoutRequest, Outcome
 from galzoo_repr.cutouts._status import USABLE
 from galzoo_repr.cutouts._validate import validate_body
@@ -16,12 +17,12 @@ __all__ = ["exchange"]
 
 def exchange(query: ThreadedRequests, request: CutoutRequest, url: str, payload: dict) -> Attempt:
     """
-    Send one GET and judge the answer.
+    Send one GET when its turn has come, and judge the answer.
 
     Parameters
     ----------
     query : ThreadedRequests
-        Query object, with a ``timeout``.
+        Query object, with ``timeout``, ``rate`` and ``workers``.
     request : CutoutRequest
         What is asked, to compare the answer with.
     url : str
@@ -34,25 +35,41 @@ def exchange(query: ThreadedRequests, request: CutoutRequest, url: str, payload:
     Attempt
         Whatever happened; nothing is raised for what services and networks do.
     """
+    stop = current_stop()
+    pace = pace_of(url, query.rate, query.workers)
+    refusal = pace.enter(stop)
+    if refusal:
+        reason = "interrupted" if refusal == "cancelled" else "not asked: the service does not answer"
+        return Attempt(Outcome(refusal, reason, time=time.time()), asked=False)
     started = time.monotonic()
-    response = None
-    retry_after = 0.0
+    outcome, retry_after = Outcome("cancelled", "interrupted"), 0.0
     try:
-        response = query._request("GET", url, params=payload, timeout=query.timeout, cache=False)
-        outcome, retry_after = _judge(request, response)
-    except QueryTimeoutError as error:
-        outcome = Outcome("timeout", str(error))
-    except Interrupted:
-        outcome = Outcome("cancelled", "interrupted")
-    except (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError) as error:
-        outcome = Outcome("truncated", f"the answer broke off: {error}")
-    except (requests.RequestException, OSError) as error:
-        outcome = Outcome("server_error", f"no answer: {error}")
+        outcome, body, retry_after = _send(query, request, url, payload)
+    finally:
+        pace.leave(outcome, retry_after, started)
     outcome.seconds = time.monotonic() - started
     outcome.time = time.time()
-    outcome.http_code = response.status_code if response is not None else 0
-    keep = response is not None and (outcome.status in USABLE or outcome.status == "band_missing")
-    return Attempt(outcome, response.content if keep else b"", retry_after)
+    keep = outcome.status in USABLE or outcome.status == "band_missing"
+    return Attempt(outcome, body if keep else b"")
+
+
+def _send(
+    query: ThreadedRequests, request: CutoutRequest, url: str, payload: dict
+) -> tuple[Outcome, bytes, float]:
+    """Outcome, body and pause asked for."""
+    try:
+        response = query._request("GET", url, params=payload, timeout=query.timeout, cache=False)
+    except QueryTimeoutError as error:
+        return Outcome("timeout", str(error)), b"", 0.0
+    except Interrupted:
+        return Outcome("cancelled", "interrupted"), b"", 0.0
+    except (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError) as error:
+        return Outcome("truncated", f"the answer broke off: {error}"), b"", 0.0
+    except (requests.RequestException, OSError) as error:
+        return Outcome("server_error", f"no answer: {error}"), b"", 0.0
+    outcome, retry_after = _judge(request, response)
+    outcome.http_code = response.status_code
+    return outcome, response.content, retry_after
 
 
 def _judge(request: CutoutRequest, response: requests.Response) -> tuple[Outcome, float]:

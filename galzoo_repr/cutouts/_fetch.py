@@ -129,8 +129,13 @@ class _Task:
     error: Exception | None = None
     abandoned: bool = False
 
-    def take(self, outcome: Outcome) -> None:
-        before = self.outcome
+    def take(self, attempt: Attempt) -> None:
+        if not attempt.asked:
+            # The service is down or wants to be left alone: what it said before is worth more than that.
+            self.abandoned = True
+            self.outcome = self.outcome or attempt.outcome
+            return
+        before, outcome = self.outcome, attempt.outcome
         same = before is not None and (before.status, before.http_code) == (outcome.status, outcome.http_code)
         self.same_failures = self.same_failures + 1 if same else 1
         self.attempts += 1
@@ -162,12 +167,11 @@ class _Pool:
         self._serial = itertools.count()
         self._in_hand = 0
         self._finished: list[tuple[CutoutRequest, Outcome]] = []
-        self._pace = pace_of(route.server, route.rate, workers)
+        pace_of(route.server, route.rate, workers, renew=True)
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="galzoo_repr-fetch")
 
     def run(self, requests: Iterable[CutoutRequest]) -> Iterator[list[tuple[CutoutRequest, Outcome]]]:
         """Yield requests with their outcomes as they come, and an empty list while none comes."""
-        self._pace.reopen()
         fresh = (_Task(request) for request in requests)
         while self._submit(fresh) or self._in_hand or self._waiting:
             yield self._collect()
@@ -221,29 +225,11 @@ class _Pool:
 
     def _work(self, task: _Task) -> None:
         try:
-            refusal = self._pace.enter(self._stop)
-            if refusal:
-                reason = (
-                    "interrupted"
-                    if refusal == "cancelled"
-                    else "the service does not answer; not asked again"
-                )
-                task.outcome = task.outcome or Outcome(refusal, reason, time=time.time())
-                task.abandoned = True
-            else:
-                self._ask(task)
+            with abort_when(self._stop):
+                attempt = self._route.attempt(task.request, task.attempts)
+            task.take(attempt)
+            if attempt.body:
+                self._publish(task.request, attempt)
         except Exception as error:
             task.error = error
         self._answers.put(task)
-
-    def _ask(self, task: _Task) -> None:
-        started = time.monotonic()
-        attempt = Attempt(Outcome("cancelled"))
-        try:
-            with abort_when(self._stop):
-                attempt = self._route.attempt(task.request, task.attempts)
-        finally:
-            self._pace.leave(attempt, started)
-        task.take(attempt.outcome)
-        if attempt.body:
-            self._publish(task.request, attempt)

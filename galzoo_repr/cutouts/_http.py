@@ -11,7 +11,7 @@ import urllib3
 from astroquery.exceptions import TimeoutError as QueryTimeoutError
 from requests.adapters import HTTPAdapter
 
-__all__ = ["Interrupted", "ThreadedRequests", "abort_when"]
+__all__ = ["Interrupted", "ThreadedRequests", "abort_when", "current_stop"]
 
 _CONNECT_SECONDS = 10.0
 _WATCH_SECONDS = 0.05
@@ -40,6 +40,18 @@ def abort_when(stop: threading.Event) -> Iterator[None]:
         yield
     finally:
         _here.stop = previous
+
+
+def current_stop() -> threading.Event | None:
+    """
+    Give the event that breaks off the exchanges of the calling thread.
+
+    Returns
+    -------
+    threading.Event or None
+        As set by `abort_when`.
+    """
+    return getattr(_here, "stop", None)
 
 
 class _Exchange:
@@ -81,7 +93,7 @@ class _Watchdog:
 
     @contextmanager
     def watch(self, seconds: float) -> Iterator[_Exchange]:
-        exchange = _Exchange(time.monotonic() + seconds, getattr(_here, "stop", None))
+        exchange = _Exchange(time.monotonic() + seconds, current_stop())
         with self._lock:
             self._exchanges.add(exchange)
             # After a fork the thread of the parent is gone.

@@ -208,7 +208,7 @@ class LegacySurvey(ThreadedRequests, BaseQuery):
         elif any(outcome.status not in USABLE for outcome in outcomes):
             _warn_missing(outcomes)
         return [
-            _read(bodies[request.key], request.image_format) if outcome.status in USABLE else None
+            read_body(bodies[request.key], request.image_format) if outcome.status in USABLE else None
             for request, outcome in zip(requests_, outcomes, strict=True)
         ]
 
@@ -359,7 +359,7 @@ def _is_loopback(url: str) -> bool:
         return host == "localhost"
 
 
-def _read(body: bytes, image_format: str) -> fits.HDUList | np.ndarray:
+def read_body(body: bytes, image_format: str) -> fits.HDUList | np.ndarray:
     if image_format == "fits":
         return fits.HDUList.fromstring(body)
     with Image.open(io.BytesIO(body)) as image:

@@ -6,7 +6,7 @@ import time
 from urllib.parse import urlsplit
 
 from galzoo_repr._config import log
-from galzoo_repr.cutouts._request import Attempt
+from galzoo_repr.cutouts._request import Outcome
 
 __all__ = ["Pace", "backoff_seconds", "pace_of"]
 
@@ -100,23 +100,24 @@ class Pace:
             self._next_start = max(self._next_start, now) + 1 / self.rate
             return ""
 
-    def leave(self, attempt: Attempt, started: float) -> None:
+    def leave(self, outcome: Outcome, retry_after: float, started: float) -> None:
         """
         Learn from an answer and let the next request in.
 
         Parameters
         ----------
-        attempt : Attempt
+        outcome : Outcome
             What came.
+        retry_after : float
+            Seconds the service asked to be left alone, 0 when it did not.
         started : float
             When the request started, on the clock of `time.monotonic`.
         """
-        outcome = attempt.outcome
         with self._condition:
             self._running -= 1
-            if attempt.retry_after:
-                self._paused_until = max(self._paused_until, time.monotonic() + attempt.retry_after)
-                log.info("The service asks to be left alone for %.0f s.", attempt.retry_after)
+            if retry_after:
+                self._paused_until = max(self._paused_until, time.monotonic() + retry_after)
+                log.info("The service asks to be left alone for %.0f s.", retry_after)
             # Requests that were under way when the pace was halved say nothing about the new pace.
             crowded = outcome.status in ("rate_limited", "timeout") or outcome.http_code == 503
             if crowded and started >= self._last_slowdown:
@@ -126,7 +127,7 @@ class Pace:
                 self._good += 1
                 if self._good >= _RECOVERY_ANSWERS:
                     self._speed_up()
-            self._condition.notify()
+            self._condition.notify_all()
 
     def _slow_down(self) -> None:
         self._last_slowdown = time.monotonic()
@@ -166,7 +167,7 @@ class Pace:
                 self._probes = len(_PROBE_SECONDS)
 
 
-def pace_of(server: str, rate: float, in_flight: int) -> Pace:
+def pace_of(server: str, rate: float, in_flight: int, *, renew: bool = False) -> Pace:
     """
     Give the gate before a service, the same one for every call of the process.
 
@@ -178,6 +179,9 @@ def pace_of(server: str, rate: float, in_flight: int) -> Pace:
         Requests per second allowed.
     in_flight : int
         Requests at once allowed.
+    renew : bool, optional
+        Whether this begins a call: its limits then hold for a gate that exists already, and a service that
+        was found down gets another trial.
 
     Returns
     -------
@@ -186,7 +190,9 @@ def pace_of(server: str, rate: float, in_flight: int) -> Pace:
     host = urlsplit(server).netloc or server
     with _paces_lock:
         pace = _paces.setdefault(host, Pace(rate, in_flight))
-    pace.allow(rate, in_flight)
+    if renew:
+        pace.allow(rate, in_flight)
+        pace.reopen()
     return pace
 
 

@@ -115,10 +115,10 @@ class Attempt:
         How it ended.
     body : bytes
         The answer as the server sent it; empty when it is not to be kept.
-    retry_after : float
-        Seconds the service asked to be left alone, 0 when it did not.
+    asked : bool
+        Whether anything was sent. It is not when the service is down, or asked to be left alone for long.
     """
 
     outcome: Outcome
     body: bytes = b""
-    retry_after: float = 0.0
+    asked: bool = True

@@ -213,7 +213,7 @@ class TestServiceTrouble:
             add_cutouts(_table(), survey=survey, store=fixed, fov=FOV, progress=False)
 
     def test_large_requests_are_pointed_elsewhere(self, add, monkeypatch):
-        monkeypatch.setattr("galzoo_repr.cutouts._add._LARGE", 2)
+        monkeypatch.setattr("galzoo_repr.cutouts._fetch_into._LARGE", 2)
         with pytest.warns(LargeQueryWarning, match="coadd bricks"):
             add(_table())
 
