@@ -1,10 +1,11 @@
 """Columns of angles, in whatever form catalogues hold them, become degrees and a reason for each bad row."""
 
 import re
+import warnings
 
 import numpy as np
 from astropy import units as u
-from astropy.coordinates import Angle
+from astropy.coordinates import Angle, IllegalSecondWarning
 from astropy.utils.masked import Masked
 
 __all__ = ["column_degrees"]
@@ -19,6 +20,7 @@ _MISSING_TEXT = {"", "-", "--", "---", "...", "n/a", "na", "nan", "none", "null"
 _DEGREE_NAMES = {"degree", "degrees", "degs", "degr", "decimal degrees", "d:m:s"}
 _HOUR_NAMES = {"hour", "hours", "hr", "hrs", "h:m:s", "hms"}
 
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity)", re.IGNORECASE)
 _SEXAGESIMAL = re.compile(
     r"([+-]?)\s*(\d{1,3})\s*([hd:°\s])\s*(\d{1,2})(?:\s*[m:'′\s]\s*(\d{1,2}(?:\.\d*)?)\s*(?:s|\"|″|'')?|\s*[m'′]?)"
 )
@@ -117,18 +119,17 @@ def _text_degrees(
     for row, value in enumerate(values.tolist()):
         if mask[row]:
             continue
-        if isinstance(value, bytes):
-            value = value.decode("utf-8", "replace")
-        if value is None or (isinstance(value, str) and value.strip().lower() in _MISSING_TEXT):
+        text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+        text = text.strip().replace("−", "-")
+        # Python's None and nan within a column of objects are missing as well.
+        if text.lower() in _MISSING_TEXT:
             reasons[row] = MISSING
             continue
         try:
-            degrees[row] = float(value) * number_unit
-            continue
-        except (TypeError, ValueError):
-            pass
-        try:
-            degrees[row] = _sexagesimal_degrees(str(value), colon_factor)
+            if _NUMBER.fullmatch(text):
+                degrees[row] = float(text) * number_unit
+            else:
+                degrees[row] = _sexagesimal_degrees(text, colon_factor)
         except ValueError as error:
             reasons[row] = str(error)
     return degrees, reasons
@@ -136,14 +137,9 @@ def _text_degrees(
 
 def _sexagesimal_degrees(text: str, colon_factor: float) -> float:
     """Degrees of one sexagesimal text; astropy judges whatever is not of the common form."""
-    text = text.strip().replace("−", "-")
     match = _SEXAGESIMAL.fullmatch(text)
     if match is None:
-        unit = u.hourangle if colon_factor == 15.0 else u.deg
-        try:
-            return Angle(text, unit=unit).deg
-        except (ValueError, u.UnitsError, TypeError) as error:
-            raise ValueError(f"cannot read {text!r} as an angle") from error
+        return _degrees_by_astropy(text, u.hourangle if colon_factor == 15.0 else u.deg)
     sign, whole, separator, minutes, seconds = match.groups()
     minutes, seconds = int(minutes), float(seconds or 0)
     # Rounded catalogues do write 60 seconds; astropy reads them as the next minute, and so do we.
@@ -152,3 +148,15 @@ def _sexagesimal_degrees(text: str, colon_factor: float) -> float:
     factor = {"h": 15.0, "d": 1.0, "°": 1.0}.get(separator, colon_factor)
     degrees = factor * (int(whole) + minutes / 60 + seconds / 3600)
     return -degrees if sign == "-" else degrees
+
+
+def _degrees_by_astropy(text: str, unit: u.UnitBase) -> float:
+    # Without a leading number astropy's parser, slow to fail, has nothing to find.
+    if re.match(r"[+-]?\s*\.?\d", text):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", IllegalSecondWarning)
+                return float(Angle(text, unit=unit).deg)
+        except (ValueError, TypeError):
+            pass
+    raise ValueError(f"cannot read {text!r} as an angle")

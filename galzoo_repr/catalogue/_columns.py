@@ -1,6 +1,7 @@
 """Columns onto a catalogue: the same class and rows, the old data shared, the input untouched."""
 
 from collections.abc import Mapping
+from copy import deepcopy
 
 import numpy as np
 from astropy import units as u
@@ -43,7 +44,10 @@ def as_table(catalogue: Table | SkyCoord) -> Table:
     ['coords']
     """
     if isinstance(catalogue, Table):
-        return catalogue.copy(copy_data=False)
+        table = catalogue.copy(copy_data=False)
+        # astropy copies the dictionary but not what is nested in it.
+        table.meta = deepcopy(catalogue.meta)
+        return table
     if isinstance(catalogue, SkyCoord | BaseCoordinateFrame):
         coords = SkyCoord(catalogue)
         if coords.isscalar:

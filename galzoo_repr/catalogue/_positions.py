@@ -1,15 +1,17 @@
 """Positions on the sky out of any catalogue: where each galaxy is, or why that cannot be known."""
 
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from astropy import units as u
-from astropy.coordinates import BaseCoordinateFrame, ConvertError, SkyCoord
+from astropy.coordinates import BaseCoordinateFrame, ConvertError, SkyCoord, UnitSphericalRepresentation
 from astropy.table import Table
 
 from galzoo_repr.catalogue._angles import MASKED, NOT_FINITE, column_degrees
 from galzoo_repr.catalogue._columns import as_table
+from galzoo_repr.exceptions import GalzooWarning
 
 __all__ = ["SkyPositions", "sky_positions"]
 
@@ -106,7 +108,7 @@ def sky_positions(
 
     Returns
     -------
-    SkyPositions
+    `SkyPositions`
         As many positions as the catalogue has rows, in the same order.
 
     Raises
@@ -115,6 +117,11 @@ def sky_positions(
         If ``catalogue`` or ``coords`` is something else.
     ValueError
         If no position columns are found, several could be meant, or the named ones hold no angles.
+
+    Warns
+    -----
+    GalzooWarning
+        If ``RADESYS`` or ``EQUINOX`` in the meta says that the columns are B1950.
 
     Examples
     --------
@@ -212,12 +219,16 @@ def _from_skycoord(coords: SkyCoord | BaseCoordinateFrame) -> SkyPositions:
         raise ValueError(
             f"the coordinates have shape {coords.shape}; one position per row is needed, as .ravel() gives."
         )
+    mask = np.broadcast_to(getattr(coords.data, "mask", False), coords.shape)
+    distance = getattr(coords.data, "distance", None)
+    if distance is not None and not np.all(np.isfinite(distance) & (distance > 0)):
+        # A galaxy without a distance still has a direction, which the transformation would lose.
+        coords = SkyCoord(coords.realize_frame(coords.data.represent_as(UnitSphericalRepresentation)))
     try:
         with np.errstate(invalid="ignore"):
             icrs = coords.icrs
-    except ConvertError as error:
+    except (ConvertError, ValueError) as error:
         raise ValueError(f"cannot transform {coords.frame.name} coordinates to ICRS: {error}") from error
-    mask = np.broadcast_to(getattr(coords.data, "mask", False), len(icrs))
     ra, dec = (
         np.array(getattr(angle, "unmasked", angle).deg, dtype=np.float64) for angle in (icrs.ra, icrs.dec)
     )
@@ -238,6 +249,7 @@ def _from_pair(table: Table, names: tuple[str, str]) -> SkyPositions:
             raise ValueError(
                 f"{name!r} of coords is not a column; the columns are {', '.join(table.colnames)}."
             )
+    _warn_of_old_frame(table, names)
     (ra, ra_reasons), (dec, dec_reasons) = (
         column_degrees(table[name], name, hours=hours)
         for name, hours in zip(names, (True, False), strict=True)
@@ -249,6 +261,18 @@ def _from_pair(table: Table, names: tuple[str, str]) -> SkyPositions:
     for row in np.flatnonzero(np.abs(ra) > 360).tolist():
         reasons.setdefault(row, f"{names[0]}: right ascension {ra[row]:g} deg is outside -360 to 360")
     return _positions(ra, dec, reasons)
+
+
+def _warn_of_old_frame(table: Table, names: tuple[str, str]) -> None:
+    """Warn where FITS keywords say that right ascension and declination are B1950, half a degree away."""
+    system, equinox = (str(table.meta.get(key, "")).strip().upper() for key in ("RADESYS", "EQUINOX"))
+    if system.startswith("FK4") or equinox in ("1950", "1950.0", "B1950"):
+        warnings.warn(
+            f"columns {names[0]} and {names[1]} are taken as ICRS, but the meta of the catalogue says "
+            f"RADESYS={system!r}, EQUINOX={equinox!r}; give coords=SkyCoord(..., frame='fk4') if that is so.",
+            GalzooWarning,
+            stacklevel=4,
+        )
 
 
 def _positions(ra: np.ndarray, dec: np.ndarray, reasons: dict[int, str]) -> SkyPositions:
