@@ -1,5 +1,6 @@
 """A simulated survey with known morphology."""
 
+from galzoo_repr.simulation._faults import FAULTS, Fault, Faults
 from galzoo_repr.simulation._footprint import BandGap, Footprint
 from galzoo_repr.simulation._observe import add_field_objects, add_noise, apply_defects, blur
 from galzoo_repr.simulation._population import KINDS, NATURAL_MIX, draw_galaxies, light_radii
@@ -7,11 +8,15 @@ from galzoo_repr.simulation._render import render_galaxies
 from galzoo_repr.simulation._replay import Recording, ReplaySurvey, replay
 from galzoo_repr.simulation._service import LoggedRequest, Reply, Request, SurveyService
 from galzoo_repr.simulation._survey import SimulatedSurvey, SkyImage
+from galzoo_repr.simulation._volunteers import volunteer_votes
 
 __all__ = [
+    "FAULTS",
     "KINDS",
     "NATURAL_MIX",
     "BandGap",
+    "Fault",
+    "Faults",
     "Footprint",
     "LoggedRequest",
     "Recording",
@@ -29,4 +34,5 @@ __all__ = [
     "light_radii",
     "render_galaxies",
     "replay",
+    "volunteer_votes",
 ]

@@ -303,6 +303,22 @@ class SurveyService:
     def _answer(self, request: Request) -> Writable:
         if self.faults is not None and (fault := self.faults(request)) is not None:
             return fault
+        return self.true_answer(request)
+
+    def true_answer(self, request: Request) -> Writable:
+        """
+        Answer as the endpoint does, whatever goes wrong on the way.
+
+        Parameters
+        ----------
+        request : Request
+            The request.
+
+        Returns
+        -------
+        Writable
+            Usually a `Reply`; code 404 where there is no endpoint, 500 where it fails.
+        """
         for prefix, endpoint in self.routes.items():
             if request.path.startswith(prefix):
                 try:

@@ -249,12 +249,12 @@ def test_killed_process_is_resumed(survey, service, tmp_path, viewer):
     code = textwrap.dedent(
         """
         import sys
-        import astropy.units as u, numpy as np
-        from astropy.table import Table
-        from galzoo_repr import LegacySurvey, add_cutouts
-        table = Table({"ra": np.arange(200.0), "dec": np.zeros(200)})
+        import astropy.units as u
+        from galzoo_repr import CutoutStore, LegacySurvey
+        from galzoo_repr.cutouts import fetch_into
         survey = LegacySurvey(server=sys.argv[1], layer="ls-dr10")
-        add_cutouts(table, survey=survey, store=sys.argv[2], fov=8 * u.arcsec, progress=False)
+        requests = [survey.request(float(i), 0.0, 31, 0.262 * u.arcsec) for i in range(200)]
+        fetch_into(CutoutStore(sys.argv[2]), survey, requests)
         """
     )
 
