@@ -158,7 +158,7 @@ def separation(ra: NDArray, dec: NDArray, ra0: float, dec0: float) -> NDArray:
     return np.rad2deg(2 * np.arcsin(np.sqrt(np.minimum(chord, 1))))
 
 
-def slow_variation(seed: int, purpose: int, ra: float, dec: float) -> float:
+def slow_variation(seed: int, purpose: int, ra: float | NDArray, dec: float | NDArray) -> float | NDArray:
     """
     Evaluate a smooth random function on the sphere that changes over degrees, of mean 0 and variance 1.
 
@@ -166,13 +166,13 @@ def slow_variation(seed: int, purpose: int, ra: float, dec: float) -> float:
     ----------
     seed, purpose : int
         As in `cell_random`.
-    ra, dec : float
-        Position, degrees.
+    ra, dec : float or ndarray
+        Positions, degrees.
 
     Returns
     -------
-    float
-        Its value.
+    float or ndarray
+        Its values.
     """
     random = np.random.default_rng(np.random.SeedSequence((seed, purpose)))
     direction = random.normal(size=(_WAVES, 3))
@@ -182,4 +182,6 @@ def slow_variation(seed: int, purpose: int, ra: float, dec: float) -> float:
     point = np.array(
         [np.cos(latitude) * np.cos(longitude), np.cos(latitude) * np.sin(longitude), np.sin(latitude)]
     )
-    return float(np.sqrt(2 / _WAVES) * np.cos(direction @ point + phase).sum())
+    waves = np.cos(np.tensordot(direction, point, 1) + phase.reshape(-1, *[1] * np.ndim(ra)))
+    values = np.sqrt(2 / _WAVES) * waves.sum(axis=0)
+    return values if np.ndim(ra) else float(values)
