@@ -15,28 +15,27 @@ from astropy.wcs import WCS
 from numpy.typing import NDArray
 from torch import Tensor
 
+from galzoo_repr.pretraining import Schema
 from galzoo_repr.simulation._field import FieldSources, draw_field
 from galzoo_repr.simulation._footprint import Footprint
+from galzoo_repr.simulation._galaxies_on_sky import GALAXY_DENSITY, GalaxiesOnSky
 from galzoo_repr.simulation._noise import BANDS, sky_noise
 from galzoo_repr.simulation._observe import NATIVE_PIXEL_SCALE, NOISE_AT_NATIVE_SCALE, blur
 from galzoo_repr.simulation._paint import LARGEST_REACH, PlacedGalaxies
 from galzoo_repr.simulation._population import NATURAL_MIX, draw_galaxies
-from galzoo_repr.simulation._radii import light_reach
 from galzoo_repr.simulation._service import Request, SurveyService, Writable
-from galzoo_repr.simulation._sky import Cell, SkyTiling, cell_random, separation, slow_variation
+from galzoo_repr.simulation._sky import SkyTiling, slow_variation
 from galzoo_repr.simulation._truth import light_columns, position_columns, truth_columns
+from galzoo_repr.simulation._volunteers import volunteer_votes
 
 __all__ = ["SimulatedSurvey", "SkyImage", "tangent_wcs"]
 
-_GALAXIES, _SEEING, _DEPTH = 1, 3, 4  # purposes of random numbers; 2 is the faint field
-# per square degree: 8.67 million galaxies over 19,000 square degrees, Walmsley et al. 2023, MNRAS 526, 4768
-_GALAXY_DENSITY = 456.0
+_SEEING, _DEPTH = 3, 4  # purposes of random numbers; 1 and 2 are the galaxies and the faint field
 _MEDIAN_SEEING = 1.25  # arcsec, FWHM in r
 _NOISE = dict(zip("grz", NOISE_AT_NATIVE_SCALE, strict=True))
 _NOISE["i"] = (_NOISE["r"] + _NOISE["z"]) / 2
-_FAINTEST = 0.002  # nanomaggies per square arcsec in r, where the light of a galaxy is cut off
 _MAX_FIELD = 1.0
-_MAX_RADIUS = 20.0
+_MAX_RADIUS = 10.0
 _BLOCK = 1024
 _PADDING = 4.0
 
@@ -126,24 +125,27 @@ class SimulatedSurvey:
         self.seed = int(seed)
         self.footprint = Footprint() if footprint is None else footprint
         self._mix = dict(NATURAL_MIX if mix is None else mix)
-        draw_galaxies(
-            1, torch.Generator(), mix=self._mix
-        )  # refuses a bad mix now rather than in a service's thread
-        self._galaxy_tiling, self._field_tiling = SkyTiling(0.25), SkyTiling(0.05)
-        self._galaxies_of = lru_cache(1024)(self._draw_galaxies)
+        # refuse a bad mix now rather than in a thread of the service
+        draw_galaxies(1, torch.Generator(), mix=self._mix)
+        self._galaxies = GalaxiesOnSky(self.seed, self._mix)
+        self._field_tiling = SkyTiling(0.05)
         self._field_of = lru_cache(4096)(lambda cell: draw_field(self.seed, cell))
-        self._one_at_a_time = (
-            threading.Lock()
-        )  # torch on many threads at once is slower than one after the other
+        # torch on many threads at once is slower than one after the other
+        self._one_at_a_time = threading.Lock()
 
     def __repr__(self) -> str:
         return f"SimulatedSurvey(seed={self.seed})"
 
     def catalogue(
-        self, n: int | None = None, *, center: SkyCoord | None = None, radius: u.Quantity | None = None
+        self,
+        n: int | None = None,
+        *,
+        center: SkyCoord | None = None,
+        radius: u.Quantity | None = None,
+        schema: str | Schema | None = "gz_decals_dr5",
     ) -> Table:
         """
-        List the galaxies of a region, with their true morphology.
+        List the galaxies of a region, with their true morphology and the votes of simulated volunteers.
 
         Parameters
         ----------
@@ -153,13 +155,15 @@ class SimulatedSurvey:
             Middle of the region, by default right ascension 150 and declination 2 degrees.
         radius : `~astropy.units.Quantity`, optional
             All galaxies within this angle of `center`; give either this or `n`.
+        schema : str or Schema, optional
+            Questions that `volunteer_votes` answers about them; None for no votes.
 
         Returns
         -------
         `~astropy.table.Table`
             One row per galaxy in order of distance from `center`: ``name``, ``ra``, ``dec``, Petrosian radii
             ``petro_th50`` and ``petro_th90``, magnitudes ``mag_g``, ``mag_r``, ``mag_z``, and what is true of
-            it in columns that begin with ``true_``.
+            it in columns that begin with ``true_``; then a column of votes for each answer of `schema`.
 
         Raises
         ------
@@ -173,12 +177,14 @@ class SimulatedSurvey:
         if (n is None) == (radius is None):
             raise ValueError("give either n, a number of galaxies, or radius, an angle around center")
         if radius is not None:
-            ra, dec, galaxies = self._observed_galaxies(ra0, dec0, _checked_radius(radius))
-            return self._table(ra, dec, galaxies)
+            ra, dec, galaxies = self._galaxies.near(
+                ra0, dec0, _checked_radius(radius), observed=self._observed
+            )
+            return self._table(ra, dec, galaxies, schema)
         if n < 0:
             raise ValueError(f"n is a number of galaxies, 0 or more, not {n}")
-        reach = math.sqrt((n + 4) / _GALAXY_DENSITY / math.pi) * 1.1
-        ra, dec, galaxies = self._observed_galaxies(ra0, dec0, min(reach, _MAX_RADIUS))
+        reach = math.sqrt((n + 4) / GALAXY_DENSITY / math.pi) * 1.1
+        ra, dec, galaxies = self._galaxies.near(ra0, dec0, min(reach, _MAX_RADIUS), observed=self._observed)
         while len(ra) < n:
             if reach >= _MAX_RADIUS:
                 raise ValueError(
@@ -186,8 +192,9 @@ class SimulatedSurvey:
                     f"degrees of RA {ra0:.3f}, Dec {dec0:.3f}; choose another center or a smaller n"
                 )
             reach = min(1.4 * reach, _MAX_RADIUS)
-            ra, dec, galaxies = self._observed_galaxies(ra0, dec0, reach)
-        return self._table(ra[:n], dec[:n], {name: values[:n] for name, values in galaxies.items()})
+            ra, dec, galaxies = self._galaxies.near(ra0, dec0, reach, observed=self._observed)
+        first = {name: values[:n] for name, values in galaxies.items()}
+        return self._table(ra[:n], dec[:n], first, schema)
 
     def cutout(
         self,
@@ -310,44 +317,21 @@ class SimulatedSurvey:
 
         return SurveyService(viewer_routes(self), port=port, host=host, base="/viewer", faults=faults)
 
-    def _draw_galaxies(self, cell: Cell) -> tuple[NDArray, NDArray, dict[str, Tensor]]:
-        random = cell_random(self.seed, _GALAXIES, cell)
-        n = int(random.poisson(_GALAXY_DENSITY * cell.area))
-        ra, dec = cell.random_positions(n, random)
-        generator = torch.Generator().manual_seed(int(random.integers(1 << 62)))
-        galaxies = draw_galaxies(max(n, 1), generator, mix=self._mix)
-        galaxies["reach"] = light_reach(galaxies, faintest=_FAINTEST).clamp(max=LARGEST_REACH)
-        return ra, dec, galaxies
+    def _observed(self, ra: NDArray, dec: NDArray) -> NDArray:
+        return self.footprint.covers(ra, dec, "r")[0]
 
-    def _galaxies_near(
-        self, ra0: float, dec0: float, radius: float
-    ) -> tuple[NDArray, NDArray, dict[str, Tensor]]:
-        """Positions and parameters of the galaxies within `radius` degrees, in order of distance."""
-        cells = [self._galaxies_of(cell) for cell in self._galaxy_tiling.cells_near(ra0, dec0, radius)]
-        ra, dec = (np.concatenate([cell[i] for cell in cells]) for i in (0, 1))
-        galaxies = {
-            name: torch.cat([values[name][: len(cell_ra)] for cell_ra, _, values in cells])
-            for name in cells[0][2]
-        }
-        distance = separation(ra, dec, ra0, dec0)
-        order = np.argsort(distance, kind="stable")
-        order = order[distance[order] <= radius]
-        return ra[order], dec[order], {name: values[order] for name, values in galaxies.items()}
-
-    def _observed_galaxies(
-        self, ra0: float, dec0: float, radius: float
-    ) -> tuple[NDArray, NDArray, dict[str, Tensor]]:
-        ra, dec, galaxies = self._galaxies_near(ra0, dec0, radius)
-        [kept] = self.footprint.covers(ra, dec, "r")
-        return ra[kept], dec[kept], {name: values[kept] for name, values in galaxies.items()}
-
-    def _table(self, ra: NDArray, dec: NDArray, galaxies: dict[str, Tensor]) -> Table:
+    def _table(
+        self, ra: NDArray, dec: NDArray, galaxies: dict[str, Tensor], schema: str | Schema | None
+    ) -> Table:
         table = Table(position_columns(ra, dec))
         table.add_columns(light_columns(galaxies))
         table.add_columns(truth_columns(galaxies))
         table.meta["SURVEY"] = "simulated"
         table.meta["SEED"] = self.seed
-        return table
+        if schema is None:
+            return table
+        sky = _Conditions(self.seed, ra, dec)
+        return volunteer_votes(table, schema, seed=self.seed, seeing=sky.seeing, depth=sky.depth)
 
     def _block(
         self,
@@ -394,7 +378,7 @@ class SimulatedSurvey:
         x, y = wcs.wcs_world2pix(field.ra, field.dec, 0)
         field.add_to(canvas, x - corner[0], y - corner[1], pixel_scale=pixel_scale)
         reach = radius + LARGEST_REACH / 3600
-        ra, dec, galaxies = self._galaxies_near(ra0, dec0, reach)
+        ra, dec, galaxies = self._galaxies.near(ra0, dec0, reach)
         placed = PlacedGalaxies(galaxies, *wcs.wcs_world2pix(ra, dec, 0))
         placed.add_to(canvas, corner, pixel_scale)
         light = torch.from_numpy(canvas)[None] * (NATIVE_PIXEL_SCALE / pixel_scale) ** 2
@@ -403,11 +387,11 @@ class SimulatedSurvey:
 
 
 class _Conditions:
-    """Seeing (FWHM in r, arcsec) and depth (noise over its median) at a place on the sky."""
+    """Seeing (FWHM in r, arcsec) and depth (noise over its median) at places on the sky."""
 
-    def __init__(self, seed: int, ra: float, dec: float) -> None:
-        self.seeing = max(0.8, _MEDIAN_SEEING * math.exp(0.12 * slow_variation(seed, _SEEING, ra, dec)))
-        self.depth = math.exp(0.2 * slow_variation(seed, _DEPTH, ra, dec))
+    def __init__(self, seed: int, ra: float | NDArray, dec: float | NDArray) -> None:
+        self.seeing = np.maximum(0.8, _MEDIAN_SEEING * np.exp(0.12 * slow_variation(seed, _SEEING, ra, dec)))
+        self.depth = np.exp(0.2 * slow_variation(seed, _DEPTH, ra, dec))
 
 
 def _plane(light: NDArray, band: str) -> NDArray:
