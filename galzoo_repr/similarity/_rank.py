@@ -1,15 +1,20 @@
 """From a query and its conditions to every row's similarity and the order of the rows."""
 
-from dataclasses import dataclass, field
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from astropy import units as u
 
 from galzoo_repr.similarity._query import Catalogue, ExampleVectors, Fetch, read_examples
-from galzoo_repr.similarity._reduction import Reduction
 from galzoo_repr.similarity._score import COMBINE, METRICS, check_choice, similarities
 from galzoo_repr.similarity._sky import angle, inside, thin
-from galzoo_repr.similarity._vectors import Embeddings
+from galzoo_repr.similarity._space import Space
+
+if TYPE_CHECKING:
+    from galzoo_repr.similarity._index import SimilarityIndex
 
 __all__ = ["Criteria", "Ranking", "rank"]
 
@@ -59,18 +64,20 @@ class Ranking:
         Of every row; NaN without an embedding.
     order : numpy.ndarray of int64
         The ranked rows, best first, without the examples.
-    explained_variance : float or None
-        Share of the variance that the principal components keep; None when there was no reduction.
+    space : Space
+        Where the galaxies were compared.
     """
 
     examples: ExampleVectors
     negatives: ExampleVectors | None
     similarity: np.ndarray
     order: np.ndarray
-    explained_variance: float | None = None
+    space: Space
 
 
-def rank(catalogue: Catalogue, query: object, criteria: Criteria) -> Ranking:
+def rank(
+    catalogue: Catalogue, query: object, criteria: Criteria, index: SimilarityIndex | None = None
+) -> Ranking:
     """
     Score and order every row of a catalogue.
 
@@ -82,6 +89,8 @@ def rank(catalogue: Catalogue, query: object, criteria: Criteria) -> Ranking:
         See `galzoo_repr.find_similar`.
     criteria : Criteria
         Conditions.
+    index : galzoo_repr.SimilarityIndex, optional
+        Index of the catalogue, to compare in its space.
 
     Returns
     -------
@@ -92,21 +101,23 @@ def rank(catalogue: Catalogue, query: object, criteria: Criteria) -> Ranking:
     if criteria.negatives is not None:
         negatives = read_examples(catalogue, criteria.negatives, criteria.max_separation, criteria.fetch)
     weights = _weights(criteria.weights, catalogue, examples)
-    embeddings, reduction = catalogue.embeddings, None
     positive, negative = examples.vectors, negatives.vectors if negatives else None
-    if criteria.components is not None:
-        reduction = Reduction.fit(embeddings, criteria.components, whiten=criteria.whiten)
-        positive = reduction.transform(positive)
-        negative = reduction.transform(negative) if negatives else None
-        embeddings = Embeddings(
-            reduction.transform(embeddings.vectors), embeddings.usable, embeddings.encoder
-        )
-    similarity = similarities(
-        embeddings, positive, negative, weights=weights, combine=criteria.combine, metric=criteria.metric
-    )
+    how = {"weights": weights, "combine": criteria.combine}
+    if index is None:
+        space = Space.fit(catalogue.embeddings, criteria.metric, criteria.components, whiten=criteria.whiten)
+        embeddings = catalogue.embeddings
+        if space.reduction is not None:
+            positive, negative = (
+                v if v is None else space.reduction.transform(v) for v in (positive, negative)
+            )
+            embeddings = replace(embeddings, vectors=space.reduction.transform(embeddings.vectors))
+        similarity = similarities(embeddings, positive, negative, metric=criteria.metric, **how)
+    else:
+        space = index.space
+        index.check_table(catalogue.embeddings)
+        similarity = index.similarities(positive, negative, **how)
     order = _order(catalogue, examples, negatives, similarity, criteria)
-    explained = float(reduction.explained_variance_ratio.sum()) if reduction else None
-    return Ranking(examples, negatives, similarity, order, explained)
+    return Ranking(examples, negatives, similarity, order, space)
 
 
 def _weights(weights: object, catalogue: Catalogue, examples: ExampleVectors) -> np.ndarray | None:

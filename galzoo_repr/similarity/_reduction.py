@@ -6,7 +6,7 @@ import numpy as np
 
 from galzoo_repr.similarity._vectors import Embeddings
 
-__all__ = ["Reduction"]
+__all__ = ["Reduction", "mean_of"]
 
 _ROWS = 16384  # rows at a time
 
@@ -93,12 +93,29 @@ class Reduction:
         return out
 
 
+def mean_of(embeddings: Embeddings) -> np.ndarray:
+    """
+    Mean of the usable rows.
+
+    Parameters
+    ----------
+    embeddings : Embeddings
+        Galaxies, at least one of them usable.
+
+    Returns
+    -------
+    numpy.ndarray of float64, shape (d,)
+    """
+    starts = range(0, len(embeddings), _ROWS)
+    total = sum(_block(embeddings, start).sum(axis=0, dtype=np.float64) for start in starts)
+    return total / embeddings.usable.sum()
+
+
 def _moments(embeddings: Embeddings, n: int) -> tuple[np.ndarray, np.ndarray]:
     """Mean and covariance of the usable rows, in two passes: one pass loses digits when the mean is large."""
-    blocks = range(0, len(embeddings), _ROWS)
-    mean = sum(_block(embeddings, start).sum(axis=0, dtype=np.float64) for start in blocks) / n
+    mean = mean_of(embeddings)
     covariance = np.zeros((embeddings.dim, embeddings.dim))
-    for start in blocks:
+    for start in range(0, len(embeddings), _ROWS):
         centred = (_block(embeddings, start) - mean).astype(np.float32)
         covariance += centred.T @ centred
     return mean, covariance / max(n - 1, 1)

@@ -94,9 +94,14 @@ def _combined(
 
 
 def _cosine(block: np.ndarray, examples: np.ndarray) -> np.ndarray:
-    examples = np.asarray(examples, dtype=np.float64)
-    unit = examples / np.linalg.norm(examples, axis=1, keepdims=True)
-    return np.clip(block @ unit.T / np.linalg.norm(block, axis=1, keepdims=True), -1, 1)
+    unit = _unit(np.asarray(examples, dtype=np.float64))
+    return np.clip(_unit(block) @ unit.T, -1, 1)
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    # Only a galaxy at the very centre of principal components has no length: alike to none.
+    return vectors / np.where(length == 0, 1, length)
 
 
 def _minus_distance(block: np.ndarray, examples: np.ndarray) -> np.ndarray:

@@ -209,7 +209,7 @@ def facts_of(ranking: Ranking, criteria: Criteria) -> dict[str, object]:
         facts["n"] = int(criteria.n)
     if criteria.components is not None:
         facts |= {"components": int(criteria.components), "whiten": criteria.whiten}
-        facts["explained_variance"] = ranking.explained_variance
+        facts["explained_variance"] = ranking.space.explained_variance
     if criteria.min_separation is not None:
         facts["min_separation"] = str(criteria.min_separation)
     if criteria.within is not None:

@@ -1,0 +1,176 @@
+"""Approximate neighbours by a graph (pynndescent), guarded against searches that end in the wrong place."""
+
+import re
+from importlib.metadata import version
+
+import numpy as np
+import scipy.sparse
+
+from galzoo_repr._config import log
+from galzoo_repr.similarity._segments import Segments
+
+__all__ = ["NeighbourGraph"]
+
+_NEIGHBOURS = 30
+_EPSILON = 0.2  # how much farther than the worst of the best the search looks
+_GUARD = 0.02  # share of the galaxies that every query is also compared with
+_FEWEST = 1000  # but at least so many: a smaller sample may hold none that is near
+_LEFT_OUT = {"_raw_data", "_neighbor_graph", "_rp_forest", "_query_workspace", "random_state"}
+
+
+class NeighbourGraph:
+    """
+    A pynndescent index over the first galaxies of an index.
+
+    It is kept as arrays, never as a pickle. Built twice with the same seed and number of threads it is the
+    same; with another number of threads its neighbours, and so the few that it misses, differ.
+
+    Parameters
+    ----------
+    search : pynndescent.NNDescent
+        Ready to be queried.
+    seed : int
+        Seed it was built with.
+    """
+
+    def __init__(self, search: object, seed: int) -> None:
+        self._search, self.seed = search, seed
+        self._rng_state = search.search_rng_state.copy()
+
+    def __len__(self) -> int:
+        return len(self._search._raw_data)
+
+    @classmethod
+    def build(cls, vectors: Segments, seed: int) -> "NeighbourGraph":
+        """
+        Build the graph: seconds for 10^5 galaxies, minutes for 10^6, after a minute of compilation.
+
+        Parameters
+        ----------
+        vectors : Segments
+            All are taken; in single precision they are held in memory while the graph is in use.
+        seed : int
+            Seed of the random choices.
+
+        Returns
+        -------
+        NeighbourGraph
+        """
+        from pynndescent import NNDescent
+
+        log.info("Building the neighbour graph of %d galaxies.", len(vectors))
+        data = np.ascontiguousarray(vectors.whole("vectors"), dtype=np.float32)
+        # Vectors of unit length are ordered alike by their cosine and by their distance.
+        search = NNDescent(data, metric="euclidean", n_neighbors=_NEIGHBOURS, random_state=seed)
+        search.prepare()
+        return cls(search, seed)
+
+    def candidates(self, queries: np.ndarray, n: int) -> np.ndarray:
+        """
+        Places of probable neighbours.
+
+        Parameters
+        ----------
+        queries : numpy.ndarray of float32, shape (m, k)
+            In the space of the index.
+        n : int
+            How many neighbours are wanted.
+
+        Returns
+        -------
+        numpy.ndarray of int64, shape (m, c)
+            More than `n` of them, not in order; -1 for none.
+        """
+        # Asked for thrice as many, the search misses far fewer of the first n.
+        wanted = min(max(3 * n, _NEIGHBOURS), len(self))
+        # Its random state moves on with every query; the same query shall get the same answer.
+        self._search.search_rng_state[:] = self._rng_state
+        found, _ = self._search.query(queries, k=wanted, epsilon=_EPSILON)
+        return found.astype(np.int64)
+
+    def guard(self) -> np.ndarray:
+        """
+        Places of the galaxies that every query is also compared with.
+
+        A search of the graph fails as a whole or not at all: it ends among galaxies none of which is a
+        neighbour. Then one of a small random sample is nearly always nearer than the nearest found.
+
+        Returns
+        -------
+        numpy.ndarray of int64
+        """
+        size = min(len(self), max(_FEWEST, int(_GUARD * len(self))))
+        return np.sort(np.random.default_rng(self.seed).choice(len(self), size, replace=False))
+
+    def arrays(self) -> tuple[dict[str, np.ndarray], dict[str, object]]:
+        """
+        Everything needed to make the graph again without building it.
+
+        Returns
+        -------
+        arrays : dict of numpy.ndarray
+            Without the vectors themselves.
+        settings : dict
+            Of numbers, text and None.
+        """
+        arrays, settings = {}, {"pynndescent": version("pynndescent"), "seed": self.seed}
+        for name, value in self._search.__getstate__().items():
+            if name in _LEFT_OUT:
+                continue
+            if isinstance(value, np.ndarray | np.generic):
+                arrays[name] = np.asarray(value)
+            elif scipy.sparse.issparse(value):
+                arrays |= {f"{name}.{part}": getattr(value, part) for part in ("indptr", "indices", "data")}
+            elif name == "_search_forest":
+                for number, tree in enumerate(value):
+                    arrays |= {f"tree.{number}.{part}": np.asarray(leaf) for part, leaf in enumerate(tree)}
+            elif isinstance(value, bool | int | float | str | None):
+                settings[name] = value
+        return arrays, settings
+
+    @classmethod
+    def from_arrays(
+        cls, arrays: dict[str, np.ndarray], settings: dict[str, object], vectors: Segments
+    ) -> "NeighbourGraph | None":
+        """
+        Make the graph again.
+
+        Parameters
+        ----------
+        arrays, settings
+            From `arrays`.
+        vectors : Segments
+            The galaxies it was built from, and perhaps others after them.
+
+        Returns
+        -------
+        NeighbourGraph or None
+            None when it was saved under another version of pynndescent, whose inner arrays may differ.
+        """
+        if settings["pynndescent"] != version("pynndescent"):
+            log.info("The neighbour graph is of pynndescent %s: it is built again.", settings["pynndescent"])
+            return None
+        from pynndescent import NNDescent
+
+        state = {name: value for name, value in settings.items() if name not in ("pynndescent", "seed")}
+        sparse = {name.split(".")[0] for name in arrays if name.endswith(".indptr")}
+        size = len(arrays["_vertex_order"])
+        for name in sparse:
+            parts = [arrays[f"{name}.{part}"] for part in ("data", "indices", "indptr")]
+            state[name] = scipy.sparse.csr_array(tuple(parts), shape=(size, size))
+        trees = sorted({int(name.split(".")[1]) for name in arrays if re.match(r"tree\.\d+\.", name)})
+        state["_search_forest"] = tuple(_tree(arrays, number) for number in trees)
+        state |= {name: value for name, value in arrays.items() if "." not in name}
+        state["_min_distance"] = np.float32(arrays["_min_distance"])
+        data = vectors.take("vectors", np.asarray(arrays["_vertex_order"], dtype=np.int64))
+        state |= {"_raw_data": np.ascontiguousarray(data, dtype=np.float32), "_input_dtype": np.float32}
+        state |= {"_dist_args": (), "random_state": settings["seed"], "_distance_correction": None}
+        search = NNDescent.__new__(NNDescent)
+        search.__setstate__(state)
+        return cls(search, settings["seed"])
+
+
+def _tree(arrays: dict[str, np.ndarray], number: int) -> tuple:
+    """One search tree as pynndescent keeps it: arrays, and last the size of a leaf as a number."""
+    parts = [arrays[f"tree.{number}.{part}"] for part in range(5)]
+    return (*parts[:4], int(parts[4]))

@@ -1,0 +1,517 @@
+"""An index of embeddings that can be saved, opened without being read, added to, and searched many times."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from pathlib import Path
+
+import numpy as np
+from astropy import units as u
+from astropy.table import Column, Table
+
+from galzoo_repr._config import log
+from galzoo_repr.similarity import _files as files
+from galzoo_repr.similarity._choice import METHODS
+from galzoo_repr.similarity._galaxies import Galaxies, read_galaxies
+from galzoo_repr.similarity._graph import NeighbourGraph
+from galzoo_repr.similarity._score import METRICS, check_choice, similarities
+from galzoo_repr.similarity._searcher import Searcher
+from galzoo_repr.similarity._segments import Segment, Segments
+from galzoo_repr.similarity._space import Space
+from galzoo_repr.similarity._vectors import Embeddings, embedding_matrix, read_embeddings
+
+__all__ = ["SimilarityIndex"]
+
+DTYPES = ("float32", "float16")
+_BATCH = 16384  # queries answered at a time
+_SAMPLE = 1000  # rows compared to recognise a table
+
+
+class SimilarityIndex:
+    """
+    Nearest galaxies of many, again and again.
+
+    Make one with `build` or `open`. It holds, together, the vectors that are compared, an id for each, the
+    row of the catalogue it came from and its sky position. Galaxies without an embedding are left out and
+    counted.
+
+    The exact search compares a query with every galaxy; its answers are those of double precision. For very
+    many queries a neighbour graph (pynndescent) is quicker, once it is built, and finds nearly all the same
+    neighbours. Unless a method is forced, the cheaper one is chosen from the numbers of galaxies and queries
+    and the device.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from galzoo_repr import SimilarityIndex
+    >>> index = SimilarityIndex.build(np.eye(4), ids=["a", "b", "c", "d"])
+    >>> index.search([0.0, 0.8, 0.6, 0.0], n=2)["id"].tolist()
+    ['b', 'c']
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        galaxies: Segments,
+        facts: dict[str, object],
+        *,
+        device: str | None = None,
+        folder: Path | None = None,
+        contents: dict[str, object] | None = None,
+    ) -> None:
+        self.space, self._facts, self._folder = space, facts, folder
+        self._contents = contents
+        self._galaxies = galaxies
+        self._searcher = Searcher(
+            galaxies,
+            space.metric,
+            method=facts["method"],
+            seed=facts["seed"],
+            device=device,
+            load=self._load_graph,
+            keep=self._keep_graph,
+        )
+
+    @classmethod
+    def build(
+        cls,
+        galaxies: Table | np.ndarray,
+        *,
+        ids: object = None,
+        embedding: str = "embedding",
+        coords: object = None,
+        metric: str = "cosine",
+        components: int | None = None,
+        whiten: bool = False,
+        dtype: str = "float32",
+        method: str = "auto",
+        seed: int = 0,
+        device: str | None = None,
+    ) -> SimilarityIndex:
+        """
+        Build an index.
+
+        Parameters
+        ----------
+        galaxies : astropy.table.Table or array-like of float, shape (n, d)
+            Catalogue with embeddings, or the embeddings alone.
+        ids : str or array-like, shape (n,), optional
+            Column of the table, or values, that name each galaxy: whole numbers or text, each once. By
+            default the row number.
+        embedding : str
+            Column of the embeddings.
+        coords : str or tuple of str or astropy.coordinates.SkyCoord, optional
+            Where the sky positions of the table are, if not under their usual names.
+        metric : {"cosine", "euclidean"}
+            How embeddings are compared.
+        components : int, optional
+            Compare only so many principal components of these embeddings (Walmsley et al. 2022 used 10).
+        whiten : bool
+            Scale every component to unit variance.
+        dtype : {"float32", "float16"}
+            How vectors are stored. Half precision takes half the memory and disk, and changes a cosine
+            similarity by about 1e-4.
+        method : {"auto", "exact", "pynndescent"}
+            How to search; pynndescent builds its graph at once.
+        seed : int
+            Of the graph.
+        device : str, optional
+            Where the exact search runs; by default a GPU if there is one.
+
+        Returns
+        -------
+        SimilarityIndex
+
+        Raises
+        ------
+        TypeError, ValueError
+            If there are no usable embeddings, ids repeat, or an option has no such value.
+        """
+        check_choice(metric, METRICS, "metric")
+        check_choice(dtype, DTYPES, "dtype")
+        check_choice(method, METHODS, "method")
+        if whiten and components is None:
+            raise ValueError("whiten=True needs components=, the number of principal components to keep")
+        read = read_galaxies(galaxies, ids, embedding, coords)
+        if not read.embeddings.usable.any():
+            raise ValueError(
+                f"none of the {len(read)} galaxies has an embedding, so there is nothing to search; see "
+                "the column cutout_status for the reasons"
+            )
+        space = Space.fit(read.embeddings, metric, components, whiten=whiten)
+        facts = {
+            "given_dim": read.embeddings.dim,
+            "source_rows": len(read),
+            "encoder": read.embeddings.encoder,
+            "embedding": embedding,
+            "ids": ids if isinstance(ids, str) else "" if ids is not None else None,
+            "dtype": dtype,
+            "method": method,
+            "seed": int(seed),
+        }
+        index = cls(space, Segments([_segment(read, space, dtype, 0)]), facts, device=device)
+        if method == "pynndescent":
+            index._searcher.ready_graph()
+        return index
+
+    def __len__(self) -> int:
+        return len(self._galaxies)
+
+    def __repr__(self) -> str:
+        reduced = "" if self.space.reduction is None else f" of {self._facts['given_dim']}"
+        graph = ", with a neighbour graph" if self.has_graph else ""
+        return (
+            f"<SimilarityIndex of {len(self)} galaxies ({self.excluded} without embedding left out), "
+            f"{self._galaxies.dim}{reduced} dimensions, {self.space.metric}, {self._facts['dtype']}{graph}>"
+        )
+
+    @property
+    def ids(self) -> np.ndarray:
+        """Name or number of each galaxy, shape (n,)."""
+        return self._galaxies.whole("ids")
+
+    @property
+    def excluded(self) -> int:
+        """Number of galaxies left out because they have no embedding."""
+        return self._facts["source_rows"] - len(self)
+
+    @property
+    def metric(self) -> str:
+        """How embeddings are compared."""
+        return self.space.metric
+
+    @property
+    def explained_variance_ratio(self) -> np.ndarray | None:
+        """Share of the variance along each principal component; None where there is no reduction."""
+        return None if self.space.reduction is None else self.space.reduction.explained_variance_ratio
+
+    @property
+    def has_graph(self) -> bool:
+        """Whether the neighbour graph has been built."""
+        saved = self._folder is not None and self._contents["graph"] is not None
+        return saved or self._searcher.graph is not None
+
+    @property
+    def device(self) -> str:
+        """Where the exact search runs."""
+        return self._searcher.device
+
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
+        """
+        Write the index to a folder, the graph with it if it has been built.
+
+        Parameters
+        ----------
+        folder : str or pathlib.Path
+            Appears only once it is complete.
+        overwrite : bool
+            Replace an index that is there.
+
+        Raises
+        ------
+        FileExistsError
+            If there is something already.
+        """
+        folder = Path(folder)
+        fresh = files.new_folder(folder, overwrite=overwrite)
+        try:
+            pieces = self._galaxies.pieces
+            entries = [files.write_segment(fresh, f"{i:04d}", piece) for i, piece in enumerate(pieces)]
+            space = files.write_space(fresh, self.space)
+            graph = self._searcher.graph
+            saved = None if graph is None else _write_graph(fresh, graph)
+            files.write_contents(
+                fresh, {"space": space, "facts": self._facts, "segments": entries, "graph": saved}
+            )
+            files.put_in_place(fresh, folder)
+        except BaseException:
+            shutil.rmtree(fresh, ignore_errors=True)
+            raise
+
+    @classmethod
+    def open(cls, folder: str | Path, *, device: str | None = None) -> SimilarityIndex:
+        """
+        Open a saved index; vectors are read from disk only as they are needed.
+
+        Parameters
+        ----------
+        folder : str or pathlib.Path
+            Written by `save`.
+        device : str, optional
+            Where the exact search runs; by default a GPU if there is one.
+
+        Returns
+        -------
+        SimilarityIndex
+            Galaxies added to it are added to the folder too.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no index.
+        ValueError
+            If it is damaged, or was written by a later version.
+        """
+        folder = Path(folder)
+        contents = files.read_contents(folder)
+        space = files.read_space(folder, contents["space"])
+        pieces = [files.read_segment(folder, entry) for entry in contents["segments"]]
+        galaxies, facts = Segments(pieces), contents["facts"]
+        return cls(space, galaxies, facts, device=device, folder=folder, contents=contents)
+
+    def add(self, galaxies: Table | np.ndarray, *, ids: object = None, coords: object = None) -> None:
+        """
+        Add galaxies.
+
+        Those of an opened index are written to its folder at once. The principal components and the graph
+        stay as they are: the new galaxies are searched exactly until they are a quarter of all; then the
+        graph is built again.
+
+        Parameters
+        ----------
+        galaxies : astropy.table.Table or array-like of float, shape (n, d)
+            Embedded by the same encoder.
+        ids : str or array-like, shape (n,), optional
+            As for `build`; by default the same column, or further row numbers.
+        coords : str or tuple of str or astropy.coordinates.SkyCoord, optional
+            As for `build`.
+
+        Raises
+        ------
+        ValueError
+            If embeddings are of another encoder or dimension, or an id is in the index already.
+        """
+        named = self._facts["ids"]
+        if ids is None and named == "":
+            raise ValueError(
+                "the index was built with ids of its own; give ids= for the galaxies that are added"
+            )
+        read = read_galaxies(galaxies, named if ids is None else ids, self._facts["embedding"], coords)
+        self._check(read.embeddings)
+        offset = self._facts["source_rows"]
+        if named is None and ids is None:
+            read = read.renumbered(offset)
+        known = self.ids
+        if known.dtype.kind != read.ids.dtype.kind:
+            raise ValueError(
+                f"ids of the index are {known.dtype}, those of the new galaxies {read.ids.dtype}"
+            )
+        repeated = np.intersect1d(known, read.ids)
+        if len(repeated):
+            raise ValueError(f"{len(repeated)} ids are in the index already, such as {str(repeated[0])!r}")
+        piece = _segment(read, self.space, self._facts["dtype"], offset)
+        facts = {**self._facts, "source_rows": offset + len(read)}
+        if self._folder is not None:
+            entry = files.write_segment(self._folder, uuid.uuid4().hex[:8], piece)
+            self._publish(segments=[*self._contents["segments"], entry], facts=facts)
+        self._facts = facts
+        self._galaxies = Segments([*self._galaxies.pieces, piece])
+        self._searcher = self._searcher.widened(self._galaxies)
+
+    def _publish(self, **changed: object) -> None:
+        """Write to the folder what belongs to the index now."""
+        self._contents = {**self._contents, **changed}
+        files.write_contents(self._folder, self._contents)
+
+    def search(self, query: Table | np.ndarray, n: int = 10, *, method: str | None = None) -> Table:
+        """
+        Find the galaxies nearest to each query.
+
+        Parameters
+        ----------
+        query : array-like of float, shape (d,) or (m, d), or astropy.table.Table
+            Embeddings, or a table with embeddings by the same encoder.
+        n : int
+            Neighbours of each; all galaxies when there are fewer.
+        method : {"auto", "exact", "pynndescent"}, optional
+            By default as said when the index was built.
+
+        Returns
+        -------
+        astropy.table.Table
+            For each query in turn, best first: ``query`` (its number), ``similarity_rank`` from 1, ``id``,
+            ``row`` of the catalogue, ``similarity``, and ``ra`` and ``dec``, NaN where unknown.
+
+        Raises
+        ------
+        ValueError
+            If a query is not finite, is zero, or has other dimensions.
+        """
+        if isinstance(query, Table):
+            embeddings = read_embeddings(query, self._facts["embedding"])
+        else:
+            embeddings = embedding_matrix(np.atleast_2d(query), "query")
+        self._check(embeddings)
+        if not embeddings.usable.all():
+            raise ValueError(
+                f"{(~embeddings.usable).sum()} of {len(embeddings)} queries have no embedding (not finite, "
+                f"or zero), such as query {np.flatnonzero(~embeddings.usable)[0]}; leave them out"
+            )
+        n = min(_count(n), len(self))
+        method = self._searcher.choose(len(embeddings), n, method, has_graph=self.has_graph)
+        return self._answers(*self._searcher.nearest(self.space.project(embeddings.vectors), n, method))
+
+    def neighbours(self, n: int = 10, *, method: str | None = None, progress: bool = True) -> Table:
+        """
+        Find the nearest other galaxies of every galaxy.
+
+        Parameters
+        ----------
+        n : int
+            Neighbours of each; all others when there are fewer.
+        method : {"auto", "exact", "pynndescent"}, optional
+            By default as said when the index was built.
+        progress : bool
+            Show a progress bar.
+
+        Returns
+        -------
+        astropy.table.Table
+            As for `search`, where ``query`` is the place of the galaxy in `ids`.
+        """
+        from tqdm import tqdm
+
+        n = min(_count(n), len(self) - 1)
+        places = np.empty((len(self), n), dtype=np.int64)
+        similarity = np.empty((len(self), n))
+        method = self._searcher.choose(len(self), n, method, has_graph=self.has_graph)
+        starts = range(0, len(self), _BATCH)
+        for start in tqdm(starts, desc="neighbours", disable=not progress or len(starts) == 1):
+            own = np.arange(start, min(start + _BATCH, len(self)))
+            vectors = self._galaxies.take("vectors", own).astype(np.float32)
+            found, alike = self._searcher.nearest(vectors, n + 1, method)
+            # A galaxy comes first among its own neighbours, unless another one has the very same embedding.
+            order = np.argsort(found == own[:, None], axis=1, kind="stable")[:, :n]
+            places[own] = np.take_along_axis(found, order, axis=1)
+            similarity[own] = np.take_along_axis(alike, order, axis=1)
+        return self._answers(places, similarity)
+
+    def similarities(
+        self, examples: np.ndarray, negatives: np.ndarray | None = None, **how: object
+    ) -> np.ndarray:
+        """
+        Similarity of every row of the catalogue to examples, in the space of the index.
+
+        Parameters
+        ----------
+        examples, negatives : numpy.ndarray of float, shape (m, d)
+            Embeddings to be like, and unlike.
+        **how : object
+            `weights` and `combine`, as for `galzoo_repr.find_similar`.
+
+        Returns
+        -------
+        numpy.ndarray of float64, shape (rows of the catalogue,)
+            NaN for galaxies without an embedding.
+        """
+        examples, negatives = (v if v is None else self.space.project(v) for v in (examples, negatives))
+        result = np.full(self._facts["source_rows"], np.nan)
+        for piece in self._galaxies.pieces:
+            every = Embeddings(piece.vectors, np.ones(len(piece), dtype=bool))
+            result[piece.rows] = similarities(every, examples, negatives, metric=self.metric, **how)
+        return result
+
+    def check_table(self, embeddings: Embeddings) -> None:
+        """
+        Check that a catalogue is the one the index was built from, by its length and a sample of its rows.
+
+        Parameters
+        ----------
+        embeddings : Embeddings
+            Of the catalogue.
+
+        Raises
+        ------
+        ValueError
+            If it is not.
+        """
+        self._check(embeddings)
+        advice = "build the index again: SimilarityIndex.build(table)"
+        if len(embeddings) != self._facts["source_rows"]:
+            raise ValueError(
+                f"the table has {len(embeddings)} rows, but the index was built from "
+                f"{self._facts['source_rows']}; {advice}"
+            )
+        places = np.unique(np.linspace(0, len(self) - 1, min(_SAMPLE, len(self))).astype(np.int64))
+        rows, stored = self._galaxies.take("rows", places), self._galaxies.take("vectors", places)
+        changed = ~embeddings.usable[rows]
+        now = self.space.project(np.where(changed[:, None], 0, embeddings.vectors[rows]))
+        rounding = 1e-5 if stored.dtype == np.float32 else 2e-3
+        changed |= np.abs(stored - now).max(axis=1) > rounding * np.abs(stored).max()
+        if changed.any() or int((~embeddings.usable).sum()) != self.excluded:
+            where = f", such as in row {rows[changed][0]}" if changed.any() else ""
+            raise ValueError(f"the embeddings of the table are not those of the index{where}; {advice}")
+
+    def _check(self, embeddings: Embeddings) -> None:
+        if embeddings.dim != self._facts["given_dim"]:
+            raise ValueError(
+                f"embeddings have {embeddings.dim} dimensions, those of the index "
+                f"{self._facts['given_dim']}; use the same encoder"
+            )
+        ours, theirs = self._facts["encoder"], embeddings.encoder
+        if ours and theirs and ours != theirs:
+            raise ValueError(
+                f"embeddings are by encoder {theirs[:12]}, those of the index by {ours[:12]}; "
+                "use the same encoder"
+            )
+
+    def _load_graph(self) -> NeighbourGraph | None:
+        """Give the graph of the folder, if there is one."""
+        if self._folder is None or self._contents["graph"] is None:
+            return None
+        saved = dict(self._contents["graph"])
+        arrays = files.read_arrays(self._folder / saved.pop("folder"))
+        return NeighbourGraph.from_arrays(arrays, saved, self._galaxies)
+
+    def _keep_graph(self, graph: NeighbourGraph) -> None:
+        """Write a graph that has just been built to the folder, if there is one that can be written to."""
+        if self._folder is not None:
+            try:
+                self._publish(graph=_write_graph(self._folder, graph))
+            except OSError as error:
+                log.info("The neighbour graph is not kept in %s: %s", self._folder, error)
+
+    def _answers(self, places: np.ndarray, similarity: np.ndarray) -> Table:
+        queries, n = places.shape
+        flat = places.ravel()
+        positions = self._galaxies.take("positions", flat)
+        what = "cosine similarity" if self.metric == "cosine" else "minus Euclidean distance"
+        return Table(
+            {
+                "query": Column(np.repeat(np.arange(queries), n), description="number of the query, from 0"),
+                "similarity_rank": Column(
+                    np.tile(np.arange(1, n + 1), queries), description="1 = most alike"
+                ),
+                "id": Column(self._galaxies.take("ids", flat), description="name of the galaxy"),
+                "row": Column(self._galaxies.take("rows", flat), description="row of the catalogue"),
+                "similarity": Column(similarity.ravel(), description=f"{what}; higher is more alike"),
+                "ra": Column(positions[:, 0], unit=u.deg, description="right ascension, ICRS"),
+                "dec": Column(positions[:, 1], unit=u.deg, description="declination, ICRS"),
+            }
+        )
+
+
+def _segment(read: Galaxies, space: Space, dtype: str, offset: int) -> Segment:
+    """Project the usable galaxies, some at a time, so that only one copy of the vectors is made."""
+    usable = np.flatnonzero(read.embeddings.usable)
+    vectors = np.empty((len(usable), space.dim(read.embeddings.dim)), dtype=dtype)
+    for start in range(0, len(usable), _BATCH):
+        block = space.project(read.embeddings.vectors[usable[start : start + _BATCH]])
+        if dtype == "float16" and np.abs(block).max() > np.finfo(np.float16).max:
+            raise ValueError("embeddings are too large for half precision; use dtype='float32'")
+        vectors[start : start + _BATCH] = block
+    return Segment(vectors, read.ids[usable], usable + offset, read.positions[usable])
+
+
+def _write_graph(folder: Path, graph: NeighbourGraph) -> dict[str, object]:
+    arrays, settings = graph.arrays()
+    name = f"graph-{uuid.uuid4().hex[:8]}"
+    files.write_arrays(folder / name, arrays)
+    return {**settings, "folder": name}
+
+
+def _count(n: int) -> int:
+    if not isinstance(n, int | np.integer) or n < 1:
+        raise ValueError(f"n must be a whole number of at least 1, not {n!r}")
+    return int(n)

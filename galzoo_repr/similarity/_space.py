@@ -1,0 +1,106 @@
+"""The space in which galaxies are compared: their embeddings, or principal components, and a metric."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from galzoo_repr.similarity._reduction import Reduction, mean_of
+from galzoo_repr.similarity._vectors import Embeddings
+
+__all__ = ["Space"]
+
+_ROWS = 16384
+
+
+@dataclass(frozen=True)
+class Space:
+    """
+    A metric, after a reduction to principal components if there is one.
+
+    Attributes
+    ----------
+    metric : {"cosine", "euclidean"}
+        How vectors are compared.
+    reduction : Reduction or None
+        Applied to embeddings first.
+    centre : numpy.ndarray of float64, shape (d,), or None
+        Subtracted from embeddings first. It changes no distance, but a distance between vectors that are far
+        from zero loses digits in single precision.
+    """
+
+    metric: str
+    reduction: Reduction | None = None
+    centre: np.ndarray | None = None
+
+    @classmethod
+    def fit(
+        cls, embeddings: Embeddings, metric: str, components: int | None, *, whiten: bool = False
+    ) -> "Space":
+        """
+        Find the space for a catalogue.
+
+        Parameters
+        ----------
+        embeddings : Embeddings
+            Galaxies.
+        metric : {"cosine", "euclidean"}
+            How vectors are compared.
+        components : int or None
+            Principal components to keep; None for no reduction.
+        whiten : bool
+            Scale every component to unit variance.
+
+        Returns
+        -------
+        Space
+        """
+        if components is None:
+            return cls(metric, centre=mean_of(embeddings) if metric == "euclidean" else None)
+        return cls(metric, Reduction.fit(embeddings, components, whiten=whiten))
+
+    def project(self, vectors: np.ndarray) -> np.ndarray:
+        """
+        Put embeddings into the space; for the cosine metric they get unit length.
+
+        Parameters
+        ----------
+        vectors : numpy.ndarray of float, shape (n, d)
+            Embeddings.
+
+        Returns
+        -------
+        numpy.ndarray of float32, shape (n, k)
+        """
+        out = np.empty((len(vectors), self.dim(vectors.shape[1])), dtype=np.float32)
+        for start in range(0, len(vectors), _ROWS):
+            block = np.asarray(vectors[start : start + _ROWS], dtype=np.float64)
+            if self.reduction is not None:
+                block = self.reduction.transform(block).astype(np.float64)
+            elif self.centre is not None:
+                block = block - self.centre
+            if self.metric == "cosine":
+                length = np.linalg.norm(block, axis=1, keepdims=True)
+                # A galaxy at the very centre of the components points nowhere: alike to none.
+                block = block / np.where(length == 0, 1, length)
+            out[start : start + _ROWS] = block
+        return out
+
+    def dim(self, given: int) -> int:
+        """
+        Dimensions of the space.
+
+        Parameters
+        ----------
+        given : int
+            Dimensions of the embeddings.
+
+        Returns
+        -------
+        int
+        """
+        return given if self.reduction is None else len(self.reduction.axes)
+
+    @property
+    def explained_variance(self) -> float | None:
+        """Share of the variance that the components keep; None without reduction."""
+        return None if self.reduction is None else float(self.reduction.explained_variance_ratio.sum())

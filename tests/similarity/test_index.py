@@ -1,0 +1,332 @@
+"""The index: exact answers, its folder, galaxies added later, bad input."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from astropy.table import Table
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from galzoo_repr import SimilarityIndex, neighbour_table
+from galzoo_repr.similarity._choice import choose_method
+
+
+def vectors(n=500, d=16, seed=0):
+    return np.random.default_rng(seed).normal(size=(n, d)).astype(np.float32)
+
+
+def brute_force(data, queries, n, metric):
+    data, queries = np.asarray(data, np.float64), np.asarray(queries, np.float64)
+    if metric == "cosine":
+        data = data / np.linalg.norm(data, axis=1, keepdims=True)
+        queries = queries / np.linalg.norm(queries, axis=1, keepdims=True)
+        scores = queries @ data.T
+    else:
+        scores = -np.linalg.norm(queries[:, None] - data[None], axis=2)
+    order = np.argsort(-scores, axis=1, kind="stable")[:, :n]
+    return order, np.take_along_axis(scores, order, axis=1)
+
+
+def answer(table, queries):
+    return np.asarray(table["row"]).reshape(queries, -1), np.asarray(table["similarity"]).reshape(queries, -1)
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+@pytest.mark.parametrize(("n", "queries", "k"), [(500, 7, 10), (9000, 30, 10), (9000, 1, 200), (5, 3, 10)])
+def test_exact_search_is_brute_force_in_double_precision(metric, n, queries, k):
+    data = vectors(n)
+    index = SimilarityIndex.build(data, metric=metric)
+    rows, scores = answer(index.search(data[:queries], n=k), min(queries, n))
+    expected, best = brute_force(data, data[:queries], k, metric)
+    assert np.array_equal(rows, expected)
+    np.testing.assert_allclose(scores, best, atol=2e-7, rtol=1e-6)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(1, 700), st.integers(1, 9), st.integers(1, 30), st.integers(0, 2**31), st.sampled_from("ce")
+)
+def test_exact_search_for_any_shape(n, d, k, seed, metric):
+    data, queries = vectors(n, d, seed), vectors(4, d, seed + 1)
+    index = SimilarityIndex.build(data, metric={"c": "cosine", "e": "euclidean"}[metric])
+    rows, scores = answer(index.search(queries, n=k), 4)
+    _, best = brute_force(data, queries, k, index.metric)
+    np.testing.assert_allclose(scores, best, atol=1e-6)
+    assert all(len(set(line)) == len(line) for line in rows.tolist())
+
+
+def test_a_large_common_offset_does_not_spoil_distances():
+    data = vectors() + 1000
+    rows, _ = answer(SimilarityIndex.build(data, metric="euclidean").search(data[:50]), 50)
+    assert np.array_equal(rows, brute_force(data, data[:50], 10, "euclidean")[0])
+
+
+def test_half_precision_is_near():
+    data = vectors(2000, 64)
+    index = SimilarityIndex.build(data, dtype="float16")
+    rows, scores = answer(index.search(data[:40]), 40)
+    expected, best = brute_force(data, data[:40], 10, "cosine")
+    np.testing.assert_allclose(scores, best, atol=5e-4)
+    assert (rows == expected).mean() > 0.97
+    with pytest.raises(ValueError, match="too large for half precision"):
+        SimilarityIndex.build(data * 1e5, metric="euclidean", dtype="float16")
+
+
+def catalogue(n=30, **columns):
+    return Table(
+        {
+            "id_str": [f"J{i:04d}" for i in range(n)],
+            "ra": np.linspace(0, 300, n),
+            "dec": np.zeros(n),
+            "embedding": vectors(n, 8),
+            **columns,
+        }
+    )
+
+
+def test_answers_carry_ids_rows_and_positions():
+    cat = catalogue()
+    found = SimilarityIndex.build(cat, ids="id_str").search(cat["embedding"][[4, 9]], n=3)
+    assert found["query"].tolist() == [0, 0, 0, 1, 1, 1]
+    assert found["similarity_rank"].tolist() == [1, 2, 3] * 2
+    assert found["id"][[0, 3]].tolist() == ["J0004", "J0009"]
+    assert np.array_equal(found["id"], cat["id_str"][found["row"]])
+    np.testing.assert_array_equal(found["ra"], cat["ra"][found["row"]])
+    assert found["ra"].unit == "deg"
+
+
+def test_galaxies_without_embedding_are_left_out_and_counted():
+    cat = catalogue()
+    cat["embedding"][[3, 8]] = np.nan
+    index = SimilarityIndex.build(cat, ids="id_str")
+    assert (len(index), index.excluded) == (28, 2)
+    assert "2 without embedding" in repr(index)
+    assert not {"J0003", "J0008"} & set(index.ids)
+    found = index.search(cat["embedding"][[9]], n=100)
+    assert len(found) == 28
+    assert found["id"][0] == "J0009"
+
+
+def same(first, second):
+    return all(
+        np.array_equal(first[name], second[name], equal_nan=name in ("ra", "dec")) for name in first.colnames
+    )
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"metric": "euclidean", "components": 4, "whiten": True},
+        {"ids": "id_str", "dtype": "float16", "components": 3},
+    ],
+)
+def test_saved_and_opened_it_answers_alike(tmp_path, options):
+    cat = catalogue()
+    index = SimilarityIndex.build(cat, **options)
+    index.save(tmp_path / "index")
+    again = SimilarityIndex.open(tmp_path / "index")
+    assert same(index.search(cat["embedding"]), again.search(cat["embedding"]))
+    assert repr(index) == repr(again)
+    assert np.array_equal(index.ids, again.ids)
+    assert isinstance(again._galaxies.pieces[0].vectors, np.memmap)
+    if "components" in options:
+        assert np.array_equal(index.explained_variance_ratio, again.explained_variance_ratio)
+        assert 0 < index.explained_variance_ratio.sum() <= 1
+    assert not any(path.suffix == ".pkl" for path in (tmp_path / "index").rglob("*"))
+
+
+def test_saving_leaves_what_is_there_unless_asked(tmp_path):
+    index = SimilarityIndex.build(catalogue())
+    index.save(tmp_path / "index")
+    with pytest.raises(FileExistsError, match="overwrite=True"):
+        index.save(tmp_path / "index")
+    SimilarityIndex.build(catalogue(12)).save(tmp_path / "index", overwrite=True)
+    assert len(SimilarityIndex.open(tmp_path / "index")) == 12
+    (tmp_path / "other").mkdir()
+    with pytest.raises(FileExistsError, match="it is no index"):
+        index.save(tmp_path / "other", overwrite=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["index", "other"]
+
+
+def test_galaxies_added_later_are_found_and_kept(tmp_path):
+    cat = catalogue(60)
+    cat["embedding"][[5, 45]] = np.nan
+    whole = SimilarityIndex.build(cat, ids="id_str")
+    grown = SimilarityIndex.build(cat[:40], ids="id_str")
+    grown.add(cat[40:50])
+    grown.save(tmp_path / "index")
+    opened = SimilarityIndex.open(tmp_path / "index")
+    opened.add(cat[50:])
+    opened = SimilarityIndex.open(tmp_path / "index")
+    queries = cat["embedding"][[0, 20, 55]]
+    assert same(whole.search(queries), opened.search(queries))
+    assert (len(opened), opened.excluded) == (58, 2)
+    assert opened.search(queries[2], n=1)["id"][0] == "J0055"
+
+
+def test_row_numbers_go_on_when_there_are_no_ids():
+    data = vectors(20)
+    index = SimilarityIndex.build(data[:15])
+    index.add(data[15:])
+    assert index.ids.tolist() == list(range(20))
+
+
+@pytest.mark.parametrize(
+    ("added", "message"),
+    [
+        (lambda: catalogue(5), "5 ids are in the index already, such as 'J0000'"),
+        (
+            lambda: Table({"id_str": ["a"], "embedding": np.ones((1, 9))}),
+            "have 9 dimensions, those of the index 8",
+        ),
+        (lambda: Table({"id_str": [7], "embedding": np.ones((1, 8))}), "ids of the index are"),
+        (
+            lambda: Table({"id_str": ["a"], "embedding": np.ones((1, 8))}, meta={"GZRENCD": "b"}),
+            "by encoder b",
+        ),
+        (lambda: np.ones((2, 8)), "ids='id_str' is not a column"),
+    ],
+)
+def test_what_cannot_be_added(added, message):
+    cat = catalogue()
+    cat.meta["GZRENCD"] = "a"
+    index = SimilarityIndex.build(cat, ids="id_str")
+    with pytest.raises(ValueError, match=message):
+        index.add(added())
+    assert len(index) == 30
+
+
+def test_ids_given_by_value_must_be_given_again():
+    index = SimilarityIndex.build(vectors(3), ids=["a", "b", "c"])
+    with pytest.raises(ValueError, match="give ids="):
+        index.add(vectors(2))
+    index.add(vectors(2, seed=1), ids=["d", "e"])
+    assert index.ids.tolist() == list("abcde")
+
+
+@pytest.mark.parametrize(
+    ("galaxies", "options", "error", "message"),
+    [
+        (vectors(0), {}, ValueError, "none of the 0 galaxies has an embedding"),
+        (np.full((4, 3), np.nan), {}, ValueError, "none of the 4 galaxies"),
+        (catalogue()[:0], {}, ValueError, "none of the 0 galaxies"),
+        (Table({"ra": [1.0]}), {}, ValueError, "no column 'embedding'"),
+        (np.ones(4), {}, ValueError, "must have shape"),
+        (np.array([["a"]]), {}, TypeError, "must hold numbers"),
+        (vectors(4), {"ids": [1, 2, 2, 3]}, ValueError, "1 ids are there more than once"),
+        (vectors(4), {"ids": [1, 2]}, ValueError, "one for each of the 4"),
+        (vectors(4), {"ids": [0.5, 1, 2, 3]}, TypeError, "whole numbers or text"),
+        (vectors(4), {"ids": "name"}, ValueError, "is not a column"),
+        (vectors(4), {"metric": "manhattan"}, ValueError, "metric must be"),
+        (vectors(4), {"dtype": "int8"}, ValueError, "dtype must be"),
+        (vectors(4), {"method": "faiss"}, ValueError, "method must be"),
+        (vectors(4), {"components": 4}, ValueError, "from 1 to 3"),
+        (vectors(4), {"whiten": True}, ValueError, "needs components"),
+    ],
+)
+def test_what_cannot_be_indexed(galaxies, options, error, message):
+    with pytest.raises(error, match=message):
+        SimilarityIndex.build(galaxies, **options)
+
+
+@pytest.mark.parametrize(
+    ("query", "n", "message"),
+    [
+        (np.ones(5), 10, "have 5 dimensions, those of the index 8"),
+        (np.full((2, 8), np.nan), 10, "2 of 2 queries have no embedding"),
+        (np.zeros(8), 10, "1 of 1 queries"),
+        (np.ones(8), 0, "n must be a whole number"),
+        (np.ones(8), 2.5, "n must be a whole number"),
+    ],
+)
+def test_bad_queries(query, n, message):
+    with pytest.raises(ValueError, match=message):
+        SimilarityIndex.build(catalogue()).search(query, n=n)
+
+
+def test_a_table_may_be_the_query():
+    cat = catalogue()
+    found = SimilarityIndex.build(cat).search(cat[:3], n=1)
+    assert found["row"].tolist() == [0, 1, 2]
+
+
+def test_a_damaged_folder_says_so(tmp_path):
+    folder = tmp_path / "index"
+    with pytest.raises(FileNotFoundError, match="holds no similarity index"):
+        SimilarityIndex.open(folder)
+    SimilarityIndex.build(catalogue()).save(folder)
+    contents = (folder / "index.json").read_text()
+    (folder / "index.json").write_text(json.dumps({**json.loads(contents), "format_version": 99}))
+    with pytest.raises(ValueError, match="format 99"):
+        SimilarityIndex.open(folder)
+    (folder / "index.json").write_text(contents[:40])
+    with pytest.raises(ValueError, match="damaged"):
+        SimilarityIndex.open(folder)
+    (folder / "index.json").write_text(contents)
+    whole = (folder / "vectors-0000.npy").read_bytes()
+    (folder / "vectors-0000.npy").write_bytes(whole[:-100])
+    with pytest.raises(ValueError, match=r"damaged: .*vectors-0000\.npy"):
+        SimilarityIndex.open(folder)
+    np.save(folder / "vectors-0000.npy", np.ones((3, 8), np.float32))
+    with pytest.raises(ValueError, match="has 3 rows, not 30"):
+        SimilarityIndex.open(folder)
+    np.save(folder / "ids-0000.npy", np.array([object()]), allow_pickle=True)
+    with pytest.raises(ValueError, match="damaged"):
+        SimilarityIndex.open(folder)
+
+
+def test_a_table_of_neighbours():
+    cat = catalogue(50)
+    cat["embedding"][7] = np.nan
+    cat["embedding"][11] = cat["embedding"][10]
+    table = neighbour_table(cat, 3)
+    assert len(table) == 49 * 3
+    assert not (table["row"] == table["neighbour_row"]).any()
+    assert 7 not in set(table["row"]) | set(table["neighbour_row"])
+    assert table["neighbour_row"][table["row"] == 10][0] == 11
+    keep = np.delete(np.arange(50), 7)
+    expected, _ = brute_force(cat["embedding"][keep], cat["embedding"][keep], 4, "cosine")
+    assert table["neighbour_row"][table["row"] == 20].tolist() == keep[expected[19, 1:]].tolist()
+    pair = table[0]
+    apart = abs(cat["ra"][pair["neighbour_row"]] - cat["ra"][pair["row"]])
+    np.testing.assert_allclose(pair["separation"] / 3600, min(apart, 360 - apart), rtol=1e-9)
+    assert table.meta["galzoo_repr"]["neighbour_table"]["without_embedding"] == 1
+
+
+def test_neighbours_when_there_are_few():
+    assert len(neighbour_table(catalogue(3), 10)) == 6
+    assert len(neighbour_table(catalogue(1), 10)) == 0
+
+
+def test_neighbours_across_batches(monkeypatch):
+    monkeypatch.setattr("galzoo_repr.similarity._index._BATCH", 16)
+    cat = catalogue(50)
+    table = neighbour_table(cat, 2, progress=False)
+    expected, _ = brute_force(cat["embedding"], cat["embedding"], 3, "cosine")
+    assert np.array_equal(np.asarray(table["neighbour_row"]).reshape(50, 2), expected[:, 1:])
+
+
+def test_the_cheaper_method_is_chosen():
+    million = {"rows": 10**6, "dim": 64, "n": 10, "device": "cpu"}
+    assert choose_method(**million, queries=1, graph=False) == "exact"
+    assert choose_method(**million, queries=1, graph=True) == "exact"
+    assert choose_method(**million, queries=10**6, graph=False) == "pynndescent"
+    assert choose_method(**{**million, "device": "cuda"}, queries=10**5, graph=False) == "exact"
+    assert choose_method(**{**million, "rows": 5000}, queries=10**6, graph=False) == "exact"
+    assert choose_method(**{**million, "n": 500}, queries=10**6, graph=True) == "exact"
+
+
+def test_neither_torch_nor_pynndescent_is_imported_before_it_is_used(tmp_path):
+    SimilarityIndex.build(catalogue()).save(tmp_path / "index")
+    code = (
+        "import sys; from galzoo_repr import SimilarityIndex\n"
+        f"index = SimilarityIndex.open({str(tmp_path / 'index')!r})\n"
+        "assert 'torch' not in sys.modules\n"
+        "index.search([1.0] * 8)\n"
+        "assert 'torch' in sys.modules and 'pynndescent' not in sys.modules and 'numba' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=600)
