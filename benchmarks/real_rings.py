@@ -84,7 +84,7 @@ def main() -> None:
             galaxies["name"] = galaxies["id"]
             galaxies["similarity"] = gzr.add_similarity(galaxies, int(rings[middle]))["similarity"]
             title = f"The galaxies most like {galaxies['id'][rings[middle]]} (a query of median precision)"
-            comparison(galaxies, rings[middle], best[middle], kind="label", title=title).save(
+            comparison(galaxies, best[middle], rings[middle], kind="label", title=title).save(
                 arguments.montage
             )
 

@@ -8,20 +8,22 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
 from astropy.table import Table
-from PIL import Image
 
 import galzoo_repr as gzr
-from galzoo_repr.catalogue import sky_positions, write_catalogue
+from galzoo_repr.catalogue import write_catalogue
 from galzoo_repr.cli._demo_page import demo_page
-from galzoo_repr.cli._pictures import comparison
-from galzoo_repr.images import ImageRecipe
+from galzoo_repr.cli._findings import (
+    QUERY_KINDS,
+    add_interest,
+    add_similarities,
+    interesting,
+    look_alikes,
+    summary_of,
+)
 
-__all__ = ["QUERY_KINDS", "DemoResult", "purity", "run_demo"]
+__all__ = ["DemoResult", "run_demo"]
 
-QUERY_KINDS = ("ring", "edge_on", "spiral", "merger")
-NEIGHBOURS = 10
 # Kinds are more even than on the real sky, so that each has enough galaxies to find.
 MIX = {
     "smooth": 0.22,
@@ -44,8 +46,8 @@ class DemoResult:
     catalogue : astropy.table.Table
         The simulated galaxies with all columns.
     summary : astropy.table.Table
-        For each galaxy that was asked for, and for all galaxies, the share of the same true kind among the
-        ten most alike, and the share that chance would give.
+        For everything that was asked for, the share of the true kind wanted among the ten best, and the share
+        that chance would give.
     files : list of pathlib.Path
         What was written.
     seconds : float
@@ -102,16 +104,17 @@ def run_demo(
             say("loading the encoder")
             network = gzr.Encoder.load(encoder)
             catalogue = _described_catalogue(network, n, seed, progress, say)
-            say("drawing the galaxies that look alike")
-            sections = [_section(catalogue, row, kind) for kind, row in _queries(catalogue).items()]
-        summary = _summary(catalogue)
+            say("drawing the galaxies")
+            kinds = [kind for kind in QUERY_KINDS if f"similarity_{kind}" in catalogue.colnames]
+            findings = [*(look_alikes(catalogue, kind) for kind in kinds), interesting(catalogue)]
+        summary = summary_of(findings, catalogue)
         # The cutouts go with the scratch folder; a column that names them would point nowhere.
         catalogue.remove_column("cutout")
         say("writing the catalogue, the pictures and the page")
         write_catalogue(catalogue, made / "catalogue.ecsv")
         write_catalogue(catalogue, made / "catalogue.parquet")
-        for heading, _, picture in sections:
-            picture.save(made / f"{heading.split(':')[0].replace(' ', '_').lower()}.png")
+        for finding in findings:
+            finding.picture.save(made / f"{finding.name}.png")
         seconds = time.monotonic() - started
         facts = {
             "n": len(catalogue),
@@ -121,7 +124,7 @@ def run_demo(
             "encoder": f"{network.name}, {network.dim} numbers for each galaxy ({network.digest[:12]})",
             "recipe": network.recipe.digest[:12],
         }
-        (made / "index.html").write_text(demo_page(facts, summary, sections, catalogue), encoding="utf-8")
+        (made / "index.html").write_text(demo_page(facts, summary, findings, catalogue), encoding="utf-8")
         return DemoResult(catalogue, summary, _publish(made, out), time.monotonic() - started)
 
 
@@ -136,100 +139,9 @@ def _described_catalogue(
         say(f"fetching and embedding {n} galaxies from {service.url}")
         catalogue = gzr.add_embeddings(catalogue, encoder=encoder, survey=survey, progress=progress)
         say("comparing them with one of each kind, asked for by position")
-        for kind, row in _queries(catalogue).items():
-            position = sky_positions(catalogue).skycoord[row]
-            catalogue = gzr.add_similarity(catalogue, position, name=f"similarity_{kind}", survey=survey)
-    return catalogue
-
-
-def _queries(catalogue: Table) -> dict[str, int]:
-    """Row of the brightest galaxy of each kind that has an embedding."""
-    usable = np.isfinite(np.asarray(catalogue["embedding"])).all(axis=1)
-    found = {kind: np.flatnonzero(usable & (catalogue["true_kind"] == kind)) for kind in QUERY_KINDS}
-    return {kind: int(rows[np.argmin(catalogue["mag_r"][rows])]) for kind, rows in found.items() if len(rows)}
-
-
-def _most_alike(catalogue: Table, kind: str) -> np.ndarray:
-    """Rows of the galaxies most like the one asked for, the best first."""
-    ranks = np.asarray(catalogue[f"similarity_{kind}_rank"])
-    order = np.argsort(ranks, kind="stable")
-    return order[ranks[order] > 0][:NEIGHBOURS]
-
-
-def _section(catalogue: Table, row: int, kind: str) -> tuple[str, str, Image.Image]:
-    name, best = catalogue["name"][row], _most_alike(catalogue, kind)
-    same = int((catalogue["true_kind"][best] == kind).sum())
-    words = kind.replace("_", "-")
-    heading = f"{words.capitalize()}: {name}"
-    text = f"Of the {len(best)} galaxies most like this one, {same} are of the same kind."
-    picture = comparison(
-        catalogue,
-        row,
-        best,
-        similarity=f"similarity_{kind}",
-        kind="true_kind",
-        fov=ImageRecipe().fields_of_view(catalogue),
-        title=f"{len(best)} galaxies that look most like {name}",
-    )
-    return heading, text, picture
-
-
-def _summary(catalogue: Table) -> Table:
-    """Share of the same true kind among the most alike: for each query, and for every galaxy as one."""
-    kinds = np.asarray(catalogue["true_kind"])
-    usable = np.isfinite(np.asarray(catalogue["embedding"])).all(axis=1)
-    rows = []
-    for kind, row in _queries(catalogue).items():
-        best = _most_alike(catalogue, kind)
-        others = usable & (np.arange(len(kinds)) != row)
-        rows.append(
-            (catalogue["name"][row], kind, (kinds[best] == kind).mean(), (kinds[others] == kind).mean())
-        )
-    rows.append(
-        (
-            f"all {usable.sum()} galaxies",
-            "each its own",
-            *purity(catalogue["embedding"][usable], kinds[usable]),
-        )
-    )
-    summary = Table(rows=rows, names=["galaxy", "true_kind", "same_kind_in_top_10", "by_chance"])
-    for name in summary.colnames[2:]:
-        summary[name].info.format = ".2f"
-    return summary
-
-
-def purity(embeddings: np.ndarray, kinds: np.ndarray, n: int = NEIGHBOURS) -> tuple[float, float]:
-    """
-    Share of the same kind among the most alike, each galaxy being asked for in turn.
-
-    Parameters
-    ----------
-    embeddings : numpy.ndarray
-        Finite, shape (m, d).
-    kinds : numpy.ndarray
-        True class, shape (m,).
-    n : int, optional
-        How many of the most alike (by cosine) to look at.
-
-    Returns
-    -------
-    found, chance : float
-        Mean over galaxies, and its expectation if the order were random.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> purity(np.eye(4)[[0, 0, 1, 1]], np.array(["a", "a", "b", "b"]), n=1)
-    (1.0, 0.3333333333333333)
-    """
-    from sklearn.neighbors import NearestNeighbors
-
-    neighbours = (
-        NearestNeighbors(n_neighbors=n, metric="cosine").fit(embeddings).kneighbors(return_distance=False)
-    )
-    _, index, counts = np.unique(kinds, return_inverse=True, return_counts=True)
-    chance = (counts[index] - 1) / (len(kinds) - 1)
-    return float((kinds[neighbours] == kinds[:, None]).mean()), float(chance.mean())
+        catalogue = add_similarities(catalogue, survey)
+    say("learning what interests an imagined person from her ratings")
+    return add_interest(catalogue)
 
 
 def _publish(made: Path, out: Path) -> list[Path]:

@@ -10,13 +10,15 @@ from string import Template
 from astropy.table import Column, Table
 from PIL import Image
 
+from galzoo_repr.cli._findings import Finding
+
 __all__ = ["demo_page"]
 
 
 def demo_page(
     facts: dict[str, object],
     summary: Table,
-    sections: Iterable[tuple[str, str, Image.Image]],
+    findings: Iterable[Finding],
     catalogue: Table,
 ) -> str:
     """
@@ -28,8 +30,8 @@ def demo_page(
         ``n``, ``version``, ``date``, ``seconds``, ``encoder`` and ``recipe``, as they are to be read.
     summary : astropy.table.Table
         Figures to show at the top; columns of numbers are set to the right.
-    sections : iterable of (str, str, `PIL.Image.Image`)
-        Heading, a sentence, and a picture, for each galaxy that was asked for.
+    findings : iterable of Finding
+        Each becomes a section with its heading, text and picture.
     catalogue : astropy.table.Table
         Its columns are listed with unit and description.
 
@@ -46,16 +48,16 @@ def demo_page(
             zip(*(map(html.escape, summary[name].iter_str_vals()) for name in summary.colnames), strict=True),
             numbers=[summary[name].dtype.kind in "if" for name in summary.colnames],
         ),
-        sections="\n".join(_section(*section) for section in sections),
+        sections="\n".join(_section(finding) for finding in findings),
         columns=_table(["column", "unit", "what it says"], map(_described, catalogue.columns.values())),
     )
 
 
-def _section(heading: str, text: str, picture: Image.Image) -> str:
-    heading = html.escape(heading)
+def _section(finding: Finding) -> str:
+    heading, picture = html.escape(finding.heading), finding.picture
     size = f'width="{picture.width}" height="{picture.height}"'
     image = f'<img src="{_as_data(picture)}" {size} alt="{heading}">'
-    return f"<h2>{heading}</h2>\n<p>{html.escape(text)}</p>\n{image}"
+    return f"<h2>{heading}</h2>\n<p>{html.escape(finding.text)}</p>\n{image}"
 
 
 def _described(column: Column) -> tuple[str, str, str]:

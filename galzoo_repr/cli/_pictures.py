@@ -69,29 +69,35 @@ def galaxy_names(table: Table) -> list[str]:
 
 def comparison(
     table: Table,
-    row: int | None,
     best: Sequence[int],
+    row: int | None = None,
     *,
-    similarity: str = "similarity",
+    column: str = "similarity",
+    words: str = "similarity",
     kind: str | None = None,
+    wanted: str | None = None,
     fov: u.Quantity | None = None,
     title: str = "",
 ) -> Image.Image:
     """
-    Draw a galaxy large, and beside it those that look most like it.
+    Draw the galaxies that score best, beside a large picture of the one that they are compared with.
 
     Parameters
     ----------
     table : astropy.table.Table
-        Catalogue with the columns ``cutout`` and `similarity`.
-    row : int or None
-        The galaxy that was asked for; None where it is not in the catalogue.
+        Catalogue with the column ``cutout``.
     best : sequence of int
-        Rows of the galaxies like it, the most alike first.
-    similarity : str, optional
-        Column of the similarity.
+        Rows of the galaxies, the best first.
+    row : int, optional
+        The galaxy that they are compared with, if there is one.
+    column : str, optional
+        Column of the score that is written under each of the best.
+    words : str, optional
+        What to call the score.
     kind : str, optional
-        Column of a class to write under each galaxy; those of the same class as the first are framed.
+        Column of a class to write under each galaxy.
+    wanted : str, optional
+        Class of the galaxies to frame, by default that of `row`.
     fov : `~astropy.units.Quantity`, optional
         Field of view of each row of the table, for scale bars.
     title : str, optional
@@ -108,13 +114,14 @@ def comparison(
     names = galaxy_names(table)
     labels = [[names[index]] for index in rows]
     for label, index in zip(labels[len(asked) :], best, strict=True):
-        label.append(f"similarity {table[similarity][index]:.3f}")
+        label.append(f"{words} {table[column][index]:.3f}")
     frames = None
     if kind is not None:
-        kinds = [str(table[kind][index]).replace("_", " ") for index in rows]
+        kinds = [str(table[kind][index]) for index in rows]
         for label, of in zip(labels, kinds, strict=True):
-            label.append(of)
-        frames = [None] + [SAME_FRAME if of == kinds[0] else None for of in kinds[1:]]
+            label.append(of.replace("_", " "))
+        wanted = kinds[0] if wanted is None else wanted
+        frames = [None if i < len(asked) or of != wanted else SAME_FRAME for i, of in enumerate(kinds)]
     return montage(
         pictures(table, rows),
         ["\n".join(label) for label in labels],

@@ -30,7 +30,7 @@ def demo(
 
     say = (lambda _: None) if quiet else (lambda line: messages.print(f"- {line}"))
     result = run_demo(out, encoder=encoder, n=n, seed=seed, progress=not quiet, say=say)
-    show(result.summary, f"Galaxies that look alike, of {len(result.catalogue)}")
+    show(result.summary, f"Found among {len(result.catalogue)} galaxies")
     output.print(f"Written in {result.seconds:.0f} s: {', '.join(path.name for path in result.files)}")
     output.print(f"Look at {out / 'index.html'}", soft_wrap=True)
 

@@ -160,7 +160,7 @@ def similar(
     rows = order[ranks[order] > 0][:n]
     if montage is not None:
         asked = np.flatnonzero(ranks == 0)
-        comparison(table, asked[0] if len(asked) else None, rows).save(montage)
+        comparison(table, rows, asked[0] if len(asked) else None).save(montage)
     names = galaxy_names(table)
     best = Table({"rank": ranks[rows], "row": rows, "galaxy": [names[row] for row in rows]})
     best["similarity"] = table["similarity"][rows]

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from galzoo_repr.catalogue import read_catalogue
 from galzoo_repr.cli import app
-from galzoo_repr.cli._demo import purity
+from galzoo_repr.cli._findings import purity
 
 
 @pytest.fixture(scope="module")
@@ -42,12 +42,22 @@ def test_catalogue_holds_embeddings_and_similarities(finished):
     assert len(catalogue) == 24
     assert np.isfinite(catalogue["embedding"]).all(axis=1).mean() > 0.8
     assert len(read_catalogue(out / "catalogue.ecsv")) == 24
-    kinds = [path.stem.replace("-", "_") for path in out.glob("*.png")]
+    kinds = [path.stem.removeprefix("similar_") for path in out.glob("similar_*.png")]
     assert kinds
     for kind in kinds:
         asked = catalogue[catalogue[f"similarity_{kind}_rank"] == 0]
         assert list(asked["true_kind"]) == [kind]
         assert asked[f"similarity_{kind}"][0] == pytest.approx(1)
+
+
+def test_interest_is_learned_from_a_part_of_the_catalogue(finished):
+    _, out = finished
+    catalogue = read_catalogue(out / "catalogue.parquet")
+    rated = np.isfinite(catalogue["interest"])
+    assert 0 < rated.sum() < len(catalogue) / 2
+    scored = np.isfinite(catalogue["embedding"]).all(axis=1)
+    np.testing.assert_array_equal(np.isfinite(catalogue["anomaly_score"]), scored)
+    assert (out / "interesting.png").exists()
 
 
 def test_cutouts_of_the_scratch_folder_are_not_named(finished):
@@ -70,7 +80,7 @@ def test_page_needs_no_other_place(finished):
 def test_summary_is_printed_with_chance_beside_it(finished):
     result, _ = finished
     assert "by chance" in result.stdout
-    assert re.search(r"all \d+ galaxies", result.stdout)
+    assert re.search(r"like each of \d+", result.stdout)
     assert "index.html" in result.stdout
 
 
