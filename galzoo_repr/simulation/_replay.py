@@ -281,7 +281,7 @@ def _width(recording: Recording) -> int:
 
 def _planes(path: Path) -> np.ndarray:
     """Read the g, r, z planes of a FITS image."""
-    planes = np.asarray(fits.getdata(path), np.float32)
+    planes = np.asarray(fits.getdata(io.BytesIO(path.read_bytes())), np.float32)
     if planes.ndim != 3 or len(planes) not in (3, 4):
         raise ValueError(f"{path} does not hold the bands of a colour image")
     return planes
