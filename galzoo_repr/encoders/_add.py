@@ -195,7 +195,9 @@ def _summary(results: Results, encoder: Encoder, fov: u.Quantity | None) -> dict
         log.info("Row %d: %s, %s.", row, results.statuses[row], results.reasons.get(row, ""))
     facts = {"dim": encoder.dim, "views": encoder.views, "device": str(encoder.device), "summary": summary}
     facts["failed"] = {str(row): results.reasons.get(row, "") for row in failed[:_REASONS_KEPT]}
-    return facts if fov is None else {**facts, "fov": fov}
+    if fov is not None:
+        facts |= {"fov": fov} if fov.isscalar else {"fov_per_row": True}
+    return facts
 
 
 def _with_results(catalogue: Table, results: Results, facts: dict, *, name: str, overwrite: bool) -> Table:

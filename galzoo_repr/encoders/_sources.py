@@ -105,7 +105,9 @@ class SurveyPictures:
         self.requests: dict = {}
         if rows:
             some = catalogue if len(rows) == len(catalogue) else catalogue[rows]
-            angles = fov if fov is None or fov.isscalar or len(fov) != len(catalogue) else fov[rows]
+            # Anything but one angle per row is for the recipe to check.
+            per_row = np.shape(fov) == (len(catalogue),)
+            angles = fov[rows] if per_row and isinstance(fov, u.Quantity) else fov
             asked, reasons = cutout_requests(some, self.survey, recipe=recipe, fov=angles, coords=coords)
             for row, request, reason in zip(rows, asked, reasons, strict=True):
                 if request is None:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import pickle
+import warnings
 from pathlib import Path
 
 import torch
@@ -58,7 +59,10 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
     if path.suffix not in (".bin", ".pt", ".pth"):
         raise ValueError(f"{path} is no kind of weights file known here: give .safetensors or .bin")
     try:
-        weights = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            # Of pickle formats it was not made for; what it cannot read it refuses.
+            warnings.simplefilter("ignore")
+            weights = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
         raise ValueError(
             f"{path} is damaged or holds more than tensors; it was not read, for a pickle can run code: "
