@@ -12,6 +12,7 @@ from scipy.spatial.distance import cdist
 
 if TYPE_CHECKING:
     import torch
+    from sklearn.gaussian_process.kernels import Sum
 
 __all__ = ["KERNELS", "RatingProcess"]
 
@@ -65,6 +66,7 @@ class RatingProcess:
         variance: np.ndarray | None = None,
         *,
         kernel: str = "rational_quadratic",
+        max_length: float | None = 1.0,
     ) -> "RatingProcess":
         """
         Condition on ratings, with the hyperparameters of highest marginal likelihood.
@@ -79,7 +81,7 @@ class RatingProcess:
         if np.ptp(ratings) == 0:
             scales = (np.sqrt(features.shape[1]), 1.0, 0.1)
         else:
-            scales = _most_likely_scales(features, ratings, variance, kernel)
+            scales = _most_likely_scales(features, ratings, variance, kernel, max_length)
         return cls(features, ratings, variance, kernel, *scales)
 
     @cached_property
@@ -207,19 +209,34 @@ def _explained_variance(whitening: "torch.Tensor", kernel: "torch.Tensor") -> "t
 
 
 def _most_likely_scales(
-    features: np.ndarray, ratings: np.ndarray, variance: np.ndarray, kernel: str
+    features: np.ndarray, ratings: np.ndarray, variance: np.ndarray, kernel: str, max_length: float | None
 ) -> tuple[float, float, float]:
     """Length scale, mixture and noise of highest marginal likelihood, from scikit-learn's optimiser."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.gaussian_process import GaussianProcessRegressor
-    from sklearn.gaussian_process.kernels import Matern, RationalQuadratic, WhiteKernel
 
-    smooth = Matern(nu=1.5) if kernel == "matern" else RationalQuadratic()
-    regressor = GaussianProcessRegressor(smooth + WhiteKernel(), alpha=1e-10 + variance)
+    prior = _prior_kernel(kernel, np.sqrt(features.shape[1]), max_length)
+    regressor = GaussianProcessRegressor(prior, alpha=1e-10 + variance)
     with warnings.catch_warnings():
-        # A parameter at the edge of its wide interval is common with few ratings and harmless.
+        # A parameter at the edge of its interval is common with few ratings and harmless.
         warnings.simplefilter("ignore", ConvergenceWarning)
         regressor.fit(features, ratings)
     smooth, white = regressor.kernel_.k1, regressor.kernel_.k2
     mixture = 1.0 if kernel == "matern" else float(smooth.alpha)
     return float(smooth.length_scale), mixture, float(white.noise_level)
+
+
+def _prior_kernel(kernel: str, extent: float, max_length: float | None) -> "Sum":
+    """Kernel with the intervals within which its parameters are sought."""
+    from sklearn.gaussian_process.kernels import Matern, RationalQuadratic, WhiteKernel
+
+    if max_length is None:
+        return (Matern(nu=1.5) if kernel == "matern" else RationalQuadratic()) + WhiteKernel()
+    longest = max_length * extent
+    length = {"length_scale": 0.7 * longest, "length_scale_bounds": (0.1 * longest, longest)}
+    if kernel == "matern":
+        smooth = Matern(nu=1.5, **length)
+    else:
+        smooth = RationalQuadratic(**length, alpha=1.0, alpha_bounds=(0.1, 1e3))
+    # From nothing to all of the ratings' range of 0 to 5.
+    return smooth + WhiteKernel(1.0, (1e-3, 25.0))

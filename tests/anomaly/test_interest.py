@@ -24,7 +24,8 @@ def ratings(truth):
     ("kernel", "reference"), [("rational_quadratic", RationalQuadratic()), ("matern", Matern(nu=1.5))]
 )
 def test_predictions_equal_those_of_scikit_learn(embeddings, ratings, kernel, reference):
-    model = InterestModel(n_components=8, kernel=kernel, rating_scale=(0, 5)).fit(embeddings, ratings)
+    model = InterestModel(n_components=8, kernel=kernel, max_length=None, rating_scale=(0, 5))
+    model.fit(embeddings, ratings)
     features = model.reduction_.transform(embeddings).astype(float)
     regressor = GaussianProcessRegressor(reference + WhiteKernel()).fit(features[:80], ratings[:80])
     mean, std = regressor.predict(features, return_std=True)
@@ -36,7 +37,7 @@ def test_predictions_equal_those_of_scikit_learn(embeddings, ratings, kernel, re
 
 def test_nearly_noiseless_ratings_are_predicted_as_precisely(embeddings):
     smooth = np.where(np.arange(400) < 200, embeddings[:, 0], np.nan)
-    model = InterestModel(n_components=3).fit(embeddings[:, :3], smooth)
+    model = InterestModel(n_components=3, max_length=None).fit(embeddings[:, :3], smooth)
     features = model.reduction_.transform(embeddings[:, :3]).astype(float)
     unit = (model.scale_[1] - model.scale_[0]) / 5
     found = model.process_
@@ -73,6 +74,16 @@ def test_equal_ratings_fade_with_distance_from_them(embeddings, value, count):
     assert std[:count].mean() < std[count:].mean()
     if value > 0:
         assert scores[:count].mean() > scores[count:].mean()
+
+
+@pytest.mark.parametrize("kernel", ["rational_quadratic", "matern"])
+def test_four_ratings_already_tell_galaxies_apart(embeddings, kernel):
+    ratings = np.full(400, np.nan)
+    ratings[:4] = [3, 3, 0, 3]
+    model = InterestModel(kernel=kernel).fit(embeddings, ratings)
+    assert model.process_.length_scale <= np.sqrt(12) + 1e-9
+    scores = model.predict(embeddings)
+    assert scores[[0, 1, 3]].min() > np.quantile(scores, 0.9) > scores[2]
 
 
 def test_contradictory_ratings_of_the_same_galaxy_meet_in_the_middle(embeddings):

@@ -134,6 +134,7 @@ def test_existing_scores_are_not_replaced_unasked(rated):
         ({"model": InterestModel(batch="all")}, "batch='all' is not one of"),
         ({"model": InterestModel(rating_scale=(0, 2))}, r"rating \d.0 is outside rating_scale"),
         ({"model": InterestModel(rating_scale=(5, 0))}, "must be .lowest, highest."),
+        ({"model": InterestModel(max_length=0)}, "max_length must be positive, or None"),
         ({"model": InterestModel(tradeoff=-1)}, "tradeoff must be zero or more"),
         ({"model": InterestModel(n_components=0)}, "n_components must be at least 1"),
     ],
