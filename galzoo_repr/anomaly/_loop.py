@@ -10,8 +10,7 @@ from tqdm.auto import tqdm
 
 from galzoo_repr.anomaly._acquisition import FIRST_BATCHES
 from galzoo_repr.anomaly._judgement import Candidates
-from galzoo_repr.anomaly._ratings_file import RatingsFile
-from galzoo_repr.anomaly._reduction import fingerprint
+from galzoo_repr.anomaly._ratings_file import RatingsFile, catalogue_facts
 from galzoo_repr.anomaly.interest import InterestModel
 from galzoo_repr.anomaly.scores import check_choice, column_of, ratings_of, rows_to_rate
 from galzoo_repr.catalogue import as_table, with_columns
@@ -107,7 +106,7 @@ def rate(
     given = ratings_of(table, ratings if ratings in table.colnames else None)
     embeddings = column_of(table, embedding, "embedding")
     candidates = Candidates(embeddings, InterestModel(**(model or InterestModel()).get_params()))
-    catalogue = {"galaxies": len(table), "embeddings": fingerprint(embeddings), "interest": ratings}
+    catalogue = catalogue_facts(embeddings, ratings)
     with RatingsFile(path, catalogue) as file, tqdm(total=max_ratings, disable=not progress) as bar:
         rules = {"n": n, "min_improvement": min_improvement, "first": first, "seed": seed}
         _loop(file, candidates, table, ask, given, bar, **rules)

@@ -10,11 +10,13 @@ from types import TracebackType
 import numpy as np
 from astropy.table import Table
 from filelock import FileLock, Timeout
+from numpy.typing import ArrayLike
 
 from galzoo_repr._config import log
 from galzoo_repr.anomaly._persistence import replace_file
+from galzoo_repr.anomaly._reduction import fingerprint
 
-__all__ = ["RatingsFile", "read_ratings"]
+__all__ = ["RatingsFile", "catalogue_facts", "read_ratings"]
 
 META = "galzoo_repr_ratings"
 COLUMNS = {
@@ -23,6 +25,23 @@ COLUMNS = {
     "rating": ("float64", "Rating, higher is more interesting; nan if not given"),
     "time": ("str", "When the rating was given, UTC"),
 }
+
+
+def catalogue_facts(embeddings: ArrayLike, ratings: str) -> dict:
+    """
+    Facts by which a file of ratings recognises its catalogue.
+
+    Parameters
+    ----------
+    embeddings : array of shape (n, d)
+    ratings : str
+        Name of the interest.
+
+    Returns
+    -------
+    dict
+    """
+    return {"galaxies": len(embeddings), "embeddings": fingerprint(embeddings), "interest": ratings}
 
 
 class RatingsFile:

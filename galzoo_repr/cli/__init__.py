@@ -1,8 +1,9 @@
 """The verbs of the package at the shell."""
 
+from galzoo_repr.cli._anomalies import anomalies
 from galzoo_repr.cli._app import app, main
 from galzoo_repr.cli._simulation import demo, serve_survey
 from galzoo_repr.cli._training import pretrain
 from galzoo_repr.cli._verbs import embed, fetch, similar
 
-__all__ = ["app", "demo", "embed", "fetch", "main", "pretrain", "serve_survey", "similar"]
+__all__ = ["anomalies", "app", "demo", "embed", "fetch", "main", "pretrain", "serve_survey", "similar"]

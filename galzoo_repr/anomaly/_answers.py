@@ -1,0 +1,83 @@
+"""Ratings that a person filled into a table of galaxies to rate."""
+
+from pathlib import Path
+
+import numpy as np
+from astropy.table import Table
+
+from galzoo_repr.anomaly._ratings_file import RatingsFile, catalogue_facts
+from galzoo_repr.anomaly.scores import column_of, ratings_of
+
+__all__ = ["record_answers"]
+
+
+def record_answers(
+    table: Table,
+    answers: list[Table],
+    path: str | Path,
+    *,
+    ratings: str = "interest",
+    embedding: str = "embedding",
+) -> tuple[np.ndarray, int]:
+    """
+    Add filled-in ratings to a file of ratings, and give all ratings so far.
+
+    Parameters
+    ----------
+    table : Table
+        Catalogue with embeddings.
+    answers : list of Table
+        Each with the columns ``row`` (index into `table`) and ``rating``, masked or NaN where left blank.
+        An answer that the file knows already is not added again; another one for the same galaxy replaces
+        it.
+    path : str or pathlib.Path
+        File of the ratings, as for `galzoo_repr.anomaly.rate`.
+    ratings : str
+        Column of the catalogue whose ratings count too.
+    embedding : str
+        Column of embeddings.
+
+    Returns
+    -------
+    values : float64 array of shape (n,)
+        Ratings of all rows, NaN where there is none.
+    added : int
+        How many were new.
+
+    Raises
+    ------
+    ValueError
+        If a row or rating is none. Nothing is recorded then.
+    """
+    given = ratings_of(table, ratings if ratings in table.colnames else None)
+    pairs = [pair for one in answers for pair in _pairs(one, len(table))]
+    catalogue = catalogue_facts(column_of(table, embedding, "embedding"), ratings)
+    with RatingsFile(path, catalogue) as file:
+        known = file.ratings(given)
+        new = [(row, rating) for row, rating in pairs if known[row] != rating]
+        number = file.last_round + 1
+        for row, rating in new:
+            file.append(number, row, rating)
+        return file.ratings(given), len(new)
+
+
+def _pairs(answers: Table, n_rows: int) -> list[tuple[int, float]]:
+    """Row and rating of each answer that is not blank."""
+    rows, values = column_of(answers, "row", "row"), column_of(answers, "rating", "rating")
+    pairs = []
+    for row, value in zip(rows, values, strict=True):
+        if value is np.ma.masked or not str(value).strip():
+            continue
+        try:
+            rating, index = float(value), int(row)
+        except (TypeError, ValueError):
+            raise ValueError(f"the answer for row {row} is {str(value)!r}, which is no number") from None
+        if np.isinf(rating):
+            raise ValueError(f"the answer for row {row} is {rating}; a rating must be finite")
+        if not 0 <= index < n_rows:
+            raise ValueError(
+                f"there is an answer for row {row}, but the catalogue's rows are 0 to {n_rows - 1}"
+            )
+        if np.isfinite(rating):
+            pairs.append((index, rating))
+    return pairs

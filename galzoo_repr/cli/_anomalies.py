@@ -1,0 +1,110 @@
+"""The verb that plays one round of a search: read the ratings, score, choose what to show next."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+import typer
+from astropy.table import Column, MaskedColumn, Table
+
+from galzoo_repr.cli._app import app
+from galzoo_repr.cli._options import CatalogueIn, open_catalogue
+from galzoo_repr.cli._pictures import galaxy_names, pictures
+from galzoo_repr.cli._terminal import messages, show
+
+__all__ = ["anomalies"]
+
+FORMATS = {".ecsv", ".parquet", ".fits", ".vot"}
+
+
+@app.command()
+def anomalies(
+    catalogue: CatalogueIn,
+    out: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Folder of the search, made if it is not there.")
+    ],
+    rated: Annotated[
+        list[Path] | None,
+        typer.Option(help="CSV or ECSV with the columns row and rating; by default FOLDER/next_to_rate.csv."),
+    ] = None,
+    ratings: Annotated[str, typer.Option(help="Name of the interest: its column of ratings.")] = "interest",
+    n: Annotated[int, typer.Option("--number", "-n", min=1, help="How many galaxies to show next.")] = 10,
+    batch: Annotated[
+        Literal["distinct", "top"], typer.Option(help="Galaxies that are not alike, or simply the best.")
+    ] = "distinct",
+    first: Annotated[
+        Literal["diverse", "outliers", "random"], typer.Option(help="What to show while nothing is rated.")
+    ] = "diverse",
+    embedding: Annotated[str, typer.Option(help="Column of the embeddings.")] = "embedding",
+    seed: Annotated[int, typer.Option(min=0, help="Of the first galaxies shown.")] = 0,
+) -> None:
+    """
+    Find galaxies that interest you: one round of rating.
+
+    Writes FOLDER/next_to_rate.png, the galaxies to look at, and next_to_rate.csv, to fill in the column
+    rating. The next call reads it, adds the ratings to ratings.ecsv, scores every galaxy into scored.ecsv
+    (or in the format of the catalogue), and shows the next galaxies.
+    """
+    from galzoo_repr.anomaly import InterestModel, add_anomaly_scores, next_to_rate
+    from galzoo_repr.anomaly._answers import record_answers
+    from galzoo_repr.catalogue import with_columns, write_catalogue
+
+    table = open_catalogue(catalogue)
+    sheet = out / "next_to_rate.csv"
+    answers = [open_catalogue(path) for path in rated or ([sheet] if sheet.exists() else [])]
+    values, added = record_answers(table, answers, out / "ratings.ecsv", ratings=ratings, embedding=embedding)
+    messages.print(f"{np.isfinite(values).sum()} galaxies are rated, {added} of them now")
+    column = Column(values, description="Rating, higher is more interesting; NaN where not rated")
+    table = with_columns(table, {ratings: column}, overwrite=True)
+    scored = add_anomaly_scores(table, ratings, embedding=embedding, seed=seed, overwrite=True)
+    suffix = catalogue.suffix if catalogue.suffix in FORMATS else ".ecsv"
+    write_catalogue(scored, out / f"scored{suffix}", overwrite=True)
+    model = InterestModel(batch=batch)
+    chosen = next_to_rate(table, ratings, n, model=model, first=first, embedding=embedding, seed=seed)
+    _write_sheet(table, chosen, sheet)
+    _show_round(scored, chosen)
+    messages.print(
+        f"Look at {out / 'next_to_rate.png'}, fill in the column rating of {sheet}, and call again"
+    )
+
+
+def _write_sheet(table: Table, chosen: Table, sheet: Path) -> None:
+    """Write the galaxies to look at: their pictures, and a table with a blank for each rating."""
+    from galzoo_repr.images import montage
+
+    rows = np.asarray(chosen["row"])
+    names = _names(table)
+    if "cutout" not in table.colnames:
+        messages.print("The catalogue has no column cutout, so there is no picture to draw")
+    elif len(rows):
+        labels = [f"row {row}\n{names[row]}" for row in rows]
+        montage(pictures(table, rows), labels).save(sheet.with_suffix(".png"))
+    blank = Table({"row": rows, "galaxy": [names[row] for row in rows]})
+    blank["rating"] = MaskedColumn(np.zeros(len(rows)), mask=True)
+    blank.write(sheet, format="ascii.csv", overwrite=True)
+
+
+def _show_round(scored: Table, chosen: Table) -> None:
+    """Print the best galaxies so far, and those to look at."""
+    order = np.argsort(np.where(scored["anomaly_rank"] > 0, scored["anomaly_rank"], len(scored) + 1))[:10]
+    names = _names(scored)
+    best = Table(
+        {"rank": scored["anomaly_rank"][order], "row": order, "galaxy": [names[row] for row in order]}
+    )
+    for name in ("anomaly_score", "anomaly_score_std"):
+        best[name] = scored[name][order]
+        best[name].info.format = ".3f"
+    show(best, "Most interesting")
+    following = Table({"row": chosen["row"], "galaxy": [names[row] for row in chosen["row"]]})
+    for name in ("predicted_rating", "expected_improvement"):
+        following[name] = chosen[name]
+        following[name].info.format = ".3g"
+    show(following, "Next to rate")
+
+
+def _names(table: Table) -> list[str]:
+    """Names of galaxies, or their rows where a catalogue tells neither names nor positions."""
+    try:
+        return galaxy_names(table)
+    except ValueError:
+        return [f"row {row}" for row in range(len(table))]
