@@ -63,9 +63,8 @@ def anomalies(
     chosen = next_to_rate(table, ratings, n, model=model, first=first, embedding=embedding, seed=seed)
     _write_sheet(table, chosen, sheet)
     _show_round(scored, chosen)
-    messages.print(
-        f"Look at {out / 'next_to_rate.png'}, fill in the column rating of {sheet}, and call again"
-    )
+    if len(chosen):
+        messages.print(f"Look at these galaxies, fill in the column rating of {sheet}, and call again")
 
 
 def _write_sheet(table: Table, chosen: Table, sheet: Path) -> None:
