@@ -52,7 +52,7 @@ def embed_positions(catalogue: Catalogue, coordinates: SkyCoord, fetch: Fetch) -
         QTable({"coords": coordinates}),
         encoder=encoder,
         fov=_field_of_view(catalogue, encoder, fetch),
-        survey=fetch.survey,
+        survey=_survey(catalogue, fetch),
         store=fetch.store,
         device=fetch.device,
         progress=False,
@@ -133,8 +133,8 @@ def matching_encoder(catalogue: Catalogue, fetch: Fetch):
     """
     from galzoo_repr.encoders import Encoder
 
-    meta, given = catalogue.table.meta, fetch.encoder
-    given = meta.get("GZRENC", "") if given is None else given
+    made_by = _made_by(catalogue)
+    given = made_by.get("encoder", "") if fetch.encoder is None else fetch.encoder
     if isinstance(given, str | Path) and not str(given):
         raise ValueError(
             "the catalogue does not say which encoder made its embeddings, so a galaxy outside it cannot be "
@@ -147,7 +147,7 @@ def matching_encoder(catalogue: Catalogue, fetch: Fetch):
             f"encoder {encoder.name!r} has digest {encoder.digest[:12]}, but the catalogue was embedded by "
             f"{recorded[:12]}; give the same encoder=, or embed the catalogue again"
         )
-    recipe = meta.get("GZRRECIP", "")
+    recipe = made_by.get("recipe_digest", "")
     if recipe and encoder.recipe.digest != recipe:
         raise ValueError(
             f"the recipe of encoder {encoder.name!r} ({encoder.recipe.digest[:12]}) is not the catalogue's "
@@ -161,12 +161,29 @@ def matching_encoder(catalogue: Catalogue, fetch: Fetch):
     return encoder
 
 
+def _made_by(catalogue: Catalogue) -> dict[str, str]:
+    """Say what made the embeddings, by their column or, where a format lost its meta, by the table."""
+    meta = catalogue.table.meta
+    of_table = {"encoder": meta.get("GZRENC", ""), "recipe_digest": meta.get("GZRRECIP", "")}
+    return {**of_table, **(catalogue.table[catalogue.embedding].info.meta or {})}
+
+
+def _survey(catalogue: Catalogue, fetch: Fetch) -> object:
+    """Choose the survey of the user, or else that of the catalogue; None for the default."""
+    recorded = provenance(catalogue.table, "add_embeddings")
+    if fetch.survey is not None or recorded.get("route") != "viewer":
+        return fetch.survey
+    from galzoo_repr.cutouts import LegacySurvey
+
+    return LegacySurvey(server=recorded["survey"], layer=recorded["layer"])
+
+
 def _field_of_view(catalogue: Catalogue, encoder: object, fetch: Fetch) -> u.Quantity | None:
     """Take what the user says, what the catalogue was embedded with, or the middle of its galaxies' sizes."""
     if fetch.fov is not None:
         return fetch.fov
     recorded = provenance(catalogue.table, "add_embeddings").get("fov")
-    if recorded:
+    if isinstance(recorded, str):
         return u.Quantity(recorded)
     try:
         fields = encoder.recipe.fields_of_view(catalogue.table)

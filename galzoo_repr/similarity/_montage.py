@@ -1,0 +1,124 @@
+"""A query and its answers as one picture."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from astropy import units as u
+from astropy.table import Table
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+__all__ = ["similarity_montage"]
+
+_SIDE = 320  # pixels of one picture, before it is scaled to its panel
+_CENTRE = 0.65  # part of each side of the field that is shown
+_NO_IMAGE = "(no image)"
+
+
+def similarity_montage(
+    found: Table,
+    *,
+    cutout: str = "cutout",
+    name: str | None = None,
+    fov: u.Quantity | None = None,
+    title: str = "",
+    columns: int = 5,
+    panel: int = 160,
+) -> Image:
+    """
+    Draw the galaxies of an answer, each with its name, similarity and a scale bar.
+
+    Parameters
+    ----------
+    found : astropy.table.Table
+        From `galzoo_repr.find_similar`. Examples at rank 0 (``include_query=True``) come first; a single one
+        is drawn large.
+    cutout : str
+        Column of image files (`galzoo_repr.add_cutouts`). A galaxy without an image is a black panel.
+    name : str, optional
+        Column of names; by default ``name``, ``id_str`` or ``iauname`` where there is one, or else the row.
+    fov : astropy.units.Quantity, optional
+        Field of view of the images, one angle or one for each; by default that of the Galaxy Zoo rule where
+        the table has radii. Without it there are no scale bars.
+    title : str
+        Line above all.
+    columns : int
+        Panels in a row.
+    panel : int
+        Side of a panel in pixels.
+
+    Returns
+    -------
+    PIL.Image.Image
+        Shown by a notebook as it is; ``.save("similar.png")`` writes it.
+
+    Raises
+    ------
+    ValueError
+        If the table is not an answer, is empty, or has no column of image files.
+    """
+    from galzoo_repr.images import montage
+
+    missing = [column for column in ("similarity", "similarity_rank", cutout) if column not in found.colnames]
+    if missing:
+        raise ValueError(
+            f"the table has no column {', '.join(map(repr, missing))}; give an answer of find_similar for a "
+            "catalogue with cutouts, or name their column with cutout="
+        )
+    if len(found) == 0:
+        raise ValueError("the answer has no galaxies to draw")
+    pictures = [_picture(str(path)) for path in found[cutout]]
+    labels = []
+    for label, line, picture in zip(_names(found, name), found, pictures, strict=True):
+        rank, alike = line["similarity_rank"], f"similarity {line['similarity']:.3f}"
+        drawn = "" if picture is not None else f" {_NO_IMAGE}"
+        labels.append(f"{label}\n{'query' if rank == 0 else f'{rank}: {alike}'}{drawn}")
+    black = np.zeros((_SIDE, _SIDE, 3), np.uint8)
+    return montage(
+        [black if picture is None else picture for picture in pictures],
+        labels,
+        fov=_fields(found, fov),
+        title=title,
+        columns=columns,
+        panel=panel,
+        lead=np.count_nonzero(found["similarity_rank"] == 0) == 1,
+    )
+
+
+def _picture(path: str) -> np.ndarray | None:
+    """Middle of an image, shape (320, 320, 3), or None if it cannot be read."""
+    from galzoo_repr.images import ImageRecipe, read_image
+
+    if path in ("", "--", "None"):
+        return None
+    try:
+        image = read_image(path)
+    except OSError:
+        return None
+    if image.pixels is None:
+        return None
+    prepared = ImageRecipe(size=_SIDE, crop=_CENTRE).prepare([image])[0]
+    return (prepared.permute(1, 2, 0) * 255).round().byte().numpy()
+
+
+def _names(found: Table, name: str | None) -> list[str]:
+    if name is None:
+        name = next((usual for usual in ("name", "id_str", "iauname") if usual in found.colnames), None)
+    if name is None:
+        return [f"row {row}" for row in found["row"]] if "row" in found.colnames else [""] * len(found)
+    return [str(one) for one in found[name]]
+
+
+def _fields(found: Table, fov: u.Quantity | None) -> u.Quantity | None:
+    """Side of what is shown of each image."""
+    from galzoo_repr.images import ImageRecipe
+
+    try:
+        return ImageRecipe().fields_of_view(found, fov) * _CENTRE
+    except ValueError:
+        if fov is not None:
+            raise
+        return None
