@@ -125,6 +125,8 @@ def _shape_and_light(draw: _Draw, is_kind: Mapping[str, Tensor]) -> dict[str, Te
     q_smooth = 1 - 0.72 * draw.uniform(0.0, 1.0) ** 1.7
     bulge_shape = draw.choice([0.35, 0.5, 0.15])
     bulge_fraction = draw.log_uniform(0.02, 0.55)
+    # ringed galaxies are early-type disks with marked bulges
+    bulge_fraction = _where(is_kind["ring"], draw.log_uniform(0.08, 0.6), bulge_fraction)
     bulge_fraction = _where(irregular, 0.1 * bulge_fraction, bulge_fraction)
     bulge_fraction = _where(edge_on, (bulge_shape > 0) * draw.uniform(0.1, 0.5), bulge_fraction)
     # an S0-like half of the smooth galaxies keeps an outer disk that nobody would call featured
