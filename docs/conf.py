@@ -1,6 +1,7 @@
 """Settings of the documentation, on top of the ones that astropy's packages share."""
 
 import os
+import re
 from importlib.metadata import version as installed_version
 
 from docutils.nodes import Element
@@ -29,6 +30,7 @@ if os.environ.get("DOCS_OFFLINE"):
 else:
     for name in ("pythonloc", "h5py", "astropy.org"):
         intersphinx_mapping.pop(name, None)
+    intersphinx_mapping["sklearn"] = ("https://scikit-learn.org/stable/", None)
     intersphinx_mapping["torch"] = ("https://docs.pytorch.org/docs/stable/", None)
     intersphinx_mapping["astroquery"] = ("https://astroquery.readthedocs.io/en/latest/", None)
 
@@ -56,6 +58,15 @@ def _resolve_verb(app: Sphinx, env: BuildEnvironment, node: pending_xref, conten
     return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", target, node, content)
 
 
+def _shorten_routing(
+    app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]
+) -> None:
+    """Replace what scikit-learn writes about routing metadata, which refers to pages that only it has."""
+    if re.search(r"\.(set_\w+_request|get_metadata_routing)$", name):
+        lines[:] = ["Routing of metadata, as of every estimator of scikit-learn."]
+
+
 def setup(app: Sphinx) -> None:
     """Register what sphinx is to ask."""
     app.connect("missing-reference", _resolve_verb)
+    app.connect("autodoc-process-docstring", _shorten_routing, priority=100)
