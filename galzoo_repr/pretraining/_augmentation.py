@@ -9,6 +9,7 @@ __all__ = ["Augmentation"]
 
 # Binomial coefficients: close to a Gaussian of one pixel standard deviation.
 _BLUR_KERNEL = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
+_STRENGTHS = ("shift", "blur", "noise", "brightness", "colour", "background", "gamma", "greyscale")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +39,10 @@ class Augmentation:
         Largest relative change of brightness.
     colour : float
         Largest relative change of one colour against the others.
+    background : float
+        Largest level that is added to a colour, or taken off it, where white is 1.
+    gamma : float
+        Largest change of the logarithm of the exponent of the brightness scale, as between stretches.
     greyscale : float
         Probability of losing all colour.
 
@@ -65,6 +70,8 @@ class Augmentation:
     noise: float = 0.04
     brightness: float = 0.2
     colour: float = 0.1
+    background: float = 0.02
+    gamma: float = 0.2
     greyscale: float = 0.1
 
     def __post_init__(self) -> None:
@@ -72,7 +79,7 @@ class Augmentation:
         object.__setattr__(self, "zoom", tuple(float(value) for value in self.zoom))
         if len(self.zoom) != 2 or not 0 < self.zoom[0] <= self.zoom[1]:
             raise ValueError(f"zoom is a smallest and a largest positive magnification, not {self.zoom}.")
-        for name in ("shift", "blur", "noise", "brightness", "colour", "greyscale"):
+        for name in _STRENGTHS:
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is between 0 and 1, not {getattr(self, name)!r}.")
 
@@ -89,7 +96,7 @@ class Augmentation:
             rotation=False,
             flip=False,
             zoom=(1, 1),
-            **dict.fromkeys(("shift", "blur", "noise", "brightness", "colour", "greyscale"), 0),
+            **dict.fromkeys(_STRENGTHS, 0),
         )
 
     def to_dict(self) -> dict:
@@ -135,7 +142,11 @@ class Augmentation:
         if self.brightness or self.colour:
             factor = 1 + random.uniform(-self.brightness, self.brightness)
             images *= factor * (1 + random.uniform(-self.colour, self.colour, channels=3))
+        if self.background:
+            images += random.uniform(-self.background, self.background, channels=3)
         images = images.clamp_(0, 1)
+        if self.gamma:
+            images = images.pow(random.uniform(-self.gamma, self.gamma).exp())
         if self.greyscale:
             grey = images.mean(1, keepdim=True).expand_as(images)
             images = torch.where(random.uniform(0, 1) < self.greyscale, grey, images)

@@ -68,6 +68,7 @@ def pretrain(
     output: str | os.PathLike | None = None,
     resume: bool = True,
     image_cache: str | os.PathLike | None = None,
+    after_epoch: Callable[[dict, Encoder], None] | None = None,
     name: str = "pretrained",
     licence: str = "",
     device: str | torch.device | None = None,
@@ -94,8 +95,8 @@ def pretrain(
         Column of paths of FITS, JPEG or PNG files (``"cutout"`` after `galzoo_repr.add_cutouts`); or colour
         images, row by row, of shape (n, 3, h, w) or (n, h, w, 3), uint8 or floating point in 0 to 1; or a
         function that makes them from row numbers and a device, uint8 or floating point of shape (b, 3, h,
-        w), for more images than can be stored. Files and arrays are decoded once to 8 bits at the resolution
-        of training.
+        w) with h and w of about ``size / crop`` of the recipe, for more images than can be stored. Files and
+        arrays are decoded once to 8 bits at the resolution of training.
     recipe : ImageRecipe, optional
         What the network sees, and what the encoder will ask for. By default 128 pixels over the central
         three quarters of the Galaxy Zoo DECaLS field of view: a margin from which turned and shifted views
@@ -139,6 +140,9 @@ def pretrain(
         Continue a run in `output` from its last complete epoch; otherwise start again.
     image_cache : str or path, optional
         Folder that keeps decoded images for later runs. By default they are in `output` until training ends.
+    after_epoch : callable, optional
+        Called after each epoch with its figures (a dictionary: ``epoch``, ``training_loss``,
+        ``validation_loss``, ``questions``) and the encoder as it is then, to try it on other tasks.
     name, licence : str
         Of the encoder.
     device : str or torch.device, optional
@@ -158,8 +162,7 @@ def pretrain(
     ------
     ValueError
         If votes or images are missing or teach nothing, the schema does not match, an argument is out of
-        range, or
-        `output` holds another run. All of this is checked before training.
+        range, or `output` holds another run. All of this is checked before training.
     TypeError
         If an argument has the wrong type.
     RuntimeError
@@ -239,17 +242,18 @@ def pretrain(
         sample = _sample(fields, votes, schema, held_out, weights, plan, processes)
         network.answer_like(sample.votes[sample.training], schema)
         training = Training(network, sample, schema, recipe, plan, processes, folder)
-        network.load_state_dict(training.run(progress=progress))
-        encoder = Encoder(
-            network.backbone,
-            recipe,
+        encoder_of = partial(
+            Encoder,
+            recipe=recipe,
             name=name,
             architecture=about["architecture"],
             model_kwargs=about["model_kwargs"],
             licence=licence,
             origin=f"galzoo_repr {galzoo_repr.__version__}, pretrain",
-            card=_card(schema, plan, sample, training, facts),
         )
+        look = after_epoch and (lambda figures, backbone: after_epoch(figures, encoder_of(backbone)))
+        network.load_state_dict(training.run(progress=progress, after_epoch=look))
+        encoder = encoder_of(network.backbone, card=_card(schema, plan, sample, training, facts))
         if processes.first and output is not None:
             encoder.save(folder, overwrite=True)
             end_run(folder)

@@ -5,6 +5,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -187,7 +188,9 @@ class Training:
 
     # The run.
 
-    def run(self, *, progress: bool) -> dict[str, torch.Tensor]:
+    def run(
+        self, *, progress: bool, after_epoch: Callable[[dict, nn.Module], None] | None = None
+    ) -> dict[str, torch.Tensor]:
         """
         Train until the last epoch, or until validation stops improving.
 
@@ -195,6 +198,8 @@ class Training:
         ----------
         progress : bool
             Show a progress bar.
+        after_epoch : callable, optional
+            Gets the entry of the history and a copy of the averaged backbone, in the first process.
 
         Returns
         -------
@@ -218,6 +223,8 @@ class Training:
                         f"({self.plan.learning_rate})."
                     )
                 self._finish_epoch(epoch, trained, self._validate())
+                if after_epoch is not None and self.processes.first:
+                    after_epoch(self.history[-1], deepcopy(self.ema.module.backbone))
                 bar.set_postfix(
                     loss=f"{trained:.3f}", validation=f"{self.history[-1]['validation_loss']:.3f}"
                 )

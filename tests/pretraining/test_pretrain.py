@@ -228,6 +228,20 @@ def test_early_stopping_weights_and_a_chosen_validation_set(toy, tmp_path):
     assert encoder.card["training"]["epochs"] == encoder.card["validation"]["epoch"] + 2 < 40
 
 
+def test_each_epoch_can_be_looked_at_without_changing_the_outcome(toy):
+    table, images = toy.galaxies()
+    options = {"schema": "gz_rings", "images": images, "recipe": toy.RECIPE, **SMALL}
+    seen = []
+
+    def look(figures, encoder):
+        torch.rand(3)
+        seen.append((figures["epoch"], encoder.embed(torch.rand(2, 3, 32, 32)).shape))
+
+    watched = pretrain(table, after_epoch=look, **options)
+    assert seen == [(0, (2, 1280)), (1, (2, 1280))]
+    assert _same_weights(watched, pretrain(table, **options))
+
+
 def test_without_validation_the_last_epoch_counts(toy):
     table, images = toy.galaxies()
     encoder = pretrain(
