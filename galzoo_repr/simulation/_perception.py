@@ -73,7 +73,7 @@ class View:
     def bar(self) -> NDArray:
         """Evidence of a bar."""
         there = np.select([self.truth["bar"] == 1, self.truth["bar"] == 2], [-0.9, 0.9], -2.7)
-        seen = there + np.where(self.truth["bar"] > 0, 0.8 * self.clarity + self.tilt, 0)
+        seen = there + np.where(self.truth["bar"] > 0, 0.8 * self.clarity + 1.7 * self.tilt, 0)
         return np.maximum(seen, -3.2) + 0.5 * self.chance["bar"]
 
     @property
