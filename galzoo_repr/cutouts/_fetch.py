@@ -5,9 +5,10 @@ import itertools
 import queue
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from tqdm.auto import tqdm
@@ -22,7 +23,7 @@ __all__ = ["Route", "fetch"]
 _ATTEMPTS = 8
 """Times a request is sent at most: if one in five fails at random, one row in 400,000 fails them all."""
 _SAME_FAILURES = 3
-"""Equal failures in a row after which a request is taken to fail for a reason of its own."""
+"""Equal failures after which a request is taken to fail for a reason of its own."""
 _BEAT_SECONDS = 0.5
 """Longest time without a word to the caller."""
 
@@ -41,8 +42,8 @@ class Route(Protocol):
     def server(self) -> str:
         """Address of the service."""
 
-    def attempt(self, request: CutoutRequest, earlier: int = 0) -> Attempt:
-        """Ask once, after so many earlier attempts, raising nothing for what services and networks do."""
+    def attempt(self, request: CutoutRequest, *, probed: bool = False) -> Attempt:
+        """Ask once, raising nothing for what services and networks do."""
 
 
 def fetch(
@@ -120,38 +121,41 @@ def fetch(
 
 @dataclass(slots=True)
 class _Task:
-    """A request on its way, with what its earlier attempts brought."""
+    """A request on its way, with what its attempts have brought so far."""
 
     request: CutoutRequest
     attempts: int = 0
-    same_failures: int = 0
-    outcome: Outcome | None = None
-    error: Exception | None = None
+    probed: bool = False
     abandoned: bool = False
+    outcome: Outcome | None = None
+    failures: Counter[tuple[str, int]] = field(default_factory=Counter)
+    error: Exception | None = None
 
     def take(self, attempt: Attempt) -> None:
+        """Keep the outcome that says most: the last one, or the failure seen most often."""
         if not attempt.asked:
             # The service is down or wants to be left alone: what it said before is worth more than that.
             self.abandoned = True
             self.outcome = self.outcome or attempt.outcome
             return
-        before, outcome = self.outcome, attempt.outcome
-        same = before is not None and (before.status, before.http_code) == (outcome.status, outcome.http_code)
-        self.same_failures = self.same_failures + 1 if same else 1
         self.attempts += 1
-        outcome.attempts = self.attempts
-        self.outcome = outcome
+        self.probed |= attempt.probed
+        outcome = attempt.outcome
+        kind = (outcome.status, outcome.http_code)
+        if outcome.status in RETRYABLE:
+            self.failures[kind] += 1
+        if outcome.status not in RETRYABLE or self.failures[kind] >= max(self.failures.values()):
+            self.outcome = outcome
+        self.outcome.attempts = self.attempts
 
     @property
     def worth_repeating(self) -> bool:
-        if (
-            self.abandoned
-            or self.outcome.final
-            or self.outcome.status not in RETRYABLE
-            or self.attempts >= _ATTEMPTS
-        ):
+        if self.abandoned or self.outcome.final or self.outcome.status not in RETRYABLE:
             return False
-        return self.outcome.status == "rate_limited" or self.same_failures < _SAME_FAILURES
+        lasting = any(
+            n >= _SAME_FAILURES for (status, _), n in self.failures.items() if status != "rate_limited"
+        )
+        return self.attempts < _ATTEMPTS and not lasting
 
 
 class _Pool:
@@ -226,7 +230,7 @@ class _Pool:
     def _work(self, task: _Task) -> None:
         try:
             with abort_when(self._stop):
-                attempt = self._route.attempt(task.request, task.attempts)
+                attempt = self._route.attempt(task.request, probed=task.probed)
             task.take(attempt)
             if attempt.body:
                 self._publish(task.request, attempt)

@@ -5,6 +5,7 @@ import ipaddress
 import math
 import string
 import warnings
+from dataclasses import replace
 from urllib.parse import urlencode, urlsplit
 
 import astropy.units as u
@@ -282,7 +283,7 @@ class LegacySurvey(ThreadedRequests, BaseQuery):
             float(ra), float(dec), int(size), scale, bands, layer, image_format, self.server, self.route
         )
 
-    def attempt(self, request: CutoutRequest, earlier: int = 0) -> Attempt:
+    def attempt(self, request: CutoutRequest, *, probed: bool = False) -> Attempt:
         """
         Ask the service once.
 
@@ -290,8 +291,8 @@ class LegacySurvey(ThreadedRequests, BaseQuery):
         ----------
         request : CutoutRequest
             From `request`.
-        earlier : int, optional
-            Attempts made before this one.
+        probed : bool, optional
+            Whether an earlier attempt has found that there are data here.
 
         Returns
         -------
@@ -299,20 +300,15 @@ class LegacySurvey(ThreadedRequests, BaseQuery):
             Whatever happened; nothing is raised for what services and networks do.
         """
         attempt = self._ask(request)
-        failed = attempt.outcome.http_code == 500 and request.image_format == "fits" and not earlier
-        if failed and self._is_blank(request):
+        if attempt.outcome.http_code == 500 and request.image_format == "fits" and not probed:
             # Outside the survey the viewer fails on FITS but draws a grey JPEG.
-            attempt.outcome.status = "no_coverage"
-            attempt.outcome.reason = "the service has no image here (it fails on FITS and sends a grey JPEG)"
-            attempt.outcome.final = True
+            picture = self._ask(replace(request, image_format="jpeg")).outcome.status
+            attempt.probed = picture == "ok"
+            if picture == "no_coverage":
+                attempt.outcome.status = "no_coverage"
+                attempt.outcome.reason = "the service fails on FITS here and draws a grey JPEG"
+                attempt.outcome.final = True
         return attempt
-
-    def _is_blank(self, request: CutoutRequest) -> bool:
-        picture = CutoutRequest(
-            request.ra, request.dec, request.size, request.pixel_scale, request.bands, request.layer, "jpeg",
-            request.server, request.route,
-        )  # fmt: skip
-        return self._ask(picture).outcome.status == "no_coverage"
 
     def _ask(self, request: CutoutRequest) -> Attempt:
         url = f"{request.server}/{_PATHS[request.image_format]}"

@@ -12,7 +12,7 @@ __all__ = ["Pace", "backoff_seconds", "pace_of"]
 
 _SLOWEST = 32
 """A service that complains is asked at least at this fraction of the pace allowed."""
-_RECOVERY_ANSWERS = 10
+_RECOVERY_ANSWERS = 5
 """Good answers after which the pace rises by a tenth of what is allowed, and by one request in flight."""
 _PATIENCE_SECONDS = 120.0
 """Longest pause asked by a service that a call waits for."""

@@ -117,8 +117,11 @@ class Attempt:
         The answer as the server sent it; empty when it is not to be kept.
     asked : bool
         Whether anything was sent. It is not when the service is down, or asked to be left alone for long.
+    probed : bool
+        Whether the service was found to have data here, so that its failure is no sign of their absence.
     """
 
     outcome: Outcome
     body: bytes = b""
     asked: bool = True
+    probed: bool = False
