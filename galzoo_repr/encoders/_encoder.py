@@ -235,7 +235,9 @@ class Encoder:
         # Half precision overflowed, or this is not a GPU.
         return self.model(images).float()
 
-    def save(self, folder: str | os.PathLike, *, overwrite: bool = False) -> None:
+    def save(
+        self, folder: str | os.PathLike, *, overwrite: bool = False, half_precision: bool = False
+    ) -> None:
         """
         Write the encoder to a folder, from which `load` reads it anywhere.
 
@@ -245,6 +247,9 @@ class Encoder:
             Gets ``encoder.json`` and ``model.safetensors``.
         overwrite : bool
             Replace an encoder that is there.
+        half_precision : bool
+            Write weights of 16 bits, in half the space. An encoder that is loaded from them computes in 32
+            bits, with rounded weights, and so has another digest than this one.
 
         Raises
         ------
@@ -270,7 +275,10 @@ class Encoder:
             "origin": self.origin,
             "card": self.card,
         }
-        write_folder(Path(folder), self.model.state_dict(), about, overwrite=overwrite)
+        weights = self.model.state_dict()
+        if half_precision:
+            weights = {name: one.half() if one.is_floating_point() else one for name, one in weights.items()}
+        write_folder(Path(folder), weights, about, overwrite=overwrite)
 
     @classmethod
     def load(

@@ -98,6 +98,17 @@ def test_saved_encoder_comes_back(encoder, pictures, tmp_path):
         torch.testing.assert_close(again.embed(pictures), encoder.embed(pictures))
 
 
+def test_half_precision_takes_half_the_space_and_little_else(encoder, pictures, tmp_path):
+    encoder.save(tmp_path / "full")
+    encoder.save(tmp_path / "half", half_precision=True)
+    full, half = (next((tmp_path / name).glob("*.safetensors")).stat().st_size for name in ("full", "half"))
+    assert half < 0.6 * full
+    loaded = Encoder.load(tmp_path / "half")
+    torch.testing.assert_close(loaded.embed(pictures), encoder.embed(pictures), rtol=0.02, atol=0.02)
+    loaded.save(tmp_path / "again", half_precision=True)
+    assert Encoder.load(tmp_path / "again").digest == loaded.digest
+
+
 def test_saving_over_an_encoder_is_asked_for(encoder, saved, make_network):
     other = Encoder(make_network(seed=5), encoder.recipe, name="other")
     with pytest.raises(FileExistsError, match=r"already holds an encoder.*overwrite=True"):

@@ -1,0 +1,144 @@
+"""The paper's argument at the scale of the bundled encoder: does it help to answer every question?
+
+Two networks learn from the same images for the same time, one from all questions, one from "smooth or featured" alone.
+Then rings are told from other galaxies by a line through their embeddings, as many labels as it may be, beside the same
+network trained on those labels from scratch. ``python benchmarks/ablation.py --work FOLDER --figure FILE``; the folder
+is that of ``bundled_encoder.py``.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import timm
+import torch
+from bundled_encoder import ARCHITECTURE, AUGMENTATION, RECIPE, SCHEMAS, train, training_table
+from PIL import Image
+from real_galaxies import read_set
+from representation import embeddings_of, with_labels
+
+from galzoo_repr import Schema
+
+LABELS = (10, 20, 40, 80, 160)
+FROM_SCRATCH = (20, 80, 160)
+STEPS_FROM_SCRATCH, BATCH = 240, 32
+
+
+def smooth_or_featured(schemas: list[str]) -> dict:
+    """Only the first question of each schema that has it."""
+    asked = [question for name in schemas for question in Schema.load(name).to_dict()["questions"]]
+    questions = [question for question in asked if question["name"] == "smooth-or-featured"]
+    return {"name": "smooth-only", "questions": questions}
+
+
+def accuracies(work: Path, encoder: object) -> dict[int, list[float]]:
+    """Of a line through the embeddings, for growing numbers of labels and five choices of them."""
+    table = read_set("decals_rings", work / "real")
+    x, y = embeddings_of(encoder)(table), np.array(table["label"] == "ring")
+    result = {}
+    for n in LABELS:
+        trained = [with_labels(x, y, n, seed, balanced=True) for seed in range(5)]
+        result[n] = [float(model.score(x[rest], y[rest])) for model, rest in trained]
+    return result
+
+
+def accuracies_from_scratch(work: Path, seeds: int = 3) -> dict[int, list[float]]:
+    """Of the whole network, trained end to end on the labels alone."""
+    table = read_set("decals_rings", work / "real")
+    y = torch.tensor(np.array(table["label"] == "ring"))
+    pixels = [np.asarray(Image.open(file).convert("RGB").resize((160, 160))) for file in table["file_loc"]]
+    fields = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).contiguous()
+    return {n: [_from_scratch(fields, y, n, seed) for seed in range(seeds)] for n in FROM_SCRATCH}
+
+
+def _from_scratch(fields: torch.Tensor, y: torch.Tensor, n: int, seed: int) -> float:
+    rng = np.random.default_rng(seed)
+    chosen = np.concatenate([rng.permutation(np.flatnonzero(y == each))[: n // 2] for each in (False, True)])
+    rest = np.setdiff1d(np.arange(len(y)), chosen)
+    torch.manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
+    network = timm.create_model(ARCHITECTURE, num_classes=1, drop_rate=0.3).to(
+        memory_format=torch.channels_last
+    )
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=0.05)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=STEPS_FROM_SCRATCH)
+    for _ in range(STEPS_FROM_SCRATCH):
+        rows = rng.choice(chosen, BATCH)
+        images = AUGMENTATION.apply(fields[rows], size=RECIPE.size, crop=RECIPE.crop, generator=generator)
+        logits = network(images.contiguous(memory_format=torch.channels_last)).squeeze(1)
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, y[rows].float())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    network.eval()
+    with torch.inference_mode():
+        predicted = network(RECIPE.from_rgb(fields[rest])).squeeze(1) > 0
+    return float((predicted == y[rest]).float().mean())
+
+
+def draw(curves: dict[str, dict[int, list[float]]], path: Path) -> None:
+    """Learning curves with standard errors."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
+    for (name, curve), colour in zip(curves.items(), ("#0b6e4f", "#c8553d", "#6b7280"), strict=False):
+        n = sorted(curve)
+        mean = [np.mean(curve[each]) for each in n]
+        error = [np.std(curve[each], ddof=1) / len(curve[each]) ** 0.5 for each in n]
+        axes.errorbar(n, mean, error, marker="o", capsize=3, label=name, color=colour)
+    axes.axhline(0.5, color="0.8", lw=1, zorder=0)
+    axes.set(
+        xscale="log", xlabel="galaxies with a label (half of them rings)", ylabel="accuracy on the others"
+    )
+    axes.set_xticks(LABELS, [str(n) for n in LABELS])
+    axes.minorticks_off()
+    axes.legend(frameon=False, loc="upper left")
+    figure.savefig(path, dpi=150)
+
+
+def main() -> None:
+    """Train, measure, print and draw."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--galaxies", type=int, default=120_000)
+    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--epoch-size", type=int, default=25_600)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--figure", type=Path, required=True)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    table, images = training_table(
+        options.work, options.galaxies, real_share=0.35, seed=options.seed, workers=2
+    )
+    curves = {}
+    for name, schema in (
+        ("all questions", list(SCHEMAS)),
+        ("smooth or featured only", smooth_or_featured(list(SCHEMAS))),
+    ):
+        folder = options.work / f"ablation-{name.replace(' ', '-')}"
+        encoder = train(
+            table,
+            images,
+            folder,
+            schema=schema,
+            epochs=options.epochs,
+            epoch_size=options.epoch_size,
+            seed=options.seed,
+        )
+        curves[name] = accuracies(options.work, encoder)
+    curves["from scratch"] = accuracies_from_scratch(options.work)
+    for name, curve in curves.items():
+        print(
+            name, {n: f"{np.mean(v):.3f} ± {np.std(v, ddof=1) / len(v) ** 0.5:.3f}" for n, v in curve.items()}
+        )
+    draw(curves, options.figure)
+    if options.json:
+        options.json.write_text(json.dumps(curves, indent=1))
+
+
+if __name__ == "__main__":
+    main()
