@@ -24,6 +24,7 @@ MISSING_FRACTION = 0.2
 _FILTERS = threading.Lock()
 _BLOCK = 2880
 _CARD = 80
+_END = b"END".ljust(_CARD)
 _PLAIN_TYPES = {"-32": ">f4", "-64": ">f8"}
 # Keywords that change what the stored numbers mean; astropy applies them.
 _SCALING = ("BSCALE", "BZERO", "BLANK", "ZSCALE", "ZIMAGE", "GROUPS", "PCOUNT")
@@ -131,9 +132,10 @@ def _read_fits(content: bytes, bands: str) -> ImageData:
 
 def _finite_bands(pixels: np.ndarray, bands: str) -> ImageData:
     """Zero in place of NaN, and the status that the missing fraction of each band earns."""
-    if not np.isfinite(pixels.sum()):
+    if not (np.isfinite(pixels.min()) and np.isfinite(pixels.max())):
         np.nan_to_num(pixels, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
-    filled = np.count_nonzero(pixels.reshape(len(bands), -1), axis=1) / pixels[0].size
+    # numpy counts truths five times as fast as floats.
+    filled = np.array([np.count_nonzero(plane != 0) for plane in pixels]) / pixels[0].size
     worst = int(filled.argmin())
     if filled[worst] <= 1 - MISSING_FRACTION:
         return ImageData(
@@ -144,14 +146,19 @@ def _finite_bands(pixels: np.ndarray, bands: str) -> ImageData:
 
 def _header_cards(content: bytes) -> tuple[dict[str, str], int] | None:
     """Keywords with their raw values, and where the data begin; None where the header does not end."""
-    cards = {}
-    for start in range(0, len(content) - _CARD + 1, _CARD):
-        card = content[start : start + _CARD]
-        if card[8:10] == b"= ":
-            cards[card[:8].decode("latin1").rstrip()] = card[10:].decode("latin1").split("/")[0].strip()
-        elif card.rstrip() == b"END":
-            return cards, math.ceil((start + _CARD) / _BLOCK) * _BLOCK
-    return None
+    end = content.find(_END)
+    while end % _CARD:
+        if end < 0:
+            return None
+        end = content.find(_END, end + 1)
+    values = {
+        content[start : start + 8]: content[start + 10 : start + _CARD]
+        for start in range(0, end, _CARD)
+        if content[start + 8 : start + 10] == b"= "
+    }
+    cards = {key.decode("latin1").rstrip(): value.decode("latin1") for key, value in values.items()}
+    data = math.ceil((end + _CARD) / _BLOCK) * _BLOCK
+    return {key: value.partition("/")[0].strip() for key, value in cards.items()}, data
 
 
 def _plain_planes(content: bytes) -> tuple[np.ndarray, str] | ImageData | None:

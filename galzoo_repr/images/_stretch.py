@@ -80,14 +80,21 @@ def galaxy_zoo_stretch(bands: torch.Tensor) -> torch.Tensor:
     tensor([112, 120, 136], dtype=torch.int32)
     """
     bands = _checked(bands, "grz")
-    unit = bands.new_tensor(_GALAXY_ZOO_UNIT).view(1, 3, 1, 1)
     low, high = (math.asinh(value) for value in _GALAXY_ZOO_RANGE)
-    colour = _asinh(bands.flip(1).div_(unit)).sub_(low).div_(high - low)
-    mean = colour.mean(dim=1, keepdim=True)
-    strongest = torch.where(mean == 0, colour, colour / mean).amax(dim=1, keepdim=True)
-    weight = torch.sin((1 - (strongest / _GALAXY_ZOO_SATURATION).clamp_max_(1)).mul_(math.pi / 2))
-    grey = 1 - weight
-    return torch.addcmul(grey * mean, colour, weight + grey * grey * mean).clamp_(0, 1)
+    colour = torch.empty_like(bands)
+    # One plane at a time: what is in use then stays in the caches of a CPU.
+    for plane, unit in enumerate(_GALAXY_ZOO_UNIT):
+        colour[:, plane] = _asinh(bands[:, 2 - plane] / unit).sub_(low).div_(high - low)
+    red, green, blue = colour.unbind(1)
+    mean = (red + green).add_(blue).div_(3)
+    strongest = torch.maximum(red, green).maximum(blue)
+    # Over a negative mean the lowest colour is the strongest; a mean of zero is left out of the ratio.
+    lowest = torch.minimum(red, green).minimum(blue)
+    strongest = torch.where(mean < 0, lowest, strongest).div_(mean.masked_fill(mean == 0, 1))
+    weight = (1 - strongest.div_(_GALAXY_ZOO_SATURATION).clamp_max_(1)).mul_(math.pi / 2).sin_()
+    grey = (1 - weight).mul_(mean)
+    weight.add_((1 - weight).mul_(grey))
+    return colour.mul_(weight.unsqueeze(1)).add_(grey.unsqueeze(1)).clamp_(0, 1)
 
 
 def _viewer_planes(bands: torch.Tensor, scales: tuple[float, ...]) -> torch.Tensor:
