@@ -6,7 +6,7 @@ import numpy as np
 from astropy.table import Table
 
 from galzoo_repr.anomaly._ratings_file import RatingsFile, catalogue_facts
-from galzoo_repr.anomaly.scores import column_of, ratings_of
+from galzoo_repr.anomaly._scores import column_of, ratings_of
 
 __all__ = ["record_answers"]
 

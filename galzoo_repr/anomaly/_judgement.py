@@ -9,9 +9,9 @@ from numpy.typing import ArrayLike
 from sklearn.base import clone
 
 from galzoo_repr.anomaly._acquisition import choose_first_batch
+from galzoo_repr.anomaly._interest import InterestModel
 from galzoo_repr.anomaly._reduction import Reduction, as_embeddings, finite_rows
 from galzoo_repr.anomaly._unsupervised import unusual_scores
-from galzoo_repr.anomaly.interest import InterestModel
 from galzoo_repr.exceptions import GalzooWarning
 
 __all__ = ["Candidates", "Judgement"]

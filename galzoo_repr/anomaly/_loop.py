@@ -9,10 +9,10 @@ from astropy.table import Column, Row, Table
 from tqdm.auto import tqdm
 
 from galzoo_repr.anomaly._acquisition import FIRST_BATCHES
+from galzoo_repr.anomaly._interest import InterestModel
 from galzoo_repr.anomaly._judgement import Candidates
 from galzoo_repr.anomaly._ratings_file import RatingsFile, catalogue_facts
-from galzoo_repr.anomaly.interest import InterestModel
-from galzoo_repr.anomaly.scores import check_choice, column_of, ratings_of, rows_to_rate
+from galzoo_repr.anomaly._scores import check_choice, column_of, ratings_of, rows_to_rate
 from galzoo_repr.catalogue import as_table, with_columns
 
 __all__ = ["rate"]

@@ -7,9 +7,9 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Column, Table
 
 from galzoo_repr.anomaly._acquisition import FIRST_BATCHES
+from galzoo_repr.anomaly._interest import InterestModel, check_ratings
 from galzoo_repr.anomaly._judgement import Candidates, Judgement
 from galzoo_repr.anomaly._unsupervised import UNSUPERVISED
-from galzoo_repr.anomaly.interest import InterestModel, check_ratings
 from galzoo_repr.catalogue import as_table, with_columns
 from galzoo_repr.exceptions import GalzooWarning
 
@@ -90,19 +90,15 @@ def add_anomaly_scores(
     """
     table = as_table(table)
     check_choice("unsupervised", unsupervised, UNSUPERVISED)
-    candidates, values = _candidates_of(table, ratings, model, embedding)
-    if model is not None and hasattr(model, "process_"):
-        _check_encoder(model, table)
-        judgement = candidates.apply(model)
-    else:
-        spread = None if noise is None else column_of(table, noise, "noise")
-        judgement = candidates.judge(values, spread, unsupervised=unsupervised, seed=seed)
+    judgement, values = _judge(
+        table, ratings, model, embedding, noise=noise, unsupervised=unsupervised, seed=seed
+    )
     columns = _score_columns(judgement, values if known_first else None, ratings, unsupervised, name)
     facts = {
         "ratings": ratings,
         "embedding": embedding,
         "known_first": known_first,
-        **_facts_of(judgement, values, unsupervised),
+        **_facts_of(judgement, unsupervised),
     }
     return with_columns(table, columns, overwrite=overwrite, provenance=facts, call="add_anomaly_scores")
 
@@ -156,12 +152,7 @@ def next_to_rate(
     """
     table = as_table(table)
     check_choice("first", first, FIRST_BATCHES)
-    candidates, values = _candidates_of(table, ratings, model, embedding)
-    if model is not None and hasattr(model, "process_"):
-        _check_encoder(model, table)
-        judgement = candidates.apply(model)
-    else:
-        judgement = candidates.judge(values, seed=seed)
+    judgement, values = _judge(table, ratings, model, embedding, seed=seed)
     return rows_to_rate(table, judgement.choose(n, np.isfinite(values), first=first, seed=seed), judgement)
 
 
@@ -235,16 +226,28 @@ def ratings_of(table: Table, ratings: str | None) -> np.ndarray:
     return check_ratings(column_of(table, ratings, "ratings"), len(table))
 
 
-def _candidates_of(
-    table: Table, ratings: str | None, model: InterestModel | None, embedding: str
-) -> tuple[Candidates, np.ndarray]:
+def _judge(
+    table: Table,
+    ratings: str | None,
+    model: InterestModel | None,
+    embedding: str,
+    *,
+    noise: str | None = None,
+    unsupervised: str = "isolation_forest",
+    seed: int = 0,
+) -> tuple[Judgement, np.ndarray]:
+    """Score all rows, by a fitted model or by the ratings of the table, and give these ratings too."""
     values = ratings_of(table, ratings)
+    spread = None if noise is None else column_of(table, noise, "noise")
     candidates = Candidates(column_of(table, embedding, "embedding"), model)
     if len(table) and not candidates.usable.any():
         warnings.warn(
             f"no galaxy has a finite embedding in column {embedding!r}", GalzooWarning, stacklevel=3
         )
-    return candidates, values
+    if model is not None and hasattr(model, "process_"):
+        _check_encoder(model, table)
+        return candidates.apply(model), values
+    return candidates.judge(values, spread, unsupervised=unsupervised, seed=seed), values
 
 
 def _score_columns(
@@ -275,7 +278,7 @@ def _score_columns(
     }
 
 
-def _facts_of(judgement: Judgement, ratings: np.ndarray, unsupervised: str) -> dict:
+def _facts_of(judgement: Judgement, unsupervised: str) -> dict:
     if judgement.model is None:
         return {"method": unsupervised}
     process = judgement.model.process_
