@@ -26,6 +26,25 @@ class Conf(config.ConfigNamespace):
         0.0,
         "Requests per second to the viewer at most; 0 stands for 5, and for no limit on this machine itself.",
     )
+    hips_server = config.ConfigItem(
+        "https://alasky.cds.unistra.fr/hips-image-services/hips2fits", "URL of the hips2fits service."
+    )
+    hips = config.ConfigItem(
+        "CDS/P/DESI-Legacy-Surveys/DR10", "HiPS asked for when none is given, without the band at its end."
+    )
+    hips_rate = config.ConfigItem(
+        0.0,
+        "Requests per second to hips2fits at most; 0 stands for 5, and for no limit on this machine itself.",
+    )
+    moc_server = config.ConfigItem(
+        "https://alasky.unistra.fr/MocServer/query", "URL of the service that knows where surveys have data."
+    )
+    brick_server = config.ConfigItem(
+        "https://portal.nersc.gov/cfs/cosmo/data/legacysurvey", "URL or folder of the coadded bricks."
+    )
+    brick_rate = config.ConfigItem(
+        0.0, "Bricks per second at most; 0 stands for 1, and for no limit on this machine itself."
+    )
     workers = config.ConfigItem(4, "Requests in flight at once to one service.")
     cache_dir = config.ConfigItem(
         "", "Folder of downloaded cutouts and computed embeddings; empty for astropy's."

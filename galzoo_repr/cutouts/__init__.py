@@ -1,7 +1,10 @@
 """A sky position becomes pixels on disk: services, fetching and the store."""
 
 from galzoo_repr.cutouts._add import add_cutouts, cutout_requests
+from galzoo_repr.cutouts._brick_survey import BrickSurvey
+from galzoo_repr.cutouts._coverage import Coverage
 from galzoo_repr.cutouts._fetch_into import fetch_into
+from galzoo_repr.cutouts._hips_survey import HipsSurvey
 from galzoo_repr.cutouts._legacy_survey import LegacySurvey
 from galzoo_repr.cutouts._manifest import CutoutStoreError
 from galzoo_repr.cutouts._request import Attempt, CutoutRequest, Outcome
@@ -13,9 +16,12 @@ __all__ = [
     "STATUSES",
     "USABLE",
     "Attempt",
+    "BrickSurvey",
+    "Coverage",
     "CutoutRequest",
     "CutoutStore",
     "CutoutStoreError",
+    "HipsSurvey",
     "LegacySurvey",
     "Outcome",
     "add_cutouts",

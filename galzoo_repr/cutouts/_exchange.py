@@ -1,6 +1,7 @@
 """One question to a service, and what its answer means."""
 
 import time
+from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 
 import requests
@@ -14,8 +15,17 @@ from galzoo_repr.cutouts._validate import validate_body
 
 __all__ = ["exchange"]
 
+Validate = Callable[[CutoutRequest, bytes], Outcome]
 
-def exchange(query: ThreadedRequests, request: CutoutRequest, url: str, payload: dict) -> Attempt:
+
+def exchange(
+    query: ThreadedRequests,
+    request: CutoutRequest,
+    url: str,
+    payload: dict,
+    *,
+    validate: Validate = validate_body,
+) -> Attempt:
     """
     Send one GET when its turn has come, and judge the answer.
 
@@ -29,6 +39,8 @@ def exchange(query: ThreadedRequests, request: CutoutRequest, url: str, payload:
         Address.
     payload : dict
         Parameters.
+    validate : callable, optional
+        Judges a body of code 200.
 
     Returns
     -------
@@ -44,7 +56,7 @@ def exchange(query: ThreadedRequests, request: CutoutRequest, url: str, payload:
     started = time.monotonic()
     outcome, retry_after = Outcome("cancelled", "interrupted"), 0.0
     try:
-        outcome, body, retry_after = _send(query, request, url, payload)
+        outcome, body, retry_after = _send(query, request, url, payload, validate)
     finally:
         pace.leave(outcome, retry_after, started)
     outcome.seconds = time.monotonic() - started
@@ -54,7 +66,7 @@ def exchange(query: ThreadedRequests, request: CutoutRequest, url: str, payload:
 
 
 def _send(
-    query: ThreadedRequests, request: CutoutRequest, url: str, payload: dict
+    query: ThreadedRequests, request: CutoutRequest, url: str, payload: dict, validate: Validate
 ) -> tuple[Outcome, bytes, float]:
     """Outcome, body and pause asked for."""
     try:
@@ -67,12 +79,12 @@ def _send(
         return Outcome("truncated", f"the answer broke off: {error}"), b"", 0.0
     except (requests.RequestException, OSError) as error:
         return Outcome("server_error", f"no answer: {error}"), b"", 0.0
-    outcome, retry_after = _judge(request, response)
+    outcome, retry_after = _judge(request, response, validate)
     outcome.http_code = response.status_code
     return outcome, response.content, retry_after
 
 
-def _judge(request: CutoutRequest, response: requests.Response) -> tuple[Outcome, float]:
+def _judge(request: CutoutRequest, response: requests.Response, validate: Validate) -> tuple[Outcome, float]:
     code = response.status_code
     body = response.content
     announced = response.headers.get("Content-Length")
@@ -84,7 +96,7 @@ def _judge(request: CutoutRequest, response: requests.Response) -> tuple[Outcome
     ):
         return Outcome("truncated", f"{len(body)} of {announced} bytes came"), 0.0
     if code == 200:
-        return validate_body(request, body), 0.0
+        return validate(request, body), 0.0
     words = f"HTTP {code} {response.reason}: {body[:120].decode(errors='replace').strip()!r}"
     wait = _retry_after(response.headers.get("Retry-After", ""))
     if code == 429:

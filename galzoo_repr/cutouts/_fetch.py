@@ -37,10 +37,16 @@ class Route(Protocol):
     route: str
     rate: float
     workers: int
+    layer: str
+    image_format: str
+    coverage: object | None
 
     @property
     def server(self) -> str:
         """Address of the service."""
+
+    def arrange(self, requests: list[CutoutRequest]) -> list[CutoutRequest]:
+        """Put requests into the order in which they are best asked."""
 
     def attempt(self, request: CutoutRequest, *, probed: bool = False) -> Attempt:
         """Ask once, raising nothing for what services and networks do."""

@@ -54,7 +54,11 @@ def fetch_into(
         If cutouts are missing and cannot be stored.
     """
     known = dict(zip((request.key for request in requests), store.lookup(requests), strict=True))
-    missing = {request.key: request for request in requests if not _is_settled(known[request.key])}
+    missing = {r.key: r for r in survey.arrange(list(requests)) if not _is_settled(known[r.key])}
+    if survey.coverage is not None:
+        for request, outcome in survey.coverage.outside(list(missing.values())):
+            known[request.key] = outcome
+            del missing[request.key]
     if missing:
         if store.read_only:
             raise CutoutStoreError(

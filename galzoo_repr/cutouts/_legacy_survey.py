@@ -1,39 +1,21 @@
 """Cutouts of the DESI Legacy Imaging Surveys, from the viewer at legacysurvey.org."""
 
-import io
-import ipaddress
-import math
-import string
-import warnings
 from dataclasses import replace
-from urllib.parse import urlencode, urlsplit
+from typing import ClassVar
+from urllib.parse import urlencode
 
-import astropy.units as u
 import numpy as np
 from astropy.coordinates import SkyCoord
-from astropy.io import fits
-from astroquery.exceptions import BlankResponseWarning, NoResultsWarning
 from astroquery.query import BaseQuery
-from astroquery.utils import parse_coordinates
-from PIL import Image
 
-from galzoo_repr._config import conf
 from galzoo_repr.cutouts._exchange import exchange
-from galzoo_repr.cutouts._fetch import fetch
-from galzoo_repr.cutouts._http import ThreadedRequests
-from galzoo_repr.cutouts._request import Attempt, CutoutRequest, Outcome
-from galzoo_repr.cutouts._status import USABLE, error_for
+from galzoo_repr.cutouts._request import Attempt, CutoutRequest
+from galzoo_repr.cutouts._survey import CutoutSurvey
 
 __all__ = ["LegacySurvey"]
 
-_MAX_SIZE = 3000
-"""Pixels on a side beyond which the viewer sends a smaller image (legacysurvey/imagine, map/cutouts.py)."""
-_PATHS = {"fits": "fits-cutout", "jpeg": "jpeg-cutout"}
-_KEEPERS_RATE = 5.0
-"""Requests per second; the keepers publish no limit, and one machine serves the world with 64 threads."""
 
-
-class LegacySurvey(ThreadedRequests, BaseQuery):
+class LegacySurvey(CutoutSurvey, BaseQuery):
     """
     Query class for image cutouts of the DESI Legacy Imaging Surveys.
 
@@ -52,6 +34,8 @@ class LegacySurvey(ThreadedRequests, BaseQuery):
         Requests at once at most; ``conf.workers`` when not given.
     image_format : {"fits", "jpeg"}, optional
         What to ask for when a call does not say: calibrated planes, or the viewer's colour pictures.
+    coverage : Coverage, optional
+        Where the survey has data. Positions that lie outside are not asked for when a catalogue is fetched.
 
     Notes
     -----
@@ -71,147 +55,15 @@ class LegacySurvey(ThreadedRequests, BaseQuery):
 
     route = "viewer"
 
-    def __init__(
-        self,
-        *,
-        server: str | None = None,
-        layer: str | None = None,
-        timeout: float | None = None,
-        rate: float | None = None,
-        workers: int | None = None,
-        image_format: str = "fits",
-    ):
-        super().__init__()
-        self._session.headers["User-Agent"] = f"galzoo_repr {self._session.headers['User-Agent']}"
-        self._server = server
-        self._layer = layer
-        self._timeout = timeout
-        self._rate = rate
-        self._workers = workers
-        self.image_format = image_format
-
-    @property
-    def server(self) -> str:
-        """Base URL of the viewer."""
-        return (self._server or conf.viewer_server).rstrip("/")
-
-    @server.setter
-    def server(self, url: str | None) -> None:
-        self._server = url
-
-    @property
-    def layer(self) -> str:
-        """Image layer asked for when a call names none."""
-        return self._layer or conf.layer
-
-    @layer.setter
-    def layer(self, name: str | None) -> None:
-        self._layer = name
-
-    @property
-    def timeout(self) -> float:
-        """Seconds for one whole exchange."""
-        return self._timeout or conf.timeout
-
-    @timeout.setter
-    def timeout(self, seconds: float | None) -> None:
-        self._timeout = seconds
-
-    @property
-    def rate(self) -> float:
-        """Requests per second at most."""
-        rate = self._rate or conf.viewer_rate
-        if rate:
-            return rate
-        return math.inf if _is_loopback(self.server) else _KEEPERS_RATE
-
-    @rate.setter
-    def rate(self, per_second: float | None) -> None:
-        self._rate = per_second
-
-    @property
-    def workers(self) -> int:
-        """Requests at once at most."""
-        return self._workers or conf.workers
-
-    @workers.setter
-    def workers(self, n: int | None) -> None:
-        self._workers = n
-
-    def get_images(
-        self,
-        coordinates: SkyCoord | str,
-        *,
-        size: int = 256,
-        pixel_scale: u.Quantity = 0.262 * u.arcsec,
-        bands: str = "grz",
-        layer: str | None = None,
-        image_format: str | None = None,
-        get_query_payload: bool = False,
-    ) -> list:
-        """
-        Images centred on one or many positions.
-
-        Parameters
-        ----------
-        coordinates : `~astropy.coordinates.SkyCoord` or str
-            One position, an array of positions, or the name of an object.
-        size : int, optional
-            Pixels on a side, 1 to 3000.
-        pixel_scale : `~astropy.units.Quantity`, optional
-            Angle per pixel. The native scale is 0.262 arcsec. Pixel values are nanomaggies per native pixel
-            at any scale.
-        bands : str, optional
-            One letter per band. Services choose the colours of JPEG images themselves.
-        layer : str, optional
-            Image layer; the one of this object when not given.
-        image_format : {"fits", "jpeg"}, optional
-            Calibrated planes, or a colour picture; the format of this object when not given.
-        get_query_payload : bool, optional
-            Return the parameters that would be sent instead of sending them.
-
-        Returns
-        -------
-        list of `~astropy.io.fits.HDUList` or of `numpy.ndarray`
-            FITS images, or (size, size, 3) uint8 arrays for JPEG, north up. One element per position; for
-            many positions, None where there is no image, with one `~astroquery.exceptions.NoResultsWarning`.
-            With ``get_query_payload``, a dict for one position and a list of dicts for many.
-
-        Raises
-        ------
-        TypeError
-            If ``pixel_scale`` is no angle.
-        ValueError
-            If ``size``, ``bands`` or ``image_format`` is not allowed.
-        astroquery.exceptions.EmptyResponseError
-            If the only position lies outside the survey.
-        astroquery.exceptions.InvalidQueryError
-            If the only position is asked of a layer or in bands that do not exist.
-        astroquery.exceptions.TimeoutError
-            If the service does not answer in time.
-        astroquery.exceptions.RemoteServiceError
-            If the service fails.
-        """
-        positions = parse_coordinates(coordinates).icrs
-        requests_ = [
-            self.request(ra, dec, size, pixel_scale, bands=bands, layer=layer, image_format=image_format)
-            for ra, dec in zip(np.atleast_1d(positions.ra.deg), np.atleast_1d(positions.dec.deg), strict=True)
-        ]
-        if get_query_payload:
-            payloads = [self._payload(request) for request in requests_]
-            return payloads[0] if positions.isscalar else payloads
-        bodies: dict[bytes, bytes] = {}
-        outcomes = fetch(
-            self, requests_, publish=lambda request, attempt: bodies.update({request.key: attempt.body})
-        )
-        if positions.isscalar:
-            _raise_or_warn(outcomes[0])
-        elif any(outcome.status not in USABLE for outcome in outcomes):
-            _warn_missing(outcomes)
-        return [
-            read_body(bodies[request.key], request.image_format) if outcome.status in USABLE else None
-            for request, outcome in zip(requests_, outcomes, strict=True)
-        ]
+    _conf_server = "viewer_server"
+    _conf_layer = "layer"
+    _conf_rate = "viewer_rate"
+    # The keepers publish no limit; one machine serves the world with 64 threads.
+    _keepers_rate = 5.0
+    # Asked for more, the viewer sends an image of this size in silence (legacysurvey/imagine,
+    # map/cutouts.py).
+    _max_size = 3000
+    _formats: ClassVar[dict[str, str]] = {"fits": "fits-cutout", "jpeg": "jpeg-cutout"}
 
     def get_image_list(self, coordinates: SkyCoord | str, **options) -> list[str]:
         """
@@ -229,59 +81,8 @@ class LegacySurvey(ThreadedRequests, BaseQuery):
         list of str
         """
         payloads = self.get_images(coordinates, **options, get_query_payload=True)
-        path = _PATHS[options.get("image_format") or self.image_format]
+        path = self._formats[options.get("image_format") or self.image_format]
         return [f"{self.server}/{path}?{urlencode(p)}" for p in np.atleast_1d(payloads)]
-
-    def request(
-        self,
-        ra: float,
-        dec: float,
-        size: int,
-        pixel_scale: u.Quantity,
-        *,
-        bands: str = "grz",
-        layer: str | None = None,
-        image_format: str | None = None,
-    ) -> CutoutRequest:
-        """
-        Describe one cutout, checking everything that can be checked without asking the service.
-
-        Parameters
-        ----------
-        ra, dec : float
-            Centre, ICRS degrees.
-        size : int
-            Pixels on a side, 1 to 3000.
-        pixel_scale : `~astropy.units.Quantity`
-            Angle per pixel.
-        bands, layer, image_format : str, optional
-            As for `get_images`.
-
-        Returns
-        -------
-        CutoutRequest
-
-        Raises
-        ------
-        TypeError
-            If ``pixel_scale`` is no angle.
-        ValueError
-            If another argument is not allowed.
-        """
-        scale = check_pixel_scale(pixel_scale)
-        if int(size) != size or not 1 <= size <= _MAX_SIZE:
-            raise ValueError(
-                f"size={size} is not allowed: the viewer makes images of 1 to {_MAX_SIZE} pixels on a "
-                "side, and sends a smaller one in silence when asked for more. Use a larger pixel_scale."
-            )
-        check_bands(bands)
-        image_format = image_format or self.image_format
-        if image_format not in _PATHS:
-            raise ValueError(f"image_format={image_format!r} is unknown; use 'fits' or 'jpeg'.")
-        layer = layer or self.layer
-        return CutoutRequest(
-            float(ra), float(dec), int(size), scale, bands, layer, image_format, self.server, self.route
-        )
 
     def attempt(self, request: CutoutRequest, *, probed: bool = False) -> Attempt:
         """
@@ -311,7 +112,7 @@ class LegacySurvey(ThreadedRequests, BaseQuery):
         return attempt
 
     def _ask(self, request: CutoutRequest) -> Attempt:
-        url = f"{request.server}/{_PATHS[request.image_format]}"
+        url = f"{request.server}/{self._formats[request.image_format]}"
         return exchange(self, request, url, self._payload(request))
 
     @staticmethod
@@ -324,54 +125,3 @@ class LegacySurvey(ThreadedRequests, BaseQuery):
             "layer": request.layer,
             "bands": request.bands,
         }
-
-
-def check_pixel_scale(pixel_scale: u.Quantity) -> float:
-    """Arcsec per pixel of an angle, refusing plain numbers."""
-    if not isinstance(pixel_scale, u.Quantity) or not pixel_scale.unit.is_equivalent(u.arcsec):
-        raise TypeError(
-            f"pixel_scale={pixel_scale!r} is not an angle; give a unit, such as 0.262 * u.arcsec."
-        )
-    scale = float(pixel_scale.to_value(u.arcsec))
-    if not (math.isfinite(scale) and scale > 0):
-        raise ValueError(f"pixel_scale={pixel_scale} is not allowed; it must be positive.")
-    return scale
-
-
-def check_bands(bands: str) -> None:
-    """Refuse what is not a string of different letters."""
-    letters = isinstance(bands, str) and bands and set(bands) <= set(string.ascii_letters)
-    if not letters or len(set(bands)) != len(bands):
-        raise ValueError(
-            f"bands={bands!r} is not allowed; give one letter per band, such as 'grz', none twice."
-        )
-
-
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def read_body(body: bytes, image_format: str) -> fits.HDUList | np.ndarray:
-    if image_format == "fits":
-        return fits.HDUList.fromstring(body)
-    with Image.open(io.BytesIO(body)) as image:
-        return np.asarray(image.convert("RGB"))
-
-
-def _raise_or_warn(outcome: Outcome) -> None:
-    if outcome.status not in USABLE:
-        raise error_for(outcome.status, outcome.reason)
-    if outcome.status == "partial":
-        warnings.warn(outcome.reason, BlankResponseWarning, stacklevel=3)
-
-
-def _warn_missing(outcomes: list[Outcome]) -> None:
-    statuses, counts = np.unique([o.status for o in outcomes if o.status not in USABLE], return_counts=True)
-    listed = ", ".join(f"{status} {count}" for status, count in zip(statuses, counts, strict=True))
-    warnings.warn(
-        f"No image for {counts.sum()} of {len(outcomes)} positions: {listed}.", NoResultsWarning, stacklevel=3
-    )

@@ -1,0 +1,357 @@
+"""Cutouts from whole coadded bricks: each is fetched once for all the galaxies in it."""
+
+import errno
+import io
+import os
+import threading
+import time
+import uuid
+from collections import defaultdict
+from functools import lru_cache
+from pathlib import Path
+from typing import ClassVar
+
+import astropy.units as u
+import numpy as np
+from astropy.coordinates import SkyCoord
+from astropy.io import fits
+from astropy.wcs import WCS
+from astroquery.query import BaseQuery
+from scipy.ndimage import gaussian_filter, map_coordinates
+
+from galzoo_repr._config import cache_path
+from galzoo_repr.cutouts._assemble import assemble, grid_of
+from galzoo_repr.cutouts._brick_grid import Brick, brick_at
+from galzoo_repr.cutouts._coverage import Coverage
+from galzoo_repr.cutouts._exchange import exchange
+from galzoo_repr.cutouts._manifest import CutoutStoreError
+from galzoo_repr.cutouts._request import Attempt, CutoutRequest, Outcome
+from galzoo_repr.cutouts._survey import CutoutSurvey
+from galzoo_repr.cutouts._validate import validate_body
+
+__all__ = ["BrickSurvey"]
+
+_NATIVE_SCALE = 0.262
+_SPLIT_DEC = 32.375
+"""North of this declination, and of the galactic plane, the northern telescopes are shown."""
+_REGIONS = {
+    "ls-dr9": ("dr9/north", "dr9/south"),
+    "ls-dr9-north": ("dr9/north", "dr9/north"),
+    "ls-dr9-south": ("dr9/south", "dr9/south"),
+    "ls-dr10": ("dr9/north", "dr10/south"),
+    "ls-dr10-south": ("dr10/south", "dr10/south"),
+}
+_MARGIN = 8
+"""Pixels around a stamp that the interpolation may look at."""
+
+
+class BrickSurvey(CutoutSurvey, BaseQuery):
+    """
+    Query class that cuts stamps out of the coadded images of the Legacy Surveys, 0.25 degrees on a side.
+
+    A brick of three bands is as large as some 45 cutouts, and serves all its galaxies. This is the route
+    for more than ten thousand positions, or more than about twenty per brick.
+
+    Parameters
+    ----------
+    server : str, optional
+        URL or local folder with ``dr10/south/coadd/<AAA>/<brick>/legacysurvey-<brick>-image-<band>.fits.fz``;
+        ``conf.brick_server`` when not given.
+    layer : str, optional
+        ``"ls-dr9"``, ``"ls-dr10"`` or one of their halves, such as ``"ls-dr10-south"``; ``conf.layer`` when
+        not given.
+    timeout : float, optional
+        Seconds for one file; 10 times ``conf.timeout`` when not given.
+    rate : float, optional
+        Files per second at most; ``conf.brick_rate`` when not given, which stands for 1 per second, and no
+        limit for a service on this machine.
+    workers : int, optional
+        Files at once at most; ``conf.workers`` when not given.
+    image_format : {"fits"}, optional
+        There are no pictures to be cut.
+    coverage : Coverage, optional
+        Where the survey has data.
+    folder : str or pathlib.Path, optional
+        Where files that are fetched are kept; the package's cache when not given. They may be deleted at
+        any time.
+
+    Notes
+    -----
+    The stamp is on the grid of the viewer, by cubic spline from the grid of the brick. From twice the
+    native scale on, pixels are first smoothed (Gaussian of 1 pixel) and averaged two by two, as the viewer
+    does. Pixels beyond the edge of a brick come from its neighbour.
+
+    Examples
+    --------
+    >>> from astropy.coordinates import SkyCoord
+    >>> from galzoo_repr.cutouts import BrickSurvey
+    >>> survey = BrickSurvey(server="/data/legacysurvey", layer="ls-dr10")
+    >>> survey.get_images(SkyCoord(190.1086, 1.2005, unit="deg"), bands="r", get_query_payload=True)
+    ['/data/legacysurvey/dr10/south/coadd/190/1901p012/legacysurvey-1901p012-image-r.fits.fz']
+    """
+
+    route = "bricks"
+
+    _conf_server = "brick_server"
+    _conf_layer = "layer"
+    _conf_rate = "brick_rate"
+    _keepers_rate = 1.0
+    _max_size = 3000
+    _formats: ClassVar[dict[str, str]] = {"fits": "fits"}
+
+    def __init__(
+        self,
+        *,
+        server: str | os.PathLike | None = None,
+        layer: str | None = None,
+        timeout: float | None = None,
+        rate: float | None = None,
+        workers: int | None = None,
+        image_format: str = "fits",
+        coverage: Coverage | None = None,
+        folder: str | os.PathLike | None = None,
+    ):
+        super().__init__(
+            server=None if server is None else str(server), layer=layer, timeout=timeout, rate=rate,
+            workers=workers, image_format=image_format, coverage=coverage,
+        )  # fmt: skip
+        self._folder = folder
+        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._absent: set[str] = set()
+
+    @property
+    def timeout(self) -> float:
+        """Seconds for one file."""
+        return self._timeout or 10 * super().timeout
+
+    @timeout.setter
+    def timeout(self, seconds: float | None) -> None:
+        self._timeout = seconds
+
+    @property
+    def folder(self) -> Path:
+        """Where files that are fetched are kept."""
+        return Path(self._folder or cache_path("bricks")).expanduser()
+
+    def arrange(self, requests: list[CutoutRequest]) -> list[CutoutRequest]:
+        """
+        Put requests in the order of their bricks.
+
+        Parameters
+        ----------
+        requests : list of CutoutRequest
+            From `request`.
+
+        Returns
+        -------
+        list of CutoutRequest
+            The same ones.
+        """
+        return sorted(requests, key=lambda request: brick_at(request.ra, request.dec).name)
+
+    def request(
+        self,
+        ra: float,
+        dec: float,
+        size: int,
+        pixel_scale: u.Quantity,
+        *,
+        bands: str = "grz",
+        layer: str | None = None,
+        image_format: str | None = None,
+    ) -> CutoutRequest:
+        """
+        Describe one cutout; see `LegacySurvey.request`.
+
+        Parameters
+        ----------
+        ra, dec, size, pixel_scale, bands, layer, image_format
+            As there.
+
+        Returns
+        -------
+        CutoutRequest
+
+        Raises
+        ------
+        ValueError
+            Also if there are no bricks of the layer.
+        """
+        request = super().request(
+            ra, dec, size, pixel_scale, bands=bands, layer=layer, image_format=image_format
+        )
+        _region(request.layer, brick_at(ra, dec))
+        return request
+
+    def attempt(self, request: CutoutRequest, *, probed: bool = False) -> Attempt:
+        """
+        Cut a stamp, fetching the bricks it needs and that are not there yet.
+
+        Parameters
+        ----------
+        request : CutoutRequest
+            From `request`.
+        probed : bool, optional
+            Of no use here.
+
+        Returns
+        -------
+        Attempt
+            Whatever happened with the files; nothing is raised for what services, networks and files do.
+        """
+        started = time.monotonic()
+        planes, http_code = [], 0
+        for band in request.bands:
+            plane, trouble = self._plane(request, band)
+            if trouble is not None:
+                trouble.outcome.reason = f"{band}: {trouble.outcome.reason}"
+                return trouble
+            planes.append(plane)
+        body = assemble(request, planes, {"VERSION": request.layer, "ORIGIN": "coadd bricks"})
+        outcome = validate_body(request, body)
+        outcome.http_code, outcome.seconds, outcome.time = http_code, time.monotonic() - started, time.time()
+        kept = outcome.status in ("ok", "partial", "band_missing")
+        return Attempt(outcome, body if kept else b"")
+
+    def _payload(self, request: CutoutRequest) -> list[str]:
+        home = brick_at(request.ra, request.dec)
+        return [f"{request.server}/{_path(request.layer, home, band)}" for band in request.bands]
+
+    def _plane(self, request: CutoutRequest, band: str) -> tuple[np.ndarray, Attempt | None]:
+        """One band of a stamp, from the brick of its centre and, where that ends, from its neighbours."""
+        grid = grid_of(request)
+        y, x = np.mgrid[: request.size, : request.size]
+        ra, dec = grid.wcs_pix2world(x.ravel(), y.ravel(), 0)
+        values = np.full(ra.shape, np.nan, np.float32)
+        tried: set[str] = set()
+        brick: Brick | None = brick_at(request.ra, request.dec)
+        while brick is not None:
+            tried.add(brick.name)
+            path, trouble = self._file(request, brick, band)
+            if trouble is not None:
+                return values, trouble
+            if path is not None:
+                empty = np.isnan(values)
+                try:
+                    values[empty] = _sample(path, ra[empty], dec[empty], request.pixel_scale)
+                except (OSError, ValueError, TypeError, IndexError) as error:
+                    return values, self._damaged(request, path, error)
+            brick = _next_brick(ra, dec, values, tried)
+        return values.reshape(x.shape), None
+
+    def _file(self, request: CutoutRequest, brick: Brick, band: str) -> tuple[Path | None, Attempt | None]:
+        """Local file of a brick, None when there is no such brick, or the trouble of getting it."""
+        relative = _path(request.layer, brick, band)
+        if "://" not in request.server:
+            path = Path(request.server).expanduser() / relative
+            plain = path.with_suffix("")  # uncompressed
+            return next((p for p in (path, plain) if p.exists()), None), None
+        path = self.folder / relative
+        url = f"{request.server}/{relative}"
+        with self._locks[relative]:
+            if path.exists():
+                return path, None
+            if url in self._absent:
+                return None, None
+            attempt = exchange(self, request, url, {}, validate=_validate_brick)
+            if attempt.outcome.http_code == 404:
+                self._absent.add(url)
+                return None, None
+            if attempt.outcome.status != "ok":
+                return None, attempt
+            _save(path, attempt.body)
+            return path, None
+
+    def _damaged(self, request: CutoutRequest, path: Path, error: Exception) -> Attempt:
+        if "://" in request.server:
+            path.unlink(missing_ok=True)  # fetched again by the next attempt
+        return Attempt(Outcome("corrupt", f"{path.name} cannot be read: {error}", time=time.time()))
+
+
+@lru_cache(10_000)
+def _region(layer: str, brick: Brick) -> str:
+    if layer not in _REGIONS:
+        raise ValueError(f"layer={layer!r} has no bricks here; use one of {', '.join(_REGIONS)}.")
+    north, south = _REGIONS[layer]
+    if brick.dec < _SPLIT_DEC or north == south:
+        return south
+    return north if SkyCoord(brick.ra, brick.dec, unit="deg").galactic.b.deg > 0 else south
+
+
+def _path(layer: str, brick: Brick, band: str) -> str:
+    folder = f"{_region(layer, brick)}/coadd/{brick.name[:3]}/{brick.name}"
+    return f"{folder}/legacysurvey-{brick.name}-image-{band}.fits.fz"
+
+
+def _next_brick(ra: np.ndarray, dec: np.ndarray, values: np.ndarray, tried: set[str]) -> Brick | None:
+    """A brick not yet tried that holds a pixel still without value."""
+    for i in np.flatnonzero(np.isnan(values)):
+        brick = brick_at(ra[i], dec[i])
+        if brick.name not in tried:
+            return brick
+    return None
+
+
+def _sample(path: Path, ra: np.ndarray, dec: np.ndarray, pixel_scale: float) -> np.ndarray:
+    """Values of a brick at positions, NaN beyond its edges."""
+    with fits.open(path) as hdus:
+        hdu = next(hdu for hdu in hdus if hdu.header.get("NAXIS", 0) == 2 and hdu.shape is not None)
+        x, y = WCS(hdu.header).wcs_world2pix(ra, dec, 0)
+        height, width = hdu.shape
+        inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
+        values = np.full(ra.shape, np.nan, np.float32)
+        if not inside.any():
+            return values
+        levels = max(0, int(np.log2(pixel_scale / _NATIVE_SCALE) + 1e-6))
+        margin = _MARGIN * 2**levels
+        # Whole blocks of the averaging, counted from the corner of the brick.
+        block = 2**levels
+        x0, y0 = (max(int(c[inside].min()) - margin, 0) // block * block for c in (x, y))
+        x1, y1 = int(x[inside].max()) + margin + 1, int(y[inside].max()) + margin + 1
+        pixels = np.asarray(hdu.section[y0 : min(y1, height), x0 : min(x1, width)], np.float32)
+    where = [(y[inside] - y0 + 0.5) / block - 0.5, (x[inside] - x0 + 0.5) / block - 0.5]
+    values[inside] = _interpolate(_coarser(pixels, levels), where)
+    return values
+
+
+def _coarser(pixels: np.ndarray, levels: int) -> np.ndarray:
+    for _ in range(levels):
+        height, width = (n // 2 * 2 for n in pixels.shape)
+        smooth = gaussian_filter(pixels, 1.0, mode="nearest")[:height, :width]
+        pixels = smooth.reshape(height // 2, 2, width // 2, 2).mean(axis=(1, 3))
+    return pixels
+
+
+def _interpolate(pixels: np.ndarray, where: list[np.ndarray]) -> np.ndarray:
+    values = map_coordinates(pixels, where, order=3, mode="nearest")
+    # No data is an exact zero, which a spline would blur.
+    no_data = map_coordinates((pixels == 0).astype(np.uint8), where, order=0, mode="nearest")
+    values[no_data == 1] = 0
+    return values
+
+
+def _validate_brick(request: CutoutRequest, body: bytes) -> Outcome:
+    if not body.startswith(b"SIMPLE  ="):
+        return Outcome("truncated" if not body else "server_error", "the answer is not a FITS file")
+    try:
+        with fits.open(io.BytesIO(body), lazy_load_hdus=False) as hdus:
+            last = hdus.fileinfo(len(hdus) - 1)
+            shapes = [hdu.shape for hdu in hdus if hdu.header.get("NAXIS", 0) == 2]
+    except (OSError, ValueError, TypeError) as error:
+        return Outcome("truncated", f"the file cannot be read to its end: {error}")
+    if last["datLoc"] + last["datSpan"] > len(body):
+        return Outcome("truncated", f"{len(body)} of {last['datLoc'] + last['datSpan']} bytes came")
+    return Outcome("ok", final=True) if shapes else Outcome("corrupt", "the file holds no image")
+
+
+def _save(path: Path, body: bytes) -> None:
+    temporary = path.with_name(f".{uuid.uuid4().hex}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(body)
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise CutoutStoreError(
+            error.errno or errno.EIO, f"The brick {path} cannot be kept: {error}. Give another folder=."
+        ) from error

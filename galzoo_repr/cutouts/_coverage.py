@@ -1,0 +1,183 @@
+"""Where a survey has data, band by band, so that what lies outside need not be asked for."""
+
+import os
+import re
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+
+import astropy.units as u
+import numpy as np
+from mocpy import MOC
+
+from galzoo_repr._config import cache_path, conf
+from galzoo_repr.cutouts._request import CutoutRequest, Outcome
+
+__all__ = ["Coverage"]
+
+_ORDER = 10
+"""HEALPix order of the maps, cells of 3.4 arcmin."""
+
+
+class Coverage:
+    """
+    Multi-order coverage maps (MOCs) of the bands of a survey.
+
+    A map tells where there is some image in a band, not that a whole cutout is filled, and editions of it
+    age; the service has the last word, and what a map rules out is not remembered as an answer of the
+    service.
+
+    Parameters
+    ----------
+    maps : mapping of str to mocpy.MOC
+        Coverage of each band.
+
+    Examples
+    --------
+    >>> import astropy.units as u
+    >>> from mocpy import MOC
+    >>> from galzoo_repr.cutouts import Coverage
+    >>> cone = MOC.from_cone(lon=150 * u.deg, lat=2 * u.deg, radius=1 * u.deg, max_depth=10)
+    >>> Coverage({"g": cone, "r": cone}).contains([150.0, 160.0], [2.0, 2.0], "gr").tolist()
+    [[True, False], [True, False]]
+    """
+
+    def __init__(self, maps: Mapping[str, MOC]):
+        self.maps = dict(maps)
+
+    def __repr__(self) -> str:
+        areas = ", ".join(f"{band} {moc.sky_fraction * 41252.96:.0f} deg2" for band, moc in self.maps.items())
+        return f"<Coverage {areas}>"
+
+    @classmethod
+    def from_files(cls, files: Mapping[str, str | os.PathLike]) -> "Coverage":
+        """
+        Read the maps of bands from MOC files.
+
+        Parameters
+        ----------
+        files : mapping of str to path
+            FITS file of each band; the key may name several bands, such as ``"grz"``.
+
+        Returns
+        -------
+        Coverage
+        """
+        maps = {bands: MOC.load(Path(path), "fits") for bands, path in files.items()}
+        return cls({band: moc for bands, moc in maps.items() for band in bands})
+
+    @classmethod
+    def from_server(
+        cls, bands: str = "grz", *, hips: str | None = None, server: str | None = None
+    ) -> "Coverage":
+        """
+        Get the maps of the bands of a HiPS from the MOC server of the CDS, or from the cache.
+
+        Parameters
+        ----------
+        bands : str, optional
+            One letter per band.
+        hips : str, optional
+            Identifier without the band; ``conf.hips`` when not given.
+        server : str, optional
+            URL of the service; ``conf.moc_server`` when not given.
+
+        Returns
+        -------
+        Coverage
+
+        Raises
+        ------
+        ValueError
+            If the service knows no such HiPS.
+        """
+        from astroquery.mocserver import MOCServerClass
+
+        query = MOCServerClass()
+        query.URL = server or conf.moc_server
+        query.TIMEOUT = conf.timeout
+        hips = hips or conf.hips
+        files = {}
+        for band in bands:
+            name = re.sub(r"[^\w.-]+", "_", f"{query.URL.split('//')[-1]} {hips} {band}")
+            files[band] = cache_path("coverage") / f"{name}.fits"
+            if not files[band].exists():
+                _save(_ask(query, f"{hips}/{band}"), files[band])
+        return cls.from_files(files)
+
+    def contains(self, ra: np.ndarray, dec: np.ndarray, bands: str) -> np.ndarray:
+        """
+        Whether there is an image at positions.
+
+        Parameters
+        ----------
+        ra, dec : array_like
+            Degrees, shape (n,).
+        bands : str
+            Bands of interest.
+
+        Returns
+        -------
+        numpy.ndarray
+            bool, shape (len(bands), n); true for a band without a map, of which nothing is known.
+        """
+        ra, dec = np.atleast_1d(ra).astype(float), np.atleast_1d(dec).astype(float)
+        inside = np.ones((len(bands), len(ra)), dtype=bool)
+        answers: dict[int, np.ndarray] = {}
+        for i, band in enumerate(bands):
+            moc = self.maps.get(band)
+            if moc is not None and len(ra):
+                # Bands that share a map are looked up once.
+                if id(moc) not in answers:
+                    answers[id(moc)] = moc.contains_lonlat(ra * u.deg, dec * u.deg)
+                inside[i] = answers[id(moc)]
+        return inside
+
+    def outside(self, requests: list[CutoutRequest]) -> list[tuple[CutoutRequest, Outcome]]:
+        """
+        Those requests for which no band has an image, neither at the centre nor at a corner.
+
+        Parameters
+        ----------
+        requests : list of CutoutRequest
+            What is wanted, all in the same bands.
+
+        Returns
+        -------
+        list of tuple
+            Requests with an outcome that is not final.
+        """
+        if not requests:
+            return []
+        bands = requests[0].bands
+        ra = np.array([request.ra for request in requests])
+        dec = np.array([request.dec for request in requests])
+        out = np.flatnonzero(~self.contains(ra, dec, bands).any(axis=0))
+        half = np.array([requests[i].size * requests[i].pixel_scale / 7200 for i in out])
+        for east, north in ((-1, -1), (-1, 1), (1, -1), (1, 1)):
+            corner_dec = np.clip(dec[out] + north * half, -90, 90)
+            corner_ra = ra[out] + east * half / np.maximum(np.cos(np.radians(dec[out])), 1e-6)
+            beyond = ~self.contains(corner_ra % 360, corner_dec, bands).any(axis=0)
+            out, half = out[beyond], half[beyond]
+        reason = "outside the coverage map; not asked"
+        return [(requests[i], Outcome("no_coverage", reason)) for i in out]
+
+
+def _ask(query: object, identifier: str) -> MOC:
+    with warnings.catch_warnings():
+        # A HiPS that does not exist gives an empty map and a warning.
+        warnings.simplefilter("ignore")
+        moc = query.query_region(criteria=f"ID={identifier}", return_moc=True, max_norder=_ORDER)
+    if moc is None or moc.empty():
+        raise ValueError(
+            f"The MOC server at {query.URL} knows no coverage of {identifier!r}; hips= is the identifier of a HiPS "
+            f"without its band, such as {conf.hips!r}."
+        )
+    return moc
+
+
+def _save(moc: MOC, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(f".{os.getpid()}.part")
+    moc.save(temporary, format="fits", overwrite=True)
+    os.replace(temporary, path)

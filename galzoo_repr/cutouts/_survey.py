@@ -1,0 +1,349 @@
+"""What the services for cutouts have in common: their settings, and asking for images of positions."""
+
+import io
+import ipaddress
+import math
+import string
+import warnings
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+import astropy.units as u
+import numpy as np
+from astropy.coordinates import SkyCoord
+from astropy.io import fits
+from astroquery.exceptions import BlankResponseWarning, NoResultsWarning
+from astroquery.utils import parse_coordinates
+from PIL import Image
+
+from galzoo_repr._config import conf
+from galzoo_repr.cutouts._coverage import Coverage
+from galzoo_repr.cutouts._fetch import fetch
+from galzoo_repr.cutouts._http import ThreadedRequests
+from galzoo_repr.cutouts._request import Attempt, CutoutRequest, Outcome
+from galzoo_repr.cutouts._status import USABLE, error_for
+
+__all__ = ["CutoutSurvey"]
+
+
+class CutoutSurvey(ThreadedRequests):
+    """
+    Service that makes cutouts; `LegacySurvey`, `HipsSurvey` and `BrickSurvey` say how.
+
+    Parameters
+    ----------
+    server : str, optional
+        Base URL; from the configuration when not given.
+    layer : str, optional
+        Image layer; from the configuration when not given.
+    timeout : float, optional
+        Seconds for one whole exchange; ``conf.timeout`` when not given.
+    rate : float, optional
+        Requests per second at most; from the configuration when not given, where 0 stands for what the
+        keepers of the service ask, and for no limit to a service on this machine.
+    workers : int, optional
+        Requests at once at most; ``conf.workers`` when not given.
+    image_format : {"fits", "jpeg"}, optional
+        What to ask for when a call does not say: calibrated planes, or colour pictures.
+    coverage : Coverage, optional
+        Where the survey has data. Positions that lie outside are not asked for when a catalogue is fetched.
+
+    Notes
+    -----
+    Configuration is read at each call. All settings are also attributes that can be assigned.
+    """
+
+    route: str
+    _conf_server: str
+    _conf_layer: str
+    _conf_rate: str
+    _keepers_rate: float
+    _max_size: int
+    _formats: Mapping[str, str]
+
+    def __init__(
+        self,
+        *,
+        server: str | None = None,
+        layer: str | None = None,
+        timeout: float | None = None,
+        rate: float | None = None,
+        workers: int | None = None,
+        image_format: str = "fits",
+        coverage: Coverage | None = None,
+    ):
+        super().__init__()
+        self._session.headers["User-Agent"] = f"galzoo_repr {self._session.headers['User-Agent']}"
+        self._server = server
+        self._layer = layer
+        self._timeout = timeout
+        self._rate = rate
+        self._workers = workers
+        self.image_format = image_format
+        self.coverage = coverage
+
+    @property
+    def server(self) -> str:
+        """Base URL of the service."""
+        return (self._server or getattr(conf, self._conf_server)).rstrip("/")
+
+    @server.setter
+    def server(self, url: str | None) -> None:
+        self._server = url
+
+    @property
+    def layer(self) -> str:
+        """Image layer asked for when a call names none."""
+        return self._layer or getattr(conf, self._conf_layer)
+
+    @layer.setter
+    def layer(self, name: str | None) -> None:
+        self._layer = name
+
+    @property
+    def timeout(self) -> float:
+        """Seconds for one whole exchange."""
+        return self._timeout or conf.timeout
+
+    @timeout.setter
+    def timeout(self, seconds: float | None) -> None:
+        self._timeout = seconds
+
+    @property
+    def rate(self) -> float:
+        """Requests per second at most."""
+        rate = self._rate or getattr(conf, self._conf_rate)
+        if rate:
+            return rate
+        return math.inf if _is_loopback(self.server) else self._keepers_rate
+
+    @rate.setter
+    def rate(self, per_second: float | None) -> None:
+        self._rate = per_second
+
+    @property
+    def workers(self) -> int:
+        """Requests at once at most."""
+        return self._workers or conf.workers
+
+    @workers.setter
+    def workers(self, n: int | None) -> None:
+        self._workers = n
+
+    def get_images(
+        self,
+        coordinates: SkyCoord | str,
+        *,
+        size: int = 256,
+        pixel_scale: u.Quantity = 0.262 * u.arcsec,
+        bands: str = "grz",
+        layer: str | None = None,
+        image_format: str | None = None,
+        get_query_payload: bool = False,
+    ) -> list:
+        """
+        Images centred on one or many positions.
+
+        Parameters
+        ----------
+        coordinates : `~astropy.coordinates.SkyCoord` or str
+            One position, an array of positions, or the name of an object.
+        size : int, optional
+            Pixels on a side, 1 to 3000.
+        pixel_scale : `~astropy.units.Quantity`, optional
+            Angle per pixel. The native scale is 0.262 arcsec. Pixel values are nanomaggies per native pixel
+            at any scale.
+        bands : str, optional
+            One letter per band. Services choose the colours of JPEG images themselves.
+        layer : str, optional
+            Image layer; the one of this object when not given.
+        image_format : {"fits", "jpeg"}, optional
+            Calibrated planes, or a colour picture; the format of this object when not given.
+        get_query_payload : bool, optional
+            Return the parameters that would be sent instead of sending them.
+
+        Returns
+        -------
+        list of `~astropy.io.fits.HDUList` or of `numpy.ndarray`
+            FITS images, or (size, size, 3) uint8 arrays for JPEG, north up. One element per position; for
+            many positions, None where there is no image, with one `~astroquery.exceptions.NoResultsWarning`.
+            With ``get_query_payload``, a dict for one position and a list of dicts for many.
+
+        Raises
+        ------
+        TypeError
+            If ``pixel_scale`` is no angle.
+        ValueError
+            If ``size``, ``bands`` or ``image_format`` is not allowed.
+        astroquery.exceptions.EmptyResponseError
+            If the only position lies outside the survey.
+        astroquery.exceptions.InvalidQueryError
+            If the only position is asked of a layer or in bands that do not exist.
+        astroquery.exceptions.TimeoutError
+            If the service does not answer in time.
+        astroquery.exceptions.RemoteServiceError
+            If the service fails.
+        """
+        positions = parse_coordinates(coordinates).icrs
+        requests_ = [
+            self.request(ra, dec, size, pixel_scale, bands=bands, layer=layer, image_format=image_format)
+            for ra, dec in zip(np.atleast_1d(positions.ra.deg), np.atleast_1d(positions.dec.deg), strict=True)
+        ]
+        if get_query_payload:
+            payloads = [self._payload(request) for request in requests_]
+            return payloads[0] if positions.isscalar else payloads
+        bodies: dict[bytes, bytes] = {}
+        outcomes = fetch(
+            self, requests_, publish=lambda request, attempt: bodies.update({request.key: attempt.body})
+        )
+        if positions.isscalar:
+            _raise_or_warn(outcomes[0])
+        elif any(outcome.status not in USABLE for outcome in outcomes):
+            _warn_missing(outcomes)
+        return [
+            read_body(bodies[request.key], request.image_format) if outcome.status in USABLE else None
+            for request, outcome in zip(requests_, outcomes, strict=True)
+        ]
+
+    def request(
+        self,
+        ra: float,
+        dec: float,
+        size: int,
+        pixel_scale: u.Quantity,
+        *,
+        bands: str = "grz",
+        layer: str | None = None,
+        image_format: str | None = None,
+    ) -> CutoutRequest:
+        """
+        Describe one cutout, checking everything that can be checked without asking the service.
+
+        Parameters
+        ----------
+        ra, dec : float
+            Centre, ICRS degrees.
+        size : int
+            Pixels on a side, 1 to 3000.
+        pixel_scale : `~astropy.units.Quantity`
+            Angle per pixel.
+        bands, layer, image_format : str, optional
+            As for `get_images`.
+
+        Returns
+        -------
+        CutoutRequest
+
+        Raises
+        ------
+        TypeError
+            If ``pixel_scale`` is no angle.
+        ValueError
+            If another argument is not allowed.
+        """
+        scale = check_pixel_scale(pixel_scale)
+        if int(size) != size or not 1 <= size <= self._max_size:
+            raise ValueError(
+                f"size={size} is not allowed: {type(self).__name__} makes images of 1 to {self._max_size} pixels "
+                "on a side. Use a larger pixel_scale."
+            )
+        check_bands(bands)
+        image_format = image_format or self.image_format
+        if image_format not in self._formats:
+            allowed = " or ".join(map(repr, self._formats))
+            raise ValueError(
+                f"image_format={image_format!r} is unknown; {type(self).__name__} knows {allowed}."
+            )
+        layer = layer or self.layer
+        return CutoutRequest(
+            float(ra), float(dec), int(size), scale, bands, layer, image_format, self.server, self.route
+        )
+
+    def attempt(self, request: CutoutRequest, *, probed: bool = False) -> Attempt:
+        """
+        Ask the service once.
+
+        Parameters
+        ----------
+        request : CutoutRequest
+            From `request`.
+        probed : bool, optional
+            Whether an earlier attempt has found that there are data here.
+
+        Returns
+        -------
+        Attempt
+            Whatever happened; nothing is raised for what services and networks do.
+        """
+        raise NotImplementedError
+
+    def arrange(self, requests: list[CutoutRequest]) -> list[CutoutRequest]:
+        """
+        Put requests into the order in which they are best asked.
+
+        Parameters
+        ----------
+        requests : list of CutoutRequest
+            From `request`.
+
+        Returns
+        -------
+        list of CutoutRequest
+            The same ones.
+        """
+        return requests
+
+    def _payload(self, request: CutoutRequest) -> dict | list:
+        """What would be sent."""
+        raise NotImplementedError
+
+
+def check_pixel_scale(pixel_scale: u.Quantity) -> float:
+    """Arcsec per pixel of an angle, refusing plain numbers."""
+    if not isinstance(pixel_scale, u.Quantity) or not pixel_scale.unit.is_equivalent(u.arcsec):
+        raise TypeError(
+            f"pixel_scale={pixel_scale!r} is not an angle; give a unit, such as 0.262 * u.arcsec."
+        )
+    scale = float(pixel_scale.to_value(u.arcsec))
+    if not (math.isfinite(scale) and scale > 0):
+        raise ValueError(f"pixel_scale={pixel_scale} is not allowed; it must be positive.")
+    return scale
+
+
+def check_bands(bands: str) -> None:
+    """Refuse what is not a string of different letters."""
+    letters = isinstance(bands, str) and bands and set(bands) <= set(string.ascii_letters)
+    if not letters or len(set(bands)) != len(bands):
+        raise ValueError(
+            f"bands={bands!r} is not allowed; give one letter per band, such as 'grz', none twice."
+        )
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def read_body(body: bytes, image_format: str) -> fits.HDUList | np.ndarray:
+    if image_format == "fits":
+        return fits.HDUList.fromstring(body)
+    with Image.open(io.BytesIO(body)) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def _raise_or_warn(outcome: Outcome) -> None:
+    if outcome.status not in USABLE:
+        raise error_for(outcome.status, outcome.reason)
+    if outcome.status == "partial":
+        warnings.warn(outcome.reason, BlankResponseWarning, stacklevel=3)
+
+
+def _warn_missing(outcomes: list[Outcome]) -> None:
+    statuses, counts = np.unique([o.status for o in outcomes if o.status not in USABLE], return_counts=True)
+    listed = ", ".join(f"{status} {count}" for status, count in zip(statuses, counts, strict=True))
+    warnings.warn(
+        f"No image for {counts.sum()} of {len(outcomes)} positions: {listed}.", NoResultsWarning, stacklevel=3
+    )
