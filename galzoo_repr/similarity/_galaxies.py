@@ -6,7 +6,7 @@ import numpy as np
 from astropy.table import Table
 
 from galzoo_repr.catalogue import sky_positions
-from galzoo_repr.similarity._vectors import Embeddings, embedding_matrix, read_embeddings
+from galzoo_repr.catalogue._embeddings import Embeddings, embedding_matrix, read_embeddings
 
 __all__ = ["Galaxies", "read_galaxies"]
 

@@ -11,6 +11,7 @@ from astropy import units as u
 from astropy.table import Column, Table
 
 from galzoo_repr._config import log
+from galzoo_repr.catalogue._embeddings import Embeddings, embedding_matrix, read_embeddings
 from galzoo_repr.similarity import _files as files
 from galzoo_repr.similarity._choice import METHODS
 from galzoo_repr.similarity._galaxies import Galaxies, read_galaxies
@@ -19,7 +20,6 @@ from galzoo_repr.similarity._score import METRICS, check_choice, similarities
 from galzoo_repr.similarity._searcher import Searcher
 from galzoo_repr.similarity._segments import Segment, Segments
 from galzoo_repr.similarity._space import Space
-from galzoo_repr.similarity._vectors import Embeddings, embedding_matrix, read_embeddings
 
 __all__ = ["SimilarityIndex"]
 

@@ -10,8 +10,8 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Row, Table
 
 from galzoo_repr.catalogue import as_table, sky_positions
+from galzoo_repr.catalogue._embeddings import Embeddings, embedding_matrix, read_embeddings
 from galzoo_repr.similarity._sky import matches, unit_vectors
-from galzoo_repr.similarity._vectors import Embeddings, embedding_matrix, read_embeddings
 
 __all__ = ["Catalogue", "ExampleVectors", "Fetch", "read_examples"]
 

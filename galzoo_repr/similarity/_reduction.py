@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from galzoo_repr.similarity._vectors import Embeddings
+from galzoo_repr.catalogue._embeddings import Embeddings
 
 __all__ = ["Reduction", "mean_of"]
 

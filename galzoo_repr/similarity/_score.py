@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from galzoo_repr.similarity._vectors import Embeddings
+from galzoo_repr.catalogue._embeddings import Embeddings
 
 __all__ = ["COMBINE", "METRICS", "check_choice", "similarities"]
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from galzoo_repr.catalogue._embeddings import Embeddings
 from galzoo_repr.similarity._reduction import Reduction, mean_of
-from galzoo_repr.similarity._vectors import Embeddings
 
 __all__ = ["Space"]
 

@@ -1,4 +1,4 @@
-"""Embedding columns and arrays as matrices, with the rows that can be searched."""
+"""Embedding columns and arrays as matrices, with the rows that can be used."""
 
 from dataclasses import dataclass
 
@@ -40,7 +40,7 @@ class Embeddings:
 
 def embedding_matrix(array: np.ndarray, name: str = "embedding") -> Embeddings:
     """
-    Check an array of embeddings and find the rows that can be searched.
+    Check an array of embeddings and find the rows that can be used.
 
     Parameters
     ----------
