@@ -10,7 +10,14 @@ from astropy.table import meta as ecsv_header
 from astropy.table.column import BaseColumn
 from astropy.utils.data import get_readable_fileobj
 
-from galzoo_repr.catalogue._storable import objects_to_text, replace_data, storable
+from galzoo_repr.catalogue._storable import (
+    code_points,
+    objects_to_text,
+    of_header,
+    rebuilt,
+    replace_data,
+    storable,
+)
 
 __all__ = ["read_ecsv", "write_ecsv"]
 
@@ -60,14 +67,15 @@ def _needs_json(column: BaseColumn) -> bool:
     data = np.ma.getdata(column)
     if data.ndim > 1:
         return False
-    parts = np.strings
-    risky = (parts.strip(data) != data) | parts.startswith(data, "#")
-    return bool(np.any(risky | (parts.find(data, "\n") >= 0) | (parts.find(data, "\r") >= 0)))
+    characters = code_points(data)
+    control = ((characters > 0) & (characters < 32)) | np.isin(characters, [0x85, 0x2028, 0x2029])
+    spacing = (np.char.strip(data) != data) | np.char.startswith(data, "#")
+    return bool(np.any(control) or np.any(spacing))
 
 
 def _has_line_break(value: object) -> bool:
     if isinstance(value, str):
-        return "\n" in value or "\r" in value
+        return value.splitlines() not in ([], [value])
     if isinstance(value, Mapping):
         return any(_has_line_break(item) for pair in value.items() for item in pair)
     return isinstance(value, list | tuple) and any(_has_line_break(item) for item in value)
@@ -92,11 +100,21 @@ def read_ecsv(path: Path) -> Table:
         for line in file:
             if not line.startswith("#"):
                 break
-            lines.append(line[2:])
+            lines.append(line[2:].rstrip("\n"))
+        rows = any(line.strip() for line in file)
     header = ecsv_header.get_header_from_yaml(lines)
+    if not rows:
+        return _without_rows(header)
     numbers = [facts["name"] for facts in header["datatype"] if facts["datatype"] != "string"]
     table = ascii_io.read(str(path), format="ecsv", fill_include_names=numbers)
     for name in table.colnames:
         if isinstance(table[name], BaseColumn) and table[name].dtype.kind == "O":
             objects_to_text(table, name)
     return table
+
+
+def _without_rows(header: dict) -> Table:
+    """Make an empty table from its header; astropy cannot read one that has columns of arrays."""
+    columns = {facts["name"]: of_header(facts) for facts in header["datatype"]}
+    plain = Table({name: np.zeros((0, *facts["shape"]), facts["dtype"]) for name, facts in columns.items()})
+    return rebuilt(plain, columns, header.get("meta", {}))

@@ -5,14 +5,16 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+from astropy import units as u
 from astropy.io import fits
 from astropy.io.fits.connect import REMOVE_KEYWORDS, is_column_keyword
 from astropy.table import MaskedColumn, QTable, Table
 from astropy.table.column import BaseColumn
-from astropy.units import UnitsWarning
 from astropy.utils.exceptions import AstropyUserWarning
+from astropy.utils.masked import Masked
 
-from galzoo_repr.catalogue._storable import recorded, replace_data, storable, to_text
+from galzoo_repr.catalogue._columns import as_table
+from galzoo_repr.catalogue._storable import code_points, recorded, replace_data, storable, to_text
 
 __all__ = ["read_fits", "write_fits"]
 
@@ -46,15 +48,16 @@ def write_fits(table: Table, path: Path) -> list[str]:
     list of str
         A sentence for each thing that the file does not keep.
     """
-    original = table
+    original, table = table, as_table(table)
+    units = _take_foreign_units(table)
     table, lost = storable(
         table, "FITS", kinds="biufcSU", null=_choose_null, context="fits", retype=_to_fits_type
     )
     columns = {}
     for name in table.colnames:
-        columns[name] = (
-            {"format": table[name].info.format} if isinstance(table[name].info.format, str) else {}
-        )
+        columns[name] = {"unit": units[name]} if name in units else {}
+        if isinstance(table[name].info.format, str):
+            columns[name]["format"] = table[name].info.format
         if isinstance(table[name], BaseColumn):
             before, after = original[name].dtype, table[name].dtype
             if before.kind == "S" or (before.kind != "O" and before != after):
@@ -74,13 +77,36 @@ def write_fits(table: Table, path: Path) -> list[str]:
     return lost
 
 
+def _take_foreign_units(table: Table) -> dict[str, str]:
+    """Remove the units that the FITS standard does not have from a table, and name them."""
+    units = {}
+    for name in table.colnames:
+        unit = table[name].unit if isinstance(table[name], BaseColumn | u.Quantity) else None
+        if unit is not None and not _is_fits_unit(unit):
+            units[name] = unit.to_string()
+            column, mask = table[name], getattr(table[name], "mask", None)
+            values = column.unmasked if isinstance(column, Masked) else column
+            values = values.value if isinstance(values, u.Quantity) else np.ma.getdata(values)
+            replace_data(table, name, np.asarray(values), mask=mask, keep_unit=False)
+    return units
+
+
+def _is_fits_unit(unit: u.UnitBase) -> bool:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            return u.Unit(unit.to_string(format="fits"), format="fits") == unit
+    except (ValueError, TypeError, Warning):
+        return False
+
+
 def _to_fits_type(data: np.ndarray) -> np.ndarray:
     """FITS has no signed bytes (astropy writes logicals), no half precision, and no text beyond ASCII."""
     if data.dtype == np.int8:
         return data.astype(np.int16)
     if data.dtype == np.float16:
         return data.astype(np.float32)
-    if data.dtype.kind == "U" and data.view(np.uint32).max(initial=0) > 127:
+    if data.dtype.kind == "U" and np.any(code_points(data) > 127):
         return np.char.encode(data, "utf-8")
     return data
 
@@ -154,7 +180,7 @@ def read_fits(path: Path) -> Table:
         tables = [hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU)]
         ours = bool(tables) and _RECORD in tables[0].header
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UnitsWarning)
+            warnings.simplefilter("ignore", u.UnitsWarning)
             table = Table.read(hdus, format="fits", mask_invalid=False, astropy_native=ours)
     record = recorded(table.meta.pop(_RECORD, None), path)
     for name in table.colnames:
@@ -163,6 +189,8 @@ def read_fits(path: Path) -> Table:
             _to_native(table, name, facts.get("dtype"))
         if record:
             table[name].info.format = facts.get("format")
+        if "unit" in facts:
+            table[name].unit = u.Unit(facts["unit"], parse_strict="silent")
     if record:
         for key in _OF_TIME_COLUMNS:
             table.meta.pop(key, None)

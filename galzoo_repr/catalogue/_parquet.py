@@ -1,6 +1,5 @@
 """Catalogues as Parquet files, in the convention of astropy and readable by anything that reads Parquet."""
 
-import json
 import warnings
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from astropy.table import Column, MaskedColumn, Table, represent_mixins_as_colum
 from astropy.table import meta as ecsv_header
 from astropy.utils.data_info import serialize_context_as
 
-from galzoo_repr.catalogue._storable import rebuilt, storable
+from galzoo_repr.catalogue._storable import of_header, rebuilt, storable
 from galzoo_repr.exceptions import GalzooWarning
 
 __all__ = ["read_parquet", "write_parquet"]
@@ -90,18 +89,13 @@ def read_parquet(path: Path) -> Table:
         else:
             plain[name] = column
     header = ecsv_header.get_header_from_yaml(metadata.get("table_meta_yaml", "datatype: []").split("\n"))
-    columns = {facts["name"]: _facts(facts, plain, metadata) for facts in header["datatype"]}
+    columns = {facts["name"]: of_header(facts) for facts in header["datatype"]}
+    for name, facts in columns.items():
+        # Arrow knows the type, but not how wide text was.
+        facts["dtype"], width = plain[name].dtype.str, metadata.get(f"table::len::{name}")
+        if width is not None:
+            facts["dtype"] = f"{plain[name].dtype.kind}{max(int(width), 1)}"
     return rebuilt(plain, columns, header.get("meta", {}))
-
-
-def _facts(facts: dict, plain: Table, metadata: dict[str, str]) -> dict:
-    """Add to what the header of astropy says of a column its shape and, for text, the type with its width."""
-    subtype = facts.get("subtype", "")
-    shape = json.loads(subtype[subtype.index("[") :]) if "[" in subtype else []
-    dtype = plain[facts["name"]].dtype
-    if (width := metadata.get(f"table::len::{facts['name']}")) is not None:
-        dtype = np.dtype(f"{dtype.kind}{max(int(width), 1)}")
-    return {**facts, "shape": shape, "dtype": dtype.str}
 
 
 def _column(array: "pyarrow.Array") -> Column | None:  # noqa: F821

@@ -1,5 +1,6 @@
 """What every file format needs: columns and meta in a form that can be written, and the way back."""
 
+import json
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,9 +17,11 @@ from galzoo_repr.catalogue._columns import as_table
 from galzoo_repr.exceptions import GalzooWarning
 
 __all__ = [
+    "code_points",
     "described",
     "from_text",
     "objects_to_text",
+    "of_header",
     "rebuilt",
     "recorded",
     "replace_data",
@@ -118,7 +121,27 @@ def objects_to_text(table: Table, name: str) -> None:
         replace_data(table, name, text, mask=gaps if gaps.any() else None)
 
 
-def replace_data(table: Table, name: str, data: np.ndarray, *, mask: np.ndarray | None = None) -> None:
+def code_points(text: np.ndarray) -> np.ndarray:
+    """
+    Look at the characters of an array of text.
+
+    Parameters
+    ----------
+    text : `~numpy.ndarray`
+        Of dtype U.
+
+    Returns
+    -------
+    `~numpy.ndarray`
+        uint32, one more dimension than ``text``; zero behind the end of a text.
+    """
+    plain = np.ascontiguousarray(text, dtype=text.dtype.newbyteorder("="))
+    return plain.view(np.uint32).reshape(*text.shape, text.dtype.itemsize // 4)
+
+
+def replace_data(
+    table: Table, name: str, data: np.ndarray, *, mask: np.ndarray | None = None, keep_unit: bool = True
+) -> None:
     """
     Give a column other data and keep its unit, description, format and meta.
 
@@ -132,10 +155,12 @@ def replace_data(table: Table, name: str, data: np.ndarray, *, mask: np.ndarray 
         New values.
     mask : `~numpy.ndarray`, optional
         Makes the column a masked one.
+    keep_unit : bool, optional
+        Whether the unit stays.
     """
     column = Column(data, copy=False) if mask is None else MaskedColumn(data, mask=mask, copy=False)
-    for attribute in ("name", "unit", "description", "format", "meta"):
-        setattr(column, attribute, getattr(table[name], attribute))
+    for attribute in ("name", *(["unit"] if keep_unit else []), "description", "format", "meta"):
+        setattr(column, attribute, getattr(table[name].info, attribute))
     table.replace_column(name, column, copy=False)
 
 
@@ -236,12 +261,31 @@ def recorded(text: str | None, path: Path) -> dict:
         return {}
 
 
+def of_header(facts: Mapping) -> dict:
+    """
+    Translate what astropy's header of ECSV and Parquet says of one column.
+
+    Parameters
+    ----------
+    facts : mapping
+        Entry of the header, in which arrays and objects hide behind a subtype.
+
+    Returns
+    -------
+    dict
+        The same with ``dtype`` and ``shape`` as `described` has them.
+    """
+    kind, bracket, shape = facts.get("subtype", facts["datatype"]).partition("[")
+    text = kind in ("string", "json")
+    return {**facts, "dtype": "U1" if text else kind, "shape": json.loads(bracket + shape) if bracket else []}
+
+
 def described(plain: Table) -> dict[str, dict]:
     """Describe the columns of a table without mixins: dtype, and what is set of shape, unit and the like."""
     columns = {}
     for column in plain.itercols():
         facts = {
-            "dtype": column.dtype.str,
+            "dtype": column.dtype.str[1:],
             "shape": list(column.shape[1:]),
             "unit": None if column.unit is None else column.unit.to_string(),
             "description": column.description,
@@ -272,10 +316,10 @@ def rebuilt(plain: Table, columns: Mapping[str, Mapping], meta: Mapping) -> Tabl
     """
     for name in set(plain.colnames) & set(columns):
         facts, data, mask = columns[name], np.ma.getdata(plain[name]), getattr(plain[name], "mask", None)
-        shape = (len(plain), *facts.get("shape", ()))
-        if data.dtype.str != facts["dtype"] or data.shape != shape:
+        dtype, shape = np.dtype(facts["dtype"]), (len(plain), *facts.get("shape", ()))
+        if data.dtype != dtype or data.shape != shape:
             mask = None if mask is None else mask.reshape(shape)
-            replace_data(plain, name, data.astype(facts["dtype"]).reshape(shape), mask=mask)
+            replace_data(plain, name, data.astype(dtype).reshape(shape), mask=mask)
         column = plain[name]
         column.unit = u.Unit(facts["unit"], parse_strict="silent") if "unit" in facts else None
         column.description = facts.get("description")

@@ -11,7 +11,15 @@ from astropy.table import MaskedColumn, Table, represent_mixins_as_columns
 from astropy.units import UnitsWarning
 from astropy.utils.data_info import serialize_context_as
 
-from galzoo_repr.catalogue._storable import described, rebuilt, recorded, replace_data, storable, to_text
+from galzoo_repr.catalogue._storable import (
+    code_points,
+    described,
+    rebuilt,
+    recorded,
+    replace_data,
+    storable,
+    to_text,
+)
 
 __all__ = ["read_votable", "write_votable"]
 
@@ -54,7 +62,7 @@ def write_votable(table: Table, path: Path) -> list[str]:
             lost.append(f"column {name!r} is left out: VOTable cannot hold several texts in one cell.")
             plain.remove_column(name)
         else:
-            _fit_column(plain, name)
+            lost += _fit_column(plain, name)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnitsWarning)
         warnings.simplefilter("ignore", VOWarning)
@@ -65,28 +73,37 @@ def write_votable(table: Table, path: Path) -> list[str]:
 
 
 def _has_null(column: MaskedColumn) -> bool:
-    return (column.dtype.kind in "iu" and column.ndim == 1) or column.dtype.kind == "b"
+    # uint64 may have to be written as text, whose null is the empty text.
+    return column.dtype.kind in "iub" and column.dtype.str[1:] != "u8"
 
 
 def _is_info(key: object, value: object) -> bool:
     return (
-        str(key).isidentifier() and isinstance(value, bool | int | float | str) and str(value).isprintable()
+        str(key).isidentifier()
+        and key.isascii()
+        and isinstance(value, bool | int | float | str)
+        and str(value).isprintable()
     )
 
 
-def _fit_column(plain: Table, name: str) -> None:
-    """Change a column to a type and shape that VOTable has."""
+def _fit_column(plain: Table, name: str) -> list[str]:
+    """Change a column to a type and shape that VOTable has; say what that loses."""
     if plain[name].description is not None:
         # XML has no control characters, not even escaped; the record keeps them.
         plain[name].description = "".join(c if c.isprintable() else " " for c in plain[name].description)
-    data, mask = np.ma.getdata(plain[name]), getattr(plain[name], "mask", None)
-    fitting = data.astype(_TYPES.get(data.dtype.str[1:], data.dtype))
+    lost, data, mask = [], np.ma.getdata(plain[name]), getattr(plain[name], "mask", None)
+    fitting = data.astype(_TYPES.get(data.dtype.str[1:], data.dtype), copy=False)
     if data.dtype.str[1:] == "u8":
         fitting = data.astype(np.int64) if data.max(initial=0) <= np.iinfo(np.int64).max else data.astype(str)
-    if data.ndim > 2:
-        fitting, mask = (a if a is None else a.reshape(len(data), -1) for a in (fitting, mask))
-    if fitting.dtype != data.dtype or fitting.shape != data.shape:
+    elif data.dtype.kind == "U" and np.any((characters := code_points(data)) > 0xFFFF):
+        lost.append(f"characters beyond U+FFFF in column {name!r} become U+FFFD: VOTable's have two bytes.")
+        fitting = np.where(characters > 0xFFFF, np.uint32(0xFFFD), characters).view(data.dtype.str[1:])[:, 0]
+    elif data.ndim > 2:
+        flat = (len(data), int(np.prod(data.shape[1:])))
+        fitting, mask = fitting.reshape(flat), None if mask is None else mask.reshape(flat)
+    if fitting is not data:
         replace_data(plain, name, fitting, mask=mask)
+    return lost
 
 
 def read_votable(path: Path) -> Table:
