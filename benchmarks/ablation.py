@@ -8,12 +8,13 @@ is that of ``bundled_encoder.py``.
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import timm
 import torch
-from bundled_encoder import ARCHITECTURE, AUGMENTATION, RECIPE, SCHEMAS, train, training_table
+from bundled_encoder import ARCHITECTURE, AUGMENTATION, FIRST, SCHEMAS, train, training_table
 from PIL import Image
 from real_galaxies import read_set
 from representation import embeddings_of, with_labels
@@ -65,7 +66,9 @@ def _from_scratch(fields: torch.Tensor, y: torch.Tensor, n: int, seed: int) -> f
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=STEPS_FROM_SCRATCH)
     for _ in range(STEPS_FROM_SCRATCH):
         rows = rng.choice(chosen, BATCH)
-        images = AUGMENTATION.apply(fields[rows], size=RECIPE.size, crop=RECIPE.crop, generator=generator)
+        images = AUGMENTATION.apply(
+            fields[rows], size=FIRST.recipe.size, crop=FIRST.recipe.crop, generator=generator
+        )
         logits = network(images.contiguous(memory_format=torch.channels_last)).squeeze(1)
         loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, y[rows].float())
         optimizer.zero_grad()
@@ -74,7 +77,7 @@ def _from_scratch(fields: torch.Tensor, y: torch.Tensor, n: int, seed: int) -> f
         schedule.step()
     network.eval()
     with torch.inference_mode():
-        predicted = network(RECIPE.from_rgb(fields[rest])).squeeze(1) > 0
+        predicted = network(FIRST.recipe.from_rgb(fields[rest])).squeeze(1) > 0
     return float((predicted == y[rest]).float().mean())
 
 
@@ -104,31 +107,18 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--galaxies", type=int, default=120_000)
-    parser.add_argument("--epochs", type=int, default=5)
-    parser.add_argument("--epoch-size", type=int, default=25_600)
+    parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--figure", type=Path, required=True)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    table, images = training_table(
-        options.work, options.galaxies, real_share=0.35, seed=options.seed, workers=2
-    )
+    stage = replace(FIRST, epochs=options.epochs)
+    table, images = training_table(options.work, stage, seed=options.seed, workers=2)
     curves = {}
-    for name, schema in (
-        ("all questions", list(SCHEMAS)),
-        ("smooth or featured only", smooth_or_featured(list(SCHEMAS))),
-    ):
+    schemas = {"all questions": list(SCHEMAS), "smooth or featured only": smooth_or_featured(list(SCHEMAS))}
+    for name, schema in schemas.items():
         folder = options.work / f"ablation-{name.replace(' ', '-')}"
-        encoder = train(
-            table,
-            images,
-            folder,
-            schema=schema,
-            epochs=options.epochs,
-            epoch_size=options.epoch_size,
-            seed=options.seed,
-        )
+        encoder = train(table, images, folder, stage=stage, schema=schema, start=None, seed=options.seed)
         curves[name] = accuracies(options.work, encoder)
     curves["from scratch"] = accuracies_from_scratch(options.work)
     for name, curve in curves.items():
