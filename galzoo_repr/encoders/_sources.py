@@ -132,7 +132,11 @@ class SurveyPictures:
             else:
                 missing.append(row)
         yield from (known[start : start + size] for start in range(0, len(known), size))
-        if len(missing) > _LARGE:
+        # Neighbours that the service can answer together come together.
+        asked = self.survey.arrange([self.requests[row] for row in missing])
+        place = {request.key: number for number, request in enumerate(asked)}
+        missing.sort(key=lambda row: place[self.requests[row].key])
+        if len(missing) > _LARGE and isinstance(self.survey, LegacySurvey):
             warnings.warn(
                 f"{len(missing)} cutouts are to be fetched one by one from a service that all share; for "
                 "so many, fetch whole bricks first: see add_cutouts.",

@@ -12,7 +12,7 @@ import torch
 from astropy.io import fits
 from astropy.table import Table
 
-from galzoo_repr import Encoder, ImageRecipe
+from galzoo_repr import Encoder, ImageRecipe, LegacySurvey
 from galzoo_repr.cutouts import Attempt, Outcome, validate_body
 
 ARCHITECTURE = "lcnet_035"
@@ -52,17 +52,11 @@ def pictures():
     return torch.nn.functional.interpolate(coarse, size=(64, 64), mode="bilinear")
 
 
-class SurveyInProcess:
+class SurveyInProcess(LegacySurvey):
     """Stands for a service: FITS cutouts that depend on the position, and its refusals."""
 
-    route = "viewer"
-    server = "http://service.invalid/viewer"
-    layer = "ls-dr10"
-    image_format = "fits"
-    rate = 1e6
-    workers = 2
-
     def __init__(self):
+        super().__init__(server="http://service.invalid/viewer", layer="ls-dr10", rate=1e6, workers=2)
         self.asked = []
         self.no_coverage_above = 80.0
         self.missing_at = {}
@@ -85,7 +79,7 @@ class SurveyInProcess:
         unit.writeto(buffer)
         return buffer.getvalue()
 
-    def attempt(self, request, earlier=0):
+    def attempt(self, request, **_options):
         with self.lock:
             self.asked.append(request)
         if request.dec > self.no_coverage_above:

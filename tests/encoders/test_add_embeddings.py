@@ -286,15 +286,10 @@ def test_interrupted_run_goes_on_where_it_was(embed, galaxies, survey, count_enc
     monkeypatch.setattr(_sources, "_FETCHED_AT_ONCE", 1)
     answer = type(survey).attempt
 
-    def interrupted(self, request, earlier=0):
-        if request.ra == 40.0:
-            raise KeyboardInterrupt
-        return answer(self, request, earlier)
-
-    def failing(self, request, earlier=0):
+    def failing(self, request, **options):
         if request.ra == 40.0:
             raise RuntimeError("the machine trips over its cable")
-        return answer(self, request, earlier)
+        return answer(self, request, **options)
 
     monkeypatch.setattr(type(survey), "attempt", failing)
     with pytest.raises(RuntimeError, match="trips over"):
