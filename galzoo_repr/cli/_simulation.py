@@ -1,9 +1,13 @@
 """The verbs that need no galaxies of one's own: the demonstration and the simulated survey."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from threadpoolctl import threadpool_limits
 
 from galzoo_repr.cli._app import app
 from galzoo_repr.cli._options import EncoderName, Quiet
@@ -26,10 +30,11 @@ def demo(
     """Simulate a survey, embed its galaxies by position, and show which look alike. Needs no network."""
     if out.is_file() or (out.is_dir() and any(out.iterdir()) and not overwrite):
         raise FileExistsError(f"{out} is not an empty folder; choose another --out, or add --overwrite")
-    from galzoo_repr.cli._demo import run_demo
-
     say = (lambda _: None) if quiet else (lambda line: messages.print(f"- {line}"))
-    result = run_demo(out, encoder=encoder, n=n, seed=seed, progress=not quiet, say=say)
+    with _one_thread():
+        from galzoo_repr.cli._demo import run_demo
+
+        result = run_demo(out, encoder=encoder, n=n, seed=seed, progress=not quiet, say=say)
     show(result.summary, f"Found among {len(result.catalogue)} galaxies")
     output.print(f"Written in {result.seconds:.0f} s: {', '.join(path.name for path in result.files)}")
     output.print(f"Look at {out / 'index.html'}", soft_wrap=True)
@@ -43,8 +48,24 @@ def serve_survey(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the simulated sky.")] = 0,
 ) -> None:
     """Serve a simulated survey that answers as the Legacy Survey viewer does, until Ctrl-C."""
-    from galzoo_repr import SimulatedSurvey
+    with _one_thread():
+        from galzoo_repr import SimulatedSurvey
 
-    with SimulatedSurvey(seed=seed).serve(port=port) as service:
-        typer.echo(service.url)
-        service.wait()
+        with SimulatedSurvey(seed=seed).serve(port=port) as service:
+            typer.echo(service.url)
+            service.wait()
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """
+    Keep numerical libraries to one thread each, unless the user says otherwise.
+
+    Galaxies are drawn, and ratings are learned from, by many small operations: threads that spin between them
+    cost several times what they give, most of all on a machine that has other work.
+    """
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # torch reads it when it is imported
+    with threadpool_limits(
+        int(os.environ["OMP_NUM_THREADS"].split(",")[0]), user_api="blas"
+    ):  # numpy has read it already
+        yield
