@@ -64,8 +64,7 @@ def _one_thread() -> Iterator[None]:
     Galaxies are drawn, and ratings are learned from, by many small operations: threads that spin between them
     cost several times what they give, most of all on a machine that has other work.
     """
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # torch reads it when it is imported
-    with threadpool_limits(
-        int(os.environ["OMP_NUM_THREADS"].split(",")[0]), user_api="blas"
-    ):  # numpy has read it already
+    # Torch reads this when it is imported; numpy has done so already.
+    threads = os.environ.setdefault("OMP_NUM_THREADS", "1")
+    with threadpool_limits(int(threads.split(",")[0]), user_api="blas"):
         yield
