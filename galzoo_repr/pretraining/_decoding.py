@@ -3,9 +3,9 @@
 import hashlib
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,164 +14,12 @@ from tqdm import tqdm
 
 from galzoo_repr.exceptions import GalzooWarning
 from galzoo_repr.images import ImageData, ImageRecipe, read_image
+from galzoo_repr.pretraining._fields import DecodedImages
 
-__all__ = ["DecodedImages", "RenderedImages", "decode_images", "field_pixels"]
+__all__ = ["decode_images", "field_pixels"]
 
 _CHUNK = 512
 _UNSEEN, _READABLE, _UNREADABLE = 0, 1, 2
-
-
-@dataclass(frozen=True)
-class DecodedImages:
-    """
-    Whole fields in one array, from which any rows can be had at once.
-
-    Parameters
-    ----------
-    pixels : ndarray
-        uint8, shape (n, 3, field, field); may be a memory map.
-    readable : ndarray
-        bool, shape (n,).
-    """
-
-    pixels: np.ndarray
-    readable: np.ndarray
-
-    def batch(self, rows: np.ndarray, device: torch.device) -> torch.Tensor:
-        """
-        Fields of some rows.
-
-        Parameters
-        ----------
-        rows : ndarray
-            Row numbers, shape (b,).
-        device : torch.device
-            Where to put them.
-
-        Returns
-        -------
-        torch.Tensor
-            uint8, shape (b, 3, field, field).
-        """
-        return torch.from_numpy(np.ascontiguousarray(self.pixels[rows])).to(device)
-
-    def near(self, device: torch.device) -> "DecodedImages | ImagesOnDevice":
-        """
-        Copy all images to a GPU whose free memory they fill to less than half; leave them otherwise.
-
-        Parameters
-        ----------
-        device : torch.device
-            Device of the network.
-
-        Returns
-        -------
-        DecodedImages or ImagesOnDevice
-        """
-        if device.type != "cuda" or 2 * self.pixels.nbytes > torch.cuda.mem_get_info(device)[0]:
-            return self
-        there = torch.empty(self.pixels.shape, dtype=torch.uint8, device=device)
-        for start in range(0, len(there), _CHUNK):
-            there[start : start + _CHUNK] = torch.from_numpy(np.array(self.pixels[start : start + _CHUNK]))
-        return ImagesOnDevice(there)
-
-
-@dataclass(frozen=True)
-class ImagesOnDevice:
-    """
-    Whole fields in the memory of a GPU.
-
-    Parameters
-    ----------
-    pixels : torch.Tensor
-        uint8, shape (n, 3, field, field).
-    """
-
-    pixels: torch.Tensor
-
-    def batch(self, rows: np.ndarray, device: torch.device) -> torch.Tensor:
-        """
-        Fields of some rows.
-
-        Parameters
-        ----------
-        rows : ndarray
-            Row numbers, shape (b,).
-        device : torch.device
-            Where they are.
-
-        Returns
-        -------
-        torch.Tensor
-            uint8, shape (b, 3, field, field).
-        """
-        return self.pixels[torch.from_numpy(rows).to(device)]
-
-
-@dataclass(frozen=True)
-class RenderedImages:
-    """
-    Fields made when they are needed, such as simulated galaxies of which there are too many to store.
-
-    Parameters
-    ----------
-    render : callable
-        Takes row numbers, int64 of shape (b,), and a device; returns colour images of shape (b, 3, h, w),
-        uint8 or floating point in 0 to 1. The same rows must give the same images.
-    n : int
-        Number of rows.
-    """
-
-    render: Callable[[np.ndarray, torch.device], torch.Tensor]
-    n: int
-
-    @property
-    def readable(self) -> np.ndarray:
-        """All rows."""
-        return np.ones(self.n, dtype=bool)
-
-    def batch(self, rows: np.ndarray, device: torch.device) -> torch.Tensor:
-        """
-        Fields of some rows.
-
-        Parameters
-        ----------
-        rows : ndarray
-            Row numbers, shape (b,).
-        device : torch.device
-            Where to make them.
-
-        Returns
-        -------
-        torch.Tensor
-            Shape (b, 3, h, w).
-
-        Raises
-        ------
-        ValueError
-            If the images do not have that shape.
-        """
-        images = self.render(rows, device)
-        if images.ndim != 4 or images.shape[:2] != (len(rows), 3):
-            raise ValueError(
-                f"`images` gave shape {tuple(images.shape)} for {len(rows)} rows, not (b, 3, h, w)."
-            )
-        return images.to(device)
-
-    def near(self, device: torch.device) -> "RenderedImages":
-        """
-        Nothing to copy.
-
-        Parameters
-        ----------
-        device : torch.device
-            Device of the network.
-
-        Returns
-        -------
-        RenderedImages
-        """
-        return self
 
 
 def field_pixels(recipe: ImageRecipe) -> int:

@@ -9,7 +9,8 @@ import torch
 from astropy.table import Table
 
 from galzoo_repr.images import ImageRecipe
-from galzoo_repr.pretraining._decoding import DecodedImages, RenderedImages, decode_images
+from galzoo_repr.pretraining._decoding import decode_images
+from galzoo_repr.pretraining._fields import DecodedImages, RenderedImages
 
 __all__ = ["decoded_images", "held_out_rows", "identity_of_images", "image_source", "sampling_weights"]
 

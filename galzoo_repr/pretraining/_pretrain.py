@@ -24,7 +24,7 @@ from galzoo_repr.exceptions import GalzooWarning
 from galzoo_repr.images import ImageRecipe
 from galzoo_repr.pretraining._augmentation import Augmentation
 from galzoo_repr.pretraining._checkpoint import begin_run, end_run, is_finished
-from galzoo_repr.pretraining._decoding import DecodedImages, RenderedImages
+from galzoo_repr.pretraining._fields import DecodedImages, RenderedImages
 from galzoo_repr.pretraining._inputs import (
     decoded_images,
     held_out_rows,
@@ -33,9 +33,10 @@ from galzoo_repr.pretraining._inputs import (
     sampling_weights,
 )
 from galzoo_repr.pretraining._network import VoteNetwork, make_backbone
+from galzoo_repr.pretraining._plan import Plan, Sample
 from galzoo_repr.pretraining._processes import Processes, joined_processes
 from galzoo_repr.pretraining._schema import Schema
-from galzoo_repr.pretraining._training import Plan, Sample, Training
+from galzoo_repr.pretraining._training import Training
 from galzoo_repr.pretraining._votes import check_something_to_learn, votes_from_table
 
 __all__ = ["pretrain"]

@@ -10,67 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-__all__ = ["Question", "Schema", "schema_names"]
+from galzoo_repr.pretraining._question import Question, check_keys, question_from_dict, repeated
 
-_QUESTION_KEYS = {"name", "text", "answers", "asked_after", "published", "campaign"}
+__all__ = ["Schema", "schema_names"]
+
 _SCHEMA_KEYS = {"name", "title", "campaign", "source", "questions"}
-
-
-@dataclass(frozen=True)
-class Question:
-    """
-    One question and its possible answers.
-
-    Parameters
-    ----------
-    name : str
-        Name, such as ``"bar"``.
-    answers : tuple of str
-        Possible answers, at least two.
-    campaign : str
-        Suffix that tells campaigns apart which ask the same, such as ``"dr5"``; may be empty.
-    asked_after : tuple of str
-        Columns of the answers after which the question is asked, all of one other question. Empty: asked of
-        everybody.
-    text : str
-        The question in words.
-    published : tuple of str
-        Column prefixes of the answers in the published catalogue, where these differ from ``columns``.
-    """
-
-    name: str
-    answers: tuple[str, ...]
-    campaign: str = ""
-    asked_after: tuple[str, ...] = ()
-    text: str = ""
-    published: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        if not self.name or not isinstance(self.name, str):
-            raise ValueError(f"A question needs a name, not {self.name!r}.")
-        if len(self.answers) < 2:
-            raise ValueError(
-                f"Question {self.name!r} has {len(self.answers)} answer(s); it needs at least two."
-            )
-        if repeated := _repeated(self.answers):
-            raise ValueError(
-                f"Question {self.name!r} has the answer(s) {', '.join(repeated)} more than once."
-            )
-        if self.published and len(self.published) != len(self.answers):
-            raise ValueError(
-                f"Question {self.name!r} has {len(self.answers)} answers but "
-                f"{len(self.published)} published columns."
-            )
-
-    @property
-    def label(self) -> str:
-        """Name and campaign, as in the columns: ``"bar-dr5"``."""
-        return f"{self.name}-{self.campaign}" if self.campaign else self.name
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Names of the vote columns, one per answer: ``("bar-dr5_strong", ...)``."""
-        return tuple(f"{self.label}_{answer}" for answer in self.answers)
 
 
 @dataclass(frozen=True)
@@ -120,10 +64,10 @@ class Schema:
     def __post_init__(self) -> None:
         if not self.questions:
             raise ValueError(f"Schema {self.name!r} has no question.")
-        if repeated := _repeated(question.label for question in self.questions):
-            raise ValueError(f"Schema {self.name!r} asks {', '.join(repeated)} more than once.")
-        if repeated := _repeated(self.columns):
-            raise ValueError(f"Schema {self.name!r} has the column(s) {', '.join(repeated)} more than once.")
+        if twice := repeated(question.label for question in self.questions):
+            raise ValueError(f"Schema {self.name!r} asks {', '.join(twice)} more than once.")
+        if twice := repeated(self.columns):
+            raise ValueError(f"Schema {self.name!r} has the column(s) {', '.join(twice)} more than once.")
         for question in self.questions:
             self._check_parent(question)
         self._levels  # noqa: B018  looks for cycles
@@ -242,11 +186,11 @@ class Schema:
         ValueError, TypeError
             If a key is missing, unknown or of the wrong type, or the schema is not valid.
         """
-        _check_keys(description, _SCHEMA_KEYS, {"name", "questions"}, "schema")
+        check_keys(description, _SCHEMA_KEYS, {"name", "questions"}, "schema")
         if not isinstance(description["questions"], Sequence) or isinstance(description["questions"], str):
             raise TypeError(f"`questions` is a list of tables, not {description['questions']!r}.")
         campaign = description.get("campaign", "")
-        questions = tuple(_question_from_dict(each, campaign) for each in description["questions"])
+        questions = tuple(question_from_dict(each, campaign) for each in description["questions"])
         return cls(
             name=description["name"],
             questions=tuple(_with_full_parents(each, questions) for each in questions),
@@ -522,25 +466,6 @@ def schema_names() -> tuple[str, ...]:
     )
 
 
-def _question_from_dict(description: Mapping, campaign: str) -> Question:
-    if not isinstance(description, Mapping):
-        raise TypeError(f"A question is a table with a name and answers, not {description!r}.")
-    _check_keys(description, _QUESTION_KEYS, {"name", "answers"}, f"question {description.get('name')!r}")
-    answers, after = description["answers"], description.get("asked_after", ())
-    if isinstance(answers, str) or not all(isinstance(answer, str) for answer in answers):
-        raise TypeError(
-            f"The answers of question {description['name']!r} are a list of strings, not {answers!r}."
-        )
-    return Question(
-        name=description["name"],
-        answers=tuple(answers),
-        campaign=description.get("campaign", campaign),
-        asked_after=(after,) if isinstance(after, str) else tuple(after),
-        text=description.get("text", ""),
-        published=tuple(description.get("published", ())),
-    )
-
-
 def _with_full_parents(question: Question, questions: Iterable[Question]) -> Question:
     """Write the answers after which a question is asked as columns, campaign included."""
     short = {
@@ -550,18 +475,3 @@ def _with_full_parents(question: Question, questions: Iterable[Question]) -> Que
         for answer, column in zip(other.answers, other.columns, strict=True)
     }
     return replace(question, asked_after=tuple(short.get(each, each) for each in question.asked_after))
-
-
-def _check_keys(description: Mapping, allowed: set[str], required: set[str], what: str) -> None:
-    if missing := required - description.keys():
-        raise ValueError(f"The {what} lacks {', '.join(sorted(missing))}.")
-    if unknown := description.keys() - allowed:
-        raise ValueError(
-            f"The {what} has the unknown key(s) {', '.join(sorted(unknown))}; "
-            f"allowed are {', '.join(sorted(allowed))}."
-        )
-
-
-def _repeated(names: Iterable[str]) -> list[str]:
-    names = list(names)
-    return sorted({name for name in names if names.count(name) > 1})

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,115 +18,18 @@ from tqdm import tqdm
 
 from galzoo_repr._config import log
 from galzoo_repr.images import ImageRecipe
-from galzoo_repr.pretraining._augmentation import Augmentation
 from galzoo_repr.pretraining._checkpoint import BEST, read_checkpoint, write_atomically, write_checkpoint
 from galzoo_repr.pretraining._consistency import consistency_loss
-from galzoo_repr.pretraining._decoding import DecodedImages, ImagesOnDevice, RenderedImages
 from galzoo_repr.pretraining._loss import concentrations, dirichlet_multinomial_loss, expected_fractions
 from galzoo_repr.pretraining._network import VoteNetwork
+from galzoo_repr.pretraining._plan import Plan, Sample
 from galzoo_repr.pretraining._processes import Processes
 from galzoo_repr.pretraining._schema import Schema
 
-__all__ = ["Plan", "Sample", "Training"]
+__all__ = ["Training"]
 
 _HISTORY = "history.json"
 _LARGEST_GRADIENT = 5.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """How to train: see `galzoo_repr.pretrain`."""
-
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    weight_decay: float
-    warmup: float
-    dropout: float
-    ema_decay: float
-    consistency: float
-    patience: int
-    seed: int
-    epoch_size: int | None = None
-    augmentation: Augmentation = field(default_factory=Augmentation)
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        for name, low in (("epochs", 1), ("batch_size", 2), ("patience", 1), ("seed", 0)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or int(value) != value or value < low:
-                raise ValueError(f"{name} is a whole number of at least {low}, not {value!r}.")
-        if self.epoch_size is not None and self.epoch_size < 1:
-            raise ValueError(f"epoch_size is a number of images of at least 1, not {self.epoch_size!r}.")
-        for name, high in (
-            ("learning_rate", 1),
-            ("weight_decay", 1),
-            ("warmup", 1),
-            ("dropout", 1),
-            ("ema_decay", 1),
-        ):
-            if not 0 <= getattr(self, name) < high:
-                raise ValueError(f"{name} is at least 0 and below {high}, not {getattr(self, name)!r}.")
-        if not 0 <= self.consistency < math.inf or self.learning_rate == 0:
-            raise ValueError(
-                f"consistency ({self.consistency!r}) cannot be negative, nor learning_rate "
-                f"({self.learning_rate!r}) zero."
-            )
-
-    def to_dict(self) -> dict:
-        """
-        Return all values, ready for JSON.
-
-        Returns
-        -------
-        dict
-        """
-        return {**asdict(self), "augmentation": self.augmentation.to_dict()}
-
-
-@dataclass(frozen=True)
-class Sample:
-    """
-    The galaxies to learn from.
-
-    Parameters
-    ----------
-    images : DecodedImages, ImagesOnDevice or RenderedImages
-        Fields by row number.
-    votes : torch.Tensor
-        float32, shape (n, n_answers), row by row.
-    training, validation : ndarray
-        Row numbers, int64.
-    weights : ndarray, optional
-        How often to show each training row in relation to the others, shape of `training`.
-    """
-
-    images: DecodedImages | ImagesOnDevice | RenderedImages
-    votes: torch.Tensor
-    training: np.ndarray
-    validation: np.ndarray
-    weights: np.ndarray | None = None
-
-    def epoch_order(self, rng: np.random.Generator, size: int | None) -> np.ndarray:
-        """
-        Row numbers of one epoch.
-
-        Parameters
-        ----------
-        rng : numpy.random.Generator
-            Source of the order.
-        size : int, optional
-            Number of images; by default as many as training rows.
-
-        Returns
-        -------
-        ndarray
-        """
-        size = size or len(self.training)
-        if self.weights is not None:
-            return rng.choice(self.training, size, p=self.weights / self.weights.sum())
-        rounds = [rng.permutation(self.training) for _ in range(math.ceil(size / len(self.training)))]
-        return np.concatenate(rounds)[:size]
 
 
 class Training:

@@ -8,7 +8,8 @@ from PIL import Image
 from galzoo_repr import GalzooWarning, ImageRecipe
 from galzoo_repr.pretraining import Augmentation
 from galzoo_repr.pretraining._consistency import consistency_loss
-from galzoo_repr.pretraining._decoding import DecodedImages, decode_images, field_pixels
+from galzoo_repr.pretraining._decoding import decode_images, field_pixels
+from galzoo_repr.pretraining._fields import DecodedImages
 
 RECIPE = ImageRecipe(size=24, crop=0.75)
 

@@ -1,0 +1,147 @@
+"""One question of a tree, and how it is described in a file."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+__all__ = ["Question", "check_keys", "question_from_dict", "repeated"]
+
+_QUESTION_KEYS = {"name", "text", "answers", "asked_after", "published", "campaign"}
+
+
+@dataclass(frozen=True)
+class Question:
+    """
+    One question and its possible answers.
+
+    Parameters
+    ----------
+    name : str
+        Name, such as ``"bar"``.
+    answers : tuple of str
+        Possible answers, at least two.
+    campaign : str
+        Suffix that tells campaigns apart which ask the same, such as ``"dr5"``; may be empty.
+    asked_after : tuple of str
+        Columns of the answers after which the question is asked, all of one other question. Empty: asked of
+        everybody.
+    text : str
+        The question in words.
+    published : tuple of str
+        Column prefixes of the answers in the published catalogue, where these differ from ``columns``.
+    """
+
+    name: str
+    answers: tuple[str, ...]
+    campaign: str = ""
+    asked_after: tuple[str, ...] = ()
+    text: str = ""
+    published: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.name or not isinstance(self.name, str):
+            raise ValueError(f"A question needs a name, not {self.name!r}.")
+        if len(self.answers) < 2:
+            raise ValueError(
+                f"Question {self.name!r} has {len(self.answers)} answer(s); it needs at least two."
+            )
+        if twice := repeated(self.answers):
+            raise ValueError(f"Question {self.name!r} has the answer(s) {', '.join(twice)} more than once.")
+        if self.published and len(self.published) != len(self.answers):
+            raise ValueError(
+                f"Question {self.name!r} has {len(self.answers)} answers but "
+                f"{len(self.published)} published columns."
+            )
+
+    @property
+    def label(self) -> str:
+        """Name and campaign, as in the columns: ``"bar-dr5"``."""
+        return f"{self.name}-{self.campaign}" if self.campaign else self.name
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the vote columns, one per answer: ``("bar-dr5_strong", ...)``."""
+        return tuple(f"{self.label}_{answer}" for answer in self.answers)
+
+
+def question_from_dict(description: Mapping, campaign: str) -> Question:
+    """
+    Make a question from a mapping with the names of its fields.
+
+    Parameters
+    ----------
+    description : mapping
+        ``{"name": ..., "answers": [...], ...}``; ``asked_after`` may be one answer or a list.
+    campaign : str
+        Campaign unless the description names one.
+
+    Returns
+    -------
+    Question
+        Asked after the answers as they are written.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a key is missing, unknown or of the wrong type.
+    """
+    if not isinstance(description, Mapping):
+        raise TypeError(f"A question is a table with a name and answers, not {description!r}.")
+    check_keys(description, _QUESTION_KEYS, {"name", "answers"}, f"question {description.get('name')!r}")
+    answers, after = description["answers"], description.get("asked_after", ())
+    if isinstance(answers, str) or not all(isinstance(answer, str) for answer in answers):
+        raise TypeError(
+            f"The answers of question {description['name']!r} are a list of strings, not {answers!r}."
+        )
+    return Question(
+        name=description["name"],
+        answers=tuple(answers),
+        campaign=description.get("campaign", campaign),
+        asked_after=(after,) if isinstance(after, str) else tuple(after),
+        text=description.get("text", ""),
+        published=tuple(description.get("published", ())),
+    )
+
+
+def check_keys(description: Mapping, allowed: set[str], required: set[str], what: str) -> None:
+    """
+    Refuse a description with missing or unknown keys.
+
+    Parameters
+    ----------
+    description : mapping
+        What was read.
+    allowed, required : set of str
+        Keys that it may have, and must.
+    what : str
+        What it describes.
+
+    Raises
+    ------
+    ValueError
+        If a key is missing or unknown.
+    """
+    if missing := required - description.keys():
+        raise ValueError(f"The {what} lacks {', '.join(sorted(missing))}.")
+    if unknown := description.keys() - allowed:
+        raise ValueError(
+            f"The {what} has the unknown key(s) {', '.join(sorted(unknown))}; "
+            f"allowed are {', '.join(sorted(allowed))}."
+        )
+
+
+def repeated(names: Iterable[str]) -> list[str]:
+    """
+    Find names that occur more than once.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Names.
+
+    Returns
+    -------
+    list of str
+        Each of these once, sorted.
+    """
+    names = list(names)
+    return sorted({name for name in names if names.count(name) > 1})
