@@ -4,7 +4,7 @@ import json
 import os
 from pathlib import Path
 
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from galzoo_repr.encoders._network import build_network
 from galzoo_repr.encoders._weights import fit_weights, read_weights, sha256_of_file
@@ -126,7 +126,8 @@ def write_folder(folder: Path, weights: dict, about: dict, *, overwrite: bool) -
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / f".part-{os.getpid()}"
     try:
-        save_file({name: one.detach().cpu().clone().contiguous() for name, one in weights.items()}, part)
+        # Written by Python, which leaves others the right to read that the user's umask gives.
+        part.write_bytes(save({name: one.detach().cpu().clone().contiguous() for name, one in weights.items()}))
         digest = sha256_of_file(part)
         replaced = {path.name for path in folder.glob("model*.safetensors")}
         # Under another name than the weights in place, so that their description stays true until it is
