@@ -75,6 +75,19 @@ def test_half_precision_is_near():
         SimilarityIndex.build(data * 1e5, metric="euclidean", dtype="float16")
 
 
+@pytest.mark.gpu
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_a_gpu_gives_the_same_answers(metric, dtype):
+    data = vectors(30_000, 32)
+    on_cpu = SimilarityIndex.build(data, metric=metric, dtype=dtype, device="cpu")
+    on_gpu = SimilarityIndex.build(data, metric=metric, dtype=dtype, device="cuda")
+    for queries in (data[:1], data[:700]):
+        expected, found = on_cpu.search(queries), on_gpu.search(queries)
+        np.testing.assert_allclose(found["similarity"], expected["similarity"], atol=1e-6)
+        assert (found["row"] == expected["row"]).mean() > 0.999
+
+
 def catalogue(n=30, **columns):
     return Table(
         {
