@@ -11,7 +11,7 @@ log = logging.getLogger("galzoo_repr")
 
 
 class Conf(config.ConfigNamespace):
-    """Configuration parameters of `galzoo_repr`."""
+    """Configuration parameters of the package."""
 
     rootname = "galzoo_repr"
 
