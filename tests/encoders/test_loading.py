@@ -124,7 +124,7 @@ def test_failed_save_leaves_the_old_encoder(encoder, saved, make_network, monkey
     def full_disk(*_arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("galzoo_repr.encoders._folder.save_file", full_disk)
+    monkeypatch.setattr("galzoo_repr.encoders._folder.save", full_disk)
     with pytest.raises(OSError, match="No space left"):
         Encoder(make_network(seed=5), encoder.recipe, name="other").save(saved, overwrite=True)
     assert Encoder.load(saved).digest == encoder.digest
