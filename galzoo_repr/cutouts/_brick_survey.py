@@ -15,6 +15,7 @@ import astropy.units as u
 import numpy as np
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
+from astropy.utils.exceptions import AstropyWarning
 from astropy.wcs import WCS
 from astroquery.query import BaseQuery
 from scipy.ndimage import gaussian_filter, map_coordinates
@@ -234,7 +235,7 @@ class BrickSurvey(CutoutSurvey, BaseQuery):
                 empty = np.isnan(values)
                 try:
                     values[empty] = _sample(path, ra[empty], dec[empty], request.pixel_scale)
-                except (OSError, ValueError, TypeError, IndexError) as error:
+                except (OSError, ValueError, TypeError, IndexError, AstropyWarning) as error:
                     return values, self._damaged(request, path, error)
             brick = _next_brick(ra, dec, values, tried)
         return values.reshape(x.shape), None
@@ -295,7 +296,9 @@ def _next_brick(ra: np.ndarray, dec: np.ndarray, values: np.ndarray, tried: set[
 def _sample(path: Path, ra: np.ndarray, dec: np.ndarray, pixel_scale: float) -> np.ndarray:
     """Values of a brick at positions, NaN beyond its edges."""
     with fits.open(path) as hdus:
-        hdu = next(hdu for hdu in hdus if hdu.header.get("NAXIS", 0) == 2 and hdu.shape is not None)
+        hdu = next((hdu for hdu in hdus if len(hdu.shape or ()) == 2), None)
+        if hdu is None:
+            raise ValueError("there is no image in it")
         x, y = WCS(hdu.header).wcs_world2pix(ra, dec, 0)
         height, width = hdu.shape
         inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
@@ -336,8 +339,8 @@ def _validate_brick(request: CutoutRequest, body: bytes) -> Outcome:
     try:
         with fits.open(io.BytesIO(body), lazy_load_hdus=False) as hdus:
             last = hdus.fileinfo(len(hdus) - 1)
-            shapes = [hdu.shape for hdu in hdus if hdu.header.get("NAXIS", 0) == 2]
-    except (OSError, ValueError, TypeError) as error:
+            shapes = [hdu.shape for hdu in hdus if len(hdu.shape or ()) == 2]
+    except (OSError, ValueError, TypeError, AstropyWarning) as error:
         return Outcome("truncated", f"the file cannot be read to its end: {error}")
     if last["datLoc"] + last["datSpan"] > len(body):
         return Outcome("truncated", f"{len(body)} of {last['datLoc'] + last['datSpan']} bytes came")

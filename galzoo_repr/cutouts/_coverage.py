@@ -8,9 +8,11 @@ from pathlib import Path
 
 import astropy.units as u
 import numpy as np
+from astroquery.mocserver import MOCServerClass
 from mocpy import MOC
 
 from galzoo_repr._config import cache_path, conf
+from galzoo_repr.cutouts._http import ThreadedRequests
 from galzoo_repr.cutouts._request import CutoutRequest, Outcome
 
 __all__ = ["Coverage"]
@@ -91,9 +93,7 @@ class Coverage:
         ValueError
             If the service knows no such HiPS.
         """
-        from astroquery.mocserver import MOCServerClass
-
-        query = MOCServerClass()
+        query = _MocQuery()
         query.URL = server or conf.moc_server
         query.TIMEOUT = conf.timeout
         hips = hips or conf.hips
@@ -163,7 +163,11 @@ class Coverage:
         return [(requests[i], Outcome("no_coverage", reason)) for i in out]
 
 
-def _ask(query: object, identifier: str) -> MOC:
+class _MocQuery(ThreadedRequests, MOCServerClass):
+    """The MOC server without astroquery's cache of pickles, and with a deadline."""
+
+
+def _ask(query: _MocQuery, identifier: str) -> MOC:
     with warnings.catch_warnings():
         # A HiPS that does not exist gives an empty map and a warning.
         warnings.simplefilter("ignore")

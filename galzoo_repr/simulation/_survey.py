@@ -313,9 +313,12 @@ class SimulatedSurvey:
         ...         print(answer.status, answer.headers["Content-Type"])
         200 image/fits
         """
+        from galzoo_repr.simulation._brick_service import brick_routes
+        from galzoo_repr.simulation._hips_service import hips_routes
         from galzoo_repr.simulation._viewer import viewer_routes
 
-        return SurveyService(viewer_routes(self), port=port, host=host, base="/viewer", faults=faults)
+        routes = {**viewer_routes(self), **hips_routes(self), **brick_routes(self)}
+        return SurveyService(routes, port=port, host=host, base="/viewer", faults=faults)
 
     def _observed(self, ra: NDArray, dec: NDArray) -> NDArray:
         return self.footprint.covers(ra, dec, "r")[0]
