@@ -213,7 +213,8 @@ class _Pool:
 
     def _collect(self) -> list[tuple[CutoutRequest, Outcome]]:
         wait = _BEAT_SECONDS
-        if self._waiting:
+        # With all hands full, a task that is due must wait for an answer, not the other way round.
+        if self._waiting and self._in_hand < 2 * self._workers:
             wait = min(max(self._waiting[0][0] - time.monotonic(), 0.0), wait)
         try:
             self._sort(self._answers.get(timeout=wait))
