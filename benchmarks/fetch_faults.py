@@ -81,7 +81,7 @@ def faults(n):
     declinations = [random.choice(trouble[status]) if status in trouble else -5.0 for status in expected]
     positions = [(360 * i / n, dec) for i, dec in enumerate(declinations)]
     with service(fraction=0.2, retry_after=0, stall=30) as url, tempfile.TemporaryDirectory() as folder:
-        survey = LegacySurvey(server=url, timeout=1, rate=400, workers=8)
+        survey = LegacySurvey(server=url, timeout=3, rate=400, workers=8)
         with CutoutStore(folder) as store:
             started = time.perf_counter()
             outcomes = fetch_into(store, survey, ask(survey, positions, 32))
