@@ -7,6 +7,7 @@ from astropy.table import Table
 
 from galzoo_repr.anomaly._ratings_file import RatingsFile, catalogue_facts
 from galzoo_repr.anomaly._scores import column_of, ratings_of
+from galzoo_repr.catalogue import read_embeddings
 
 __all__ = ["record_answers"]
 
@@ -51,7 +52,7 @@ def record_answers(
     """
     given = ratings_of(table, ratings if ratings in table.colnames else None)
     pairs = [pair for one in answers for pair in _pairs(one, len(table))]
-    catalogue = catalogue_facts(column_of(table, embedding, "embedding"), ratings)
+    catalogue = catalogue_facts(read_embeddings(table, embedding), ratings)
     with RatingsFile(path, catalogue) as file:
         known = file.ratings(given)
         new = [(row, rating) for row, rating in pairs if known[row] != rating]

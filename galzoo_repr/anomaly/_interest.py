@@ -9,7 +9,8 @@ from sklearn.base import BaseEstimator
 from galzoo_repr.anomaly._acquisition import BATCHES, choose_batch, expected_improvement
 from galzoo_repr.anomaly._persistence import arrays_of, read_folder, write_folder
 from galzoo_repr.anomaly._process import KERNELS, RatingProcess
-from galzoo_repr.anomaly._reduction import Reduction, as_embeddings
+from galzoo_repr.anomaly._reduction import Reduction
+from galzoo_repr.catalogue import Embeddings, embedding_matrix
 
 __all__ = ["InterestModel"]
 
@@ -121,23 +122,25 @@ class InterestModel(BaseEstimator):
         ValueError
             If no rated galaxy has a finite embedding, or a rating is infinite or off the `rating_scale`.
         """
-        return self._fit_reduced(Reduction.fit(X, self.n_components), None, X, ratings, noise)
+        embeddings = embedding_matrix(X, "X")
+        reduction = Reduction.fit(embeddings, self.n_components)
+        ratings = check_ratings(ratings, len(embeddings))
+        # Only rated rows are needed, and the catalogue may be large.
+        rated = Embeddings(embeddings.vectors, embeddings.usable & np.isfinite(ratings))
+        return self._fit_reduced(reduction, reduction.transform(rated), ratings, noise)
 
     def _fit_reduced(
         self,
         reduction: Reduction,
-        features: np.ndarray | None,
-        X: ArrayLike | None,
+        features: np.ndarray,
         ratings: ArrayLike,
         noise: ArrayLike | None = None,
     ) -> "InterestModel":
-        """Learn from ratings, with the components (and their values, if given) known already."""
+        """Learn from ratings of galaxies that are reduced already."""
         self._check_options()
-        ratings = check_ratings(ratings, len(as_embeddings(X if features is None else features)))
+        ratings = check_ratings(ratings, len(features))
         rated = np.flatnonzero(np.isfinite(ratings))
-        rated_features = reduction.transform(np.asarray(X)[rated]) if features is None else features[rated]
-        usable = np.isfinite(rated_features).all(axis=1)
-        rated, rated_features = rated[usable], rated_features[usable]
+        rated = rated[np.isfinite(features[rated]).all(axis=1)]
         if not 0 < len(rated) <= MAX_RATED:
             raise ValueError(
                 f"1 to {MAX_RATED} rated galaxies with a finite embedding are needed, not {len(rated)}"
@@ -147,7 +150,7 @@ class InterestModel(BaseEstimator):
         self.reduction_ = reduction
         self.encoder_ = {}
         self.process_ = RatingProcess.fit(
-            rated_features,
+            features[rated],
             self._to_process(ratings[rated]),
             variance,
             kernel=self.kernel,
@@ -280,7 +283,7 @@ class InterestModel(BaseEstimator):
 
     def _reduced(self, X: ArrayLike) -> np.ndarray:
         self._check_fitted()
-        return self.reduction_.transform(X)
+        return self.reduction_.transform(embedding_matrix(X, "X"))
 
     def _predict_reduced(self, features: np.ndarray, return_std: bool):
         mean, std = self.process_.predict(features, return_std=return_std, device=self.device)

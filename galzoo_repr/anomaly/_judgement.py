@@ -10,8 +10,9 @@ from sklearn.base import clone
 
 from galzoo_repr.anomaly._acquisition import choose_first_batch
 from galzoo_repr.anomaly._interest import InterestModel
-from galzoo_repr.anomaly._reduction import Reduction, as_embeddings, finite_rows
+from galzoo_repr.anomaly._reduction import Reduction
 from galzoo_repr.anomaly._unsupervised import unusual_scores
+from galzoo_repr.catalogue import Embeddings
 from galzoo_repr.exceptions import GalzooWarning
 
 __all__ = ["Candidates", "Judgement"]
@@ -23,21 +24,20 @@ class Candidates:
 
     Parameters
     ----------
-    embeddings : array of shape (n, d)
+    embeddings : Embeddings
     model : InterestModel, optional
         Its options are used; its components too if it is fitted.
     """
 
-    def __init__(self, embeddings: ArrayLike, model: InterestModel | None = None):
-        embeddings = as_embeddings(embeddings)
+    def __init__(self, embeddings: Embeddings, model: InterestModel | None = None):
         self.model = model or InterestModel()
         if hasattr(self.model, "reduction_"):
             self.reduction = self.model.reduction_
             self.features = self.reduction.transform(embeddings)
-        elif finite_rows(embeddings).sum() < 2:
+        elif embeddings.usable.sum() < 2:
             # One galaxy cannot be compared with any other.
             self.reduction = None
-            self.features = np.where(finite_rows(embeddings), 0, np.nan)[:, None].astype(np.float32)
+            self.features = np.where(embeddings.usable, 0, np.nan)[:, None].astype(np.float32)
         else:
             self.reduction = Reduction.fit(embeddings, self.model.n_components)
             self.features = self.reduction.transform(embeddings)
@@ -48,7 +48,7 @@ class Candidates:
     @cached_property
     def usable(self) -> np.ndarray:
         """Whether each galaxy has an embedding, bool array of shape (n,)."""
-        return finite_rows(self.features)
+        return np.isfinite(self.features).all(axis=1)
 
     def judge(
         self,
@@ -80,7 +80,7 @@ class Candidates:
         if self.reduction is None or not (rated & self.usable).any():
             scores = unusual_scores(self.features, method=unsupervised, seed=seed)
             return Judgement(self, None, scores, np.full(len(scores), np.nan))
-        model = clone(self.model)._fit_reduced(self.reduction, self.features, None, ratings, noise)
+        model = clone(self.model)._fit_reduced(self.reduction, self.features, ratings, noise)
         return self.apply(model)
 
     def apply(self, model: InterestModel) -> "Judgement":

@@ -13,7 +13,7 @@ from galzoo_repr.anomaly._interest import InterestModel
 from galzoo_repr.anomaly._judgement import Candidates
 from galzoo_repr.anomaly._ratings_file import RatingsFile, catalogue_facts
 from galzoo_repr.anomaly._scores import check_choice, column_of, ratings_of, rows_to_rate
-from galzoo_repr.catalogue import as_table, with_columns
+from galzoo_repr.catalogue import as_table, read_embeddings, with_columns
 
 __all__ = ["rate"]
 
@@ -104,7 +104,7 @@ def rate(
             raise ValueError(f"{name} must be at least 1, not {value}")
     ask = _asker(oracle, table)
     given = ratings_of(table, ratings if ratings in table.colnames else None)
-    embeddings = column_of(table, embedding, "embedding")
+    embeddings = read_embeddings(table, embedding)
     candidates = Candidates(embeddings, InterestModel(**(model or InterestModel()).get_params()))
     catalogue = catalogue_facts(embeddings, ratings)
     with RatingsFile(path, catalogue) as file, tqdm(total=max_ratings, disable=not progress) as bar:

@@ -10,11 +10,11 @@ from types import TracebackType
 import numpy as np
 from astropy.table import Table
 from filelock import FileLock, Timeout
-from numpy.typing import ArrayLike
 
 from galzoo_repr._config import log
 from galzoo_repr.anomaly._persistence import replace_file
 from galzoo_repr.anomaly._reduction import fingerprint
+from galzoo_repr.catalogue import Embeddings
 
 __all__ = ["RatingsFile", "catalogue_facts", "read_ratings"]
 
@@ -27,13 +27,13 @@ COLUMNS = {
 }
 
 
-def catalogue_facts(embeddings: ArrayLike, ratings: str) -> dict:
+def catalogue_facts(embeddings: Embeddings, ratings: str) -> dict:
     """
     Facts by which a file of ratings recognises its catalogue.
 
     Parameters
     ----------
-    embeddings : array of shape (n, d)
+    embeddings : Embeddings
     ratings : str
         Name of the interest.
 

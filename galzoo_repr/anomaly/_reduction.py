@@ -4,43 +4,13 @@ import hashlib
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-__all__ = ["Reduction", "as_embeddings", "fingerprint", "finite_rows"]
+from galzoo_repr.catalogue import Embeddings
+
+__all__ = ["Reduction", "fingerprint"]
 
 # Rows handled at once: a million embeddings are never copied whole.
 CHUNK = 16_384
-
-
-def as_embeddings(embeddings: ArrayLike) -> np.ndarray:
-    """Check that `embeddings` is an array of real numbers of shape (n, d); it is not copied."""
-    array = np.asanyarray(embeddings)
-    if isinstance(array, np.ma.MaskedArray):
-        array = array.astype(np.float32).filled(np.nan)
-    if array.ndim != 2 or array.dtype.kind not in "fiu":
-        raise ValueError(
-            "embeddings must be numbers of shape (galaxies, dimensions), "
-            f"not {array.dtype} of shape {array.shape}"
-        )
-    return array
-
-
-def finite_rows(embeddings: np.ndarray) -> np.ndarray:
-    """
-    Rows whose every element is a finite number.
-
-    Parameters
-    ----------
-    embeddings : array of shape (n, d)
-
-    Returns
-    -------
-    bool array of shape (n,)
-    """
-    finite = np.empty(len(embeddings), dtype=bool)
-    for start in range(0, len(embeddings), CHUNK):
-        finite[start : start + CHUNK] = np.isfinite(embeddings[start : start + CHUNK]).all(axis=1)
-    return finite
 
 
 @dataclass(frozen=True)
@@ -71,22 +41,21 @@ class Reduction:
         return self.axes.shape[1]
 
     @classmethod
-    def fit(cls, embeddings: ArrayLike, n_components: int = 40) -> "Reduction":
+    def fit(cls, embeddings: Embeddings, n_components: int = 40) -> "Reduction":
         """
-        Find the components of all rows that are finite.
+        Find the components of all usable rows.
 
         Parameters
         ----------
-        embeddings : array of shape (n, d)
+        embeddings : Embeddings
         n_components : int
             How many to keep; fewer are kept where the embeddings do not vary in so many directions.
 
         Raises
         ------
         ValueError
-            If fewer than two rows are finite, or all of them are the same.
+            If fewer than two rows are usable, or all of them are the same.
         """
-        embeddings = as_embeddings(embeddings)
         if n_components < 1:
             raise ValueError(f"n_components must be at least 1, not {n_components}")
         mean, covariance, n_rows = _moments(embeddings)
@@ -106,42 +75,40 @@ class Reduction:
         explained = variance[:kept] / variance[varies].sum()
         return cls(mean, axes[:, :kept] / np.sqrt(variance[:kept]), explained)
 
-    def transform(self, embeddings: ArrayLike) -> np.ndarray:
+    def transform(self, embeddings: Embeddings) -> np.ndarray:
         """
         Express embeddings in the components.
 
         Parameters
         ----------
-        embeddings : array of shape (n, d)
+        embeddings : Embeddings
 
         Returns
         -------
         float32 array of shape (n, k)
-            NaN in rows where any element of the embedding is not finite.
+            NaN in rows that are not usable.
         """
-        embeddings = as_embeddings(embeddings)
-        if embeddings.shape[1] != len(self.mean):
+        if embeddings.dim != len(self.mean):
             raise ValueError(
-                f"these embeddings have {embeddings.shape[1]} dimensions, but the model was fitted on "
+                f"these embeddings have {embeddings.dim} dimensions, but the model was fitted on "
                 f"{len(self.mean)}: use the encoder it was fitted with"
             )
         features = np.full((len(embeddings), self.n_components), np.nan, dtype=np.float32)
         axes = self.axes.astype(np.float32)
         for start in range(0, len(embeddings), CHUNK):
-            rows = embeddings[start : start + CHUNK]
-            finite = np.isfinite(rows).all(axis=1)
-            features[start : start + CHUNK][finite] = (rows[finite] - self.mean).astype(np.float32) @ axes
+            usable = embeddings.usable[start : start + CHUNK]
+            rows = embeddings.vectors[start : start + CHUNK][usable]
+            features[start : start + CHUNK][usable] = (rows - self.mean).astype(np.float32) @ axes
         return features
 
 
-def _moments(embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
-    """Mean, covariance and number of the finite rows."""
-    dimensions = embeddings.shape[1]
+def _moments(embeddings: Embeddings) -> tuple[np.ndarray, np.ndarray, int]:
+    """Mean, covariance and number of the usable rows."""
+    dimensions = embeddings.dim
     total, n_rows, shift = np.zeros(dimensions), 0, None
     products = np.zeros((dimensions, dimensions))
     for start in range(0, len(embeddings), CHUNK):
-        rows = embeddings[start : start + CHUNK]
-        rows = rows[np.isfinite(rows).all(axis=1)]
+        rows = embeddings.vectors[start : start + CHUNK][embeddings.usable[start : start + CHUNK]]
         if not len(rows):
             continue
         if shift is None:
@@ -157,22 +124,21 @@ def _moments(embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
     return shift + offset, products / n_rows - np.outer(offset, offset), n_rows
 
 
-def fingerprint(embeddings: ArrayLike) -> str:
+def fingerprint(embeddings: Embeddings) -> str:
     """
     Digest by which a catalogue's embeddings are recognised, in whatever float and byte order they are kept.
 
     Parameters
     ----------
-    embeddings : array of shape (n, d)
+    embeddings : Embeddings
 
     Returns
     -------
     str
         SHA-256 of their shape and their values in single precision, row by row.
     """
-    embeddings = as_embeddings(embeddings)
-    digest = hashlib.sha256(repr(embeddings.shape).encode())
+    digest = hashlib.sha256(repr(embeddings.vectors.shape).encode())
     for start in range(0, len(embeddings), CHUNK):
-        rows = np.ascontiguousarray(embeddings[start : start + CHUNK], dtype="<f4")
+        rows = np.ascontiguousarray(embeddings.vectors[start : start + CHUNK], dtype="<f4")
         digest.update(np.where(np.isnan(rows), np.float32(np.nan), rows).astype("<f4").tobytes())
     return digest.hexdigest()

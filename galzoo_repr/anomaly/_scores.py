@@ -9,8 +9,9 @@ from astropy.table import Column, Table
 from galzoo_repr.anomaly._acquisition import FIRST_BATCHES
 from galzoo_repr.anomaly._interest import InterestModel, check_ratings
 from galzoo_repr.anomaly._judgement import Candidates, Judgement
+from galzoo_repr.anomaly._reduction import Reduction
 from galzoo_repr.anomaly._unsupervised import UNSUPERVISED
-from galzoo_repr.catalogue import as_table, with_columns
+from galzoo_repr.catalogue import Embeddings, as_table, read_embeddings, with_columns
 from galzoo_repr.exceptions import GalzooWarning
 
 __all__ = ["add_anomaly_scores", "fit_interest", "next_to_rate"]
@@ -188,12 +189,11 @@ def fit_interest(
     table = as_table(table)
     options = (model or InterestModel()).get_params()
     spread = None if noise is None else column_of(table, noise, "noise")
-    fitted = InterestModel(**options).fit(
-        column_of(table, embedding, "embedding"),
-        check_ratings(column_of(table, ratings, "ratings"), len(table)),
-        spread,
-    )
-    fitted.encoder_ = _encoder_of(table)
+    embeddings = read_embeddings(table, embedding)
+    reduction = Reduction.fit(embeddings, options["n_components"])
+    values = check_ratings(column_of(table, ratings, "ratings"), len(table))
+    fitted = InterestModel(**options)._fit_reduced(reduction, reduction.transform(embeddings), values, spread)
+    fitted.encoder_ = _encoder_of(table, embeddings)
     return fitted
 
 
@@ -239,13 +239,15 @@ def _judge(
     """Score all rows, by a fitted model or by the ratings of the table, and give these ratings too."""
     values = ratings_of(table, ratings)
     spread = None if noise is None else column_of(table, noise, "noise")
-    candidates = Candidates(column_of(table, embedding, "embedding"), model)
+    embeddings = read_embeddings(table, embedding)
+    if model is not None and hasattr(model, "process_"):
+        _check_encoder(model, _encoder_of(table, embeddings))
+    candidates = Candidates(embeddings, model)
     if len(table) and not candidates.usable.any():
         warnings.warn(
             f"no galaxy has a finite embedding in column {embedding!r}", GalzooWarning, stacklevel=3
         )
     if model is not None and hasattr(model, "process_"):
-        _check_encoder(model, table)
         return candidates.apply(model), values
     return candidates.judge(values, spread, unsupervised=unsupervised, seed=seed), values
 
@@ -294,15 +296,14 @@ def _facts_of(judgement: Judgement, unsupervised: str) -> dict:
     }
 
 
-def _encoder_of(table: Table) -> dict[str, str]:
-    """Name and digest of the encoder that made the table's embeddings, as far as its provenance says."""
-    names = {"name": "GZRENC", "digest": "GZRENCD"}
-    return {fact: str(table.meta[key]) for fact, key in names.items() if table.meta.get(key)}
+def _encoder_of(table: Table, embeddings: Embeddings) -> dict[str, str]:
+    """Name and digest of the encoder that made the embeddings, as far as that is recorded."""
+    return {"name": str(table.meta.get("GZRENC", "")), "digest": embeddings.encoder}
 
 
-def _check_encoder(model: InterestModel, table: Table) -> None:
+def _check_encoder(model: InterestModel, theirs: dict[str, str]) -> None:
     """Refuse to apply a model to embeddings of another encoder."""
-    ours, theirs = getattr(model, "encoder_", {}), _encoder_of(table)
+    ours = model.encoder_
     if ours.get("digest") and theirs.get("digest") and ours["digest"] != theirs["digest"]:
         raise ValueError(
             f"this interest was learned on embeddings of {ours.get('name')!r} ({ours['digest'][:12]}), "
@@ -314,9 +315,8 @@ def _check_encoder(model: InterestModel, table: Table) -> None:
 def column_of(table: Table, name: str, argument: str):
     if name in table.colnames:
         return table[name]
-    hint = ": call add_embeddings first, or name another column" if argument == "embedding" else ""
     raise ValueError(
-        f"{argument}={name!r} is not a column of the table{hint}; "
+        f"{argument}={name!r} is not a column of the table; "
         f"its columns are {', '.join(table.colnames) or 'none'}"
     )
 

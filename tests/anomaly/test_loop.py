@@ -245,7 +245,7 @@ def test_what_is_no_rating_is_refused_before_it_is_written(galaxies, path, answe
         ({"n": 0}, ValueError, "n must be at least 1, not 0"),
         ({"max_ratings": -1}, ValueError, "max_ratings must be at least 1, not -1"),
         ({"first": "worst"}, ValueError, "first='worst' is not one of"),
-        ({"embedding": "vector"}, ValueError, "embedding='vector' is not a column"),
+        ({"embedding": "vector"}, ValueError, "no column 'vector'"),
     ],
 )
 def test_bad_arguments_leave_no_file(galaxies, path, change, error, message):

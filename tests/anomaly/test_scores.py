@@ -122,14 +122,14 @@ def test_existing_scores_are_not_replaced_unasked(rated):
         ({"ratings": "intrest"}, "ratings='intrest' is not a column"),
         (
             {"embedding": "vector"},
-            "embedding='vector' is not a column of the table: call add_embeddings first",
+            "no column 'vector'; call add_embeddings first",
         ),
         ({"noise": "sigma"}, "noise='sigma' is not a column"),
         (
             {"unsupervised": "svm"},
             "unsupervised='svm' is not one of 'isolation_forest', 'local_outlier_factor'",
         ),
-        ({"embedding": "id"}, "embeddings must be numbers of shape"),
+        ({"embedding": "id"}, "column 'id' must have shape"),
         ({"model": InterestModel(kernel="linear")}, "kernel='linear' is not one of"),
         ({"model": InterestModel(batch="all")}, "batch='all' is not one of"),
         ({"model": InterestModel(rating_scale=(0, 2))}, r"rating \d.0 is outside rating_scale"),
@@ -197,7 +197,8 @@ def test_an_interest_applies_to_another_catalogue_of_the_same_encoder(rated):
     for call in (gzr.add_anomaly_scores, gzr.next_to_rate):
         with pytest.raises(ValueError, match="embed the table with the same encoder"):
             call(other, model=model)
-    other["embedding"] = np.zeros((100, 5), dtype=np.float32)
+    other.meta["GZRENCD"] = "a" * 64
+    other["embedding"] = np.ones((100, 5), dtype=np.float32)
     with pytest.raises(ValueError, match="5 dimensions, but the model was fitted on 12"):
         gzr.add_anomaly_scores(other, model=model)
 
