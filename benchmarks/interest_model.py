@@ -1,0 +1,187 @@
+"""What learning an interest costs, beside scikit-learn in the same run: ``python benchmarks/interest_model.py``.
+
+Times of a busy machine mean little; the ratios do. Parts: ``predict`` (mean and standard deviation of many
+galaxies), ``round`` (ten more ratings: refit, rescore all, choose ten), ``outliers`` (local outlier factor
+from a neighbour graph), ``components`` (principal components of a large catalogue).
+"""
+
+import argparse
+import resource
+import time
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.table import Table
+from scipy.stats import spearmanr
+from sklearn.decomposition import IncrementalPCA
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import RationalQuadratic, WhiteKernel
+from sklearn.neighbors import LocalOutlierFactor
+
+from galzoo_repr import InterestModel
+from galzoo_repr.anomaly import unusual_scores
+from galzoo_repr.anomaly._process import RatingProcess
+from galzoo_repr.anomaly._reduction import Reduction
+from galzoo_repr.catalogue import embedding_matrix
+
+DIMENSIONS, RATED, CHUNK = 40, 500, 10_000
+
+
+def seconds(work: Callable[[], object], repeats: int = 1) -> tuple[float, object]:
+    """Best time of some repeats, and the result."""
+    best = np.inf
+    for _ in range(repeats):
+        start = time.perf_counter()
+        result = work()
+        best = min(best, time.perf_counter() - start)
+    return best, result
+
+
+def peak_memory() -> float:
+    """Most memory this process has held, in GB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+
+
+def galaxies(n: int, dimensions: int = DIMENSIONS) -> tuple[np.ndarray, np.ndarray]:
+    """Features that fall off like principal components do, and ratings of a tenth of the first."""
+    generator = np.random.default_rng(0)
+    features = generator.standard_normal((n, dimensions), dtype=np.float32)
+    ratings = np.round(5 * np.clip(features[:, 0] + 0.3 * features[:, 1] - 0.8, 0, 1)).astype(float)
+    return features, ratings
+
+
+def scikit_learn(process: RatingProcess) -> GaussianProcessRegressor:
+    """The same process in scikit-learn, hyperparameters included."""
+    kernel = RationalQuadratic(process.length_scale, process.mixture) + WhiteKernel(process.noise)
+    return GaussianProcessRegressor(kernel, optimizer=None).fit(process.features, process.ratings)
+
+
+def measure_predict(n: int, repeats: int) -> list[tuple[str, str]]:
+    """Mean and standard deviation for n galaxies."""
+    features, ratings = galaxies(n)
+    process = RatingProcess.fit(features[:RATED], ratings[:RATED])
+    regressor = scikit_learn(process)
+
+    def reference() -> list[np.ndarray]:
+        parts = [
+            np.stack(regressor.predict(features[start : start + CHUNK].astype(float), return_std=True))
+            for start in range(0, n, CHUNK)
+        ]
+        return np.concatenate(parts, axis=1)
+
+    process.predict(features[:CHUNK])
+    before = peak_memory()
+    ours, (mean, std) = seconds(lambda: process.predict(features), repeats)
+    extra = peak_memory() - before
+    mean_only, _ = seconds(lambda: process.predict(features, return_std=False), repeats)
+    theirs, expected = seconds(reference)
+    rows = [
+        ("scikit-learn, mean and std", f"{theirs:.2f} s"),
+        ("ours, mean and std", f"{ours:.2f} s, {theirs / ours:.1f} times faster"),
+        ("ours, mean alone", f"{mean_only:.2f} s"),
+        (
+            "difference of means, of stds",
+            f"{abs(mean - expected[0]).max():.1e}, {abs(std - expected[1]).max():.1e}",
+        ),
+        ("memory beyond the input", f"{extra:.2f} GB"),
+    ]
+    if torch.cuda.is_available():
+        process.predict(features[:CHUNK], device="cuda")
+        cuda, _ = seconds(lambda: process.predict(features, device="cuda"), repeats)
+        cpu, _ = seconds(lambda: process.predict(features, device="cpu"))
+        rows.append(
+            ("on the graphics card", f"{cuda:.3f} s, {theirs / cuda:.0f} times scikit-learn, CPU {cpu:.2f} s")
+        )
+    return rows
+
+
+def measure_round(n: int, repeats: int) -> list[tuple[str, str]]:
+    """Ten more ratings: refit with new hyperparameters, rescore n galaxies, choose ten."""
+    features, ratings = galaxies(n)
+    model = InterestModel(n_components=DIMENSIONS, rating_scale=(0, 5))
+    reduction = Reduction.fit(embedding_matrix(features), DIMENSIONS)
+    reduced = reduction.transform(embedding_matrix(features))
+    known = np.where(np.arange(n) < RATED + 10, ratings, np.nan)
+    times = {}
+    times["refit"], _ = seconds(lambda: model._fit_reduced(reduction, reduced, known), repeats)
+    times["rescore"], (mean, std) = seconds(lambda: model._predict_reduced(reduced, True), repeats)
+    times["choose"], _ = seconds(lambda: model._choose(reduced, mean, std, 10, np.isfinite(known)), repeats)
+    rows = [(name, f"{value:.2f} s") for name, value in times.items()]
+    return [*rows, ("one round", f"{sum(times.values()):.2f} s")]
+
+
+def measure_outliers(n: int, repeats: int) -> list[tuple[str, str]]:
+    """Local outlier factor of n galaxies in clusters."""
+    generator = np.random.default_rng(0)
+    centres = 3 * generator.standard_normal((30, DIMENSIONS))
+    features = centres[generator.integers(0, 30, n)] + generator.standard_normal((n, DIMENSIONS))
+    features = features.astype(np.float32)
+    compile_time, _ = seconds(lambda: unusual_scores(features[:21_000], method="local_outlier_factor"))
+    ours, scores = seconds(lambda: unusual_scores(features, method="local_outlier_factor"), repeats)
+    theirs, exact = seconds(
+        lambda: -LocalOutlierFactor(n_neighbors=20).fit(features).negative_outlier_factor_
+    )
+    top = n // 100
+    overlap = len(np.intersect1d(np.argsort(-scores)[:top], np.argsort(-exact)[:top])) / top
+    return [
+        ("scikit-learn, exact", f"{theirs:.1f} s"),
+        ("from a neighbour graph", f"{ours:.1f} s, {theirs / ours:.1f} times faster"),
+        ("first call, compiling", f"{compile_time:.1f} s"),
+        ("Spearman, top 1 % in common", f"{spearmanr(scores, exact).statistic:.5f}, {overlap:.3f}"),
+    ]
+
+
+def measure_components(n: int, repeats: int) -> list[tuple[str, str]]:
+    """40 principal components of 1280 dimensions."""
+    features, _ = galaxies(n, 1280)
+    features *= np.linspace(1, 0.05, 1280, dtype=np.float32)
+    ours, reduction = seconds(lambda: Reduction.fit(embedding_matrix(features), DIMENSIONS), repeats)
+    applied, _ = seconds(lambda: reduction.transform(embedding_matrix(features)), repeats)
+    theirs, pca = seconds(lambda: IncrementalPCA(DIMENSIONS, batch_size=20_000).fit(features))
+    return [
+        ("IncrementalPCA, fit", f"{theirs:.1f} s"),
+        ("streamed covariance, fit", f"{ours:.1f} s, {theirs / ours:.1f} times faster"),
+        ("transform", f"{applied:.1f} s"),
+        (
+            "variance explained, theirs and ours",
+            f"{pca.explained_variance_ratio_.sum():.5f}, {reduction.explained.sum():.5f}",
+        ),
+    ]
+
+
+PARTS = {
+    "predict": (measure_predict, 1_000_000),
+    "round": (measure_round, 1_000_000),
+    "outliers": (measure_outliers, 100_000),
+    "components": (measure_components, 200_000),
+}
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("parts", nargs="*", default=list(PARTS), help=", ".join(PARTS))
+    parser.add_argument("--rows", type=int, help="galaxies, instead of each part's own number")
+    parser.add_argument("--repeats", type=int, default=3)
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")
+    for name in options.parts:
+        measure, rows = PARTS[name]
+        rows = options.rows or rows
+        grid = Table(
+            title=f"{name}: {rows:,} galaxies, {torch.get_num_threads()} threads", title_justify="left"
+        )
+        grid.add_column("what")
+        grid.add_column("measured")
+        for cells in measure(rows, options.repeats):
+            grid.add_row(*cells)
+        Console(width=120).print(grid)
+
+
+if __name__ == "__main__":
+    main()
