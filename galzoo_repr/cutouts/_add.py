@@ -91,6 +91,10 @@ def add_cutouts(
             f"The catalogue already has {', '.join(taken)}; pass overwrite=True, or another name=."
         )
     survey = LegacySurvey() if survey is None else survey
+    if not hasattr(survey, "attempt"):
+        raise TypeError(
+            f"survey={survey!r} is no service; give a LegacySurvey, HipsSurvey or BrickSurvey object."
+        )
     requests, reasons = cutout_requests(catalogue, survey, recipe=recipe, fov=fov, coords=coords)
     asked = [request for request in requests if request is not None]
     own_store = not isinstance(store, CutoutStore)

@@ -65,7 +65,7 @@ def fetch_into(
                 f"{len(missing)} of {len(known)} cutouts are missing, and the store {store.root} is "
                 "read-only. Give another one with store=."
             )
-        if len(missing) > _LARGE:
+        if len(missing) > _LARGE and survey.route != "bricks":
             _warn_large(len(missing))
         known.update(_fetch_missing(store, survey, missing, workers, progress))
     return [known[request.key] for request in requests]
@@ -78,7 +78,8 @@ def _is_settled(outcome: Outcome | None) -> bool:
 def _warn_large(n: int) -> None:
     warnings.warn(
         f"{n} cutouts are to be fetched one by one from a service that everybody shares. Above {_LARGE} "
-        "positions, or some 20 per square of 0.25 degrees, whole coadd bricks are kinder and quicker.",
+        "positions, or some 20 per square of 0.25 degrees, whole coadds are kinder and "
+        "quicker: survey=galzoo_repr.cutouts.BrickSurvey().",
         LargeQueryWarning,
         stacklevel=4,
     )

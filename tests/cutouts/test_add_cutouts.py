@@ -102,6 +102,10 @@ class TestForms:
         with pytest.raises(ValueError, match="coords="):
             add(Table({"flux": [1.0]}))
 
+    def test_no_service(self, add):
+        with pytest.raises(TypeError, match="give a LegacySurvey"):
+            add(_table(), survey="https://www.legacysurvey.org/viewer")
+
     def test_no_catalogue(self, add):
         with pytest.raises(TypeError, match="Table"):
             add([[1, 2]])
@@ -214,7 +218,7 @@ class TestServiceTrouble:
 
     def test_large_requests_are_pointed_elsewhere(self, add, monkeypatch):
         monkeypatch.setattr("galzoo_repr.cutouts._fetch_into._LARGE", 2)
-        with pytest.warns(LargeQueryWarning, match="coadd bricks"):
+        with pytest.warns(LargeQueryWarning, match="BrickSurvey"):
             add(_table())
 
 

@@ -123,6 +123,17 @@ class TestExport:
             filled.export(tmp_path, cutouts=["a", "b"], names=["x", "x"])
 
 
+def test_describe_says_where_cutouts_came_from(filled, requests_):
+    outcome = filled.lookup(requests_)[3]
+    described = filled.describe([str(filled.path(requests_[3], outcome)), "", "/elsewhere/x.fits"])
+    assert list(described["route"]) == ["viewer", "", ""]
+    assert described["layer"][0] == "ls-dr10"
+    assert described["ra"][0] == 13
+    assert list(described["size"]) == [32, 0, 0]
+    assert described["pixel_scale"].unit == u.arcsec
+    assert list(described["cutout_status"]) == ["ok", "", ""]
+
+
 class TestPrune:
     def test_failures_are_forgotten(self, filled, requests_):
         north = CutoutRequest(1.0, 80.0, 32, 0.262, "grz", "ls-dr10", "fits", "http://x", "viewer")
