@@ -24,11 +24,25 @@ _ROOM_OF = {
     "InterestModel": "anomaly",
     "add_anomaly_scores": "anomaly",
     "next_to_rate": "anomaly",
+    "MorphologyModel": "finetuning",
+    "add_predictions": "finetuning",
+    "finetune": "finetuning",
+    "which_to_label": "finetuning",
     "SimulatedSurvey": "simulation",
     "Schema": "pretraining",
     "pretrain": "pretraining",
 }
-_ROOMS = ("anomaly", "catalogue", "cutouts", "images", "encoders", "similarity", "pretraining", "simulation")
+_ROOMS = (
+    "anomaly",
+    "catalogue",
+    "cutouts",
+    "images",
+    "encoders",
+    "finetuning",
+    "similarity",
+    "pretraining",
+    "simulation",
+)
 
 __all__ = ["Conf", "GalzooWarning", "__version__", "conf", *_ROOM_OF, *_ROOMS]
 

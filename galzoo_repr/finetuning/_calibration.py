@@ -1,0 +1,188 @@
+"""From the scores of a head to probabilities that are right as often as they say, fitted on held-out galaxies."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.optimize import minimize
+from scipy.special import expit, log_softmax, softmax
+
+from galzoo_repr.pretraining import Schema, concentrations, dirichlet_multinomial_loss
+
+__all__ = ["Calibration", "fit_calibration", "held_out_loss"]
+
+PLATT_FROM = 30
+"""Galaxies of the rarer answer from which an offset is fitted too, not only a slope."""
+_SLOPES = (0.02, 20.0)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """
+    How scores are brought to the scale of what was seen in held-out galaxies.
+
+    Attributes
+    ----------
+    method : str
+        ``"platt"``, ``"temperature"``, ``"concentration"``, ``"residual"`` or ``"none"``.
+    slope, offset : ndarray
+        float64, shape (k,): calibrated scores are ``slope * score + offset``; for votes the slope multiplies
+        concentrations.
+    spread : ndarray
+        float64, shape (k,): standard deviation of held-out residuals of a regression, otherwise zero.
+    """
+
+    method: str
+    slope: np.ndarray
+    offset: np.ndarray
+    spread: np.ndarray
+
+    @classmethod
+    def none(cls, k: int) -> "Calibration":
+        """
+        Leave scores as they are.
+
+        Parameters
+        ----------
+        k : int
+            Number of scores.
+
+        Returns
+        -------
+        Calibration
+        """
+        return cls("none", np.ones(k), np.zeros(k), np.zeros(k))
+
+    def apply(self, scores: np.ndarray, task: str) -> np.ndarray:
+        """
+        Turn scores into what they say.
+
+        Parameters
+        ----------
+        scores : ndarray
+            Shape (..., k).
+        task : str
+            As in `Labels`.
+
+        Returns
+        -------
+        ndarray
+            Same shape: probabilities, values of a regression, or concentrations.
+        """
+        if task == "votes":
+            return self.slope * (1 + 100 * expit(scores))
+        scores = self.slope * scores + self.offset
+        if task == "regression":
+            return scores
+        return softmax(scores, axis=-1) if task == "classes" else expit(scores)
+
+
+def fit_calibration(
+    scores: np.ndarray, y: np.ndarray, task: str, schema: Schema | None = None
+) -> Calibration:
+    """
+    Fit a calibration to held-out galaxies.
+
+    Yes or no: Platt scaling (Platt 1999, *Advances in Large Margin Classifiers*, with its smoothed targets)
+    where both answers have 30 galaxies; temperature scaling (Guo et al. 2017, arXiv:1706.04599), which is
+    Platt's without the offset, where there are fewer. Classes: temperature scaling. Votes: one factor for the
+    concentrations of each question, by maximum likelihood. Regression: the spread of the residuals.
+
+    Parameters
+    ----------
+    scores : ndarray
+        Of galaxies that the head has not seen, shape (n, k).
+    y : ndarray
+        Their labels, shape (n, k).
+    task : str
+        As in `Labels`.
+    schema : Schema, optional
+        Of votes.
+
+    Returns
+    -------
+    Calibration
+    """
+    k = scores.shape[1]
+    scores = np.asarray(scores, float)
+    if task == "regression":
+        return Calibration("residual", np.ones(k), np.zeros(k), np.sqrt(((scores - y) ** 2).mean(0)))
+    if task == "votes":
+        return Calibration("concentration", _factors(scores, y, schema), np.zeros(k), np.zeros(k))
+    if task == "classes":
+        slope = _one_slope(lambda each: held_out_loss(each * scores, y, task))
+        return Calibration("temperature", np.full(k, slope), np.zeros(k), np.zeros(k))
+    fitted = [_yes_or_no(scores[:, i], y[:, i]) for i in range(k)]
+    slope, offset = np.array(fitted).T
+    return Calibration("platt" if offset.any() else "temperature", slope, offset, np.zeros(k))
+
+
+def held_out_loss(scores: np.ndarray, y: np.ndarray, task: str, schema: Schema | None = None) -> float:
+    """
+    Mean negative log-likelihood of labels, or mean squared error of a regression.
+
+    Parameters
+    ----------
+    scores : ndarray
+        Log-odds, logits or values, shape (n, k); for votes concentrations.
+    y : ndarray
+        Labels, shape (n, k).
+    task : str
+        As in `Labels`.
+    schema : Schema, optional
+        Of votes.
+
+    Returns
+    -------
+    float
+    """
+    if task == "votes":
+        votes = torch.from_numpy(np.nan_to_num(y))
+        return dirichlet_multinomial_loss(torch.from_numpy(scores), votes, schema).item()
+    if task == "regression":
+        return float(((scores - y) ** 2).mean())
+    if task == "classes":
+        return float(-(log_softmax(scores, axis=1) * y).sum(1).mean())
+    return float(np.nanmean(np.logaddexp(0, scores) - y * scores))
+
+
+def _yes_or_no(scores: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    known = np.isfinite(y) & np.isfinite(scores)
+    scores, y = scores[known], y[known]
+    yes, no = (y == 1).sum(), (y == 0).sum()
+    if min(yes, no) == 0:
+        return 1.0, 0.0
+    targets = np.where(y == 1, (yes + 1) / (yes + 2), 1 / (no + 2))
+
+    def loss(slope: float, offset: float = 0.0) -> float:
+        calibrated = slope * scores + offset
+        return float((np.logaddexp(0, calibrated) - targets * calibrated).mean())
+
+    slope = _one_slope(loss)
+    if min(yes, no) < PLATT_FROM:
+        return slope, 0.0
+    bounds = [tuple(np.log(_SLOPES)), (-10, 10)]
+    found = minimize(lambda p: loss(np.exp(p[0]), p[1]), (np.log(slope), 0.0), bounds=bounds)
+    return float(np.exp(found.x[0])), float(found.x[1])
+
+
+def _one_slope(loss: object) -> float:
+    """Factor between the bounds that makes the loss least, found from 1."""
+    bounds = [tuple(np.log(_SLOPES))]
+    return float(np.exp(minimize(lambda p: loss(np.exp(p[0])), (0.0,), bounds=bounds).x[0]))
+
+
+def _factors(scores: np.ndarray, y: np.ndarray, schema: Schema) -> np.ndarray:
+    """Factor for the concentrations of each question, repeated for its answers."""
+    alpha, votes = concentrations(torch.from_numpy(scores)), torch.from_numpy(np.nan_to_num(y))
+    factors = []
+    for question in schema.questions:
+        columns = [schema.columns.index(column) for column in question.columns]
+        alone = schema.only(question.label)
+        ours, given = alpha[:, columns], votes[:, columns]
+        factors.append(
+            _one_slope(
+                lambda each, a=ours, v=given, s=alone: dirichlet_multinomial_loss(each * a, v, s).item()
+            )
+        )
+    return np.array(factors)[schema.question_index]

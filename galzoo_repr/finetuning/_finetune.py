@@ -1,0 +1,335 @@
+"""From a few labels in a catalogue to a model with honest probabilities."""
+
+import hashlib
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import sklearn
+import torch
+from astropy.coordinates import SkyCoord
+from astropy.table import Table
+
+from galzoo_repr._config import log
+from galzoo_repr.catalogue import as_table, provenance, read_embeddings
+from galzoo_repr.exceptions import GalzooWarning
+from galzoo_repr.finetuning._folds import fewest_galaxies, sky_groups
+from galzoo_repr.finetuning._labels import Labels, read_labels
+from galzoo_repr.finetuning._learn import Lesson, held_out_predictions, learn
+from galzoo_repr.finetuning._model import MorphologyModel
+from galzoo_repr.finetuning._report import make_report
+from galzoo_repr.pretraining import Schema
+
+__all__ = ["finetune", "lesson_of"]
+
+_FEW = 5  # galaxies of a class below which held-out figures say next to nothing
+
+
+def finetune(
+    table: Table | SkyCoord,
+    label: str | Sequence[str] | Schema,
+    *,
+    depth: str = "head",
+    task: str | None = None,
+    embedding: str = "embedding",
+    coords: str | tuple[str, str] | SkyCoord | None = None,
+    members: int = 20,
+    seed: int = 0,
+    progress: bool = True,
+) -> MorphologyModel:
+    """
+    Learn a morphological feature from the labelled rows of a catalogue.
+
+    Rows whose label is missing (masked, NaN, blank) are simply not learned from. A linear head on the
+    embeddings is regularised by cross-validation and calibrated on held-out galaxies; the report is of
+    galaxies that were held out from all of that. Images within 5 arcsec of each other are one galaxy, which
+    is never on both sides of a split. Classes need not be of equal size: folds keep their proportions, and
+    heads are not made to believe in others, so that probabilities are those of the catalogue that the
+    labelled galaxies were drawn from.
+
+    Parameters
+    ----------
+    table : Table or QTable
+        Catalogue with embeddings.
+    label : str, sequence of str or Schema
+        Column of labels; several columns of yes or no; or a question schema (object, name or file) whose vote
+        columns the table has.
+    depth : "head"
+        What is trained.
+    task : {"binary", "classes", "regression", "several", "votes"}, optional
+        What the labels are, where they could be taken for something else: whole numbers are classes unless
+        this is ``"regression"``; several columns are the votes on one question if it is ``"votes"``.
+    embedding : str
+        Column of embeddings, shape (n, d); labelled rows that are not finite are left out.
+    coords : str, tuple of str or SkyCoord, optional
+        Where the positions are, when the columns have unusual names.
+    members : int
+        Heads of the ensemble from which the standard deviation of a prediction comes, at least 2.
+    seed : int
+        Everything random follows from it.
+    progress : bool
+        Show a progress bar.
+
+    Returns
+    -------
+    MorphologyModel
+        Print it to see its report.
+
+    Raises
+    ------
+    ValueError
+        Before anything is trained: if there is no such column, no labelled row with an embedding, fewer than
+        two classes, or a class with one galaxy.
+    TypeError
+        If labels are neither booleans, text nor numbers.
+
+    Warns
+    -----
+    GalzooWarning
+        If a class has fewer than five galaxies, or votes contradict the tree of their questions.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astropy.table import Table
+    >>> import galzoo_repr as gzr
+    >>> embedding = np.random.default_rng(0).normal(size=(300, 8)).astype("float32")
+    >>> ring = np.where(np.arange(300) < 60, embedding[:, 0] > 0, np.nan)
+    >>> galaxies = Table({"embedding": embedding, "ring": ring})
+    >>> model = gzr.finetune(galaxies, "ring")
+    >>> model.report["accuracy"] > 0.8
+    True
+    >>> galaxies = gzr.add_predictions(galaxies, model)
+    >>> bool(np.mean((galaxies["ring_probability"] > 0.5) == (embedding[:, 0] > 0)) > 0.8)
+    True
+    """
+    table = as_table(table)
+    if depth != "head":
+        raise ValueError(f"depth must be 'head', not {depth!r}")
+    if isinstance(members, bool) or members < 2:
+        raise ValueError(f"members must be a whole number from 2, not {members!r}: a spread needs two heads")
+    labels = read_labels(table, label, task=task)
+    lesson, rows = lesson_of(table, labels, embedding=embedding, coords=coords, seed=seed)
+    return fit_model(labels, lesson, card_of(table, labels, rows, lesson, embedding), members=members)
+
+
+def lesson_of(
+    table: Table,
+    labels: Labels,
+    *,
+    embedding: str = "embedding",
+    coords: str | tuple[str, str] | SkyCoord | None = None,
+    seed: int = 0,
+) -> tuple[Lesson, np.ndarray]:
+    """
+    Gather the labelled rows that have an embedding, and refuse those from which nothing can be learned.
+
+    Parameters
+    ----------
+    table : Table
+        Catalogue.
+    labels : Labels
+        Of the catalogue.
+    embedding : str
+        Column of embeddings.
+    coords : str, tuple of str or SkyCoord, optional
+        Where the positions are.
+    seed : int
+
+    Returns
+    -------
+    lesson : Lesson
+    rows : ndarray
+        Its rows of the catalogue.
+
+    Raises
+    ------
+    ValueError
+        If there are too few labels.
+    """
+    found = read_embeddings(table, embedding)
+    labelled = labels.rows
+    rows = labelled[found.usable[labelled]]
+    if not len(labelled):
+        raise ValueError(f"no row has a label in {labels.name!r}: all are masked, NaN or blank")
+    if not len(rows):
+        raise ValueError(
+            f"none of the {len(labelled)} rows labelled in {labels.name!r} has an embedding; see why in the "
+            "column cutout_status"
+        )
+    if len(rows) < len(labelled):
+        log.info("%d labelled rows have no embedding and are left out.", len(labelled) - len(rows))
+    lesson = Lesson(
+        x=np.asarray(found.vectors[rows], np.float32),
+        y=labels.values[rows],
+        groups=sky_groups(table, rows, coords=coords),
+        task=labels.task,
+        schema=labels.schema,
+        seed=seed,
+    )
+    _check_learnable(lesson, labels)
+    return lesson, rows
+
+
+def fit_model(labels: Labels, lesson: Lesson, card: dict, *, members: int) -> MorphologyModel:
+    """
+    Fit, calibrate and judge a head.
+
+    Parameters
+    ----------
+    labels : Labels
+    lesson : Lesson
+    card : dict
+        Where it comes from.
+    members : int
+        Of the ensemble.
+
+    Returns
+    -------
+    MorphologyModel
+    """
+    predicted, spread, n_folds = held_out_predictions(lesson)
+    head, calibration, strength = learn(lesson, members=members)
+    return MorphologyModel(
+        label=labels.name,
+        task=labels.task,
+        classes=labels.classes,
+        head=head,
+        calibration=calibration,
+        report=make_report(lesson, predicted, spread, labels.classes, n_folds),
+        card={**card, "strength": strength, "members": members},
+        unit=labels.unit,
+        schema=labels.schema,
+    )
+
+
+def card_of(table: Table, labels: Labels, rows: np.ndarray, lesson: Lesson, embedding: str) -> dict:
+    """
+    Note where a model comes from.
+
+    Parameters
+    ----------
+    table : Table
+    labels : Labels
+    rows : ndarray
+        Labelled rows of the table.
+    lesson : Lesson
+    embedding : str
+        Column of embeddings.
+
+    Returns
+    -------
+    dict
+        In JSON types.
+    """
+    from galzoo_repr import __version__
+
+    meta = table[embedding].info.meta or {}
+    digest = hashlib.sha256(np.ascontiguousarray(lesson.x))
+    digest.update(np.ascontiguousarray(np.nan_to_num(lesson.y, nan=-1)))
+    return {
+        "encoder": {
+            "name": str(meta.get("encoder", table.meta.get("GZRENC", ""))),
+            "digest": read_embeddings(table[embedding,], embedding).encoder
+            or str(table.meta.get("GZRENCD", "")),
+            "recipe_digest": str(meta.get("recipe_digest", table.meta.get("GZRRECIP", ""))),
+            "dim": lesson.x.shape[1],
+        },
+        "depth": "head",
+        "n_labelled": len(rows),
+        "labels": _counts(lesson, labels),
+        "data_digest": digest.hexdigest(),
+        "seed": lesson.seed,
+        "survey": {key: provenance(table, "add_embeddings").get(key, "") for key in ("survey", "layer")},
+        "versions": {"galzoo_repr": __version__, "sklearn": sklearn.__version__, "torch": torch.__version__},
+    }
+
+
+def _counts(lesson: Lesson, labels: Labels) -> dict[str, int]:
+    """How many images have each label."""
+    if lesson.task == "binary":
+        yes = int(lesson.y[:, 0].sum())
+        return {"yes": yes, "no": len(lesson) - yes}
+    if lesson.task == "regression":
+        return {"numbers": len(lesson)}
+    totals = np.nansum(lesson.y, axis=0).round().astype(int).tolist()
+    return dict(zip(labels.classes, totals, strict=True))
+
+
+def _check_learnable(lesson: Lesson, labels: Labels) -> None:
+    if lesson.task == "several":
+        for i, name in enumerate(labels.classes):
+            known = np.flatnonzero(np.isfinite(lesson.y[:, i]))
+            alone = replace(lesson.part(known), y=lesson.y[known, i : i + 1], task="binary")
+            _check_classes(alone, name, (f"not {name}", name))
+    elif lesson.task == "binary":
+        _check_classes(lesson, labels.name, (f"not {labels.name}", labels.name))
+    elif lesson.task == "classes":
+        _check_classes(lesson, labels.name, labels.classes)
+    else:
+        _check_numbers(lesson, labels)
+
+
+def _check_classes(lesson: Lesson, name: str, classes: tuple[str, ...]) -> None:
+    of = lesson.y[:, 0].astype(int) if lesson.task == "binary" else lesson.y.argmax(1)
+    galaxies = {each: len(np.unique(lesson.groups[of == i])) for i, each in enumerate(classes)}
+    said = ", ".join(f"{n} {each}" for each, n in galaxies.items())
+    absent = [each for each, n in galaxies.items() if n == 0]
+    if len(galaxies) - len(absent) < 2:
+        raise ValueError(
+            f"all labels in {name!r} that have an embedding are of one class ({said}): label some galaxies "
+            "of another, to tell it from"
+        )
+    if absent:
+        raise ValueError(
+            f"no galaxy labelled {', '.join(absent)} in {name!r} has an embedding ({said}): label others, "
+            "or mask these labels"
+        )
+    single = [each for each, n in galaxies.items() if n == 1]
+    if single:
+        raise ValueError(
+            f"there is only one galaxy labelled {', '.join(single)} in {name!r} ({said}), but one to learn "
+            "from and one to test on are needed: label more of them, or mask or merge these classes"
+        )
+    few = fewest_galaxies(lesson.y, lesson.groups, lesson.task)
+    if few < _FEW:
+        warnings.warn(
+            f"{name!r} has a class of {few} galaxies ({said}); from fewer than {_FEW} neither the "
+            "calibration nor the report can be trusted",
+            GalzooWarning,
+            stacklevel=5,
+        )
+
+
+def _check_numbers(lesson: Lesson, labels: Labels) -> None:
+    galaxies = len(np.unique(lesson.groups))
+    if galaxies < 2 * _FEW:
+        raise ValueError(
+            f"{galaxies} labelled galaxies with an embedding are too few for a "
+            f"{lesson.task.replace('votes', 'model of votes')}; label at least {2 * _FEW}"
+        )
+    if lesson.task == "regression" and np.ptp(lesson.y) == 0:
+        raise ValueError(f"all labels in {labels.name!r} are {lesson.y[0, 0]:g}: there is nothing to learn")
+    if lesson.task == "votes":
+        _warn_of_contradictions(lesson)
+
+
+def _warn_of_contradictions(lesson: Lesson) -> None:
+    """More volunteers cannot answer a question than gave the answer that leads to it."""
+    schema, votes = lesson.schema, np.nan_to_num(lesson.y)
+    wrong = np.zeros(len(lesson), dtype=bool)
+    for question in schema.questions:
+        if question.asked_after:
+            asked = votes[:, [schema.columns.index(column) for column in question.asked_after]].sum(1)
+            answered = votes[:, [schema.columns.index(column) for column in question.columns]].sum(1)
+            # Published votes are weighted and rounded.
+            wrong |= answered > 1.05 * asked + 1
+    if wrong.any():
+        warnings.warn(
+            f"in {wrong.sum()} of {len(lesson)} galaxies more votes answer a question than gave the answer "
+            f"that leads to it in {schema.name!r}. Each question is still learned from its own votes; check "
+            "that the columns are counts and that the schema is theirs",
+            GalzooWarning,
+            stacklevel=5,
+        )

@@ -1,0 +1,161 @@
+"""Which labelled galaxies are held out together, so that no galaxy is both learned from and tested on."""
+
+import numpy as np
+from astropy import units as u
+from astropy.coordinates import SkyCoord, search_around_sky
+from astropy.table import Table
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
+
+from galzoo_repr.catalogue import sky_positions
+
+__all__ = ["bootstrap_draws", "fewest_galaxies", "folds", "sky_groups"]
+
+SAME_GALAXY = 5 * u.arcsec
+
+
+def sky_groups(
+    table: Table, rows: np.ndarray, *, coords: str | tuple[str, str] | SkyCoord | None = None
+) -> np.ndarray:
+    """
+    Number the galaxies behind rows: images within 5 arcsec of each other are of one galaxy.
+
+    Parameters
+    ----------
+    table : Table
+        Catalogue.
+    rows : ndarray
+        Rows to number.
+    coords : str, tuple or SkyCoord, optional
+        As for `galzoo_repr.catalogue.sky_positions`.
+
+    Returns
+    -------
+    ndarray
+        int, shape (len(rows),). Rows without a position, or of a table without positions, are galaxies of
+        their own.
+    """
+    groups = np.arange(len(rows))
+    try:
+        positions = sky_positions(table, coords=coords)
+    except ValueError:
+        if coords is not None:
+            raise
+        return groups
+    valid = np.flatnonzero(positions.valid[rows])
+    if len(valid) < 2:
+        return groups
+    sky = positions.skycoord[rows[valid]]
+    first, second, _, _ = search_around_sky(sky, sky, SAME_GALAXY)
+    links = coo_array((np.ones(len(first)), (valid[first], valid[second])), shape=(len(rows),) * 2)
+    return connected_components(links, directed=False)[1]
+
+
+def strata(y: np.ndarray, task: str) -> np.ndarray | None:
+    """
+    Class of each row, for tasks that have one.
+
+    Parameters
+    ----------
+    y : ndarray
+        Labels, shape (n, k).
+    task : str
+        As in `Labels`.
+
+    Returns
+    -------
+    ndarray or None
+        int, shape (n,).
+    """
+    if task == "binary":
+        return y[:, 0].astype(int)
+    return y.argmax(1) if task == "classes" else None
+
+
+def fewest_galaxies(y: np.ndarray, groups: np.ndarray, task: str) -> int:
+    """
+    Count the galaxies of the rarest class, or all where there are no classes.
+
+    Parameters
+    ----------
+    y : ndarray
+        Labels, shape (n, k).
+    groups : ndarray
+        Galaxy of each row, shape (n,).
+    task : str
+        As in `Labels`.
+
+    Returns
+    -------
+    int
+    """
+    classes = strata(y, task)
+    if classes is None:
+        return len(np.unique(groups))
+    counts = [len(np.unique(groups[classes == each])) for each in range(max(2, y.shape[1]))]
+    return min(counts)
+
+
+def folds(
+    y: np.ndarray, groups: np.ndarray, task: str, *, n: int = 5, seed: int = 0
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """
+    Split labelled rows for cross-validation: by galaxy, with each class in every fold where it can be.
+
+    Parameters
+    ----------
+    y : ndarray
+        Labels, shape (n_labelled, k).
+    groups : ndarray
+        Galaxy of each row, shape (n_labelled,).
+    task : str
+        As in `Labels`.
+    n : int
+        Number of folds; fewer where the rarest class has fewer galaxies.
+    seed : int
+        Of the split.
+
+    Returns
+    -------
+    list of (ndarray, ndarray)
+        Rows to learn from, and to test on; empty where a class has but one galaxy.
+    """
+    n = min(n, fewest_galaxies(y, groups, task))
+    if n < 2:
+        return []
+    classes = strata(y, task)
+    if classes is None:
+        return list(GroupKFold(n, shuffle=True, random_state=seed).split(y, groups=groups))
+    splits = StratifiedGroupKFold(n, shuffle=True, random_state=seed).split(y, classes, groups)
+    # A galaxy with contradicting labels can leave a fold without a class.
+    return [
+        (known, held) for known, held in splits if len(np.unique(classes[known])) == len(np.unique(classes))
+    ]
+
+
+def bootstrap_draws(groups: np.ndarray, members: int, *, seed: int) -> list[np.ndarray]:
+    """
+    Draw rows for each member of an ensemble: all of them first, then galaxies drawn with replacement.
+
+    Parameters
+    ----------
+    groups : ndarray
+        Galaxy of each row.
+    members : int
+        Number of draws, the first included.
+    seed : int
+        Of the draws.
+
+    Returns
+    -------
+    list of ndarray
+        Rows, with repetitions.
+    """
+    rng = np.random.default_rng(seed)
+    galaxies, inverse = np.unique(groups, return_inverse=True)
+    of_galaxy = np.split(np.argsort(inverse, kind="stable"), np.cumsum(np.bincount(inverse))[:-1])
+    draws = [np.arange(len(groups))]
+    for _ in range(members - 1):
+        draws.append(np.concatenate([of_galaxy[i] for i in rng.integers(0, len(galaxies), len(galaxies))]))
+    return draws

@@ -1,0 +1,233 @@
+"""Linear heads on embeddings: one fitted to all labels, and an ensemble for its uncertainty."""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from sklearn import config_context
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression, Ridge
+
+from galzoo_repr.pretraining import Schema, concentrations, dirichlet_multinomial_loss
+
+__all__ = ["Head", "Space", "fit_head", "fit_one", "strengths"]
+
+_FLATTEST = 1e-6
+
+
+@dataclass(frozen=True)
+class Head:
+    """
+    Linear maps from embeddings to scores, all on the same standardisation.
+
+    Attributes
+    ----------
+    mean, scale : ndarray
+        float32, shape (d,): taken off embeddings, and divided by.
+    weights : ndarray
+        float32, shape (members, d, k); the first member is fitted to all labels, the others to bootstrap samples.
+    bias : ndarray
+        float32, shape (members, k).
+    """
+
+    mean: np.ndarray
+    scale: np.ndarray
+    weights: np.ndarray
+    bias: np.ndarray
+
+    def scores(self, embeddings: np.ndarray) -> np.ndarray:
+        """
+        Scores of every member.
+
+        Parameters
+        ----------
+        embeddings : ndarray
+            Shape (n, d).
+
+        Returns
+        -------
+        ndarray
+            float32, shape (n, members, k): log-odds, values of a regression, or logits of concentrations.
+        """
+        members, d, k = self.weights.shape
+        flat = self.weights.transpose(1, 0, 2).reshape(d, members * k) / self.scale[:, None]
+        offset = self.bias.reshape(-1) - self.mean @ flat
+        with torch.inference_mode():  # numpy's product is as fast, but torch has a thread for each core
+            x = torch.from_numpy(np.ascontiguousarray(embeddings, np.float32))
+            return (x @ torch.from_numpy(flat) + torch.from_numpy(offset)).view(-1, members, k).numpy()
+
+
+def strengths(task: str) -> tuple[float, ...]:
+    """Inverse regularisations to choose from by cross-validation, the strongest first."""
+    if task == "votes":
+        return (1e-4, 1e-3, 1e-2, 1e-1)
+    return (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+
+
+@dataclass(frozen=True)
+class Space:
+    """
+    Where heads are fitted: standardised embeddings, turned into the span of the labelled galaxies.
+
+    In that span the problem has no more dimensions than labels, and the same answer.
+
+    Attributes
+    ----------
+    mean, scale : ndarray
+        Shape (d,).
+    rotation : ndarray
+        Shape (d, r), orthonormal columns.
+    """
+
+    mean: np.ndarray
+    scale: np.ndarray
+    rotation: np.ndarray
+
+    @classmethod
+    def of(cls, x: np.ndarray) -> "Space":
+        """
+        Find the space of labelled galaxies.
+
+        Parameters
+        ----------
+        x : ndarray
+            Embeddings, shape (n, d).
+
+        Returns
+        -------
+        Space
+        """
+        x = np.asarray(x, float)
+        mean, scale = x.mean(0), np.maximum(x.std(0), _FLATTEST)
+        if len(x) >= x.shape[1]:
+            return cls(mean, scale, np.eye(x.shape[1]))
+        _, singular, basis = np.linalg.svd((x - mean) / scale, full_matrices=False)
+        return cls(mean, scale, basis[singular > 1e-6 * max(singular[0], 1e-6)].T)
+
+    def reduce(self, x: np.ndarray) -> np.ndarray:
+        """
+        Bring embeddings into the space.
+
+        Parameters
+        ----------
+        x : ndarray
+            Shape (n, d).
+
+        Returns
+        -------
+        ndarray
+            float64, shape (n, r).
+        """
+        return (np.asarray(x, float) - self.mean) / self.scale @ self.rotation
+
+
+def fit_head(
+    x: np.ndarray,
+    y: np.ndarray,
+    *,
+    task: str,
+    strength: float,
+    schema: Schema | None,
+    draws: list[np.ndarray],
+) -> Head:
+    """
+    Fit a head and its ensemble.
+
+    Parameters
+    ----------
+    x : ndarray
+        Embeddings of the labelled galaxies, shape (n, d).
+    y : ndarray
+        Labels, shape (n, k).
+    task : str
+        As in `Labels`.
+    strength : float
+        Inverse regularisation.
+    schema : Schema or None
+        Of votes.
+    draws : list of ndarray
+        Rows of each member of the ensemble; the first is usually all rows.
+
+    Returns
+    -------
+    Head
+    """
+    space = Space.of(x)
+    reduced = space.reduce(x)
+    members = [fit_one(reduced[rows], y[rows], task, strength, schema) for rows in draws]
+    weights = np.stack([space.rotation @ weight for weight, _ in members])
+    bias = np.stack([bias for _, bias in members])
+    return Head(*(each.astype(np.float32) for each in (space.mean, space.scale, weights, bias)))
+
+
+def fit_one(
+    x: np.ndarray, y: np.ndarray, task: str, strength: float, schema: Schema | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Weights (d, k) and bias (k,) of one linear model with a quadratic penalty on its weights."""
+    fit: Callable = {"regression": _ridge, "votes": _dirichlet, "classes": _multinomial}.get(task, _logistic)
+    return fit(x, y, strength, schema)
+
+
+def _logistic(x: np.ndarray, y: np.ndarray, strength: float, _: object) -> tuple[np.ndarray, np.ndarray]:
+    """Logistic regression for each yes or no label, on the rows that have it."""
+    weights, bias = np.zeros((x.shape[1], y.shape[1])), np.zeros(y.shape[1])
+    for i, answers in enumerate(y.T):
+        known = np.isfinite(answers)
+        yes = answers[known].sum()
+        if yes in (0, known.sum()):  # a bootstrap sample of one class: as sure as Laplace's rule allows
+            bias[i] = np.log((yes + 1) / (known.sum() - yes + 1))
+            continue
+        model = _sklearn_logistic(x[known], answers[known], strength)
+        weights[:, i], bias[i] = model.coef_[0], model.intercept_[0]
+    return weights, bias
+
+
+def _multinomial(x: np.ndarray, y: np.ndarray, strength: float, _: object) -> tuple[np.ndarray, np.ndarray]:
+    k = y.shape[1]
+    answers = y.argmax(1)
+    present = np.unique(answers)
+    weights, bias = np.zeros((x.shape[1], k)), np.full(k, np.log(1 / (len(y) + k)))
+    if len(present) == 1:
+        bias[present] = 0.0
+        return weights, bias
+    model = _sklearn_logistic(x, answers, strength)
+    if len(present) == 2:
+        weights[:, present[1]], bias[present] = model.coef_[0], [0.0, model.intercept_[0]]
+        return weights, bias
+    weights[:, present], bias[present] = model.coef_.T, model.intercept_
+    return weights, bias
+
+
+def _sklearn_logistic(x: np.ndarray, answers: np.ndarray, strength: float) -> LogisticRegression:
+    # Checking finite arrays again takes as long as fitting a small head.
+    with warnings.catch_warnings(), config_context(assume_finite=True, skip_parameter_validation=True):
+        warnings.simplefilter("ignore", ConvergenceWarning)  # nearly there is near enough for a probability
+        return LogisticRegression(C=strength, max_iter=1000).fit(x, answers)
+
+
+def _ridge(x: np.ndarray, y: np.ndarray, strength: float, _: object) -> tuple[np.ndarray, np.ndarray]:
+    model = Ridge(alpha=1 / strength).fit(x, y[:, 0])
+    return model.coef_[:, None], np.array([model.intercept_])
+
+
+def _dirichlet(
+    x: np.ndarray, y: np.ndarray, strength: float, schema: Schema
+) -> tuple[np.ndarray, np.ndarray]:
+    """Concentrations of all answers by maximum likelihood of the votes (Walmsley et al. 2022, MNRAS 509, 3966)."""
+    features, votes = torch.from_numpy(x).double(), torch.from_numpy(np.nan_to_num(y)).double()
+    weights = torch.zeros(x.shape[1], y.shape[1], dtype=torch.float64, requires_grad=True)
+    bias = torch.full((y.shape[1],), -3.0, dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.LBFGS([weights, bias], max_iter=60, line_search_fn="strong_wolfe")
+
+    def loss() -> torch.Tensor:
+        optimizer.zero_grad()
+        alpha = concentrations(features @ weights + bias)
+        likelihood = dirichlet_multinomial_loss(alpha, votes, schema, reduction="sum")
+        total = likelihood + (weights**2).sum() / (2 * strength)
+        total.backward()
+        return total
+
+    optimizer.step(loss)
+    return weights.detach().numpy(), bias.detach().numpy()

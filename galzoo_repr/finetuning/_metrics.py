@@ -1,0 +1,274 @@
+"""How good predictions for held-out galaxies are, in the field's usual figures, with their uncertainty."""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from galzoo_repr.pretraining import Schema
+
+__all__ = [
+    "INTERVAL",
+    "Metric",
+    "Reliability",
+    "confusion",
+    "expected_calibration_error",
+    "measure",
+    "reliability",
+]
+
+INTERVAL = (2.5, 97.5)
+_MOST_BINS, _LEAST_IN_BIN = 10, 10
+
+
+@dataclass(frozen=True)
+class Metric:
+    """
+    One figure with its 95 per cent bootstrap interval (galaxies drawn with replacement; Efron 1979).
+
+    Attributes
+    ----------
+    part : str
+        Label, class or question it is about; empty for all together.
+    name : str
+    value, low, high : float
+    """
+
+    part: str
+    name: str
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """
+    Predicted probability and observed frequency in bins of equal numbers.
+
+    Attributes
+    ----------
+    predicted, observed : ndarray
+        Means in each bin.
+    n : ndarray
+        Galaxies in each bin.
+    """
+
+    predicted: np.ndarray
+    observed: np.ndarray
+    n: np.ndarray
+
+
+def measure(
+    y: np.ndarray,
+    predicted: np.ndarray,
+    draws: list[np.ndarray],
+    *,
+    task: str,
+    names: tuple[str, ...],
+    spread: np.ndarray | None = None,
+    schema: Schema | None = None,
+) -> tuple[Metric, ...]:
+    """
+    Measure predictions, and again in every bootstrap sample.
+
+    Parameters
+    ----------
+    y : ndarray
+        Labels, shape (n, k).
+    predicted : ndarray
+        Probabilities, values or concentrations, shape (n, k).
+    draws : list of ndarray
+        Rows of each sample; the first is all rows.
+    task : str
+        As in `Labels`.
+    names : tuple of str
+        Of the k columns.
+    spread : ndarray, optional
+        Standard deviations of a regression, shape (n, k).
+    schema : Schema, optional
+        Of votes.
+
+    Returns
+    -------
+    tuple of Metric
+    """
+    if task in ("binary", "several"):
+        parts = names if task == "several" else ("",)
+        found = []
+        for i, part in enumerate(parts):
+            known = np.isfinite(y[:, i])
+            found += _with_intervals(
+                part, _yes_or_no, draws, np.where(known, y[:, i], -1).astype(int), predicted[:, i]
+            )
+        return tuple(found)
+    if task == "classes":
+        return tuple(_with_intervals("", _classes, draws, y.argmax(1), predicted))
+    if task == "regression":
+        return tuple(_with_intervals("", _regression, draws, y[:, 0], predicted[:, 0], spread[:, 0]))
+    found = []
+    for question in schema.questions:
+        columns = [schema.columns.index(column) for column in question.columns]
+        found += _with_intervals(
+            question.label, _fractions, draws, np.nan_to_num(y[:, columns]), predicted[:, columns]
+        )
+    return tuple(found)
+
+
+def _with_intervals(
+    part: str, figures: Callable, draws: list[np.ndarray], *arrays: np.ndarray
+) -> list[Metric]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a sample without a class has no such figure, which NaN says
+        samples = [figures(*(array[rows] for array in arrays)) for rows in draws]
+        intervals = {
+            name: np.nanpercentile([sample.get(name, np.nan) for sample in samples[1:]], INTERVAL)
+            for name in samples[0]
+        }
+    return [
+        Metric(part, name, float(value), *map(float, intervals[name])) for name, value in samples[0].items()
+    ]
+
+
+def _yes_or_no(y: np.ndarray, p: np.ndarray) -> dict[str, float]:
+    y, p = y[y >= 0], p[y >= 0]
+    area, precision = _ranking(y, p)
+    return {
+        "accuracy": np.mean((p > 0.5) == y),
+        "ROC AUC": area,
+        "average precision": precision,
+        "Brier score": np.mean((p - y) ** 2),
+        "calibration error": expected_calibration_error(y, p),
+    }
+
+
+def _classes(y: np.ndarray, p: np.ndarray) -> dict[str, float]:
+    one_hot = np.eye(p.shape[1])[y]
+    area, precision = np.nanmean([_ranking(*each) for each in zip(one_hot.T, p.T, strict=True)], axis=0)
+    best = p.argmax(1)
+    return {
+        "accuracy": np.mean(best == y),
+        "balanced accuracy": np.mean([np.mean(best[y == each] == each) for each in np.unique(y)]),
+        "ROC AUC": area,
+        "average precision": precision,
+        "Brier score": np.mean(((p - one_hot) ** 2).sum(1)),
+        "calibration error": expected_calibration_error(best == y, p.max(1)),
+    }
+
+
+def _ranking(y: np.ndarray, p: np.ndarray) -> tuple[float, float]:
+    """Area under the ROC curve, and average precision, of galaxies ranked by probability; NaN for one class."""
+    # As scikit-learn has them, whose checks of arguments would take most of the time of a bootstrap.
+    order = np.argsort(-p, kind="stable")
+    last_of_tie = np.append(np.diff(p[order]) != 0, True)
+    found = np.cumsum(y[order])[last_of_tie].astype(float)
+    false = np.arange(1, len(p) + 1)[last_of_tie] - found
+    if found[-1] == 0 or false[-1] == 0:
+        return np.nan, np.nan
+    area = np.trapezoid(np.append(0, found), np.append(0, false)) / (found[-1] * false[-1])
+    precision = found / (found + false)
+    return float(area), float(np.sum(np.diff(found, prepend=0) * precision) / found[-1])
+
+
+def _regression(y: np.ndarray, value: np.ndarray, spread: np.ndarray) -> dict[str, float]:
+    residual = value - y
+    variance = np.mean((y - y.mean()) ** 2)
+    return {
+        "root mean square error": np.sqrt(np.mean(residual**2)),
+        "mean absolute error": np.mean(np.abs(residual)),
+        "R squared": 1 - np.mean(residual**2) / variance if variance > 0 else np.nan,
+        "within one sigma": np.mean(np.abs(residual) < spread),
+    }
+
+
+def _fractions(votes: np.ndarray, alpha: np.ndarray) -> dict[str, float]:
+    asked = votes.sum(1) > 0
+    if not asked.any():
+        return {"error of fractions": np.nan, "error of the mean answer": np.nan}
+    observed = votes[asked] / votes[asked].sum(1, keepdims=True)
+    predicted = alpha[asked] / alpha[asked].sum(1, keepdims=True)
+    return {
+        "error of fractions": np.mean(np.abs(predicted - observed)),
+        "error of the mean answer": np.mean(np.abs(observed.mean(0) - observed)),
+    }
+
+
+def reliability(y: np.ndarray, p: np.ndarray) -> Reliability:
+    """
+    Compare probabilities with frequencies, in at most ten bins of equal numbers of galaxies.
+
+    Bins of equal numbers, at least ten galaxies in each, since empty bins of equal width say nothing (Nguyen
+    & O'Connor 2015, arXiv:1508.05154).
+
+    Parameters
+    ----------
+    y : ndarray
+        0 or 1, shape (n,).
+    p : ndarray
+        Probability of 1, shape (n,).
+
+    Returns
+    -------
+    Reliability
+    """
+    bins = np.array_split(np.argsort(p, kind="stable"), int(np.clip(len(p) // _LEAST_IN_BIN, 1, _MOST_BINS)))
+    bins = [rows for rows in bins if len(rows)]
+    return Reliability(
+        np.array([p[rows].mean() for rows in bins]),
+        np.array([y[rows].mean() for rows in bins]),
+        np.array([len(rows) for rows in bins]),
+    )
+
+
+def expected_calibration_error(y: np.ndarray, p: np.ndarray) -> float:
+    """
+    Mean difference of predicted probability and observed frequency over the bins of `reliability`.
+
+    The expected calibration error of Naeini et al. (2015, AAAI). With n galaxies in a bin even perfect
+    probabilities differ from frequencies by about ``0.4 / sqrt(n)``.
+
+    Parameters
+    ----------
+    y : ndarray
+        0 or 1, shape (n,).
+    p : ndarray
+        Probability of 1, shape (n,).
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from galzoo_repr.finetuning import expected_calibration_error
+    >>> round(expected_calibration_error(np.array([0, 0, 0, 1]), np.full(4, 0.75)), 3)
+    0.5
+    """
+    if not len(p):
+        return np.nan
+    found = reliability(np.asarray(y, float), np.asarray(p, float))
+    return float(np.average(np.abs(found.predicted - found.observed), weights=found.n))
+
+
+def confusion(y: np.ndarray, best: np.ndarray, k: int) -> np.ndarray:
+    """
+    Count galaxies by true and predicted class.
+
+    Parameters
+    ----------
+    y, best : ndarray
+        Class numbers, shape (n,).
+    k : int
+        Number of classes.
+
+    Returns
+    -------
+    ndarray
+        int64, shape (k, k); rows are true classes.
+    """
+    return np.bincount(y * k + best, minlength=k * k).reshape(k, k)

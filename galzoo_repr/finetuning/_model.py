@@ -1,0 +1,287 @@
+"""A model of one morphological feature: what it predicts, and how far that can be trusted."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from galzoo_repr.encoders import Encoder
+from galzoo_repr.finetuning._calibration import Calibration
+from galzoo_repr.finetuning._heads import Head
+from galzoo_repr.finetuning._persistence import find_folder, read_folder, write_folder
+from galzoo_repr.finetuning._report import Report
+from galzoo_repr.pretraining import Schema
+
+__all__ = ["MorphologyModel", "Outcome"]
+
+_CHUNK = 65_536
+_ASKED_OF = {
+    "binary": "yes or no",
+    "classes": "which of {k} classes",
+    "regression": "a number",
+    "several": "{k} independent yes or no labels",
+    "votes": "votes for {k} answers",
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """
+    Predictions for some galaxies.
+
+    Attributes
+    ----------
+    value : ndarray
+        float64, shape (n, k): probabilities, values of a regression, or fractions of votes among those asked.
+    std : ndarray
+        float64, shape (n, k): standard deviation of `value`.
+    concentrations : ndarray or None
+        float64, shape (n, k): of votes, the parameters of the Dirichlet distributions of the fractions.
+    """
+
+    value: np.ndarray
+    std: np.ndarray
+    concentrations: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class MorphologyModel:
+    """
+    What `galzoo_repr.finetune` gives: a calibrated head on the embeddings of one encoder.
+
+    Printing it shows what it was trained on and its report.
+
+    Attributes
+    ----------
+    label : str
+        What it predicts; prediction columns begin with it.
+    task : str
+        ``"binary"``, ``"classes"``, ``"regression"``, ``"several"`` or ``"votes"``.
+    classes : tuple of str
+        Names of the k outputs.
+    unit : str
+        Of a regression, as text.
+    schema : Schema or None
+        Of votes.
+    head : Head
+        Linear maps.
+    calibration : Calibration
+        Of their scores.
+    report : Report
+        On held-out galaxies.
+    card : dict
+        Where it comes from, in JSON types: encoder and its digest, digest of the recipe and of the data,
+        numbers of labels, options, versions.
+    encoder : Encoder or None
+        The encoder that was fine-tuned with the head; None where the head stands on a published one.
+    """
+
+    label: str
+    task: str
+    classes: tuple[str, ...]
+    head: Head
+    calibration: Calibration
+    report: Report
+    card: dict
+    unit: str = ""
+    schema: Schema | None = None
+    encoder: Encoder | None = field(default=None, compare=False)
+
+    def __str__(self) -> str:
+        asked = _ASKED_OF[self.task].format(k=len(self.classes))
+        about = self.card["encoder"]
+        made_by = f"{about['name'] or 'an unknown encoder'}" + (
+            f" ({about['digest'][:12]})" if about["digest"] else ""
+        )
+        counts = ", ".join(f"{n} {name}" for name, n in self.card["labels"].items())
+        return (
+            f"{self.label}: {asked}, from {self.card['n_labelled']} labelled images ({counts})\n"
+            f"{'encoder fine-tuned from' if self.encoder else 'linear head on the embeddings of'} {made_by}, "
+            f"inverse regularisation {self.card['strength']:g}, {len(self.head.weights)} members, calibrated "
+            f"by {self.calibration.method}\n{self.report}"
+        )
+
+    def __repr__(self) -> str:
+        return f"<MorphologyModel {self.label}: {self.task}, {self.card['n_labelled']} labels>"
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the encoder whose embeddings it reads; empty if unknown."""
+        return self.card["encoder"]["digest"] if self.encoder is None else self.encoder.digest
+
+    def predict(self, embeddings: np.ndarray) -> Outcome:
+        """
+        Predict galaxies by their embeddings.
+
+        Parameters
+        ----------
+        embeddings : ndarray
+            Finite, shape (n, d), of the encoder that the model was trained on.
+
+        Returns
+        -------
+        Outcome
+            The value is that of the head fitted to all labels. The standard deviation is that of the heads
+            fitted to bootstrap samples of the labelled galaxies (bagging, Breiman 1996, *Machine Learning*
+            24, 123): how much the answer depends on which galaxies happened to be labelled. That of a
+            regression contains the scatter of held-out galaxies too.
+
+        Raises
+        ------
+        ValueError
+            If embeddings have another shape.
+        """
+        embeddings = np.asarray(embeddings)
+        d = len(self.head.mean)
+        if embeddings.ndim != 2 or embeddings.shape[1] != d:
+            raise ValueError(f"embeddings have shape {embeddings.shape}, but this model reads (n, {d})")
+        n, k = len(embeddings), len(self.classes)
+        value, std = np.empty((2, n, k))
+        alpha = np.empty((n, k)) if self.task == "votes" else None
+        for rows in chunks(n):
+            predicted = self.calibration.apply(self.head.scores(embeddings[rows]), self.task)
+            if alpha is not None:
+                alpha[rows] = predicted[:, 0]
+                predicted = fractions(predicted, self.schema)
+            value[rows] = predicted[:, 0]
+            std[rows] = np.hypot(predicted[:, 1:].std(axis=1), self.calibration.spread)
+        return Outcome(value, std, alpha)
+
+    def save(self, folder: str | os.PathLike, *, overwrite: bool = False) -> None:
+        """
+        Write the model to a folder, from which `load` reads it anywhere.
+
+        Parameters
+        ----------
+        folder : str or os.PathLike
+            Gets ``morphology.json`` and ``head.safetensors``, and a folder ``encoder`` if the encoder was
+            fine-tuned.
+        overwrite : bool
+            Replace a model that is there.
+
+        Raises
+        ------
+        FileExistsError
+            If there is one and it may not be replaced.
+        """
+        parts = {"head": self.head, "calibration": self.calibration}
+        arrays = {
+            f"{part}.{name}": value
+            for part, of in parts.items()
+            for name, value in vars(of).items()
+            if isinstance(value, np.ndarray)
+        }
+        about = {
+            "label": self.label,
+            "task": self.task,
+            "classes": list(self.classes),
+            "unit": self.unit,
+            "schema": self.schema and self.schema.to_dict(),
+            "calibration": self.calibration.method,
+            "report": self.report.to_dict(),
+            "card": self.card,
+            "fine_tuned": self.encoder is not None,
+        }
+        write_folder(Path(folder), arrays, about, self.encoder, overwrite=overwrite)
+
+    def push(self, repository: str, *, private: bool = False) -> None:
+        """
+        Publish the model on the Hugging Face hub, from which ``load("hf-hub:owner/name")`` reads it.
+
+        Parameters
+        ----------
+        repository : str
+            ``"owner/name"``, made if need be. The client of huggingface_hub must be logged in.
+        private : bool
+            Whether only its owner may see a new repository.
+
+        Raises
+        ------
+        astroquery.exceptions.RemoteServiceError
+            If the hub cannot be reached or does not accept it.
+        """
+        from galzoo_repr.finetuning._hub import upload
+
+        upload(self, repository, private=private)
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike, *, device: str | None = None) -> "MorphologyModel":
+        """
+        Read a saved model; nothing is unpickled.
+
+        Parameters
+        ----------
+        folder : str or os.PathLike
+            Folder written by `save`, or ``"hf-hub:owner/repository"`` of one that was published.
+        device : str, optional
+            Where a fine-tuned encoder computes; a GPU if there is one.
+
+        Returns
+        -------
+        MorphologyModel
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no model.
+        ValueError
+            If it is of a later version, or its files have changed.
+        astroquery.exceptions.RemoteServiceError
+            If the hub cannot be reached.
+        """
+        folder = find_folder(folder)
+        arrays, about = read_folder(folder)
+        parts: dict[str, dict] = {"head": {}, "calibration": {"method": about["calibration"]}}
+        for name, array in arrays.items():
+            part, of = name.split(".")
+            parts[part][of] = array
+        encoder = Encoder.load(folder / "encoder", device=device) if about["fine_tuned"] else None
+        return cls(
+            label=about["label"],
+            task=about["task"],
+            classes=tuple(about["classes"]),
+            head=Head(**parts["head"]),
+            calibration=Calibration(**parts["calibration"]),
+            report=Report.from_dict(about["report"]),
+            card=about["card"],
+            unit=about["unit"],
+            schema=about["schema"] and Schema.from_dict(about["schema"]),
+            encoder=encoder,
+        )
+
+
+def chunks(n: int) -> Iterator[slice]:
+    """
+    Cut rows into pieces that fit in memory with all members of an ensemble.
+
+    Parameters
+    ----------
+    n : int
+        Number of rows.
+
+    Yields
+    ------
+    slice
+    """
+    yield from (slice(start, start + _CHUNK) for start in range(0, n, _CHUNK))
+
+
+def fractions(concentrations: np.ndarray, schema: Schema) -> np.ndarray:
+    """
+    Mean fraction of votes for each answer among those asked.
+
+    Parameters
+    ----------
+    concentrations : ndarray
+        Shape (..., n_answers).
+    schema : Schema
+
+    Returns
+    -------
+    ndarray
+        Same shape.
+    """
+    membership = np.equal.outer(schema.question_index, schema.question_index).astype(float)
+    return concentrations / (concentrations @ membership)

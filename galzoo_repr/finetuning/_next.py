@@ -1,0 +1,122 @@
+"""Which galaxies to label next: those that the model is unsure of, and that are not alike."""
+
+import numpy as np
+from astropy.coordinates import SkyCoord
+from astropy.table import Column, Table
+from sklearn.cluster import kmeans_plusplus
+
+from galzoo_repr.catalogue import as_table, read_embeddings, with_columns
+from galzoo_repr.finetuning._labels import read_labels
+from galzoo_repr.finetuning._model import MorphologyModel, Outcome
+from galzoo_repr.finetuning._predict import predict_rows
+
+__all__ = ["which_to_label"]
+
+_POOL = 20_000
+
+
+def which_to_label(
+    table: Table | SkyCoord,
+    model: MorphologyModel,
+    n: int = 10,
+    *,
+    embedding: str = "embedding",
+    seed: int = 0,
+) -> Table:
+    """
+    Choose the galaxies whose labels would teach a model most.
+
+    Galaxies are drawn by the seeding of k-means++ (Arthur & Vassilvitskii 2007), each weighted by the square
+    of the model's uncertainty (weighted clustering for active learning: Zhdanov 2019, arXiv:1901.05954): what
+    is drawn is uncertain, and far from what was drawn before.
+
+    Parameters
+    ----------
+    table : Table or QTable
+        Catalogue with embeddings. Rows that have a label in the column the model was trained on are not
+        chosen.
+    model : MorphologyModel
+        As `galzoo_repr.finetune` gives it.
+    n : int
+        How many galaxies.
+    embedding : str
+        Column of embeddings.
+    seed : int
+        Of the draw.
+
+    Returns
+    -------
+    Table or QTable
+        The chosen rows of `table`, the least certain first, and columns ``row`` (index into `table`) and
+        ``uncertainty`` (probability of being wrong, or standard deviation of numbers and fractions).
+
+    Raises
+    ------
+    ValueError
+        If `n` is not positive, or embeddings are of another encoder.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astropy.table import Table
+    >>> import galzoo_repr as gzr
+    >>> embedding = np.random.default_rng(0).normal(size=(300, 8)).astype("float32")
+    >>> ring = np.where(np.arange(300) < 60, embedding[:, 0] > 0, np.nan)
+    >>> galaxies = Table({"embedding": embedding, "ring": ring})
+    >>> model = gzr.finetune(galaxies, "ring")
+    >>> chosen = gzr.which_to_label(galaxies, model, 5)
+    >>> len(chosen), bool((chosen["row"] >= 60).all())
+    (5, True)
+    """
+    table = as_table(table)
+    if isinstance(n, bool) or n < 1:
+        raise ValueError(f"n must be a whole number from 1, not {n!r}")
+    usable, outcome = predict_rows(table, model, embedding)
+    uncertainty = np.full(len(table), np.nan)
+    uncertainty[usable] = _uncertainty(model, outcome)
+    free = np.flatnonzero(usable & ~_labelled(table, model))
+    rows = _draw(read_embeddings(table, embedding).vectors, uncertainty, free, model, n, seed)
+    rows = rows[np.argsort(-uncertainty[rows], kind="stable")]
+    columns = {
+        "row": Column(rows.astype(np.int64), description="Row of the catalogue, counted from 0"),
+        "uncertainty": Column(uncertainty[rows], description="How unsure the model is, higher is sooner"),
+    }
+    return with_columns(table[rows], columns, overwrite=True, call="which_to_label")
+
+
+def _labelled(table: Table, model: MorphologyModel) -> np.ndarray:
+    labelled = np.zeros(len(table), dtype=bool)
+    source = {"several": list(model.classes), "votes": model.schema}.get(model.task, model.label)
+    needed = model.classes if model.task in ("several", "votes") else (model.label,)
+    if all(name in table.colnames for name in needed):
+        labelled[read_labels(table, source, task=model.task).rows] = True
+    return labelled
+
+
+def _uncertainty(model: MorphologyModel, outcome: Outcome) -> np.ndarray:
+    if model.task in ("binary", "several"):
+        return np.minimum(outcome.value, 1 - outcome.value).mean(axis=1)
+    if model.task == "classes":
+        return 1 - outcome.value.max(axis=1)
+    if model.task == "regression":
+        return outcome.std[:, 0]
+    # A question matters as far as it would be asked.
+    schema = model.schema
+    asked = schema.probability_asked(outcome.value)[:, schema.question_index]
+    return (asked * outcome.std).mean(axis=1)
+
+
+def _draw(
+    vectors: np.ndarray, uncertainty: np.ndarray, free: np.ndarray, model: MorphologyModel, n: int, seed: int
+) -> np.ndarray:
+    if len(free) <= n:
+        return free
+    if len(free) > _POOL:  # the least certain of a large catalogue are diverse enough
+        free = np.sort(free[np.argpartition(-uncertainty[free], _POOL)[:_POOL]])
+    standard = (vectors[free] - model.head.mean) / model.head.scale
+    weight = np.maximum(uncertainty[free], 1e-9) ** 2
+    _, drawn = kmeans_plusplus(standard, n, sample_weight=weight / weight.max(), random_state=seed)
+    drawn = np.unique(drawn)
+    spare = np.setdiff1d(np.arange(len(free)), drawn)
+    spare = spare[np.argsort(-uncertainty[free][spare], kind="stable")]
+    return free[np.concatenate([drawn, spare[: n - len(drawn)]])]

@@ -1,0 +1,292 @@
+"""Predictions as columns of a catalogue."""
+
+import os
+
+import numpy as np
+from astropy import units as u
+from astropy.coordinates import SkyCoord
+from astropy.table import Column, QTable, Table
+from scipy.special import betaincinv
+
+from galzoo_repr._config import log
+from galzoo_repr.catalogue import as_table, read_embeddings, with_columns
+from galzoo_repr.encoders import Encoder, add_embeddings
+from galzoo_repr.finetuning._model import MorphologyModel, Outcome, chunks
+
+__all__ = ["add_predictions", "predict_rows"]
+
+# Ends of an interval that holds the middle 68 per cent, as one standard deviation does.
+_LOW, _HIGH = 0.16, 0.84
+
+
+def add_predictions(
+    table: Table | SkyCoord,
+    model: MorphologyModel | str | os.PathLike,
+    *,
+    name: str | None = None,
+    embedding: str = "embedding",
+    encoder: str | os.PathLike | Encoder | None = None,
+    overwrite: bool = False,
+    progress: bool = True,
+    **images: object,
+) -> Table:
+    """
+    Add what a model predicts for every galaxy of a catalogue.
+
+    Parameters
+    ----------
+    table : Table, QTable or SkyCoord
+        Catalogue. Where it has no column of embeddings, its galaxies are embedded first, by the encoder of
+        the model.
+    model : MorphologyModel, str or os.PathLike
+        As `galzoo_repr.finetune` gives it, or the folder it was saved in.
+    name : str, optional
+        Start of the names of the new columns, instead of the label.
+    embedding : str
+        Column of embeddings, made by the encoder that the model was trained on.
+    encoder : Encoder, str or os.PathLike, optional
+        Where the encoder of the model is now, if it must embed and is not found by its name.
+    overwrite : bool
+        Allow columns of these names to be replaced.
+    progress : bool
+        Show a progress bar while embedding.
+    **images
+        Options of `galzoo_repr.add_embeddings` for galaxies that must be embedded: ``images``, ``coords``,
+        ``fov``, ``survey``, ``store``, ``device``...
+
+    Returns
+    -------
+    Table or QTable
+        Same class and rows, with these float64 columns, NaN where there is no embedding:
+
+        - yes or no: ``ring_probability`` and ``ring_probability_std``, for each of several labels;
+        - classes: ``kind_spiral_probability`` and its ``_std`` for each, and ``kind_class`` (str, the most
+          probable);
+        - regression: ``size_prediction`` and ``size_prediction_std``, with the unit of the labels;
+        - votes: for each answer ``bar-dr5_yes_fraction``, among those asked, with the 68 per cent interval of
+          the Dirichlet distribution ``_fraction_low`` and ``_fraction_high``, and ``bar-dr5_yes_probability``
+          that a volunteer reaches this answer, the product of fractions down the tree.
+
+    Raises
+    ------
+    ValueError
+        If the embeddings are of another encoder, or the columns exist.
+    FileNotFoundError
+        If embeddings are missing and the encoder of the model is gone.
+    """
+    table = as_table(table)
+    if not isinstance(model, MorphologyModel):
+        model = MorphologyModel.load(model)
+    name = model.label if name is None else name
+    if not overwrite:
+        _refuse_existing(table, column_names(model, name))
+    if embedding not in table.colnames:
+        table = _embedded(table, model, embedding, encoder, progress=progress, **images)
+    elif images:
+        raise TypeError(
+            f"{', '.join(images)} would be for embedding, but the catalogue has a column {embedding!r}"
+        )
+    usable, outcome = predict_rows(table, model, embedding)
+    columns = _columns(model, outcome, usable, name, isinstance(table, QTable))
+    facts = {
+        "label": model.label,
+        "task": model.task,
+        "n_labelled": model.card["n_labelled"],
+        "data_digest": model.card["data_digest"],
+        "model_encoder_digest": model.digest,
+        "embedding": embedding,
+    }
+    return with_columns(table, columns, overwrite=overwrite, provenance=facts, call=f"add_predictions_{name}")
+
+
+def predict_rows(table: Table, model: MorphologyModel, embedding: str) -> tuple[np.ndarray, Outcome]:
+    """
+    Predict the rows of a catalogue that have an embedding.
+
+    Parameters
+    ----------
+    table : Table
+    model : MorphologyModel
+    embedding : str
+        Column of embeddings.
+
+    Returns
+    -------
+    usable : ndarray
+        bool, shape (n,).
+    outcome : Outcome
+        Of the usable rows.
+
+    Raises
+    ------
+    ValueError
+        If the embeddings are of another encoder.
+    """
+    found = read_embeddings(table, embedding)
+    if model.digest and found.encoder and model.digest != found.encoder:
+        raise ValueError(
+            f"column {embedding!r} was made by encoder {found.encoder[:12]}, but this model of "
+            f"{model.label!r} reads the embeddings of {model.card['encoder']['name']!r} "
+            f"({model.digest[:12]}): embed the catalogue with that encoder, or train the model again on "
+            "these embeddings"
+        )
+    vectors = found.vectors if found.usable.all() else found.vectors[found.usable]
+    return found.usable, model.predict(vectors)
+
+
+def column_names(model: MorphologyModel, name: str) -> list[str]:
+    """
+    Names of the columns that a model makes.
+
+    Parameters
+    ----------
+    model : MorphologyModel
+    name : str
+        Start of the names.
+
+    Returns
+    -------
+    list of str
+    """
+    if model.task == "regression":
+        return [f"{name}_prediction", f"{name}_prediction_std"]
+    stems = _stems(model, name)
+    if model.task == "votes":
+        ends = ("fraction", "fraction_low", "fraction_high", "probability")
+        return [f"{stem}_{end}" for stem in stems for end in ends]
+    names = [f"{stem}_{end}" for stem in stems for end in ("probability", "probability_std")]
+    return [*names, f"{name}_class"] if model.task == "classes" else names
+
+
+def _stems(model: MorphologyModel, name: str) -> list[str]:
+    """Start of the columns of each output."""
+    if model.task == "binary":
+        return [name]
+    words = ["_".join(each.split()) for each in model.classes]
+    if model.task == "classes":
+        return [f"{name}_{each}" for each in words]
+    # Outputs of several labels and of votes have names of their own.
+    return words if name == model.label else [f"{name}_{each}" for each in words]
+
+
+def _refuse_existing(table: Table, names: list[str]) -> None:
+    if taken := [each for each in names if each in table.colnames]:
+        raise ValueError(
+            f"the catalogue already has {', '.join(map(repr, taken))}; pass overwrite=True to replace, or "
+            "choose another name="
+        )
+
+
+def _embedded(
+    table: Table,
+    model: MorphologyModel,
+    embedding: str,
+    encoder: str | os.PathLike | Encoder | None,
+    **options: object,
+) -> Table:
+    """Embed a catalogue with the encoder of a model."""
+    about = model.card["encoder"]
+    found = model.encoder or _find(encoder or about["name"], about, options.get("device"))
+    log.info("The catalogue has no column %r: embedding it with %s.", embedding, found.name)
+    return add_embeddings(table, encoder=found, name=embedding, **options)
+
+
+def _find(encoder: str | os.PathLike | Encoder, about: dict, device: str | None) -> Encoder:
+    if not encoder:
+        raise ValueError(
+            "the catalogue has no embeddings, and the model does not know which encoder made those it was "
+            "trained on; call add_embeddings with it first"
+        )
+    if not isinstance(encoder, Encoder):
+        try:
+            encoder = Encoder.load(encoder, device=device)
+        except (ValueError, FileNotFoundError) as error:
+            raise FileNotFoundError(
+                f"the encoder {str(encoder)!r} of the model is not to be found: {error}. Say where it is now "
+                "with encoder=, or give a catalogue that it has embedded"
+            ) from error
+    if about["digest"] and encoder.digest != about["digest"]:
+        raise ValueError(
+            f"encoder {encoder.name!r} has digest {encoder.digest[:12]}, but the model was trained on "
+            f"{about['digest'][:12]}; give the encoder it was trained on as encoder="
+        )
+    return encoder
+
+
+def _columns(
+    model: MorphologyModel, outcome: Outcome, usable: np.ndarray, name: str, quantities: bool
+) -> dict[str, Column | u.Quantity]:
+    """Fill the columns of all rows."""
+    if model.task == "votes":
+        return _vote_columns(model, outcome, usable, name)
+    if model.task == "regression":
+        return _regression_columns(model, outcome, usable, name, quantities)
+    columns = {}
+    for i, (stem, each) in enumerate(zip(_stems(model, name), model.classes, strict=True)):
+        columns[f"{stem}_probability"] = _float(
+            outcome.value[:, i], usable, f"Probability of {each}, higher is more probable"
+        )
+        columns[f"{stem}_probability_std"] = _float(
+            outcome.std[:, i], usable, f"Standard deviation of {stem}_probability over resampled labels"
+        )
+    if model.task == "classes":
+        best = np.full(len(usable), "", dtype=f"U{max(map(len, model.classes))}")
+        best[usable] = np.array(model.classes)[outcome.value.argmax(1)]
+        columns[f"{name}_class"] = Column(
+            best, description="Most probable class; empty where there is no embedding"
+        )
+    return columns
+
+
+def _regression_columns(
+    model: MorphologyModel, outcome: Outcome, usable: np.ndarray, name: str, quantities: bool
+) -> dict[str, Column | u.Quantity]:
+    columns = {
+        f"{name}_prediction": _float(outcome.value[:, 0], usable, f"Predicted {model.label}"),
+        f"{name}_prediction_std": _float(
+            outcome.std[:, 0],
+            usable,
+            "Standard deviation: scatter of held-out galaxies and of resampled labels",
+        ),
+    }
+    if model.unit:
+        for each in columns.values():
+            each.unit = model.unit
+        if quantities:
+            return {each: _as_quantity(column) for each, column in columns.items()}
+    return columns
+
+
+def _as_quantity(column: Column) -> u.Quantity:
+    quantity = column.quantity
+    quantity.info.description = column.description
+    return quantity
+
+
+def _vote_columns(
+    model: MorphologyModel, outcome: Outcome, usable: np.ndarray, name: str
+) -> dict[str, Column]:
+    alpha = outcome.concentrations
+    total = np.divide(alpha, outcome.value)
+    low, high = np.empty((2, *alpha.shape))
+    for rows in chunks(len(alpha)):
+        rest = total[rows] - alpha[rows]
+        low[rows], high[rows] = (betaincinv(alpha[rows], rest, each) for each in (_LOW, _HIGH))
+    joint = model.schema.joint_probability(outcome.value)
+    columns = {}
+    for i, (stem, each) in enumerate(zip(_stems(model, name), model.classes, strict=True)):
+        described = {
+            "fraction": (outcome.value, f"Expected fraction of votes for {each} among those asked"),
+            "fraction_low": (low, f"16th percentile of the fraction for {each}"),
+            "fraction_high": (high, f"84th percentile of the fraction for {each}"),
+            "probability": (joint, f"Probability that a volunteer is asked and answers {each}"),
+        }
+        for end, (values, meaning) in described.items():
+            columns[f"{stem}_{end}"] = _float(values[:, i], usable, meaning)
+    return columns
+
+
+def _float(values: np.ndarray, usable: np.ndarray, description: str) -> Column:
+    column = np.full(len(usable), np.nan)
+    column[usable] = values
+    return Column(column, description=f"{description}; NaN where there is no embedding")
