@@ -6,7 +6,7 @@ from astropy import units as u
 from astropy.coordinates import Galactic, SkyCoord
 from astropy.table import Column, MaskedColumn, QTable, Table
 from astropy.timeseries import TimeSeries
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from galzoo_repr.catalogue import as_table, provenance, with_columns
@@ -168,6 +168,7 @@ def test_anything_else_is_refused(given, message):
         as_table(given)
 
 
+@settings(deadline=None, max_examples=30)
 @given(
     order=st.permutations(range(6)), names=st.lists(st.text(min_size=1, max_size=8), unique=True, max_size=4)
 )

@@ -4,7 +4,7 @@ from astropy import units as u
 from astropy.coordinates import FK5, Galactic, Galactocentric, SkyCoord
 from astropy.table import Column, MaskedColumn, QTable, Table
 from astropy.utils.masked import Masked
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from galzoo_repr import GalzooWarning
@@ -315,6 +315,7 @@ ANGLES = st.lists(st.tuples(st.floats(0, 359.999), st.floats(-89.9, 89.9)), min_
 )
 
 
+@settings(deadline=None, max_examples=30)
 @given(
     angles=ANGLES,
     frame=st.sampled_from(["galactic", "fk4", "fk5", "supergalactic", "barycentricmeanecliptic"]),
@@ -325,6 +326,7 @@ def test_the_frame_does_not_matter(angles, frame):
     assert np.all(positions.skycoord.separation(truth) < 1e-4 * u.arcsec)
 
 
+@settings(deadline=None, max_examples=30)
 @given(angles=ANGLES, separator=st.sampled_from([":", " ", "fromunit"]))
 def test_sexagesimal_text_is_read_as_astropy_reads_it(angles, separator):
     truth = SkyCoord(*angles, unit="deg")
@@ -335,6 +337,7 @@ def test_sexagesimal_text_is_read_as_astropy_reads_it(angles, separator):
     assert np.all(sky_positions(text).skycoord.separation(truth) < 1e-4 * u.arcsec)
 
 
+@settings(deadline=None, max_examples=30)
 @given(
     ra=st.lists(
         st.floats(allow_nan=True, allow_infinity=True) | st.floats(-400, 400), min_size=1, max_size=20
