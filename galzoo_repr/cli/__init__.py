@@ -2,8 +2,21 @@
 
 from galzoo_repr.cli._anomalies import anomalies
 from galzoo_repr.cli._app import app, main
+from galzoo_repr.cli._finetuning import finetune, predict
 from galzoo_repr.cli._simulation import demo, serve_survey
 from galzoo_repr.cli._training import pretrain
 from galzoo_repr.cli._verbs import embed, fetch, similar
 
-__all__ = ["anomalies", "app", "demo", "embed", "fetch", "main", "pretrain", "serve_survey", "similar"]
+__all__ = [
+    "anomalies",
+    "app",
+    "demo",
+    "embed",
+    "fetch",
+    "finetune",
+    "main",
+    "predict",
+    "pretrain",
+    "serve_survey",
+    "similar",
+]

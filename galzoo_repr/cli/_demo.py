@@ -16,9 +16,11 @@ from galzoo_repr.cli._demo_page import demo_page
 from galzoo_repr.cli._findings import (
     QUERY_KINDS,
     add_interest,
+    add_labels_and_predictions,
     add_similarities,
     interesting,
     look_alikes,
+    predicted,
     summary_of,
 )
 
@@ -106,7 +108,11 @@ def run_demo(
             catalogue = _described_catalogue(network, n, seed, progress, say)
             say("drawing the galaxies")
             kinds = [kind for kind in QUERY_KINDS if f"similarity_{kind}" in catalogue.colnames]
-            findings = [*(look_alikes(catalogue, kind) for kind in kinds), interesting(catalogue)]
+            findings = [
+                *(look_alikes(catalogue, kind) for kind in kinds),
+                interesting(catalogue),
+                predicted(catalogue),
+            ]
         summary = summary_of(findings, catalogue)
         # The cutouts go with the scratch folder; a column that names them would point nowhere.
         catalogue.remove_column("cutout")
@@ -141,7 +147,9 @@ def _described_catalogue(
         say("comparing them with one of each kind, asked for by position")
         catalogue = add_similarities(catalogue, survey)
     say("learning what interests an imagined person from her ratings")
-    return add_interest(catalogue)
+    catalogue = add_interest(catalogue)
+    say("learning what a spiral is from a few labels")
+    return add_labels_and_predictions(catalogue)
 
 
 def _publish(made: Path, out: Path) -> list[Path]:

@@ -15,9 +15,11 @@ __all__ = [
     "QUERY_KINDS",
     "Finding",
     "add_interest",
+    "add_labels_and_predictions",
     "add_similarities",
     "interesting",
     "look_alikes",
+    "predicted",
     "purity",
     "summary_of",
 ]
@@ -179,6 +181,71 @@ def interesting(catalogue: Table) -> Finding:
             title=f"{len(best)} unrated galaxies with the highest expected rating",
         ),
         (f"interesting, after {rated.sum()} ratings", "merger", merger[best].mean(), merger[others].mean()),
+    )
+
+
+def add_labels_and_predictions(catalogue: Table, *, seed: int = 0) -> Table:
+    """
+    Label some galaxies as spiral or not, learn from them, and predict all.
+
+    Parameters
+    ----------
+    catalogue : astropy.table.Table
+        With embeddings.
+    seed : int, optional
+        Decides which galaxies are labelled.
+
+    Returns
+    -------
+    astropy.table.Table
+        With ``spiral`` (1, 0, or NaN where not labelled) and the columns of `galzoo_repr.add_predictions`.
+    """
+    order = np.random.default_rng(seed).permutation(len(catalogue))
+    spiral = np.asarray(catalogue["true_kind"] == "spiral")
+    # A fifth of the galaxies, and of a small catalogue at least five of either answer.
+    rows = [*order[: len(order) // 5], *order[spiral[order]][:5], *order[~spiral[order]][:5]]
+    labels = np.full(len(catalogue), np.nan)
+    labels[rows] = spiral[rows]
+    catalogue = catalogue.copy(copy_data=False)
+    catalogue["spiral"] = Column(labels, description="Label given: 1 a spiral, 0 none, NaN not labelled")
+    model = gzr.finetune(catalogue, "spiral", progress=False)
+    return gzr.add_predictions(catalogue, model, progress=False)
+
+
+def predicted(catalogue: Table) -> Finding:
+    """
+    Show the unlabelled galaxies that are most probably spirals.
+
+    Parameters
+    ----------
+    catalogue : astropy.table.Table
+        As `add_labels_and_predictions` gives it.
+
+    Returns
+    -------
+    Finding
+    """
+    open_rows = ~np.isfinite(catalogue["spiral"]) & _embedded(catalogue)
+    probability = np.where(open_rows, catalogue["spiral_probability"], -1.0)
+    best = np.argsort(-probability, kind="stable")[: min(BEST, open_rows.sum())]
+    spiral = catalogue["true_kind"] == "spiral"
+    labelled = np.isfinite(catalogue["spiral"]).sum()
+    return Finding(
+        "probably_spiral",
+        "Labelled by example",
+        f"{labelled} galaxies were labelled, as spiral or not. Of the {len(best)} others that are most "
+        f"probably spirals, {spiral[best].sum()} are.",
+        comparison(
+            catalogue,
+            best,
+            column="spiral_probability",
+            words="probability",
+            kind="true_kind",
+            wanted="spiral",
+            fov=_fields(catalogue),
+            title=f"{len(best)} unlabelled galaxies with the highest probability of being spirals",
+        ),
+        (f"spirals, after {labelled} labels", "spiral", spiral[best].mean(), spiral[open_rows].mean()),
     )
 
 

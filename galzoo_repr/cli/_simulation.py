@@ -19,7 +19,7 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder for the catalogue, the pictures and the page.")] = Path(
         "galzoo-demo"
     ),
-    n: Annotated[int, typer.Option("--galaxies", "-n", min=20, help="How many galaxies to look at.")] = 300,
+    n: Annotated[int, typer.Option("--galaxies", "-n", min=40, help="How many galaxies to look at.")] = 300,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the simulated survey.")] = 0,
     encoder: EncoderName = "bundled",
     overwrite: Annotated[

@@ -13,7 +13,17 @@ from galzoo_repr import GalzooWarning, __version__
 from galzoo_repr.cli import app
 from galzoo_repr.cli._app import _every_verb, _Verbs
 
-VERBS = ("demo", "serve-survey", "fetch", "embed", "similar", "pretrain")
+VERBS = (
+    "demo",
+    "serve-survey",
+    "fetch",
+    "embed",
+    "similar",
+    "anomalies",
+    "finetune",
+    "predict",
+    "pretrain",
+)
 
 
 @pytest.fixture

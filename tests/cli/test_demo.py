@@ -20,7 +20,7 @@ from galzoo_repr.cli._findings import purity
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, small_encoder):
     out = tmp_path_factory.mktemp("demo") / "out"
-    arguments = ["demo", "--out", str(out), "-n", "24", "--encoder", str(small_encoder), "--quiet"]
+    arguments = ["demo", "--out", str(out), "-n", "40", "--encoder", str(small_encoder), "--quiet"]
     return CliRunner().invoke(app, arguments), out
 
 
@@ -39,9 +39,9 @@ def test_files_are_complete(finished):
 def test_catalogue_holds_embeddings_and_similarities(finished):
     _, out = finished
     catalogue = read_catalogue(out / "catalogue.parquet")
-    assert len(catalogue) == 24
+    assert len(catalogue) == 40
     assert np.isfinite(catalogue["embedding"]).all(axis=1).mean() > 0.8
-    assert len(read_catalogue(out / "catalogue.ecsv")) == 24
+    assert len(read_catalogue(out / "catalogue.ecsv")) == 40
     kinds = [path.stem.removeprefix("similar_") for path in out.glob("similar_*.png")]
     assert kinds
     for kind in kinds:
@@ -58,6 +58,18 @@ def test_interest_is_learned_from_a_part_of_the_catalogue(finished):
     scored = np.isfinite(catalogue["embedding"]).all(axis=1)
     np.testing.assert_array_equal(np.isfinite(catalogue["anomaly_score"]), scored)
     assert (out / "interesting.png").exists()
+
+
+def test_labels_of_a_part_are_predicted_for_all(finished):
+    _, out = finished
+    catalogue = read_catalogue(out / "catalogue.parquet")
+    labelled = np.isfinite(catalogue["spiral"])
+    assert 0 < labelled.sum() < len(catalogue) / 2
+    scored = np.isfinite(catalogue["embedding"]).all(axis=1)
+    assert (
+        (catalogue["spiral_probability"][scored] >= 0) & (catalogue["spiral_probability"][scored] <= 1)
+    ).all()
+    assert (out / "probably_spiral.png").exists()
 
 
 def test_cutouts_of_the_scratch_folder_are_not_named(finished):

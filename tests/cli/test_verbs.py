@@ -9,6 +9,7 @@ import urllib.request
 
 import numpy as np
 import pytest
+from astropy.table import Table
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -97,6 +98,26 @@ def test_similar_needs_one_kind_of_query(embedded, options):
     assert "which galaxy is meant" in result.stderr
 
 
+def test_labels_become_a_model_and_the_model_predictions(tmp_path):
+    random = np.random.default_rng(5)
+    embedding = random.normal(size=(60, 6)).astype(np.float32)
+    labels = np.where(np.arange(60) < 40, embedding[:, 0] > 0, np.nan)
+    ra = np.linspace(150, 160, 60)
+    write_catalogue(
+        Table({"ra": ra, "dec": ra - 150, "embedding": embedding, "ring": labels}), tmp_path / "in.fits"
+    )
+    learned = run("finetune", tmp_path / "in.fits", tmp_path / "model", "--label", "ring", "--quiet")
+    assert learned.exit_code == 0, learned.output
+    assert "ring" in learned.stdout
+    done = run("predict", tmp_path / "in.fits", tmp_path / "model", tmp_path / "out.parquet", "--quiet")
+    assert done.exit_code == 0, done.output
+    predicted = read_catalogue(tmp_path / "out.parquet")["ring_probability"]
+    assert np.mean((np.asarray(predicted) > 0.5) == (embedding[:, 0] > 0)) > 0.8
+    again = run("finetune", tmp_path / "in.fits", tmp_path / "model", "--label", "ring", "--quiet")
+    assert again.exit_code == 1
+    assert "add --overwrite" in again.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -117,6 +138,8 @@ def test_similar_needs_one_kind_of_query(embedded, options):
         (("embed", "{folder}/galaxies.fits", "{tmp}/out.ecsv", "--encoder", "{tmp}/none"), "none"),
         (("fetch", "{folder}/galaxies.fits", "{tmp}/nowhere/out.ecsv"), "there is no folder"),
         (("similar", "{folder}/galaxies.fits", "--row", "1"), "embedding"),
+        (("finetune", "{folder}/galaxies.fits", "{tmp}/model", "--label", "ring"), "ring"),
+        (("predict", "{folder}/galaxies.fits", "{tmp}/none", "{tmp}/out.ecsv"), "none"),
         (("pretrain", "{folder}/galaxies.fits", "{tmp}/run"), "none of the vote columns"),
     ],
 )

@@ -1,0 +1,111 @@
+"""The verbs that learn a feature from labels, and predict it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from galzoo_repr.cli._app import app
+from galzoo_repr.cli._options import (
+    CatalogueIn,
+    CatalogueOut,
+    Coords,
+    Device,
+    Fov,
+    Layer,
+    Overwrite,
+    Quiet,
+    Server,
+    Store,
+    open_catalogue,
+    read_angle,
+    read_coords,
+    refuse_existing,
+    survey_at,
+)
+from galzoo_repr.cli._terminal import output, show_statuses
+
+
+@app.command()
+def finetune(
+    catalogue: CatalogueIn,
+    out: Annotated[Path, typer.Argument(metavar="MODEL", help="Folder to write the model into.")],
+    label: Annotated[
+        list[str],
+        typer.Option(help="Column of labels, blank where there is none; repeatable. Or a question schema."),
+    ],
+    task: Annotated[
+        str | None,
+        typer.Option(help="binary, classes, regression, several or votes, where it could be mistaken."),
+    ] = None,
+    embedding: Annotated[str, typer.Option(help="Column of the embeddings.")] = "embedding",
+    coords: Coords = None,
+    members: Annotated[int, typer.Option(min=2, help="Heads of the ensemble.")] = 20,
+    seed: Annotated[int, typer.Option(help="Everything random follows from it.")] = 0,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Learn a feature from the labelled galaxies of an embedded catalogue, and say how well."""
+    refuse_existing(out, overwrite)
+    table = open_catalogue(catalogue)
+    from galzoo_repr import finetune as learn
+
+    model = learn(
+        table,
+        label[0] if len(label) == 1 else label,
+        task=task,
+        embedding=embedding,
+        coords=read_coords(coords),
+        members=members,
+        seed=seed,
+        progress=not quiet,
+    )
+    model.save(out, overwrite=overwrite)
+    output.print(str(model), markup=False)
+
+
+@app.command()
+def predict(
+    catalogue: CatalogueIn,
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Folder that finetune wrote.")],
+    out: CatalogueOut,
+    name: Annotated[
+        str | None, typer.Option(help="Start of the names of the new columns, instead of the label.")
+    ] = None,
+    embedding: Annotated[str, typer.Option(help="Column of the embeddings.")] = "embedding",
+    encoder: Annotated[
+        str | None,
+        typer.Option(help="The encoder of the model, if it must embed and is not found by its name."),
+    ] = None,
+    fov: Fov = None,
+    coords: Coords = None,
+    layer: Layer = None,
+    server: Server = None,
+    store: Store = None,
+    device: Device = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Add what a model predicts for every galaxy. Embeds the galaxies first where that is missing."""
+    refuse_existing(out, overwrite)
+    angle, columns = read_angle(fov), read_coords(coords)
+    table = open_catalogue(catalogue)
+    from galzoo_repr import add_predictions
+    from galzoo_repr.catalogue import write_catalogue
+
+    images = {}
+    if embedding not in table.colnames:
+        survey = survey_at(server, layer)
+        images = {"fov": angle, "coords": columns, "survey": survey, "store": store, "device": device}
+    table = add_predictions(
+        table,
+        model,
+        name=name,
+        embedding=embedding,
+        encoder=encoder,
+        overwrite=overwrite,
+        progress=not quiet,
+        **images,
+    )
+    write_catalogue(table, out, overwrite=overwrite)
+    show_statuses(table, out)
