@@ -75,6 +75,31 @@ def test_a_row_of_the_table_itself():
     assert add_similarity(cat, cat[5])["similarity_rank"][5] == 0
 
 
+def test_rows_and_tables_of_another_catalogue():
+    cat, other = catalogue(), catalogue(seed=9)
+    from_row = add_similarity(cat, other[2])
+    assert (from_row["similarity_rank"] > 0).all()
+    np.testing.assert_allclose(from_row["similarity"], cosine(cat["embedding"], other["embedding"][2]))
+    other["embedding"][:] = np.nan
+    with pytest.raises(ValueError, match="no row with an embedding"):
+        add_similarity(cat, other)
+    with pytest.raises(ValueError, match="neither embeddings nor valid positions"):
+        add_similarity(cat, Table({"ra": [np.nan], "dec": [0.0]}))
+
+
+def test_the_survey_of_the_catalogue_is_used_again():
+    from galzoo_repr.catalogue import record_provenance
+    from galzoo_repr.similarity._embed_query import _survey
+    from galzoo_repr.similarity._query import Catalogue, Fetch
+
+    cat = catalogue()
+    assert _survey(Catalogue(cat, "embedding"), Fetch()) is None
+    facts = {"survey": "http://127.0.0.1:1/viewer", "layer": "ls-dr9", "route": "viewer"}
+    record_provenance(cat, "add_embeddings", facts)
+    survey = _survey(Catalogue(cat, "embedding"), Fetch())
+    assert (survey.server, survey.layer) == (facts["survey"], facts["layer"])
+
+
 def test_a_table_of_positions_only():
     cat = catalogue()
     result = add_similarity(cat, cat["ra", "dec"][[2, 9]])

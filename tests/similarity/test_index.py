@@ -188,6 +188,15 @@ def test_row_numbers_go_on_when_there_are_no_ids():
     assert index.ids.tolist() == list(range(20))
 
 
+def test_galaxies_added_without_embedding_are_counted(tmp_path):
+    SimilarityIndex.build(np.eye(4)).save(tmp_path / "index")
+    SimilarityIndex.open(tmp_path / "index").add(np.full((2, 4), np.nan))
+    index = SimilarityIndex.open(tmp_path / "index")
+    index.add(np.ones((1, 4)))
+    assert (len(index), index.excluded) == (5, 2)
+    assert index.search(np.ones(4), n=1)["row"].tolist() == [6]
+
+
 @pytest.mark.parametrize(
     ("added", "message"),
     [
@@ -211,6 +220,24 @@ def test_what_cannot_be_added(added, message):
     with pytest.raises(ValueError, match=message):
         index.add(added())
     assert len(index) == 30
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [["a", "b", "c"], np.array([b"a", b"b", b"c"]), np.array(["a", "b", "c"], dtype=object), [3, 1, 2]],
+)
+def test_ids_may_be_text_bytes_or_numbers(ids, tmp_path):
+    SimilarityIndex.build(np.eye(3), ids=ids).save(tmp_path / "index")
+    found = SimilarityIndex.open(tmp_path / "index").search(np.eye(3)[1], n=1)["id"][0]
+    assert found == (1 if isinstance(ids[0], int) else "b")
+
+
+def test_masked_ids_and_wrong_positions_are_refused():
+    cat = Table({"embedding": np.eye(3), "id": np.ma.array([1, 2, 3], mask=[0, 1, 0])})
+    with pytest.raises(ValueError, match="some ids are masked"):
+        SimilarityIndex.build(cat, ids="id")
+    with pytest.raises(ValueError, match="is not a column"):
+        SimilarityIndex.build(cat, coords=("alpha", "beta"))
 
 
 def test_ids_given_by_value_must_be_given_again():

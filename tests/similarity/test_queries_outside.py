@@ -14,19 +14,17 @@ from astropy.table import Table
 from PIL import Image
 
 from galzoo_repr import Encoder, ImageRecipe, add_embeddings, add_similarity, find_similar
-from galzoo_repr.cutouts import Attempt, Outcome, validate_body
+from galzoo_repr.cutouts import Attempt, LegacySurvey, Outcome, validate_body
 
 
-class SurveyInProcess:
-    """Stands for a service: a galaxy everywhere below declination 80, whose shape depends on its position."""
-
-    route, server, layer, image_format = "viewer", "http://service.invalid/viewer", "ls-dr10", "fits"
-    rate, workers = 1e6, 2
+class SurveyInProcess(LegacySurvey):
+    """Answers by itself: a galaxy everywhere below declination 80, whose shape depends on its position."""
 
     def __init__(self):
+        super().__init__(server="http://service.invalid/viewer", rate=1e6)
         self.asked, self.lock = [], threading.Lock()
 
-    def attempt(self, request, earlier=0):
+    def attempt(self, request, *_, **__):
         with self.lock:
             self.asked.append(request)
         if request.dec > 80:
