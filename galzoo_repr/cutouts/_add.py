@@ -189,13 +189,11 @@ def cutout_requests(
 def _answers(
     store: CutoutStore, requests: list[CutoutRequest | None], outcomes: list[Outcome]
 ) -> tuple[np.ndarray, np.ndarray]:
-    paths, statuses = [], []
+    asked = [request for request in requests if request is not None]
+    names = iter(store.names(asked, outcomes))
     answers = iter(outcomes)
-    for request in requests:
-        outcome = Outcome("bad_position") if request is None else next(answers)
-        path = None if request is None else store.path(request, outcome)
-        paths.append("" if path is None else str(path))
-        statuses.append(outcome.status)
+    paths = ["" if request is None else next(names) for request in requests]
+    statuses = ["bad_position" if request is None else next(answers).status for request in requests]
     return np.array(paths, dtype=str), np.array(statuses, dtype=str)
 
 

@@ -22,8 +22,10 @@ __all__ = ["Route", "fetch"]
 
 _ATTEMPTS = 8
 """Times a request is sent at most: if one in five fails at random, one row in 400,000 fails them all."""
-_SAME_FAILURES = 3
+_SAME_FAILURES = 4
 """Equal failures after which a request is taken to fail for a reason of its own."""
+_KEEPERS = 2
+"""Threads that write what has come."""
 _BEAT_SECONDS = 0.5
 """Longest time without a word to the caller."""
 
@@ -179,6 +181,9 @@ class _Pool:
         self._finished: list[tuple[CutoutRequest, Outcome]] = []
         pace_of(route.server, route.rate, workers, renew=True)
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="galzoo_repr-fetch")
+        # Disks are slow too: while they write, the threads that fetch go on.
+        self._keepers = ThreadPoolExecutor(_KEEPERS, thread_name_prefix="galzoo_repr-fetch-keep")
+        self._room = 2 * workers + _KEEPERS
 
     def run(self, requests: Iterable[CutoutRequest]) -> Iterator[list[tuple[CutoutRequest, Outcome]]]:
         """Yield requests with their outcomes as they come, and an empty list while none comes."""
@@ -190,6 +195,7 @@ class _Pool:
         """Break off what is in flight and return what had ended but was not yet taken."""
         self._stop.set()
         self._threads.shutdown(wait=True, cancel_futures=True)
+        self._keepers.shutdown(wait=True)
         while not self._answers.empty():
             task = self._answers.get()
             if task.error is None:
@@ -200,7 +206,7 @@ class _Pool:
         """Hand tasks to the threads; whether any was."""
         before = self._in_hand
         # One task per thread waits in the pool, so that no thread idles while the calling thread records.
-        while self._in_hand < 2 * self._workers:
+        while self._in_hand < self._room:
             if self._waiting and self._waiting[0][0] <= time.monotonic():
                 task = heapq.heappop(self._waiting)[2]
             else:
@@ -214,7 +220,7 @@ class _Pool:
     def _collect(self) -> list[tuple[CutoutRequest, Outcome]]:
         wait = _BEAT_SECONDS
         # With all hands full, a task that is due must wait for an answer, not the other way round.
-        if self._waiting and self._in_hand < 2 * self._workers:
+        if self._waiting and self._in_hand < self._room:
             wait = min(max(self._waiting[0][0] - time.monotonic(), 0.0), wait)
         try:
             self._sort(self._answers.get(timeout=wait))
@@ -239,8 +245,16 @@ class _Pool:
             with abort_when(self._stop):
                 attempt = self._route.attempt(task.request, probed=task.probed)
             task.take(attempt)
-            if attempt.body:
-                self._publish(task.request, attempt)
+        except Exception as error:
+            task.error = error
+        if task.error is None and attempt.body:
+            self._keepers.submit(self._keep, task, attempt)
+        else:
+            self._answers.put(task)
+
+    def _keep(self, task: _Task, attempt: Attempt) -> None:
+        try:
+            self._publish(task.request, attempt)
         except Exception as error:
             task.error = error
         self._answers.put(task)

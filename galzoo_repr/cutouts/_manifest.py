@@ -214,11 +214,8 @@ def _values(request: CutoutRequest, outcome: Outcome) -> tuple:
 
 
 def _outcome(row: tuple) -> Outcome:
-    outcome = Outcome(*_by_field(row))
+    outcome = Outcome(*row)
     outcome.final = bool(outcome.final)
+    if outcome.zero_fraction is None:
+        outcome.zero_fraction = float("nan")
     return outcome
-
-
-def _by_field(row: tuple) -> Iterator:
-    for name, value in zip(_OUTCOME_FIELDS, row, strict=True):
-        yield float("nan") if name == "zero_fraction" and value is None else value

@@ -56,6 +56,7 @@ class CutoutStore(StoreCare):
 
     def __init__(self, root: str | os.PathLike | None = None, *, read_only: bool | None = None):
         self.root = Path(cache_path("cutouts") if root is None else root).expanduser().absolute()
+        self._root_name = str(self.root)
         path = self.root / "manifest.sqlite"
         if read_only is None:
             read_only = not self._make_root()
@@ -117,7 +118,34 @@ class CutoutStore(StoreCare):
         return self._body_path(outcome.digest, request.image_format) if outcome.digest else None
 
     def _body_path(self, digest: str, image_format: str) -> Path:
-        return self.root / digest[:2] / digest[2:4] / f"{digest[:32]}{_SUFFIXES[image_format]}"
+        return Path(self._body_name(digest, image_format))
+
+    def _body_name(self, digest: str, image_format: str) -> str:
+        # Text: for a million rows, making paths costs more than looking them up.
+        return os.path.join(
+            self._root_name, digest[:2], digest[2:4], f"{digest[:32]}{_SUFFIXES[image_format]}"
+        )
+
+    def names(self, requests: Sequence[CutoutRequest], outcomes: Sequence[Outcome]) -> list[str]:
+        """
+        Give the files that answer many requests, as text.
+
+        Parameters
+        ----------
+        requests : sequence of CutoutRequest
+            What was asked.
+        outcomes : sequence of Outcome
+            What came of each.
+
+        Returns
+        -------
+        list of str
+            Empty where nothing was kept.
+        """
+        return [
+            self._body_name(outcome.digest, request.image_format) if outcome.digest else ""
+            for request, outcome in zip(requests, outcomes, strict=True)
+        ]
 
     def lookup(self, requests: Sequence[CutoutRequest]) -> list[Outcome | None]:
         """
@@ -150,7 +178,7 @@ class CutoutStore(StoreCare):
 
     def _is_whole(self, request: CutoutRequest, outcome: Outcome) -> bool:
         try:
-            return os.stat(self._body_path(outcome.digest, request.image_format)).st_size == outcome.n_bytes
+            return os.stat(self._body_name(outcome.digest, request.image_format)).st_size == outcome.n_bytes
         except OSError:
             return False
 
