@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
+from sklearn.utils.metadata_routing import UNUSED
 
 from galzoo_repr.anomaly._acquisition import BATCHES, choose_batch, expected_improvement
 from galzoo_repr.anomaly._persistence import arrays_of, read_folder, write_folder
@@ -78,6 +79,10 @@ class InterestModel(BaseEstimator):
     >>> model.next_batch(embeddings, n=3, exclude=np.isfinite(ratings)).shape
     (3,)
     """
+
+    # Arguments that no scikit-learn pipeline passes through, hence no methods to ask for them.
+    __metadata_request__fit = {"ratings": UNUSED, "noise": UNUSED}  # noqa: RUF012
+    __metadata_request__predict = {"return_std": UNUSED}  # noqa: RUF012
 
     def __init__(
         self,
