@@ -287,6 +287,7 @@ def line(figures: dict) -> str:
 
 
 SDSS_CLASSES = ("elliptical", "edge_on", "spiral", "merger")
+SETS = {"decals_rings": ("ring",), "sdss_galaxy_zoo": SDSS_CLASSES}
 SPACES = {
     "cosine": {},
     "cosine, 10 components": {"components": 10},
@@ -336,13 +337,13 @@ def quality(options: argparse.Namespace) -> None:
     import galzoo_repr as gzr
 
     with tempfile.TemporaryDirectory(dir=options.work) as work:
-        for name, classes in (("decals_rings", ("ring",)), ("sdss_galaxy_zoo", SDSS_CLASSES)):
+        for name in options.sets:
             table = labelled_galaxies(name, options.encoder, Path(work))
             print(f"\n{name}: {len(table)} galaxies, precision at {K} over {options.draws} draws of examples")
             print("class       chance  space                      combine      1      3     10    3+3")
             for space, settings in SPACES.items():
                 index = gzr.SimilarityIndex.build(table, **settings)
-                for label in classes:
+                for label in SETS[name]:
                     chance = np.mean(table["label"] == label)
                     for combine in ("mean", "best") if space == "cosine" else ("mean",):
                         found = precision(table, index, label, {"combine": combine}, options.draws)
@@ -367,6 +368,7 @@ def main() -> None:
     one.set_defaults(run=scale)
     two = commands.add_parser("quality")
     two.add_argument("--draws", type=int, default=100)
+    two.add_argument("--sets", nargs="*", choices=SETS, default=list(SETS))
     two.set_defaults(run=quality)
     for command in (one, two):
         command.add_argument("--encoder", default="bundled")
