@@ -8,7 +8,7 @@ from PIL import Image
 from galzoo_repr.cli._demo import run_demo
 
 IMAGES = Path(__file__).parent / "images"
-WANTED = ("similar_ring", "similar_merger", "interesting")
+WANTED = ("similar_merger", "interesting")
 
 
 def main() -> None:
