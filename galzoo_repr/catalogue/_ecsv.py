@@ -10,14 +10,8 @@ from astropy.table import meta as ecsv_header
 from astropy.table.column import BaseColumn
 from astropy.utils.data import get_readable_fileobj
 
-from galzoo_repr.catalogue._storable import (
-    code_points,
-    objects_to_text,
-    of_header,
-    rebuilt,
-    replace_data,
-    storable,
-)
+from galzoo_repr.catalogue._record import of_header, rebuilt
+from galzoo_repr.catalogue._storable import code_points, objects_to_text, replace_data, storable
 
 __all__ = ["read_ecsv", "write_ecsv"]
 

@@ -23,6 +23,7 @@ _FORMATS = {
     "fits": (".fits", ".fit", ".fts"),
     "votable": (".vot", ".votable", ".xml"),
 }
+_NAMES = {"ecsv": "ECSV", "parquet": "Parquet", "fits": "FITS", "votable": "VOTable"}
 
 
 def write_catalogue(table: Table, path: str | os.PathLike, overwrite: bool = False) -> None:
@@ -128,11 +129,10 @@ def read_catalogue(path: str | os.PathLike) -> Table:
             return Table.read(path)
         read = getattr(import_module(f"galzoo_repr.catalogue._{file_format}"), f"read_{file_format}")
         return read(path)
-    except (MemoryError, PermissionError):
+    except (MemoryError, PermissionError, GalzooWarning):
         raise
     except Exception as error:
-        what = "catalogue" if file_format is None else f"{file_format} catalogue"
-        raise ValueError(f"cannot read {path} as a {what}: {error}") from error
+        raise ValueError(f"cannot read {path} as {_NAMES.get(file_format, 'a table')}: {error}") from error
 
 
 def _format_of(path: Path) -> tuple[str | None, bool]:

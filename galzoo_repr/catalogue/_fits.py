@@ -14,12 +14,13 @@ from astropy.utils.exceptions import AstropyUserWarning
 from astropy.utils.masked import Masked
 
 from galzoo_repr.catalogue._columns import as_table
-from galzoo_repr.catalogue._storable import code_points, recorded, replace_data, storable, to_text
+from galzoo_repr.catalogue._record import recorded, to_text
+from galzoo_repr.catalogue._storable import code_points, replace_data, storable
 
 __all__ = ["read_fits", "write_fits"]
 
 _RECORD = "GZRMETA"
-_KEYWORD = re.compile(r"[A-Z0-9_-]{1,8}")
+_KEYWORD = re.compile(r"(?!NAXIS\d+$)[A-Z0-9_-]{1,8}")
 
 # What astropy adds to the header for columns of times.
 _OF_TIME_COLUMNS = {"TIMESYS", "JDREF", "TREFPOS"}
@@ -61,7 +62,7 @@ def write_fits(table: Table, path: Path) -> list[str]:
         if isinstance(table[name], BaseColumn):
             before, after = original[name].dtype, table[name].dtype
             if before.kind == "S" or (before.kind != "O" and before != after):
-                columns[name]["dtype"] = before.str
+                columns[name]["dtype"] = before.newbyteorder("=").str
             lost += _lost_text(name, before, table[name])
         elif np.any(getattr(getattr(table[name], "data", None), "mask", False)):
             lost.append(f"the masked cells of {name!r} become NaN: FITS cannot hold the mask of coordinates.")
@@ -120,7 +121,8 @@ def _lost_text(name: str, before: np.dtype, column: BaseColumn) -> list[str]:
             f"the text of column {name!r} is not all ASCII; it is kept as UTF-8, "
             "which FITS does not provide for and other programs may show wrongly."
         )
-    if np.any(np.char.rstrip(data) != data):
+    blanks = b" \t\n\r\v\f" if data.dtype.kind == "S" else " \t\n\r\v\f"
+    if np.any(np.char.rstrip(data, blanks) != data):
         lost.append(f"blanks at the end of text in column {name!r} are lost: FITS pads text with them.")
     return lost
 

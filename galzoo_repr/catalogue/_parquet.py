@@ -8,7 +8,8 @@ from astropy.table import Column, MaskedColumn, Table, represent_mixins_as_colum
 from astropy.table import meta as ecsv_header
 from astropy.utils.data_info import serialize_context_as
 
-from galzoo_repr.catalogue._storable import of_header, rebuilt, storable
+from galzoo_repr.catalogue._record import of_header, rebuilt
+from galzoo_repr.catalogue._storable import storable
 from galzoo_repr.exceptions import GalzooWarning
 
 __all__ = ["read_parquet", "write_parquet"]
@@ -89,7 +90,7 @@ def read_parquet(path: Path) -> Table:
         else:
             plain[name] = column
     header = ecsv_header.get_header_from_yaml(metadata.get("table_meta_yaml", "datatype: []").split("\n"))
-    columns = {facts["name"]: of_header(facts) for facts in header["datatype"]}
+    columns = {f["name"]: of_header(f) for f in header["datatype"] if f["name"] in plain.colnames}
     for name, facts in columns.items():
         # Arrow knows the type, but not how wide text was.
         facts["dtype"], width = plain[name].dtype.str, metadata.get(f"table::len::{name}")

@@ -42,7 +42,8 @@ def record_provenance(table: Table, call: str, facts: Mapping[str, object]) -> N
         Name of the function that computed the columns, such as ``"add_embeddings"``.
     facts : mapping
         What determined the result. ``encoder``, ``encoder_digest``, ``recipe_digest``, ``survey``,
-        ``layer`` and ``route`` get a short key too. Quantities are kept as text with their unit.
+        ``layer`` and ``route`` get a short key too. Quantities are kept as text with their unit, arrays of
+        them as a list of such texts.
 
     Raises
     ------
@@ -102,8 +103,8 @@ def provenance(table: Table, call: str) -> dict:
 
 def _plain(value: object) -> object:
     """Reduce a value to what YAML, JSON and every reader of them understand."""
-    if isinstance(value, u.Quantity) and value.isscalar:
-        return str(value)
+    if isinstance(value, u.Quantity):
+        return str(value) if value.isscalar else [_plain(item) for item in value]
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, np.ndarray):

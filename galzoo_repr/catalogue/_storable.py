@@ -1,33 +1,17 @@
-"""What every file format needs: columns and meta in a form that can be written, and the way back."""
+"""Columns and meta in a form that a file format can hold."""
 
-import json
-import warnings
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable
 
 import numpy as np
 import yaml
-from astropy import units as u
 from astropy.io.misc import yaml as astropy_yaml
-from astropy.table import Column, MaskedColumn, Table, serialize
+from astropy.table import Column, MaskedColumn, Table
 from astropy.table.column import BaseColumn
 from astropy.utils.masked import Masked
 
 from galzoo_repr.catalogue._columns import as_table
-from galzoo_repr.exceptions import GalzooWarning
 
-__all__ = [
-    "code_points",
-    "described",
-    "from_text",
-    "objects_to_text",
-    "of_header",
-    "rebuilt",
-    "recorded",
-    "replace_data",
-    "storable",
-    "to_text",
-]
+__all__ = ["code_points", "objects_to_text", "replace_data", "storable"]
 
 
 def storable(
@@ -177,154 +161,3 @@ def _drop_unwritable_meta(table: Table, file_format: str) -> list[str]:
                 lost.append(f"meta key {key!r} of {owner} is left out: {file_format} cannot hold a {kind}.")
                 del meta[key]
     return lost
-
-
-class _OneLineDumper(astropy_yaml.AstropyDumper):
-    """YAML with every text in double quotes, which makes plain data read like JSON."""
-
-    def ignore_aliases(self, data: object) -> bool:
-        return True
-
-
-_OneLineDumper.add_representer(
-    str, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"')
-)
-
-
-def to_text(record: Mapping) -> str:
-    r"""
-    Write a nested record as one line of ASCII, such as a FITS card or an XML attribute can hold.
-
-    Plain data come out like JSON; tuples, quantities, times and sky coordinates carry astropy's YAML tags.
-    Neither ``'`` nor ``&`` occurs (they are written as ``\x27`` and ``\x26``), because FITS cards that
-    continue lose text around them.
-
-    Examples
-    --------
-    >>> from galzoo_repr.catalogue._storable import from_text, to_text
-    >>> print(to_text({"add_cutouts": {"n": 3, "bands": ["g", "r", "z"], "note": "l'été"}}))
-    {"add_cutouts": {"n": 3, "bands": ["g", "r", "z"], "note": "l\x27\xE9t\xE9"}}
-    >>> from_text(to_text({"size": (424, 424)}))
-    {'size': (424, 424)}
-    """
-    text = yaml.dump(
-        dict(record), Dumper=_OneLineDumper, default_flow_style=True, width=float("inf"), sort_keys=False
-    )
-    # Only double-quoted text can contain these two, and there the escapes mean the same.
-    return text.rstrip("\n").replace("'", "\\x27").replace("&", "\\x26")
-
-
-def from_text(text: str) -> dict:
-    """
-    Read back what `to_text` wrote.
-
-    Raises
-    ------
-    ValueError
-        If the text is something else.
-    """
-    try:
-        record = astropy_yaml.load(text)
-    except yaml.YAMLError as error:
-        raise ValueError(f"not a record of the package: {text[:60]!r}") from error
-    if not isinstance(record, dict):
-        raise ValueError(f"not a record of the package: {text[:60]!r}")
-    return record
-
-
-def recorded(text: str | None, path: Path) -> dict:
-    """
-    Read the record that a file of the package carries beside what its format holds.
-
-    Parameters
-    ----------
-    text : str or None
-        What `to_text` wrote, None in the file of another program.
-    path : pathlib.Path
-        The file, for the warning that it is damaged.
-
-    Returns
-    -------
-    dict
-        With the keys ``meta`` and ``columns``, or empty.
-    """
-    if text is None:
-        return {}
-    try:
-        record = from_text(text)
-        return {**record, "meta": dict(record["meta"]), "columns": dict(record["columns"])}
-    except (ValueError, KeyError, TypeError):
-        message = (
-            f"the record that galzoo_repr left in {path} is damaged; nested meta and some dtypes are lost."
-        )
-        warnings.warn(message, GalzooWarning, stacklevel=4)
-        return {}
-
-
-def of_header(facts: Mapping) -> dict:
-    """
-    Translate what astropy's header of ECSV and Parquet says of one column.
-
-    Parameters
-    ----------
-    facts : mapping
-        Entry of the header, in which arrays and objects hide behind a subtype.
-
-    Returns
-    -------
-    dict
-        The same with ``dtype`` and ``shape`` as `described` has them.
-    """
-    kind, bracket, shape = facts.get("subtype", facts["datatype"]).partition("[")
-    text = kind in ("string", "json")
-    return {**facts, "dtype": "U1" if text else kind, "shape": json.loads(bracket + shape) if bracket else []}
-
-
-def described(plain: Table) -> dict[str, dict]:
-    """Describe the columns of a table without mixins: dtype, and what is set of shape, unit and the like."""
-    columns = {}
-    for column in plain.itercols():
-        facts = {
-            "dtype": column.dtype.str[1:],
-            "shape": list(column.shape[1:]),
-            "unit": None if column.unit is None else column.unit.to_string(),
-            "description": column.description,
-            "format": column.format if isinstance(column.format, str) else None,
-            "meta": dict(column.meta),
-        }
-        columns[column.name] = {key: fact for key, fact in facts.items() if fact not in (None, [], {})}
-    return columns
-
-
-def rebuilt(plain: Table, columns: Mapping[str, Mapping], meta: Mapping) -> Table:
-    """
-    Give a table read from a file its true columns and meta back.
-
-    Parameters
-    ----------
-    plain : `~astropy.table.Table`
-        As the file holds it. Its columns are changed in place.
-    columns : mapping
-        As `described` gave it. A column that is not in it stays as it is.
-    meta : mapping
-        The meta of the table as it was written, with astropy's key for its mixin columns.
-
-    Returns
-    -------
-    `~astropy.table.Table`
-        A `~astropy.table.QTable` if there are quantities.
-    """
-    for name in set(plain.colnames) & set(columns):
-        facts, data, mask = columns[name], np.ma.getdata(plain[name]), getattr(plain[name], "mask", None)
-        dtype, shape = np.dtype(facts["dtype"]), (len(plain), *facts.get("shape", ()))
-        if data.dtype != dtype or data.shape != shape:
-            mask = None if mask is None else mask.reshape(shape)
-            replace_data(plain, name, data.astype(dtype).reshape(shape), mask=mask)
-        column = plain[name]
-        column.unit = u.Unit(facts["unit"], parse_strict="silent") if "unit" in facts else None
-        column.description = facts.get("description")
-        column.format = facts.get("format")
-        column.meta = dict(facts.get("meta", {}))
-    plain.meta = dict(meta)
-    # Every reader of astropy's own formats ends with this call; there is no public one.
-    return serialize._construct_mixins_from_columns(plain)

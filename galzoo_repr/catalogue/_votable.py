@@ -11,15 +11,8 @@ from astropy.table import MaskedColumn, Table, represent_mixins_as_columns
 from astropy.units import UnitsWarning
 from astropy.utils.data_info import serialize_context_as
 
-from galzoo_repr.catalogue._storable import (
-    code_points,
-    described,
-    rebuilt,
-    recorded,
-    replace_data,
-    storable,
-    to_text,
-)
+from galzoo_repr.catalogue._record import described, rebuilt, recorded, to_text
+from galzoo_repr.catalogue._storable import code_points, objects_to_text, replace_data, storable
 
 __all__ = ["read_votable", "write_votable"]
 
@@ -86,11 +79,17 @@ def _is_info(key: object, value: object) -> bool:
     )
 
 
+def _is_attribute(key: object, value: object) -> bool:
+    """Whether a field of a VOTable has an attribute for this meta key of a column."""
+    return key in ("ucd", "utype", "xtype") and isinstance(value, str) and value.isprintable()
+
+
 def _fit_column(plain: Table, name: str) -> list[str]:
     """Change a column to a type and shape that VOTable has; say what that loses."""
     if plain[name].description is not None:
         # XML has no control characters, not even escaped; the record keeps them.
         plain[name].description = "".join(c if c.isprintable() else " " for c in plain[name].description)
+    plain[name].meta = {key: value for key, value in plain[name].meta.items() if _is_attribute(key, value)}
     lost, data, mask = [], np.ma.getdata(plain[name]), getattr(plain[name], "mask", None)
     fitting = data.astype(_TYPES.get(data.dtype.str[1:], data.dtype), copy=False)
     if data.dtype.str[1:] == "u8":
@@ -150,6 +149,8 @@ def _without_needless_mask(plain: Table, name: str) -> None:
     elif column.dtype.kind in "SU":
         replace_data(plain, name, column.filled(""))
     elif column.dtype.kind == "O":
-        replace_data(plain, name, np.array([str(v) if v is not None else "" for v in column.data.tolist()]))
+        objects_to_text(plain, name)
+        if isinstance(plain[name], MaskedColumn) and plain[name].dtype.kind == "U":
+            replace_data(plain, name, plain[name].filled(""))
     elif not column.mask.any():
         replace_data(plain, name, column.data.data)

@@ -57,7 +57,7 @@ def catalogue(table_class):
         )
     for name in table.colnames:
         table[name].info.description = table[name].info.description or f"Description of {name}"
-    table["id"].info.meta = {"ucd": "meta.id;meta.main", "nested": {"list": [1, {"deep": None}]}}
+    table["id"].info.meta = {"ucd": "meta.id;meta.main", "values": 3, "nested": {"list": [1, {"deep": None}]}}
     table.meta = {
         "comments": ["first comment", "second comment"],
         "OBJECT": "galaxies",
@@ -70,6 +70,7 @@ def catalogue(table_class):
         "QUOTED": 'l\'été & "co" \\ ' + "x' & " * 40,
         "TUPLE": (1, 2.5, "c"),
         "NAXIS": "reserved in FITS",
+        "NAXIS3": 7,
         "nested": {"list": [1, 2.5, None, True], "empty": {}, 3: "integer key", "ø": "ü"},
         "SIZE": 3 * u.arcsec,
     }

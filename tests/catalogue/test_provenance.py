@@ -73,6 +73,8 @@ def test_values_become_plain(table):
             "recipe": {"mean": (0.1, np.float64(0.2))},
             "none": None,
             "query": [1, "a", 2 * u.deg],
+            "fields": [[10, 20]] * u.arcsec,
+            "no_fields": [] * u.arcsec,
         },
     )
     record = provenance(table, "call")
@@ -83,6 +85,8 @@ def test_values_become_plain(table):
     assert record["recipe"] == {"mean": [0.1, 0.2]}
     assert record["none"] is None
     assert record["query"] == [1, "a", "2.0 deg"]
+    assert record["fields"] == [["10.0 arcsec", "20.0 arcsec"]]
+    assert record["no_fields"] == []
 
 
 def test_the_answer_is_a_copy_and_empty_for_the_unknown(table):
