@@ -10,7 +10,7 @@ import typer
 from threadpoolctl import threadpool_limits
 
 from galzoo_repr.cli._app import app
-from galzoo_repr.cli._options import EncoderName, Quiet
+from galzoo_repr.cli._options import EncoderName, Quiet, open_catalogue, read_angle
 from galzoo_repr.cli._terminal import messages, output, show
 
 
@@ -46,14 +46,41 @@ def serve_survey(
         int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")
     ] = 8000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the simulated sky.")] = 0,
+    replay: Annotated[
+        Path | None, typer.Option(help="Folder of FITS or JPEG images to serve instead, as they are.")
+    ] = None,
+    positions: Annotated[
+        Path | None,
+        typer.Option(help="Table of the columns file, ra and dec for them; by default from FITS headers."),
+    ] = None,
+    tolerance: Annotated[
+        str, typer.Option(help="How far from a recorded position a request may be.")
+    ] = "5 arcsec",
+    resize: Annotated[
+        bool, typer.Option("--resize", help="Resample recorded JPEG images to the size asked for.")
+    ] = False,
 ) -> None:
     """Serve a simulated survey that answers as the Legacy Survey viewer does, until Ctrl-C."""
+    if replay is None and (positions is not None or resize):
+        raise ValueError("--positions and --resize are about recorded images; add --replay FOLDER")
     with _one_thread():
-        from galzoo_repr import SimulatedSurvey
+        if replay is None:
+            from galzoo_repr import SimulatedSurvey
 
-        with SimulatedSurvey(seed=seed).serve(port=port) as service:
+            survey = SimulatedSurvey(seed=seed)
+        else:
+            survey = _recorded(replay, positions, tolerance, resize)
+        with survey.serve(port=port) as service:
             typer.echo(service.url)
             service.wait()
+
+
+def _recorded(folder: Path, positions: Path | None, tolerance: str, resize: bool) -> object:
+    """Survey of the images of a folder."""
+    from galzoo_repr.simulation import replay
+
+    table = None if positions is None else open_catalogue(positions)
+    return replay(folder, table, tolerance=read_angle(tolerance, "--tolerance"), resize=resize)
 
 
 @contextmanager

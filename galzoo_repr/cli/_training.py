@@ -1,5 +1,6 @@
 """The verb that makes an encoder."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +23,13 @@ def pretrain(
     ] = None,
     images: Annotated[str, typer.Option(help="Column with image files.")] = "file_loc",
     architecture: Annotated[str, typer.Option(help="Any timm model.")] = "mobilenetv4_conv_small_050",
+    size: Annotated[
+        int | None, typer.Option(min=1, help="Pixels of the network's input, on a side; 128 if not given.")
+    ] = None,
+    crop: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Central fraction of each image to use; 0.75 if not given."),
+    ] = None,
     epochs: Annotated[int, typer.Option(min=1, help="Times that all images are shown.")] = 30,
     batch_size: Annotated[int, typer.Option(min=1, help="Images in a step.")] = 256,
     learning_rate: Annotated[float, typer.Option(help="Largest step of AdamW.")] = 1e-3,
@@ -55,11 +63,13 @@ def pretrain(
     from galzoo_repr import Encoder
     from galzoo_repr import pretrain as train
 
+    first = None if start is None else Encoder.load(start, device=device)
     encoder = train(
         table,
         schema=schema or "gz_decals_dr5",
         architecture=architecture,
         images=images,
+        recipe=_recipe(first, size, crop),
         epochs=epochs,
         batch_size=batch_size,
         learning_rate=learning_rate,
@@ -69,7 +79,7 @@ def pretrain(
         validation=validation,
         patience=patience,
         seed=seed,
-        start=None if start is None else Encoder.load(start, device=device),
+        start=first,
         pretrained=pretrained,
         output=output,
         resume=resume,
@@ -82,3 +92,11 @@ def pretrain(
     messages.print(
         f"encoder {encoder.name}, {encoder.dim} numbers for each galaxy, is in {output}", soft_wrap=True
     )
+
+
+def _recipe(start: object, size: int | None, crop: float | None) -> object:
+    """Recipe of the encoder to start from, or that of a new one, with what the user wants to be different."""
+    from galzoo_repr import ImageRecipe
+
+    wanted = {name: value for name, value in (("size", size), ("crop", crop)) if value is not None}
+    return replace(ImageRecipe(size=128, crop=0.75) if start is None else start.recipe, **wanted)

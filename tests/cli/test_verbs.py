@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,8 +14,10 @@ from astropy.table import Table
 from PIL import Image
 from typer.testing import CliRunner
 
+from galzoo_repr import Encoder, ImageRecipe
 from galzoo_repr.catalogue import read_catalogue, write_catalogue
 from galzoo_repr.cli import app
+from galzoo_repr.simulation import SurveyService
 
 
 def run(*arguments):
@@ -141,6 +144,9 @@ def test_labels_become_a_model_and_the_model_predictions(tmp_path):
         (("finetune", "{folder}/galaxies.fits", "{tmp}/model", "--label", "ring"), "ring"),
         (("predict", "{folder}/galaxies.fits", "{tmp}/none", "{tmp}/out.ecsv"), "none"),
         (("pretrain", "{folder}/galaxies.fits", "{tmp}/run"), "none of the vote columns"),
+        (("serve-survey", "--port", "0", "--replay", "{tmp}/none"), "there is no folder"),
+        (("serve-survey", "--port", "0", "--replay", "{tmp}"), "no image of"),
+        (("serve-survey", "--port", "0", "--resize"), "add --replay FOLDER"),
     ],
 )
 def test_errors_are_one_line(folder, tmp_path, small_encoder, arguments, message):
@@ -150,6 +156,43 @@ def test_errors_are_one_line(folder, tmp_path, small_encoder, arguments, message
     assert result.stderr.startswith("error: ")
     assert message in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+def test_pretraining_sees_the_images_as_asked(tmp_path, small_encoder):
+    table = Table({"ring_yes": np.arange(8) % 5, "ring_no": 4 - np.arange(8) % 5})
+    table["file_loc"] = [str(tmp_path / f"{row}.png") for row in range(len(table))]
+    for path in table["file_loc"]:
+        Image.new("RGB", (48, 48), "navy").save(path)
+    write_catalogue(table, tmp_path / "votes.fits")
+    tree = 'name = "rings"\n[[questions]]\nname = "ring"\nanswers = ["yes", "no"]\n'
+    (tmp_path / "tree.toml").write_text(tree)
+    options = ["--schema", tmp_path / "tree.toml", "--epochs", 1, "--batch-size", 4, "--device", "cpu"]
+    votes, options = tmp_path / "votes.fits", [*options, "--quiet", "--size", 32]
+    made = run("pretrain", votes, tmp_path / "run", *options, "--architecture", "lcnet_050", "--crop", 0.9)
+    assert made.exit_code == 0, made.output
+    assert Encoder.load(tmp_path / "run").recipe == ImageRecipe(size=32, crop=0.9)
+    made = run("pretrain", votes, tmp_path / "more", *options, "--start", small_encoder)
+    assert made.exit_code == 0, made.output
+    recipe = Encoder.load(tmp_path / "more").recipe
+    assert recipe == replace(Encoder.load(small_encoder).recipe, size=32)
+
+
+def test_recorded_images_are_served_as_they_are(tmp_path, monkeypatch):
+    Image.new("RGB", (16, 16), "navy").save(tmp_path / "one.jpg")
+    Table({"file": ["one.jpg"], "ra": [150.0], "dec": [2.0]}).write(tmp_path / "positions.ecsv")
+    answers = []
+
+    def ask_instead_of_waiting(service):
+        for place in ("ra=150&dec=2", "ra=150&dec=2.01"):
+            with urllib.request.urlopen(f"{service.url}/jpeg-cutout?{place}&size=16", timeout=30) as answer:
+                answers.append(answer.read())
+
+    monkeypatch.setattr(SurveyService, "wait", ask_instead_of_waiting)
+    options = ("--replay", tmp_path, "--positions", tmp_path / "positions.ecsv", "--tolerance", "10 arcsec")
+    result = run("serve-survey", "--port", 0, *options)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.startswith("http://127.0.0.1:")
+    assert [answer == (tmp_path / "one.jpg").read_bytes() for answer in answers] == [True, False]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
@@ -169,6 +212,6 @@ def test_served_survey_answers_until_it_is_interrupted():
             assert answer.headers["Content-Type"] == "image/jpeg"
     finally:
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=60)
     assert process.returncode in {0, 130}
     assert "Traceback" not in errors
