@@ -27,7 +27,7 @@ from galzoo_repr.cutouts._coverage import Coverage
 from galzoo_repr.cutouts._exchange import exchange
 from galzoo_repr.cutouts._manifest import CutoutStoreError
 from galzoo_repr.cutouts._request import Attempt, CutoutRequest, Outcome
-from galzoo_repr.cutouts._survey import CutoutSurvey
+from galzoo_repr.cutouts._survey import CutoutSurvey, check_number
 from galzoo_repr.cutouts._validate import validate_body
 
 __all__ = ["BrickSurvey"]
@@ -127,7 +127,7 @@ class BrickSurvey(CutoutSurvey, BaseQuery):
 
     @timeout.setter
     def timeout(self, seconds: float | None) -> None:
-        self._timeout = seconds
+        self._timeout = check_number("timeout", seconds)
 
     @property
     def folder(self) -> Path:

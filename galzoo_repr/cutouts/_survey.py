@@ -6,6 +6,7 @@ import math
 import string
 import warnings
 from collections.abc import Mapping
+from numbers import Integral, Real
 from urllib.parse import urlsplit
 
 import astropy.units as u
@@ -17,6 +18,7 @@ from astroquery.utils import parse_coordinates
 from PIL import Image
 
 from galzoo_repr._config import conf
+from galzoo_repr.catalogue import sky_positions
 from galzoo_repr.cutouts._coverage import Coverage
 from galzoo_repr.cutouts._fetch import fetch
 from galzoo_repr.cutouts._http import ThreadedRequests
@@ -48,6 +50,11 @@ class CutoutSurvey(ThreadedRequests):
     coverage : Coverage, optional
         Where the survey has data. Positions that lie outside are not asked for when a catalogue is fetched.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If a setting is of the wrong kind or cannot be meant.
+
     Notes
     -----
     Configuration is read at each call. All settings are also attributes that can be assigned.
@@ -74,11 +81,11 @@ class CutoutSurvey(ThreadedRequests):
     ):
         super().__init__()
         self._session.headers["User-Agent"] = f"galzoo_repr {self._session.headers['User-Agent']}"
-        self._server = server
-        self._layer = layer
-        self._timeout = timeout
-        self._rate = rate
-        self._workers = workers
+        self.server = server
+        self.layer = layer
+        self.timeout = timeout
+        self.rate = rate
+        self.workers = workers
         self.image_format = image_format
         self.coverage = coverage
 
@@ -89,7 +96,7 @@ class CutoutSurvey(ThreadedRequests):
 
     @server.setter
     def server(self, url: str | None) -> None:
-        self._server = url
+        self._server = check_text("server", url, "the URL of the service")
 
     @property
     def layer(self) -> str:
@@ -98,7 +105,7 @@ class CutoutSurvey(ThreadedRequests):
 
     @layer.setter
     def layer(self, name: str | None) -> None:
-        self._layer = name
+        self._layer = check_text("layer", name, "the name of an image layer")
 
     @property
     def timeout(self) -> float:
@@ -107,7 +114,7 @@ class CutoutSurvey(ThreadedRequests):
 
     @timeout.setter
     def timeout(self, seconds: float | None) -> None:
-        self._timeout = seconds
+        self._timeout = check_number("timeout", seconds)
 
     @property
     def rate(self) -> float:
@@ -119,7 +126,7 @@ class CutoutSurvey(ThreadedRequests):
 
     @rate.setter
     def rate(self, per_second: float | None) -> None:
-        self._rate = per_second
+        self._rate = check_number("rate", per_second)
 
     @property
     def workers(self) -> int:
@@ -128,7 +135,24 @@ class CutoutSurvey(ThreadedRequests):
 
     @workers.setter
     def workers(self, n: int | None) -> None:
-        self._workers = n
+        self._workers = check_number("workers", n)
+
+    @property
+    def image_format(self) -> str:
+        """Format asked for when a call names none."""
+        return self._image_format
+
+    @image_format.setter
+    def image_format(self, image_format: str) -> None:
+        self._image_format = self._known_format(image_format)
+
+    def _known_format(self, image_format: str) -> str:
+        if image_format not in self._formats:
+            allowed = " or ".join(map(repr, self._formats))
+            raise ValueError(
+                f"image_format={image_format!r} is unknown; {type(self).__name__} knows {allowed}."
+            )
+        return image_format
 
     def get_images(
         self,
@@ -167,36 +191,44 @@ class CutoutSurvey(ThreadedRequests):
         list of `~astropy.io.fits.HDUList` or of `numpy.ndarray`
             FITS images, or (size, size, 3) uint8 arrays for JPEG, north up. One element per position; for
             many positions, None where there is no image, with one `~astroquery.exceptions.NoResultsWarning`.
-            With ``get_query_payload``, a dict for one position and a list of dicts for many.
+            With ``get_query_payload``, a dict for one position and a list of dicts for many, None where a
+            position is not finite.
 
         Raises
         ------
         TypeError
-            If ``pixel_scale`` is no angle.
+            If ``pixel_scale`` is no angle or ``size`` no number.
         ValueError
-            If ``size``, ``bands`` or ``image_format`` is not allowed.
+            If ``size``, ``bands`` or ``image_format`` is not allowed, or positions have several dimensions.
         astroquery.exceptions.EmptyResponseError
             If the only position lies outside the survey.
         astroquery.exceptions.InvalidQueryError
-            If the only position is asked of a layer or in bands that do not exist.
+            If the only position is not finite, or asked of a layer or in bands that do not exist.
         astroquery.exceptions.TimeoutError
             If the service does not answer in time.
         astroquery.exceptions.RemoteServiceError
             If the service fails.
         """
-        positions = parse_coordinates(coordinates).icrs
+        asked = parse_coordinates(coordinates)
+        positions = sky_positions(asked)
         requests_ = [
             self.request(ra, dec, size, pixel_scale, bands=bands, layer=layer, image_format=image_format)
-            for ra, dec in zip(np.atleast_1d(positions.ra.deg), np.atleast_1d(positions.dec.deg), strict=True)
+            if valid
+            else None
+            for ra, dec, valid in zip(positions.ra, positions.dec, positions.valid, strict=True)
         ]
+        if asked.isscalar and requests_[0] is None:
+            raise error_for("bad_position", str(positions.reason[0]))
         if get_query_payload:
-            payloads = [self._payload(request) for request in requests_]
-            return payloads[0] if positions.isscalar else payloads
+            payloads = [request and self._payload(request) for request in requests_]
+            return payloads[0] if asked.isscalar else payloads
         bodies: dict[bytes, bytes] = {}
-        outcomes = fetch(
-            self, requests_, publish=lambda request, attempt: bodies.update({request.key: attempt.body})
+        wanted = [request for request in requests_ if request is not None]
+        answers = iter(
+            fetch(self, wanted, publish=lambda request, attempt: bodies.update({request.key: attempt.body}))
         )
-        if positions.isscalar:
+        outcomes = [Outcome("bad_position") if request is None else next(answers) for request in requests_]
+        if asked.isscalar:
             _raise_or_warn(outcomes[0])
         elif any(outcome.status not in USABLE for outcome in outcomes):
             _warn_missing(outcomes)
@@ -242,18 +274,15 @@ class CutoutSurvey(ThreadedRequests):
             If another argument is not allowed.
         """
         scale = check_pixel_scale(pixel_scale)
-        if int(size) != size or not 1 <= size <= self._max_size:
+        if not isinstance(size, Real) or isinstance(size, bool):
+            raise TypeError(f"size={size!r} is not a number of pixels; give a whole number, such as 256.")
+        if not (float(size).is_integer() and 1 <= size <= self._max_size):
             raise ValueError(
                 f"size={size} is not allowed: {type(self).__name__} makes images of 1 to {self._max_size} pixels "
                 "on a side. Use a larger pixel_scale."
             )
         check_bands(bands)
-        image_format = image_format or self.image_format
-        if image_format not in self._formats:
-            allowed = " or ".join(map(repr, self._formats))
-            raise ValueError(
-                f"image_format={image_format!r} is unknown; {type(self).__name__} knows {allowed}."
-            )
+        image_format = self._known_format(image_format or self.image_format)
         layer = layer or self.layer
         return CutoutRequest(
             float(ra), float(dec), int(size), scale, bands, layer, image_format, self.server, self.route
@@ -296,6 +325,31 @@ class CutoutSurvey(ThreadedRequests):
     def _payload(self, request: CutoutRequest) -> dict | list:
         """What would be sent."""
         raise NotImplementedError
+
+
+_NUMBERS = {
+    "timeout": "a positive number of seconds",
+    "rate": "requests per second, or 0 for the usual number",
+    "workers": "a whole number from 1",
+}
+
+
+def check_number(name: str, value: float | None) -> float | None:
+    """Give a setting back, refusing what is no such number."""
+    if value is None:
+        return None
+    if not isinstance(value, Integral if name == "workers" else Real) or isinstance(value, bool):
+        raise TypeError(f"{name}={value!r} is not {_NUMBERS[name]}.")
+    if not (value > 0 or (name == "rate" and value == 0)):
+        raise ValueError(f"{name}={value!r} is not allowed; give {_NUMBERS[name]}.")
+    return value
+
+
+def check_text(name: str, value: str | None, meaning: str) -> str | None:
+    """Give a setting back, refusing what is no text."""
+    if value is not None and not isinstance(value, str):
+        raise TypeError(f"{name}={value!r} is not {meaning}, as text.")
+    return value
 
 
 def check_pixel_scale(pixel_scale: u.Quantity) -> float:

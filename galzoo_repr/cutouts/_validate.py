@@ -163,7 +163,7 @@ def _check_pixels(request: CutoutRequest, planes: np.ndarray) -> Outcome:
     if worst == 1:
         empty = "".join(band for band, fraction in zip(request.bands, missing, strict=True) if fraction == 1)
         return Outcome("band_missing", f"no data here in {empty}", zero_fraction=worst, final=True)
-    if any(np.ptp(plane) == 0 for plane in planes):
+    if planes.shape[1] > 1 and any(np.ptp(plane) == 0 for plane in planes):
         return Outcome("corrupt", "a band holds one value everywhere", zero_fraction=worst)
     if worst > _NO_DATA_ALLOWED:
         band = request.bands[int(missing.argmax())]

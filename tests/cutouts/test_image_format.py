@@ -27,5 +27,7 @@ def test_format_of_the_object_holds_where_the_call_names_none(own, asked, path):
 
 
 def test_unknown_format_is_refused():
-    with pytest.raises(ValueError, match=r"image_format='tiff' is unknown; use 'fits' or 'jpeg'"):
+    with pytest.raises(
+        ValueError, match=r"image_format='tiff' is unknown; LegacySurvey knows 'fits' or 'jpeg'"
+    ):
         LegacySurvey(image_format="tiff").get_images(HERE, get_query_payload=True)

@@ -81,6 +81,9 @@ class TestPayload:
             ({"size": 4000}, ValueError, "1 to 3000 pixels"),
             ({"size": 0}, ValueError, "1 to 3000 pixels"),
             ({"size": 10.5}, ValueError, "1 to 3000 pixels"),
+            ({"size": None}, TypeError, "not a number of pixels"),
+            ({"size": "64"}, TypeError, "not a number of pixels"),
+            ({"size": 30 * u.arcsec}, TypeError, "not a number of pixels"),
             ({"bands": "ggr"}, ValueError, "one letter per band"),
             ({"bands": ""}, ValueError, "one letter per band"),
             ({"image_format": "png"}, ValueError, "'fits' or 'jpeg'"),
@@ -127,6 +130,54 @@ class TestSettings:
         assert survey._session.headers["User-Agent"].startswith("galzoo_repr astroquery/")
         assert isinstance(survey, BaseQuery)
 
+    @pytest.mark.parametrize(
+        ("setting", "error", "message"),
+        [
+            ({"server": 8000}, TypeError, "the URL of the service"),
+            ({"layer": 10}, TypeError, "the name of an image layer"),
+            ({"timeout": -1}, ValueError, "a positive number of seconds"),
+            ({"timeout": 3 * u.s}, TypeError, "a positive number of seconds"),
+            ({"rate": -2.0}, ValueError, "requests per second"),
+            ({"rate": "slow"}, TypeError, "requests per second"),
+            ({"workers": 0}, ValueError, "a whole number from 1"),
+            ({"workers": 2.5}, TypeError, "a whole number from 1"),
+            ({"image_format": "gif"}, ValueError, "'fits' or 'jpeg'"),
+        ],
+    )
+    def test_settings_that_cannot_be_meant(self, setting, error, message):
+        with pytest.raises(error, match=message):
+            LegacySurvey(**setting)
+        survey = LegacySurvey()
+        with pytest.raises(error, match=message):
+            setattr(survey, *setting.copy().popitem())
+
+
+class TestPositions:
+    NOWHERE = SkyCoord(np.nan, 2.2, unit="deg")
+
+    def test_one_that_is_not_finite_is_not_asked_for(self, survey, service):
+        for payload in (False, True):
+            with pytest.raises(InvalidQueryError, match="bad_position: not a finite number"):
+                survey.get_images(self.NOWHERE, get_query_payload=payload)
+        assert not service.requests
+
+    def test_the_others_are_asked_for(self, survey, service):
+        positions = SkyCoord([np.nan, 150.1], [2.2, 2.2], unit="deg")
+        with pytest.warns(NoResultsWarning, match="1 of 2 positions: bad_position 1"):
+            nothing, image = survey.get_images(positions, size=32)
+        assert nothing is None
+        assert image[0].data.shape == (3, 32, 32)
+        assert len(service.requests) == 1
+        payloads = survey.get_images(positions, get_query_payload=True)
+        assert payloads[0] is None
+        assert payloads[1]["ra"] == "150.1000000"
+
+    def test_none_and_too_many_dimensions(self, survey, service):
+        assert survey.get_images(SkyCoord([], [], unit="deg")) == []
+        with pytest.raises(ValueError, match=r"shape \(1, 2\).*ravel"):
+            survey.get_images(SkyCoord([[1, 2]], [[3, 4]], unit="deg"))
+        assert not service.requests
+
 
 class TestImages:
     def test_fits_planes_on_the_grid_asked_for(self, survey):
@@ -139,6 +190,10 @@ class TestImages:
     def test_one_band_is_a_plane(self, survey):
         (image,) = survey.get_images(HERE, size=32, bands="r")
         assert image[0].data.shape == (32, 32)
+
+    def test_smallest_image(self, survey):
+        (image,) = survey.get_images(HERE, size=1)
+        assert image[0].data.shape == (3, 1, 1)
 
     def test_jpeg_is_an_array(self, survey):
         (image,) = survey.get_images(HERE, size=48, image_format="jpeg")
