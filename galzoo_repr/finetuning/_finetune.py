@@ -1,6 +1,7 @@
 """From a few labels in a catalogue to a model with honest probabilities."""
 
 import hashlib
+import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,12 +14,16 @@ from astropy.table import Table
 
 from galzoo_repr._config import log
 from galzoo_repr.catalogue import as_table, provenance, read_embeddings
+from galzoo_repr.encoders import Encoder
 from galzoo_repr.exceptions import GalzooWarning
+from galzoo_repr.finetuning._deepen import images_of, tune
 from galzoo_repr.finetuning._folds import fewest_galaxies, sky_groups
 from galzoo_repr.finetuning._labels import Labels, read_labels
 from galzoo_repr.finetuning._learn import Lesson, held_out_predictions, learn
 from galzoo_repr.finetuning._model import MorphologyModel
+from galzoo_repr.finetuning._predict import find_encoder
 from galzoo_repr.finetuning._report import make_report
+from galzoo_repr.finetuning._tuning import TuningPlan
 from galzoo_repr.pretraining import Schema
 
 __all__ = ["finetune", "lesson_of"]
@@ -30,13 +35,19 @@ def finetune(
     table: Table | SkyCoord,
     label: str | Sequence[str] | Schema,
     *,
-    depth: str = "head",
+    depth: int | str = "head",
     task: str | None = None,
     embedding: str = "embedding",
     coords: str | tuple[str, str] | SkyCoord | None = None,
     members: int = 20,
     seed: int = 0,
+    images: str | Sequence | np.ndarray | None = None,
+    encoder: str | os.PathLike | Encoder | None = None,
+    output: str | os.PathLike | None = None,
+    resume: bool = True,
+    device: str | None = None,
     progress: bool = True,
+    **training: object,
 ) -> MorphologyModel:
     """
     Learn a morphological feature from the labelled rows of a catalogue.
@@ -55,8 +66,9 @@ def finetune(
     label : str, sequence of str or Schema
         Column of labels; several columns of yes or no; or a question schema (object, name or file) whose vote
         columns the table has.
-    depth : "head"
-        What is trained.
+    depth : "head", int or "all"
+        What is trained: a linear head on the embeddings, in seconds; or also so many blocks of the encoder
+        from the top, or all of it, which needs the images, and a GPU for more than a few hundred galaxies.
     task : {"binary", "classes", "regression", "several", "votes"}, optional
         What the labels are, where they could be taken for something else: whole numbers are classes unless
         this is ``"regression"``; several columns are the votes on one question if it is ``"votes"``.
@@ -68,8 +80,23 @@ def finetune(
         Heads of the ensemble from which the standard deviation of a prediction comes, at least 2.
     seed : int
         Everything random follows from it.
+    images : str, sequence of str or ndarray, optional
+        Images to fine-tune an encoder on: column of files, files, or colour images of shape (n, 3, h, w) or
+        (n, h, w, 3); the cutouts of the catalogue by default.
+    encoder : Encoder, str or os.PathLike, optional
+        Encoder to fine-tune, if the one that made the embeddings is not found by its name.
+    output : str or os.PathLike, optional
+        Folder that keeps the state of a fine-tuning run; called again, it goes on where it was interrupted.
+    resume : bool
+        Whether it may go on.
+    device : str, optional
+        Where to fine-tune; a GPU if there is one.
     progress : bool
-        Show a progress bar.
+        Show a progress bar, with the held-out loss.
+    **training
+        Options of a fine-tuning run: ``epochs`` (40), ``batch_size`` (32), ``learning_rate`` (3e-4),
+        ``layer_decay`` (0.75), ``weight_decay`` (0.05), ``patience`` (6) and ``augmentation``
+        (`galzoo_repr.pretraining.Augmentation`).
 
     Returns
     -------
@@ -105,13 +132,29 @@ def finetune(
     True
     """
     table = as_table(table)
-    if depth != "head":
-        raise ValueError(f"depth must be 'head', not {depth!r}")
+    plan = None if depth == "head" else TuningPlan(depth=depth, seed=seed, **training)
+    if plan is None and training:
+        raise TypeError(f"{', '.join(training)} would be for fine-tuning an encoder; say depth= how deep")
     if isinstance(members, bool) or members < 2:
         raise ValueError(f"members must be a whole number from 2, not {members!r}: a spread needs two heads")
     labels = read_labels(table, label, task=task)
     lesson, rows = lesson_of(table, labels, embedding=embedding, coords=coords, seed=seed)
-    return fit_model(labels, lesson, card_of(table, labels, rows, lesson, embedding), members=members)
+    card = card_of(table, labels, rows, lesson, embedding)
+    if plan is None:
+        return fit_model(labels, lesson, card, members=members)
+    found = images_of(table, images)
+    return tune(
+        labels,
+        lesson,
+        found[rows] if isinstance(found, np.ndarray) else [found[row] for row in rows],
+        find_encoder(encoder or card["encoder"]["name"], card["encoder"], device),
+        plan,
+        card,
+        members=members,
+        output=output,
+        resume=resume,
+        progress=progress,
+    )
 
 
 def lesson_of(

@@ -1,5 +1,7 @@
 """Which labelled galaxies are held out together, so that no galaxy is both learned from and tested on."""
 
+import warnings
+
 import numpy as np
 from astropy import units as u
 from astropy.coordinates import SkyCoord, search_around_sky
@@ -127,7 +129,10 @@ def folds(
     classes = strata(y, task)
     if classes is None:
         return list(GroupKFold(n, shuffle=True, random_state=seed).split(y, groups=groups))
-    splits = StratifiedGroupKFold(n, shuffle=True, random_state=seed).split(y, classes, groups)
+    with warnings.catch_warnings():
+        # Of classes with fewer rows than folds, of which there are none: `n` was made to fit.
+        warnings.simplefilter("ignore", UserWarning)
+        splits = list(StratifiedGroupKFold(n, shuffle=True, random_state=seed).split(y, classes, groups))
     # A galaxy with contradicting labels can leave a fold without a class.
     return [
         (known, held) for known, held in splits if len(np.unique(classes[known])) == len(np.unique(classes))

@@ -14,7 +14,9 @@ from galzoo_repr.pretraining import Schema, concentrations, dirichlet_multinomia
 
 __all__ = ["Head", "Space", "fit_head", "fit_one", "strengths"]
 
-_FLATTEST = 1e-6
+# Features that hardly vary among the labelled galaxies, compared with the others, are not blown up to unit
+# variance: in a galaxy where one of them does vary it would outweigh all else.
+_FLATTEST = 0.05
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,8 @@ class Space:
         Space
         """
         x = np.asarray(x, float)
-        mean, scale = x.mean(0), np.maximum(x.std(0), _FLATTEST)
+        mean, scale = x.mean(0), x.std(0)
+        scale = np.maximum(scale, _FLATTEST * np.sqrt((scale**2).mean()) or 1.0)
         if len(x) >= x.shape[1]:
             return cls(mean, scale, np.eye(x.shape[1]))
         _, singular, basis = np.linalg.svd((x - mean) / scale, full_matrices=False)

@@ -185,7 +185,7 @@ def _yes_or_no(values: np.ndarray, missing: np.ndarray, name: str) -> np.ndarray
         yes = _positive(known, name) if len(known) == 2 else None
         if len(known) == 2 and yes is None:
             raise ValueError(
-                f"label {name!r} is {known[0]!r} or {known[1]!r}: make it True or False to say which is yes"
+                f"label {name!r} is {str(known[0])!r} or {str(known[1])!r}: make it True or False to say which is yes"
             )
         answers[~missing] = values[~missing] == yes if yes else [v in _YES for v in values[~missing]]
     elif not set(known.tolist()) <= {0, 1}:

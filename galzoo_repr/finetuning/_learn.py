@@ -1,6 +1,5 @@
 """The whole way from labelled embeddings to a calibrated head, which can be walked again without some galaxies."""
 
-import warnings
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -73,10 +72,7 @@ class Lesson:
             Rows to learn from, and held out; empty where there are too few galaxies.
         """
         n = 3 if len(self) > _MANY or self.task == "votes" else 5
-        with warnings.catch_warnings():
-            # Of classes with fewer galaxies than folds, which `folds` has seen to.
-            warnings.simplefilter("ignore", UserWarning)
-            return folds(self.y, self.groups, self.task, n=n, seed=self.seed)
+        return folds(self.y, self.groups, self.task, n=n, seed=self.seed)
 
 
 def learn(lesson: Lesson, *, members: int = 1) -> tuple[Head, Calibration, float]:

@@ -1,6 +1,7 @@
 """Predictions as columns of a catalogue."""
 
 import os
+import warnings
 
 import numpy as np
 from astropy import units as u
@@ -11,9 +12,10 @@ from scipy.special import betaincinv
 from galzoo_repr._config import log
 from galzoo_repr.catalogue import as_table, read_embeddings, with_columns
 from galzoo_repr.encoders import Encoder, add_embeddings
+from galzoo_repr.exceptions import GalzooWarning
 from galzoo_repr.finetuning._model import MorphologyModel, Outcome, chunks
 
-__all__ = ["add_predictions", "predict_rows"]
+__all__ = ["add_predictions", "find_encoder", "predict_rows"]
 
 # Ends of an interval that holds the middle 68 per cent, as one standard deviation does.
 _LOW, _HIGH = 0.16, 0.84
@@ -37,7 +39,7 @@ def add_predictions(
     ----------
     table : Table, QTable or SkyCoord
         Catalogue. Where it has no column of embeddings, its galaxies are embedded first, by the encoder of
-        the model.
+        the model. A model whose encoder was fine-tuned embeds galaxies of any catalogue with it.
     model : MorphologyModel, str or os.PathLike
         As `galzoo_repr.finetune` gives it, or the folder it was saved in.
     name : str, optional
@@ -73,6 +75,11 @@ def add_predictions(
         If the embeddings are of another encoder, or the columns exist.
     FileNotFoundError
         If embeddings are missing and the encoder of the model is gone.
+
+    Warns
+    -----
+    GalzooWarning
+        If the encoder was fine-tuned, so that the galaxies are embedded again.
     """
     table = as_table(table)
     if not isinstance(model, MorphologyModel):
@@ -80,13 +87,16 @@ def add_predictions(
     name = model.label if name is None else name
     if not overwrite:
         _refuse_existing(table, column_names(model, name))
+    seen = table
     if embedding not in table.colnames:
-        table = _embedded(table, model, embedding, encoder, progress=progress, **images)
+        table = seen = _embedded(table, model, embedding, encoder, progress=progress, **images)
+    elif model.encoder is not None and read_embeddings(table, embedding).encoder != model.digest:
+        seen = _embedded_anew(table, model, embedding, progress=progress, **images)
     elif images:
         raise TypeError(
             f"{', '.join(images)} would be for embedding, but the catalogue has a column {embedding!r}"
         )
-    usable, outcome = predict_rows(table, model, embedding)
+    usable, outcome = predict_rows(seen, model, embedding)
     columns = _columns(model, outcome, usable, name, isinstance(table, QTable))
     facts = {
         "label": model.label,
@@ -186,16 +196,53 @@ def _embedded(
 ) -> Table:
     """Embed a catalogue with the encoder of a model."""
     about = model.card["encoder"]
-    found = model.encoder or _find(encoder or about["name"], about, options.get("device"))
+    found = model.encoder or find_encoder(encoder or about["name"], about, options.get("device"))
     log.info("The catalogue has no column %r: embedding it with %s.", embedding, found.name)
     return add_embeddings(table, encoder=found, name=embedding, **options)
 
 
-def _find(encoder: str | os.PathLike | Encoder, about: dict, device: str | None) -> Encoder:
+def _embedded_anew(table: Table, model: MorphologyModel, embedding: str, **options: object) -> Table:
+    """Embed a catalogue with a fine-tuned encoder, for the prediction alone."""
+    warnings.warn(
+        f"the encoder of this model of {model.label!r} was fine-tuned: the {len(table)} galaxies are embedded "
+        f"again with it. The column {embedding!r} is left as it is",
+        GalzooWarning,
+        stacklevel=3,
+    )
+    unneeded = {"cutout", "cutout_status"} if options.get("images") is not None else set()
+    table = table.copy(copy_data=False)
+    table.remove_columns([name for name in table.colnames if name in {embedding, *unneeded}])
+    return add_embeddings(table, encoder=model.encoder, name=embedding, **options)
+
+
+def find_encoder(encoder: str | os.PathLike | Encoder, about: dict, device: str | None = None) -> Encoder:
+    """
+    Load the encoder that a model was trained on.
+
+    Parameters
+    ----------
+    encoder : str, os.PathLike or Encoder
+        Name or folder; empty if nobody knows.
+    about : dict
+        What the card of the model says of its encoder.
+    device : str, optional
+        Where it shall compute.
+
+    Returns
+    -------
+    Encoder
+
+    Raises
+    ------
+    FileNotFoundError
+        If it is gone.
+    ValueError
+        If it is another one, or not known.
+    """
     if not encoder:
         raise ValueError(
-            "the catalogue has no embeddings, and the model does not know which encoder made those it was "
-            "trained on; call add_embeddings with it first"
+            "it is not known which encoder made the embeddings that the model was trained on; give encoder=, "
+            "or embed the catalogue with add_embeddings first"
         )
     if not isinstance(encoder, Encoder):
         try:
@@ -205,10 +252,12 @@ def _find(encoder: str | os.PathLike | Encoder, about: dict, device: str | None)
                 f"the encoder {str(encoder)!r} of the model is not to be found: {error}. Say where it is now "
                 "with encoder=, or give a catalogue that it has embedded"
             ) from error
+    elif device is not None:
+        encoder.to(device)
     if about["digest"] and encoder.digest != about["digest"]:
         raise ValueError(
-            f"encoder {encoder.name!r} has digest {encoder.digest[:12]}, but the model was trained on "
-            f"{about['digest'][:12]}; give the encoder it was trained on as encoder="
+            f"encoder {encoder.name!r} has digest {encoder.digest[:12]}, but the embeddings that the model "
+            f"was trained on were made by {about['digest'][:12]}; give that one as encoder="
         )
     return encoder
 

@@ -1,0 +1,210 @@
+"""From labelled images to a model whose encoder was fine-tuned for them."""
+
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from astropy.table import Table
+
+from galzoo_repr._config import log
+from galzoo_repr.cutouts import USABLE
+from galzoo_repr.encoders import Encoder
+from galzoo_repr.finetuning._calibration import Calibration, fit_calibration, held_out_loss
+from galzoo_repr.finetuning._folds import bootstrap_draws, folds
+from galzoo_repr.finetuning._heads import Head, fit_head, strengths
+from galzoo_repr.finetuning._labels import Labels
+from galzoo_repr.finetuning._learn import Lesson, learn
+from galzoo_repr.finetuning._model import MorphologyModel
+from galzoo_repr.finetuning._report import make_report
+from galzoo_repr.finetuning._tuning import Tuning, TuningPlan
+from galzoo_repr.pretraining._checkpoint import begin_run, end_run
+from galzoo_repr.pretraining._decoding import decode_images
+from galzoo_repr.pretraining._fields import DecodedImages
+
+__all__ = ["images_of", "tune"]
+
+
+def images_of(table: Table, images: str | Sequence | np.ndarray | None) -> list[str] | np.ndarray:
+    """
+    Find the image of each row.
+
+    Parameters
+    ----------
+    table : Table
+        Catalogue of n rows.
+    images : str, sequence of str, ndarray or None
+        Column of files, n files, or an array of n colour images; the cutouts of the catalogue by default.
+
+    Returns
+    -------
+    list of str or ndarray
+        Files, empty where there is none.
+
+    Raises
+    ------
+    ValueError
+        If there are no images, or not one for each row.
+    """
+    if images is None:
+        if not {"cutout", "cutout_status"} <= set(table.colnames):
+            raise ValueError(
+                "fine-tuning an encoder needs images: call add_cutouts or add_embeddings first, or give "
+                "files as images="
+            )
+        statuses = [str(status) for status in table["cutout_status"]]
+        paths = [str(path) for path in table["cutout"]]
+        return [path if status in USABLE else "" for path, status in zip(paths, statuses, strict=True)]
+    if isinstance(images, str):
+        if images not in table.colnames:
+            raise ValueError(f"images={images!r} is not a column; they are {', '.join(table.colnames)}")
+        images = [str(path) for path in table[images]]
+    if len(images) != len(table):
+        raise ValueError(f"there are {len(images)} images for a catalogue of {len(table)} rows")
+    return images if isinstance(images, np.ndarray) else [os.fspath(path) for path in images]
+
+
+def tune(
+    labels: Labels,
+    lesson: Lesson,
+    images: list[str] | np.ndarray,
+    encoder: Encoder,
+    plan: TuningPlan,
+    card: dict,
+    *,
+    members: int,
+    output: str | os.PathLike | None = None,
+    resume: bool = True,
+    progress: bool = True,
+) -> MorphologyModel:
+    """
+    Fine-tune an encoder, and fit, calibrate and judge a head on what it has become.
+
+    A fifth of the galaxies is held out. They decide when training stops, which regularisation the head gets,
+    and how it is calibrated; the report is of them, each calibrated without itself.
+
+    Parameters
+    ----------
+    labels : Labels
+    lesson : Lesson
+        Labels, and embeddings of the untouched encoder.
+    images : list of str or ndarray
+        Of the galaxies of the lesson.
+    encoder : Encoder
+        To start from; it is not changed.
+    plan : TuningPlan
+    card : dict
+        Where the model comes from.
+    members : int
+        Of the ensemble of heads.
+    output : str or os.PathLike, optional
+        Folder in which the state is kept, from which an interrupted run goes on.
+    resume : bool
+        Go on with a run that is there.
+    progress : bool
+        Show progress bars.
+
+    Returns
+    -------
+    MorphologyModel
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = None if output is None else Path(output)
+        if folder is not None:
+            facts = {"plan": plan.to_dict(), "label": labels.name, "task": labels.task}
+            begin_run(folder, {**facts, **card}, resume=resume)
+        fields = decode_images(images, encoder.recipe, folder or Path(scratch), progress=progress)
+        readable = np.flatnonzero(fields.readable)
+        lesson, fields = (
+            lesson.part(readable),
+            DecodedImages(fields.pixels[readable], np.ones(len(readable), bool)),
+        )
+    splits = folds(lesson.y, lesson.groups, lesson.task, n=5, seed=plan.seed)
+    if not splits:
+        raise ValueError("too few labelled galaxies to hold some out; label more, or use depth='head'")
+    known, held = splits[0]
+    head, _, _ = learn(lesson.part(known))
+    tuning = Tuning(encoder, head, lesson, fields, plan, folder)
+    network = tuning.run(known, held, progress=progress)
+    tuned = Encoder(
+        network,
+        encoder.recipe,
+        name=f"{encoder.name}+{labels.name}",
+        views=encoder.views,
+        architecture=encoder.architecture,
+        model_kwargs=encoder.model_kwargs,
+        licence=encoder.licence,
+        origin=f"fine-tuned from {encoder.name} {encoder.digest[:12]}",
+        card={"label": labels.name, "plan": plan.to_dict(), "held_out_loss": tuning.history},
+    )
+    lesson = replace(lesson, x=_embedded(tuned, fields))
+    log.info("held-out loss %.4f, %.4f before fine-tuning", min(tuning.history), tuning.history[0])
+    head, calibration, strength = _fit(lesson, known, held, members)
+    if folder is not None:
+        end_run(folder)
+    return MorphologyModel(
+        label=labels.name,
+        task=labels.task,
+        classes=labels.classes,
+        head=head,
+        calibration=calibration,
+        report=_report(lesson, held, head, labels),
+        card={
+            **card,
+            "depth": plan.depth,
+            "strength": strength,
+            "members": members,
+            "epochs": len(tuning.history) - 1,
+        },
+        unit=labels.unit,
+        schema=labels.schema,
+        encoder=tuned,
+    )
+
+
+def _embedded(encoder: Encoder, fields: DecodedImages) -> np.ndarray:
+    batches = [
+        np.arange(start, min(start + 64, len(fields.pixels))) for start in range(0, len(fields.pixels), 64)
+    ]
+    return np.concatenate(
+        [
+            encoder.embed(encoder.recipe.from_rgb(fields.batch(b, encoder.device))).cpu().numpy()
+            for b in batches
+        ]
+    )
+
+
+def _fit(
+    lesson: Lesson, known: np.ndarray, held: np.ndarray, members: int
+) -> tuple[Head, Calibration, float]:
+    """Fit a head to what the network was trained on, regularised and calibrated by what it was not."""
+    learned = lesson.part(known)
+    draws = bootstrap_draws(learned.groups, members, seed=lesson.seed)
+    options = {"task": lesson.task, "schema": lesson.schema}
+    best = (np.inf, None, 0.0)
+    for strength in strengths(lesson.task):
+        head = fit_head(learned.x, learned.y, strength=strength, draws=draws[:1], **options)
+        scores = head.scores(lesson.x[held])[:, 0]
+        calibration = fit_calibration(scores, lesson.y[held], lesson.task, lesson.schema)
+        scored = calibration.slope * scores + calibration.offset
+        if lesson.task == "votes":
+            scored = calibration.apply(scores, "votes")
+        loss = held_out_loss(scored, lesson.y[held], lesson.task, lesson.schema)
+        if loss < best[0]:
+            best = (loss, calibration, strength)
+    _, calibration, strength = best
+    return fit_head(learned.x, learned.y, strength=strength, draws=draws, **options), calibration, strength
+
+
+def _report(lesson: Lesson, held: np.ndarray, head: Head, labels: Labels) -> object:
+    """Judge held-out galaxies, each calibrated by the others."""
+    unseen = lesson.part(held)
+    scores = head.scores(unseen.x)[:, 0]
+    predicted, spread = np.full((2, *unseen.y.shape), np.nan)
+    for others, these in unseen.folds():
+        calibration = fit_calibration(scores[others], unseen.y[others], lesson.task, lesson.schema)
+        predicted[these] = calibration.apply(scores[these], lesson.task)
+        spread[these] = calibration.spread
+    return make_report(unseen, predicted, spread, labels.classes, 1)

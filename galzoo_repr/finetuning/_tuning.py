@@ -1,0 +1,323 @@
+"""Training the top of an encoder, or all of it, together with a head on the labelled images."""
+
+import json
+from copy import deepcopy
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from timm.models import group_parameters
+from torch import nn
+from torch.nn import functional
+from tqdm import tqdm
+
+from galzoo_repr._config import log
+from galzoo_repr.encoders import Encoder
+from galzoo_repr.finetuning._heads import Head
+from galzoo_repr.finetuning._learn import Lesson
+from galzoo_repr.pretraining import Augmentation, concentrations, dirichlet_multinomial_loss
+from galzoo_repr.pretraining._checkpoint import read_checkpoint, write_checkpoint
+from galzoo_repr.pretraining._fields import DecodedImages
+
+__all__ = ["Tuning", "TuningPlan", "parameter_groups"]
+
+_LARGEST_GRADIENT = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class TuningPlan:
+    """
+    How to fine-tune.
+
+    Attributes
+    ----------
+    depth : int or "all"
+        Blocks that are trained, counted from the top.
+    epochs : int
+        At most so many times all images are shown.
+    batch_size : int
+    learning_rate : float
+        Of the head and of the topmost block.
+    layer_decay : float
+        Factor of the learning rate from each block to the one below it.
+    weight_decay : float
+    patience : int
+        Epochs without improvement of the held-out loss before it stops.
+    seed : int
+    augmentation : Augmentation
+    """
+
+    depth: int | str
+    epochs: int = 40
+    batch_size: int = 32
+    learning_rate: float = 3e-4
+    layer_decay: float = 0.75
+    weight_decay: float = 0.05
+    patience: int = 6
+    seed: int = 0
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        whole = isinstance(self.depth, int) and not isinstance(self.depth, bool) and self.depth >= 1
+        if not whole and self.depth != "all":
+            raise ValueError(f"depth must be 'head', 'all' or a number of blocks from 1, not {self.depth!r}")
+        for name, low in (("epochs", 1), ("batch_size", 2), ("patience", 1), ("seed", 0)):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < low:
+                raise ValueError(f"{name} must be a whole number from {low}, not {value!r}")
+        for name, high in (("learning_rate", 1), ("layer_decay", 1), ("weight_decay", 1)):
+            if not 0 <= getattr(self, name) <= high or (name != "weight_decay" and getattr(self, name) == 0):
+                raise ValueError(f"{name} must be above 0 and at most {high}, not {getattr(self, name)!r}")
+
+    def to_dict(self) -> dict:
+        """
+        Return all values, ready for JSON.
+
+        Returns
+        -------
+        dict
+        """
+        return {**asdict(self), "augmentation": self.augmentation.to_dict()}
+
+
+def parameter_groups(network: nn.Module, plan: TuningPlan) -> list[dict]:
+    """
+    Choose the parameters that are trained, and their learning rates.
+
+    Layer-wise learning-rate decay as of ULMFiT (Howard & Ruder 2018, arXiv:1801.06146): lower blocks, which
+    see what all images share, change less. Parameters of lower blocks than `plan.depth` are frozen.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Backbone of timm. Parameters that are not trained no longer require gradients.
+    plan : TuningPlan
+
+    Returns
+    -------
+    list of dict
+        Groups for an optimizer, with ``lr`` and ``weight_decay``.
+
+    Raises
+    ------
+    ValueError
+        If the network has fewer blocks.
+    """
+    matcher = getattr(network, "group_matcher", None)
+    if matcher is None:
+        blocks = [[name for name, _ in child] for child in _children(network)]
+    else:
+        blocks = list(group_parameters(network, matcher(coarse=True)).values())
+    if plan.depth != "all" and plan.depth > len(blocks):
+        raise ValueError(f"depth={plan.depth}, but this encoder has {len(blocks)} blocks; 'all' trains all")
+    trained = blocks if plan.depth == "all" else blocks[-plan.depth :]
+    parameters = dict(network.named_parameters())
+    for parameter in parameters.values():
+        parameter.requires_grad_(False)
+    groups = []
+    for below, names in enumerate(reversed(trained)):
+        of_block = [parameters[name].requires_grad_(True) for name in names if name in parameters]
+        rate = plan.learning_rate * plan.layer_decay**below
+        for decaying in (True, False):  # biases and the scales of normalisation do not decay
+            chosen = [each for each in of_block if (each.ndim > 1) is decaying]
+            if chosen:
+                decay = plan.weight_decay if decaying else 0.0
+                groups.append({"params": chosen, "lr": rate, "weight_decay": decay})
+    return groups
+
+
+def _children(network: nn.Module) -> list[list[tuple[str, nn.Parameter]]]:
+    """Blocks of a network that does not say what its blocks are."""
+    found = [list(child.named_parameters(prefix=name)) for name, child in network.named_children()]
+    return [block for block in found if block] or [list(network.named_parameters())]
+
+
+class Tuning:
+    """
+    A run of fine-tuning: network and head, trained until held-out galaxies are predicted no better.
+
+    The head starts from the one fitted to the embeddings of the untouched encoder, which keeps the features
+    from being spoilt by a random head's first steps (Kumar et al. 2022, arXiv:2202.10054). Normalisation
+    keeps its statistics everywhere, as Walmsley et al. 2022 (MNRAS 513, 1581, section 5) kept them: batches
+    of a few dozen galaxies tell them badly. Batches of yes or no and of classes are drawn with equal numbers
+    of each class.
+
+    Whatever is random in an epoch follows from the seed and the epoch, so that a run which goes on from a
+    checkpoint equals one that was never interrupted.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        Its network is copied, not changed.
+    head : Head
+        To start from.
+    lesson : Lesson
+        Labels; its embeddings are not used.
+    images : DecodedImages
+        Whole fields of the galaxies of the lesson.
+    plan : TuningPlan
+    folder : pathlib.Path, optional
+        Where the state is kept after each epoch; nowhere by default.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        head: Head,
+        lesson: Lesson,
+        images: DecodedImages,
+        plan: TuningPlan,
+        folder: Path | None = None,
+    ) -> None:
+        self.recipe, self.device, self.plan, self.folder = encoder.recipe, encoder.device, plan, folder
+        self.lesson, self.images = lesson, images
+        self.network = deepcopy(encoder.model).eval()
+        self.head = _HeadLayer(head).to(self.device)
+        self.scale = lesson.y.std(0) if lesson.task == "regression" else np.ones(1)
+        self.targets = torch.from_numpy(np.asarray(lesson.y, np.float32)).to(self.device)
+        groups = parameter_groups(self.network, plan)
+        of_head = list(self.head.parameters())
+        groups.append({"params": of_head, "lr": plan.learning_rate, "weight_decay": plan.weight_decay})
+        self.optimizer = torch.optim.AdamW(groups)
+        self.history: list[float] = []
+        self.best: dict | None = None
+        self._restore()
+
+    def run(self, known: np.ndarray, held: np.ndarray, *, progress: bool) -> nn.Module:
+        """
+        Train.
+
+        Parameters
+        ----------
+        known, held : ndarray
+            Rows to learn from, and to decide by when to stop.
+        progress : bool
+            Show a progress bar with the held-out loss.
+
+        Returns
+        -------
+        torch.nn.Module
+            Network of the best epoch, which may be the untouched one.
+        """
+        if not self.history:
+            self._finish_epoch(self._held_out_loss(held))
+        with tqdm(total=self.plan.epochs, desc="fine-tune", disable=not progress) as bar:
+            bar.update(len(self.history) - 1)
+            while len(self.history) <= self.plan.epochs and not self._has_stopped():
+                self._train_one_epoch(known, len(self.history))
+                self._finish_epoch(self._held_out_loss(held))
+                bar.update()
+                bar.set_postfix(held_out=f"{self.history[-1]:.4f}", best=f"{min(self.history):.4f}")
+        self.network.load_state_dict(self.best)
+        return self.network.eval()
+
+    def _has_stopped(self) -> bool:
+        return len(self.history) - 1 - int(np.argmin(self.history)) >= self.plan.patience
+
+    def _train_one_epoch(self, known: np.ndarray, epoch: int) -> None:
+        rng = np.random.default_rng([self.plan.seed, epoch])
+        seed = int(rng.integers(2**62))
+        torch.manual_seed(seed)
+        generator = torch.Generator(self.device).manual_seed(seed)
+        order = _balanced_order(self.lesson, known, rng)
+        size = min(self.plan.batch_size, len(order))
+        for start in range(0, len(order) - size + 1, size):
+            rows = order[start : start + size]
+            view = self.plan.augmentation.apply(
+                self.images.batch(rows, self.device),
+                size=self.recipe.size,
+                crop=self.recipe.crop,
+                generator=generator,
+            )
+            loss = self._loss(self._logits(replace(self.recipe, crop=1.0).from_rgb(view)), rows)
+            if not torch.isfinite(loss):
+                raise RuntimeError(
+                    f"the loss is {loss.item()} in epoch {epoch}; lower learning_rate "
+                    f"({self.plan.learning_rate})"
+                )
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            trained = [each for group in self.optimizer.param_groups for each in group["params"]]
+            nn.utils.clip_grad_norm_(trained, _LARGEST_GRADIENT)
+            self.optimizer.step()
+
+    @torch.inference_mode()
+    def _held_out_loss(self, held: np.ndarray) -> float:
+        total = 0.0
+        for start in range(0, len(held), self.plan.batch_size):
+            rows = held[start : start + self.plan.batch_size]
+            images = self.recipe.from_rgb(self.images.batch(rows, self.device))
+            total += self._loss(self._logits(images), rows).item() * len(rows)
+        return total / len(held)
+
+    def _logits(self, images: torch.Tensor) -> torch.Tensor:
+        features = self.network(images.contiguous(memory_format=torch.channels_last))
+        return self.head(features.float())
+
+    def _loss(self, logits: torch.Tensor, rows: np.ndarray) -> torch.Tensor:
+        targets = self.targets[torch.from_numpy(rows).to(self.device)]
+        task = self.lesson.task
+        if task == "votes":
+            counts = torch.nan_to_num(targets)
+            return dirichlet_multinomial_loss(concentrations(logits), counts, self.lesson.schema).float()
+        if task == "classes":
+            return functional.cross_entropy(logits, targets.argmax(1))
+        if task == "regression":
+            return functional.mse_loss(logits, targets) / float(self.scale[0] ** 2)
+        known = torch.isfinite(targets)
+        return functional.binary_cross_entropy_with_logits(logits[known], targets[known])
+
+    # What is kept.
+
+    def _finish_epoch(self, loss: float) -> None:
+        self.history.append(loss)
+        log.info("fine-tuning epoch %d: held-out loss %.4f", len(self.history) - 1, loss)
+        if int(np.argmin(self.history)) == len(self.history) - 1:
+            self.best = {name: each.detach().clone() for name, each in self.network.state_dict().items()}
+        if self.folder is not None:
+            write_checkpoint(
+                self.folder,
+                {
+                    "network": self.network.state_dict(),
+                    "head": self.head.state_dict(),
+                    "optimizer": self.optimizer.state_dict(),
+                    "best": self.best,
+                    "history": json.dumps(self.history),
+                },
+            )
+
+    def _restore(self) -> None:
+        state = None if self.folder is None else read_checkpoint(self.folder)
+        if state is not None:
+            self.network.load_state_dict(state["network"])
+            self.head.load_state_dict(state["head"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.best, self.history = state["best"], json.loads(state["history"])
+
+
+class _HeadLayer(nn.Module):
+    """The first member of a head as a layer of a network, with its standardisation fixed."""
+
+    def __init__(self, head: Head) -> None:
+        super().__init__()
+        for name in ("mean", "scale"):
+            self.register_buffer(name, torch.from_numpy(getattr(head, name)))
+        self.weight = nn.Parameter(torch.from_numpy(head.weights[0].T.copy()))
+        self.bias = nn.Parameter(torch.from_numpy(head.bias[0].copy()))
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        return functional.linear((features - self.mean) / self.scale, self.weight, self.bias)
+
+
+def _balanced_order(lesson: Lesson, known: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Rows of one epoch: all, or as many drawn such that each class is as frequent."""
+    if lesson.task not in ("binary", "classes"):
+        return rng.permutation(known)
+    of = lesson.y[known, 0].astype(int) if lesson.task == "binary" else lesson.y[known].argmax(1)
+    counts = np.bincount(of)
+    if counts.max() <= 1.5 * counts[counts > 0].min():
+        return rng.permutation(known)
+    weight = 1 / counts[of]
+    return rng.choice(known, len(known), p=weight / weight.sum())
