@@ -1,0 +1,173 @@
+"""What may stand in a column of labels, and what is refused before anything is trained."""
+
+import numpy as np
+import pytest
+from astropy import units as u
+from astropy.table import Column, MaskedColumn, Table
+from hypothesis import given
+from hypothesis import strategies as st
+
+import galzoo_repr as gzr
+from galzoo_repr.finetuning._labels import read_labels
+
+NAN = np.nan
+
+
+def values(column, **options):
+    return read_labels(Table({"ring": column}), "ring", **options)
+
+
+@pytest.mark.parametrize(
+    ("column", "expected"),
+    [
+        ([True, False, True], [1, 0, 1]),
+        ([1, 0, 1], [1, 0, 1]),
+        ([1.0, NAN, 0.0], [1, NAN, 0]),
+        (["yes", " YES ", "No"], [1, 1, 0]),
+        (["ring", "not_ring", ""], [1, 0, NAN]),
+        (["Ring", "non-ring", "nan"], [1, 0, NAN]),
+        (["ring", "something else", "ring "], [1, 0, 1]),
+        ([b"true", b"false", b"--"], [1, 0, NAN]),
+        (np.array([True, None, False], dtype=object), [1, NAN, 0]),
+        (np.array([1, 0, None], dtype=object), [1, 0, NAN]),
+        (MaskedColumn([1, 0, 1], mask=[False, False, True]), [1, 0, NAN]),
+        (MaskedColumn(["yes", "no", "no"], mask=[True, False, False]), [NAN, 0, 0]),
+    ],
+)
+def test_yes_or_no_is_read_in_every_form(column, expected):
+    labels = values(column)
+    if set(expected) - {NAN} == {0}:  # one class alone does not tell its task
+        labels = values(column, task="binary")
+    assert labels.task == "binary"
+    np.testing.assert_array_equal(labels.values[:, 0], expected)
+
+
+@pytest.mark.parametrize(
+    ("column", "task", "classes"),
+    [
+        (["Spiral", "spiral ", "SMOOTH", "Spiral", "  "], "classes", ("SMOOTH", "Spiral")),
+        (["strong", "weak", "none", "weak", "none"], "classes", ("none", "strong", "weak")),
+        ([0, 1, 2, 2, 1], "classes", ("0", "1", "2")),
+        ([0.5, 1, NAN, 2, 1], "regression", ("ring",)),
+        (np.arange(40), "regression", ("ring",)),
+        ([1, 2, 3, 4, 5] * u.kpc, "regression", ("ring",)),
+    ],
+)
+def test_the_column_decides_the_task(column, task, classes):
+    labels = values(column)
+    assert (labels.task, labels.classes) == (task, classes)
+
+
+def test_the_task_can_be_said():
+    assert values([0, 1, 2, 3], task="regression").task == "regression"
+    assert values(["yes", "no", "yes"], task="classes").classes == ("no", "yes")
+
+
+def test_units_are_kept():
+    assert read_labels(Table({"size": Column([1.5, 2.5], unit="kpc")}), "size").unit == "kpc"
+
+
+@given(
+    st.lists(st.sampled_from(["a", "B ", " b", "", "A", "c  d", "C D"]), min_size=1, max_size=30),
+)
+def test_rows_with_the_same_words_have_the_same_class(words):
+    labels = values(np.array(words, dtype=str), task="classes")
+    folded = [" ".join(word.split()).casefold() for word in words]
+    known = np.isin(np.arange(len(words)), labels.rows)
+    of = [
+        labels.classes[labels.values[row].argmax()].casefold() if known[row] else ""
+        for row in range(len(words))
+    ]
+    assert of == folded
+
+
+@pytest.mark.parametrize(
+    ("column", "options", "error", "message"),
+    [
+        (["a", "b", "c"], {"task": "binary"}, ValueError, "has 3 different values, not two; task='classes'"),
+        (["a", "b"], {"task": "binary"}, ValueError, "is 'a' or 'b': make it True or False"),
+        ([2, 3], {"task": "binary"}, ValueError, r"holds \[2, 3\], where yes or no is 1 or 0"),
+        (["a", "b"], {"task": "regression"}, TypeError, "holds text"),
+        ([1, 0], {"task": "wish"}, ValueError, "task='wish' is not one of binary, classes"),
+        ([1j, 2j], {}, TypeError, "holds complex128; give booleans, text"),
+        (np.zeros((3, 2)), {}, ValueError, r"one value for each row, not shape \(3, 2\)"),
+    ],
+)
+def test_values_that_make_no_sense_are_refused(column, options, error, message):
+    with pytest.raises(error, match=message):
+        values(column, **options)
+
+
+@pytest.mark.parametrize(
+    ("label", "options", "error", "message"),
+    [
+        ("rung", {}, ValueError, r"neither a column of the table \(.*ring\) nor a schema"),
+        (["ring", "rung"], {}, ValueError, "label 'rung' is not a column"),
+        ("gz_rings", {}, ValueError, "none of the vote columns"),
+        (["ring", "dec"], {"task": "votes"}, ValueError, "must be named question_answer"),
+        (["ring", "ra"], {"task": "classes"}, ValueError, "several columns are labels of yes or no"),
+        (3, {}, TypeError, "'int' object is not iterable"),
+        ([], {}, TypeError, r"label must be a column, several columns or a schema, not \[\]"),
+    ],
+)
+def test_labels_that_are_not_there_are_refused(galaxies, label, options, error, message):
+    with pytest.raises(error, match=message):
+        gzr.finetune(galaxies, label, **options)
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        (np.full(200, NAN), "no row has a label in 'ring'"),
+        (np.full(200, ""), "no row has a label in 'ring'"),
+        (np.ones(200), r"are of one class \(0 not ring, 200 ring\)"),
+        (np.where(np.arange(200) < 3, [1, 0, 1] + [0] * 197, NAN), "only one galaxy labelled not ring"),
+        (np.where(np.arange(200) == 7, 1, 0), "only one galaxy labelled ring"),
+        (["spiral"] * 100 + ["merger"] + ["smooth"] * 99, "only one galaxy labelled merger .*mask or merge"),
+        (np.where(np.arange(200) < 6, np.arange(200) + 0.5, NAN), "6 labelled galaxies .* label at least 10"),
+        (np.full(200, 3.5), "all labels in 'ring' are 3.5: there is nothing to learn"),
+    ],
+)
+def test_labels_from_which_nothing_can_be_learned_are_refused(galaxies, column, message):
+    galaxies["ring"] = column
+    with pytest.raises(ValueError, match=message):
+        gzr.finetune(galaxies, "ring")
+
+
+def test_labels_without_embeddings_are_refused(galaxies):
+    galaxies["embedding"][:60] = NAN
+    with pytest.raises(ValueError, match="none of the 60 rows labelled in 'ring' has an embedding"):
+        gzr.finetune(galaxies, "ring")
+
+
+def test_a_class_without_embeddings_is_named(galaxies):
+    galaxies["kind"] = np.array(["a", "b", "c"])[np.arange(200) % 3]
+    galaxies["embedding"][galaxies["kind"] == "c"] = NAN
+    with pytest.raises(ValueError, match="no galaxy labelled c in 'kind' has an embedding"):
+        gzr.finetune(galaxies, "kind")
+
+
+def test_two_images_of_one_galaxy_are_one_example(galaxies):
+    galaxies["ring"] = np.where(np.arange(200) < 2, 1, 0)
+    galaxies["ra"][1] = galaxies["ra"][0] + 1 / 3600
+    with pytest.raises(ValueError, match="only one galaxy labelled ring"):
+        gzr.finetune(galaxies, "ring")
+
+
+def test_few_galaxies_are_learned_from_with_a_warning(galaxies):
+    galaxies["ring"] = np.where(np.arange(200) < 20, np.arange(200) < 3, NAN)
+    with pytest.warns(gzr.GalzooWarning, match="has a class of 3 galaxies"):
+        model = gzr.finetune(galaxies, "ring", members=2)
+    assert model.report.n_folds == 3
+
+
+def test_embeddings_that_are_missing_say_what_to_do(galaxies):
+    galaxies.remove_column("embedding")
+    with pytest.raises(ValueError, match="no column 'embedding'; call add_embeddings first"):
+        gzr.finetune(galaxies, "ring")
+
+
+@pytest.mark.parametrize("members", [1, 0, True])
+def test_an_ensemble_has_at_least_two_members(galaxies, members):
+    with pytest.raises(ValueError, match="members must be a whole number from 2"):
+        gzr.finetune(galaxies, "ring", members=members)

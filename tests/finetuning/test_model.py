@@ -1,0 +1,139 @@
+"""A model on disk and in print, and the figures of its report."""
+
+import json
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+import galzoo_repr as gzr
+from galzoo_repr.finetuning import Report, expected_calibration_error
+from galzoo_repr.finetuning._calibration import fit_calibration
+from galzoo_repr.finetuning._metrics import measure
+
+
+def test_a_saved_model_predicts_the_same(galaxies, model, tmp_path):
+    model.save(tmp_path / "ring")
+    again = gzr.MorphologyModel.load(tmp_path / "ring")
+    assert str(again) == str(model)
+    ours, theirs = model.predict(galaxies["embedding"]), again.predict(galaxies["embedding"])
+    np.testing.assert_array_equal(ours.value, theirs.value)
+    np.testing.assert_array_equal(ours.std, theirs.std)
+    by_folder = gzr.add_predictions(galaxies, tmp_path / "ring")
+    np.testing.assert_array_equal(by_folder["ring_probability"], ours.value[:, 0])
+
+
+def test_nothing_in_the_folder_is_pickled(model, tmp_path):
+    model.save(tmp_path)
+    assert {path.suffix for path in tmp_path.iterdir()} == {".json", ".safetensors"}
+    json.loads((tmp_path / "morphology.json").read_text(), parse_constant=pytest.fail)
+
+
+def test_saving_again_must_be_wanted(model, tmp_path):
+    model.save(tmp_path)
+    with pytest.raises(FileExistsError, match="already holds a model"):
+        model.save(tmp_path)
+    model.save(tmp_path, overwrite=True)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def edit(folder, **changes):
+    path = folder / "morphology.json"
+    about = {**json.loads(path.read_text()), **changes}
+    path.write_text(json.dumps({key: value for key, value in about.items() if value is not None}))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "error", "message"),
+    [
+        (
+            lambda folder: edit(folder, format_version=2),
+            ValueError,
+            "format_version 2.*reads version 1; update",
+        ),
+        (lambda folder: edit(folder, card=None), ValueError, "lacks card"),
+        (lambda folder: (folder / "morphology.json").write_text("["), ValueError, "not the description"),
+        (lambda folder: (folder / "morphology.json").unlink(), FileNotFoundError, "holds no model"),
+        (lambda folder: next(folder.glob("head-*")).unlink(), FileNotFoundError, "copy the whole folder"),
+        (lambda folder: next(folder.glob("head-*")).write_bytes(b"x"), ValueError, "has changed since"),
+    ],
+)
+def test_folders_that_cannot_be_trusted_are_refused(model, tmp_path, spoil, error, message):
+    model.save(tmp_path)
+    spoil(tmp_path)
+    with pytest.raises(error, match=message):
+        gzr.MorphologyModel.load(tmp_path)
+
+
+def test_a_model_prints_its_report(model):
+    text = str(model)
+    assert "ring: yes or no, from 60 labelled images" in text
+    assert "embeddings of tiny (aaaaaaaaaaaa)" in text
+    for figure in ("accuracy", "ROC AUC", "average precision", "Brier score", "calibration error"):
+        assert figure in text
+    assert "true \\ predicted" in text
+    assert len(model.report.table) == len(model.report.metrics)
+    with pytest.raises(KeyError, match="the report has no 'beauty'; it has accuracy"):
+        model.report["beauty"]
+
+
+def test_intervals_contain_their_figures(model):
+    for metric in model.report.metrics[:-1]:  # the calibration error is biased upwards in resampled galaxies
+        assert metric.low <= metric.value <= metric.high
+    assert model.report.confusion.sum() == 60
+    assert (model.report.confusion_low <= model.report.confusion_high).all()
+
+
+def test_a_report_survives_json(model):
+    again = Report.from_dict(json.loads(json.dumps(model.report.to_dict())))
+    assert str(again) == str(model.report)
+
+
+def test_reliability_is_drawn(model):
+    pytest.importorskip("matplotlib").use("agg")
+    axes = model.report.plot_reliability()
+    assert axes.get_xlabel() == "predicted probability"
+    axes.figure.clear()
+
+
+def test_figures_are_those_of_scikit_learn():
+    generator = np.random.default_rng(3)
+    y = generator.random((90, 1)) < 0.3
+    p = np.round(np.clip(0.3 * y + generator.random((90, 1)) * 0.7, 0, 1), 1)  # with ties
+    found = {
+        m.name: m.value for m in measure(y * 1.0, p, [np.arange(90)] * 3, task="binary", names=("ring",))
+    }
+    assert_allclose(found["ROC AUC"], roc_auc_score(y, p))
+    assert_allclose(found["average precision"], average_precision_score(y, p))
+
+
+def test_calibration_error_is_zero_for_certain_and_right():
+    y = np.repeat([0, 1], 50)
+    assert expected_calibration_error(y, y * 1.0) == 0
+    assert expected_calibration_error(y, 1.0 - y) == 1
+    assert np.isnan(expected_calibration_error(np.zeros(0), np.zeros(0)))
+
+
+def test_overconfident_scores_are_calibrated():
+    generator = np.random.default_rng(0)
+    score = generator.normal(size=4000)
+    y = (generator.random(4000) < 1 / (1 + np.exp(-(score - 0.5)))).astype(float)
+    calibration = fit_calibration(6 * score[:, None], y[:, None], "binary")
+    assert calibration.method == "platt"
+    assert_allclose([6 * calibration.slope[0], calibration.offset[0]], [1, -0.5], atol=0.12)
+    few = fit_calibration(6 * score[:40, None], y[:40, None], "binary")
+    assert few.method == "temperature"
+    assert few.offset[0] == 0
+    three = np.stack([np.zeros(4000), score - 0.5], 1)
+    classes = fit_calibration(6 * three, np.stack([1 - y, y], 1), "classes")
+    assert_allclose(6 * classes.slope, 1, atol=0.15)
+
+
+def test_rare_classes_keep_probabilities_of_the_catalogue(galaxies):
+    x = np.asarray(galaxies["embedding"])[:, 0]
+    galaxies["rare"] = x > np.sort(x)[-12]
+    model = gzr.finetune(galaxies, "rare", members=2)
+    predicted = gzr.add_predictions(galaxies, model)["rare_probability"]
+    assert 0.02 < predicted.mean() < 0.12
+    assert predicted[galaxies["rare"]].mean() > 3 * predicted[~galaxies["rare"]].mean()
