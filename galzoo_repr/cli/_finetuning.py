@@ -23,7 +23,8 @@ from galzoo_repr.cli._options import (
     refuse_existing,
     survey_at,
 )
-from galzoo_repr.cli._terminal import output, show_statuses
+from galzoo_repr.cli._pictures import galaxy_names
+from galzoo_repr.cli._terminal import output, show, show_statuses
 
 
 @app.command()
@@ -38,30 +39,56 @@ def finetune(
         str | None,
         typer.Option(help="binary, classes, regression, several or votes, where it could be mistaken."),
     ] = None,
+    depth: Annotated[
+        str, typer.Option(help="head, a number of blocks of the encoder from the top, or all.")
+    ] = "head",
+    images: Annotated[
+        str | None, typer.Option(help="Column of image files, to go deeper than the head; else the cutouts.")
+    ] = None,
+    next_to_label: Annotated[
+        int, typer.Option("--next", min=0, help="Show so many galaxies whose labels would teach most.")
+    ] = 0,
+    plot: Annotated[
+        Path | None, typer.Option(help="Picture to write: what was found against what was predicted.")
+    ] = None,
     embedding: Annotated[str, typer.Option(help="Column of the embeddings.")] = "embedding",
     coords: Coords = None,
     members: Annotated[int, typer.Option(min=2, help="Heads of the ensemble.")] = 20,
-    seed: Annotated[int, typer.Option(help="Everything random follows from it.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Everything random follows from it.")] = 0,
+    device: Device = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
     """Learn a feature from the labelled galaxies of an embedded catalogue, and say how well."""
     refuse_existing(out, overwrite)
+    if plot is not None:
+        refuse_existing(plot, overwrite)
     table = open_catalogue(catalogue)
     from galzoo_repr import finetune as learn
+    from galzoo_repr import which_to_label
 
     model = learn(
         table,
         label[0] if len(label) == 1 else label,
+        depth=int(depth) if depth.isdigit() else depth,
         task=task,
         embedding=embedding,
         coords=read_coords(coords),
         members=members,
         seed=seed,
+        images=images,
+        device=device,
         progress=not quiet,
     )
     model.save(out, overwrite=overwrite)
-    output.print(str(model), markup=False)
+    output.print(str(model), markup=False, soft_wrap=True)
+    if plot is not None:
+        model.report.plot_reliability().figure.savefig(plot, dpi=150)
+    if next_to_label and model.encoder is None:
+        chosen = which_to_label(table, model, next_to_label, embedding=embedding, seed=seed)
+        chosen["galaxy"] = galaxy_names(chosen)
+        chosen["uncertainty"].info.format = ".3f"
+        show(chosen["row", "galaxy", "uncertainty"], "Next to label")
 
 
 @app.command()
@@ -90,16 +117,17 @@ def predict(
     refuse_existing(out, overwrite)
     angle, columns = read_angle(fov), read_coords(coords)
     table = open_catalogue(catalogue)
-    from galzoo_repr import add_predictions
+    from galzoo_repr import MorphologyModel, add_predictions
     from galzoo_repr.catalogue import write_catalogue
 
+    loaded = MorphologyModel.load(model, device=device)
     images = {}
-    if embedding not in table.colnames:
+    if embedding not in table.colnames or loaded.encoder is not None:
         survey = survey_at(server, layer)
         images = {"fov": angle, "coords": columns, "survey": survey, "store": store, "device": device}
     table = add_predictions(
         table,
-        model,
+        loaded,
         name=name,
         embedding=embedding,
         encoder=encoder,
