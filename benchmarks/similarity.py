@@ -340,15 +340,15 @@ def quality(options: argparse.Namespace) -> None:
         for name in options.sets:
             table = labelled_galaxies(name, options.encoder, Path(work))
             print(f"\n{name}: {len(table)} galaxies, precision at {K} over {options.draws} draws of examples")
-            print("class       chance  space                      combine      1      3     10    3+3")
+            print("class       chance  space                      combine        1      3     10    3+3")
             for space, settings in SPACES.items():
                 index = gzr.SimilarityIndex.build(table, **settings)
                 for label in SETS[name]:
                     chance = np.mean(table["label"] == label)
-                    for combine in ("mean", "best") if space == "cosine" else ("mean",):
+                    for combine in ("mean",) if "Euclidean" in space else ("contrast", "mean", "best"):
                         found = precision(table, index, label, {"combine": combine}, options.draws)
                         shown = "".join(f"{value:7.3f}" for value in found.values())
-                        print(f"{label:<11}{chance:7.3f}  {space:<27}{combine:<7}{shown}", flush=True)
+                        print(f"{label:<11}{chance:7.3f}  {space:<27}{combine:<9}{shown}", flush=True)
 
 
 def main() -> None:

@@ -27,7 +27,7 @@ def find_similar(
     *,
     negatives: object = None,
     weights: object = None,
-    combine: str = "mean",
+    combine: str | None = None,
     metric: str | None = None,
     components: int | None = None,
     whiten: bool = False,
@@ -48,8 +48,9 @@ def find_similar(
     """
     Find the galaxies of a catalogue that are most alike to the one, or the several, pointed at.
 
-    To several examples, the similarity is the mean of the similarities to each (``combine="mean"``), or the
-    largest (``"best"``); the similarity to negative examples, combined in the same way, is subtracted.
+    To several examples, the similarity is the mean of the cosines to each, less the mean cosine to the whole
+    catalogue (``combine="contrast"``), or the mean alone (``"mean"``), or the largest (``"best"``). The
+    similarity to negative examples, combined in the same way, is subtracted.
 
     Parameters
     ----------

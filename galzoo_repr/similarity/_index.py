@@ -16,7 +16,7 @@ from galzoo_repr.similarity import _files as files
 from galzoo_repr.similarity._choice import METHODS
 from galzoo_repr.similarity._galaxies import Galaxies, read_galaxies
 from galzoo_repr.similarity._graph import NeighbourGraph
-from galzoo_repr.similarity._score import METRICS, check_choice, similarities
+from galzoo_repr.similarity._score import METRICS, check_choice, mean_direction, similarities
 from galzoo_repr.similarity._searcher import Searcher
 from galzoo_repr.similarity._segments import Segment, Segments
 from galzoo_repr.similarity._space import Space
@@ -388,7 +388,12 @@ class SimilarityIndex:
         return self._answers(places, similarity)
 
     def similarities(
-        self, examples: np.ndarray, negatives: np.ndarray | None = None, **how: object
+        self,
+        examples: np.ndarray,
+        negatives: np.ndarray | None = None,
+        *,
+        contrast: bool = False,
+        **how: object,
     ) -> np.ndarray:
         """
         Similarity of every row of the catalogue to examples, in the space of the index.
@@ -397,6 +402,8 @@ class SimilarityIndex:
         ----------
         examples, negatives : numpy.ndarray of float, shape (m, d)
             Embeddings to be like, and unlike.
+        contrast : bool
+            Subtract the mean similarity to the catalogue.
         **how : object
             `weights` and `combine`, as for `galzoo_repr.find_similar`.
 
@@ -406,10 +413,13 @@ class SimilarityIndex:
             NaN for galaxies without an embedding.
         """
         examples, negatives = (v if v is None else self.space.project(v) for v in (examples, negatives))
+        parts = [Embeddings(p.vectors, np.ones(len(p), dtype=bool)) for p in self._galaxies.pieces]
+        how["background"] = None
+        if contrast:
+            how["background"] = sum(mean_direction(part) * len(part) for part in parts) / len(self)
         result = np.full(self._facts["source_rows"], np.nan)
-        for piece in self._galaxies.pieces:
-            every = Embeddings(piece.vectors, np.ones(len(piece), dtype=bool))
-            result[piece.rows] = similarities(every, examples, negatives, metric=self.metric, **how)
+        for piece, part in zip(self._galaxies.pieces, parts, strict=True):
+            result[piece.rows] = similarities(part, examples, negatives, metric=self.metric, **how)
         return result
 
     def check_table(self, embeddings: Embeddings) -> None:

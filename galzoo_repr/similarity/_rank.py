@@ -9,7 +9,7 @@ import numpy as np
 from astropy import units as u
 
 from galzoo_repr.similarity._query import Catalogue, ExampleVectors, Fetch, read_examples
-from galzoo_repr.similarity._score import COMBINE, METRICS, check_choice, similarities
+from galzoo_repr.similarity._score import COMBINE, METRICS, check_choice, mean_direction, similarities
 from galzoo_repr.similarity._sky import angle, inside, thin
 from galzoo_repr.similarity._space import Space
 
@@ -26,7 +26,7 @@ class Criteria:
     n: int | None = None
     negatives: object = None
     weights: object = None
-    combine: str = "mean"
+    combine: str | None = None
     metric: str = "cosine"
     components: int | None = None
     whiten: bool = False
@@ -36,15 +36,21 @@ class Criteria:
     fetch: Fetch = field(default_factory=Fetch)
 
     def __post_init__(self) -> None:
-        check_choice(self.combine, COMBINE, "combine")
         check_choice(self.metric, METRICS, "metric")
+        if self.combine is None:
+            object.__setattr__(self, "combine", "contrast" if self.metric == "cosine" else "mean")
+        check_choice(self.combine, COMBINE, "combine")
+        if self.combine == "contrast" and self.metric != "cosine":
+            raise ValueError(
+                "combine='contrast' is for cosines; with metric='euclidean' use 'mean' or 'best'"
+            )
         angle(self.max_separation, "max_separation")
         if self.min_separation is not None:
             angle(self.min_separation, "min_separation")
         if self.n is not None and (not isinstance(self.n, int | np.integer) or self.n < 1):
             raise ValueError(f"n must be a whole number of at least 1, not {self.n!r}.")
         if self.weights is not None and self.combine == "best":
-            raise ValueError("weights have no meaning with combine='best': use combine='mean'.")
+            raise ValueError("weights have no meaning with combine='best': use 'contrast' or 'mean'")
         if self.whiten and self.components is None:
             raise ValueError("whiten=True needs components=: the number of principal components to keep.")
 
@@ -103,6 +109,7 @@ def rank(
     weights = _weights(criteria.weights, catalogue, examples)
     positive, negative = examples.vectors, negatives.vectors if negatives else None
     how = {"weights": weights, "combine": criteria.combine}
+    contrast = criteria.combine == "contrast" and len(examples) > 1 and negatives is None
     if index is None:
         space = Space.fit(catalogue.embeddings, criteria.metric, criteria.components, whiten=criteria.whiten)
         embeddings = catalogue.embeddings
@@ -111,11 +118,14 @@ def rank(
                 v if v is None else space.reduction.transform(v) for v in (positive, negative)
             )
             embeddings = replace(embeddings, vectors=space.reduction.transform(embeddings.vectors))
-        similarity = similarities(embeddings, positive, negative, metric=criteria.metric, **how)
+        background = mean_direction(embeddings) if contrast else None
+        similarity = similarities(
+            embeddings, positive, negative, metric=criteria.metric, background=background, **how
+        )
     else:
         space = index.space
         index.check_table(catalogue.embeddings)
-        similarity = index.similarities(positive, negative, **how)
+        similarity = index.similarities(positive, negative, contrast=contrast, **how)
     order = _order(catalogue, examples, negatives, similarity, criteria)
     return Ranking(examples, negatives, similarity, order, space)
 

@@ -4,10 +4,10 @@ import numpy as np
 
 from galzoo_repr.catalogue._embeddings import Embeddings
 
-__all__ = ["COMBINE", "METRICS", "check_choice", "similarities"]
+__all__ = ["COMBINE", "METRICS", "check_choice", "mean_direction", "similarities"]
 
 METRICS = ("cosine", "euclidean")
-COMBINE = ("mean", "best")
+COMBINE = ("contrast", "mean", "best")
 
 _BLOCK = 2**18  # elements in double precision at a time: stays in the processor's cache
 
@@ -48,6 +48,7 @@ def similarities(
     weights: np.ndarray | None = None,
     combine: str = "mean",
     metric: str = "cosine",
+    background: np.ndarray | None = None,
 ) -> np.ndarray:
     """
     Similarity of every galaxy to the examples, less its similarity to the negative examples.
@@ -64,10 +65,12 @@ def similarities(
         Vectors to be unlike.
     weights : numpy.ndarray of float, shape (m,), optional
         Weight of each example in the mean.
-    combine : {"mean", "best"}
-        Mean of the similarities, or the largest.
+    combine : {"contrast", "mean", "best"}
+        Mean of the similarities (of which contrast is a case), or the largest.
     metric : {"cosine", "euclidean"}
         Cosine of the angle between vectors, or minus their distance.
+    background : numpy.ndarray of float64, shape (d,), optional
+        Mean direction of a catalogue; the mean cosine to that catalogue is subtracted.
 
     Returns
     -------
@@ -82,13 +85,40 @@ def similarities(
         score = _combined(block, examples, weights, combine, metric)
         if negatives is not None and len(negatives):
             score = score - _combined(block, negatives, None, combine, metric)
+        if background is not None:
+            score = score - _unit(block) @ background
         result[start : start + step][usable] = score
     return result
+
+
+def mean_direction(embeddings: Embeddings) -> np.ndarray:
+    """
+    Mean of the unit vectors of a catalogue; its product with a unit vector is the mean cosine to the catalogue.
+
+    Parameters
+    ----------
+    embeddings : Embeddings
+        Galaxies.
+
+    Returns
+    -------
+    numpy.ndarray of float64, shape (d,)
+    """
+    total = np.zeros(embeddings.dim)
+    step = max(1, _BLOCK // embeddings.dim)
+    for start in range(0, len(embeddings), step):
+        block = np.asarray(embeddings.vectors[start : start + step], dtype=np.float64)
+        total += _unit(block[embeddings.usable[start : start + step]]).sum(axis=0)
+    return total / max(1, embeddings.usable.sum())
 
 
 def _combined(
     block: np.ndarray, examples: np.ndarray, weights: np.ndarray | None, combine: str, metric: str
 ) -> np.ndarray:
+    if metric == "cosine" and combine != "best":
+        # The mean of the cosines is the product with the mean of the directions, however many there are.
+        mean = np.average(_unit(np.asarray(examples, dtype=np.float64)), axis=0, weights=weights)
+        return np.clip(_unit(block) @ mean, -1, 1)
     each = _cosine(block, examples) if metric == "cosine" else _minus_distance(block, examples)
     return each.max(axis=1) if combine == "best" else np.average(each, axis=1, weights=weights)
 

@@ -20,7 +20,7 @@ def add_similarity(
     n: int | None = None,
     negatives: object = None,
     weights: object = None,
-    combine: str = "mean",
+    combine: str | None = None,
     metric: str = "cosine",
     components: int | None = None,
     whiten: bool = False,
@@ -60,8 +60,11 @@ def add_similarity(
         Galaxies to be unlike, in any of the same forms. The similarity to them is subtracted.
     weights : array-like of float, shape (m,), or str, optional
         Weight of each example, or the column that holds it; equal by default.
-    combine : {"mean", "best"}
-        Whether the similarity to several examples is the mean of the similarities to each, or the largest.
+    combine : {"contrast", "mean", "best"}, optional
+        Whether the similarity to several examples is the mean of the cosines to each, less the mean cosine to the
+        whole catalogue ("contrast": what the examples have that galaxies at large have not; the default), or
+        the mean alone, or the largest ("best"). With negative examples, contrast is to these instead of the
+        catalogue. With one example all three are the same. For distances the default is the mean.
     metric : {"cosine", "euclidean"}
         Cosine of the angle between embeddings, or minus the distance between them.
     components : int, optional
@@ -97,8 +100,8 @@ def add_similarity(
     astropy.table.Table or astropy.table.QTable
         A new table of the same class and rows, with columns
 
-        - ``similarity``, float64: cosine similarity, -1 to 1, higher is more alike; NaN where there is no
-          embedding;
+        - ``similarity``, float64: cosine similarity, -1 to 1 (for several examples, see `combine`), higher is
+          more alike; NaN where there is no embedding;
         - ``similarity_rank``, int64: 1 for the most alike galaxy, 2 for the next; 0 for the examples
           themselves; -1 for galaxies that are not ranked (no embedding, a negative example, excluded by
           `within` or `min_separation`, or beyond the first `n`).
@@ -169,11 +172,10 @@ def describe_similarity(ranking: Ranking, criteria: Criteria) -> str:
     """
     what = "cosine similarity" if criteria.metric == "cosine" else "minus Euclidean distance"
     several = len(ranking.examples) > 1
-    text = (
-        f"{criteria.combine} {what} to {len(ranking.examples)} examples"
-        if several
-        else f"{what} to the query"
-    )
+    how = "largest" if criteria.combine == "best" else "mean"
+    text = f"{how} {what} to {len(ranking.examples)} examples" if several else f"{what} to the query"
+    if several and criteria.combine == "contrast" and ranking.negatives is None:
+        text += ", less that to the catalogue"
     if ranking.negatives is not None:
         text += f", less that to {len(ranking.negatives)} negative"
     if criteria.components is not None:

@@ -109,14 +109,28 @@ def test_a_table_of_positions_only():
 def test_mean_and_best_of_several_examples():
     cat = catalogue()
     each = np.stack([cosine(cat["embedding"], cat["embedding"][i]) for i in (0, 1)])
-    np.testing.assert_allclose(add_similarity(cat, [0, 1])["similarity"], each.mean(axis=0), atol=1e-12)
+    mean = add_similarity(cat, [0, 1], combine="mean")
+    np.testing.assert_allclose(mean["similarity"], each.mean(axis=0), atol=1e-12)
     best = add_similarity(cat, [0, 1], combine="best")
     np.testing.assert_allclose(best["similarity"], each.max(axis=0), atol=1e-12)
-    weighted = add_similarity(cat, [0, 1], weights=[3, 1])
+    weighted = add_similarity(cat, [0, 1], weights=[3, 1], combine="mean")
     np.testing.assert_allclose(weighted["similarity"], (3 * each[0] + each[1]) / 4, atol=1e-12)
     cat["certainty"] = np.arange(12.0)
-    column = add_similarity(cat, [0, 1], weights="certainty")
+    column = add_similarity(cat, [0, 1], weights="certainty", combine="mean")
     np.testing.assert_allclose(column["similarity"], each[1], atol=1e-12)
+
+
+def test_by_default_several_examples_are_contrasted_with_the_catalogue():
+    cat = catalogue()
+    cat["embedding"][4] = np.nan
+    usable = np.asarray(cat["embedding"][np.arange(12) != 4], float)
+    mean = add_similarity(cat, [0, 1], combine="mean")["similarity"]
+    background = np.mean([cosine(cat["embedding"], one) for one in usable], axis=0)
+    found = add_similarity(cat, [0, 1])
+    np.testing.assert_allclose(found["similarity"], mean - background, atol=1e-6)
+    assert "less that to the catalogue" in found["similarity"].description
+    one = add_similarity(cat, [3])["similarity"]
+    np.testing.assert_allclose(one, cosine(cat["embedding"], cat["embedding"][3]), atol=1e-6)
 
 
 def test_negatives_push_away():
@@ -212,8 +226,9 @@ def test_bad_queries(query, error, message):
         ({"min_separation": -1 * u.deg}, ValueError, "from 0 to 180"),
         ({"min_separation": 5 * u.m}, TypeError, "with a unit"),
         ({"within": 3}, TypeError, "within must be"),
-        ({"combine": "worst"}, ValueError, "combine must be 'mean' or 'best'"),
+        ({"combine": "worst"}, ValueError, "combine must be 'contrast' or 'mean' or 'best'"),
         ({"metric": "manhattan"}, ValueError, "metric must be 'cosine' or 'euclidean'"),
+        ({"combine": "contrast", "metric": "euclidean"}, ValueError, "is for cosines"),
         ({"weights": [1, 2]}, ValueError, "one number for each of the 1 examples"),
         ({"weights": [-1]}, ValueError, "not negative"),
         ({"weights": [1], "combine": "best"}, ValueError, "weights have no meaning"),

@@ -85,7 +85,7 @@ def test_a_position_outside_is_fetched_and_embedded(catalogue, encoder, survey):
 def test_positions_inside_and_outside_keep_their_weights(catalogue, encoder, survey):
     positions = SkyCoord([40, 20], [4, 2], unit="deg")
     options = {"encoder": encoder, "survey": survey, "fov": 40 * u.arcsec}
-    result = add_similarity(catalogue, positions, weights=[0, 1], **options)
+    result = add_similarity(catalogue, positions, weights=[0, 1], combine="mean", **options)
     np.testing.assert_allclose(result["similarity"], add_similarity(catalogue, 1)["similarity"])
     assert result["similarity_rank"][1] == 0
 
