@@ -3,8 +3,8 @@
 Learning curves on galaxies of DECaLS tagged as ring or not: balanced labels, accuracy and calibration on all others,
 a mean over ten choices of labels with its standard error. Beside each head of the package stands scikit-learn's
 LogisticRegressionCV on the same embeddings and galaxies, and beside the encoder an untrained network of the same
-architecture, one trained from scratch on the labels, and the curve that Walmsley et al. 2022 (MNRAS 513, 1581, figure
-9) give for Zoobot. Then mergers, and odd galaxies, of SDSS that no training of the bundled encoder has seen.
+architecture, one trained from scratch on the labels, and the curve that Walmsley et al. 2022 (MNRAS 513, 1581) give
+for Zoobot. Then mergers, and odd galaxies, of SDSS that no training of the bundled encoder has seen.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from galzoo_repr.finetuning import expected_calibration_error
 
 LABELS = (10, 20, 40, 80, 160)
 DEEP_LABELS = (20, 80, 160)
-# Mean test accuracy of the paper's figure, by number of different rings, which are half of the labels.
+# Mean test accuracy, read off the paper's learning curves, by number of different rings, which are half of the labels.
 PAPER = {
     "Zoobot, all questions, frozen": {2: 0.565, 5: 0.675, 13: 0.734, 33: 0.808, 79: 0.838},
     "Zoobot, all questions, fine-tuned": {2: 0.605, 5: 0.700, 13: 0.770, 33: 0.799, 79: 0.848},
@@ -218,6 +218,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--depths", default="", help="such as 2,all: minutes for each")
     parser.add_argument("--deep-seeds", type=int, default=3)
+    parser.add_argument("--no-untrained", action="store_true")
     parser.add_argument("--scratch-seeds", type=int, default=0)
     parser.add_argument("--sdss", action="store_true", help="mergers and odd galaxies too")
     parser.add_argument("--work", type=Path, default=Path(gettempdir()) / "galzoo-real")
@@ -230,7 +231,8 @@ def main() -> None:
     encoders = {"bundled" if options.encoder == "bundled" else Path(options.encoder).name: encoder}
     if options.one_question:
         encoders["one question"] = gzr.Encoder.load(options.one_question)
-    encoders["untrained"] = untrained_like(encoder, read_set("sdss_galaxy_zoo", options.work))
+    if not options.no_untrained:
+        encoders["untrained"] = untrained_like(encoder, read_set("sdss_galaxy_zoo", options.work))
     curves: dict[str, Curve] = {}
     calibration: dict[str, dict[int, float]] = {}
     for name, each in encoders.items():

@@ -140,7 +140,7 @@ class Tuning:
 
     The head starts from the one fitted to the embeddings of the untouched encoder, which keeps the features
     from being spoilt by a random head's first steps (Kumar et al. 2022, arXiv:2202.10054). Normalisation
-    keeps its statistics everywhere, as Walmsley et al. 2022 (MNRAS 513, 1581, section 5) kept them: batches
+    keeps its statistics everywhere, as Walmsley et al. 2022 (MNRAS 513, 1581) kept them: batches
     of a few dozen galaxies tell them badly. Batches of yes or no and of classes are drawn with equal numbers
     of each class.
 
