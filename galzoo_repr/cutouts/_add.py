@@ -68,7 +68,7 @@ def add_cutouts(
     Raises
     ------
     TypeError
-        If the catalogue is no table, or an angle has no unit.
+        If the catalogue is no table, an angle has no unit, or another argument is of the wrong kind.
     ValueError
         If there are no positions, or no field of view can be found: give ``fov=30 * u.arcsec``, say.
     CutoutStoreError
@@ -84,6 +84,8 @@ def add_cutouts(
     bad_position
     """
     catalogue = as_table(table)
+    if not isinstance(name, str) or not name:
+        raise TypeError(f"name={name!r} is no name of a column; give text, such as name='cutout'.")
     columns = (name, f"{name}_status")
     taken = [column for column in columns if column in catalogue.colnames]
     if taken and not overwrite:
@@ -91,10 +93,7 @@ def add_cutouts(
             f"The catalogue already has {', '.join(taken)}; pass overwrite=True, or another name=."
         )
     survey = LegacySurvey() if survey is None else survey
-    if not hasattr(survey, "attempt"):
-        raise TypeError(
-            f"survey={survey!r} is no service; give a LegacySurvey, HipsSurvey or BrickSurvey object."
-        )
+    recipe = _recipe_or_default(recipe)
     requests, reasons = cutout_requests(catalogue, survey, recipe=recipe, fov=fov, coords=coords)
     asked = [request for request in requests if request is not None]
     own_store = not isinstance(store, CutoutStore)
@@ -105,7 +104,12 @@ def add_cutouts(
     finally:
         if own_store:
             store.close()
-    facts = _facts(survey, store, statuses, reasons)
+    facts = {
+        **_facts(survey, store, statuses, reasons),
+        **_arguments(recipe, fov, coords),
+        "name": name,
+        "image_format": survey.image_format,
+    }
     return with_columns(
         catalogue,
         {
@@ -149,6 +153,8 @@ def cutout_requests(
 
     Raises
     ------
+    TypeError
+        If ``survey`` is no service, or ``recipe`` no recipe.
     ValueError
         If there are no positions, or no field of view can be found.
 
@@ -162,11 +168,11 @@ def cutout_requests(
     >>> requests[0].size, requests[1]
     (115, None)
     """
-    if recipe is None:
-        # The one exception to imports going left only: the default recipe is the images room's.
-        from galzoo_repr.images import ImageRecipe
-
-        recipe = ImageRecipe()
+    if isinstance(survey, type) or not hasattr(survey, "attempt"):
+        raise TypeError(
+            f"survey={survey!r} is no service; give a LegacySurvey, HipsSurvey or BrickSurvey object."
+        )
+    recipe = _recipe_or_default(recipe)
     positions = sky_positions(catalogue, coords=coords)
     sizes, scales = recipe.request(recipe.fields_of_view(catalogue, fov=fov))
     sizes, scales = np.asarray(sizes), np.asarray(scales.to_value(u.arcsec))
@@ -195,6 +201,27 @@ def _answers(
     paths = ["" if request is None else next(names) for request in requests]
     statuses = ["bad_position" if request is None else next(answers).status for request in requests]
     return np.array(paths, dtype=str), np.array(statuses, dtype=str)
+
+
+def _recipe_or_default(recipe: object | None) -> object:
+    if recipe is None:
+        # The one exception to imports going left only: the default recipe is the images room's.
+        from galzoo_repr.images import ImageRecipe
+
+        return ImageRecipe()
+    if isinstance(recipe, type) or not hasattr(recipe, "fields_of_view"):
+        raise TypeError(f"recipe={recipe!r} is no image recipe; give an ImageRecipe, such as ImageRecipe().")
+    return recipe
+
+
+def _arguments(recipe: object, fov: u.Quantity | None, coords: object) -> dict:
+    """What the caller chose, as far as it is short: one field of view, but not one for each row."""
+    facts = {"recipe": recipe.to_dict()}
+    if fov is not None:
+        facts |= {"fov": fov} if fov.isscalar else {"fov_per_row": True}
+    if coords is not None:
+        facts["coords"] = "SkyCoord" if isinstance(coords, SkyCoord) else coords
+    return facts
 
 
 def _facts(survey: Route, store: CutoutStore, statuses: np.ndarray, reasons: list[str]) -> dict:

@@ -10,7 +10,7 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Column, Table
 
 from galzoo_repr._config import log
-from galzoo_repr.catalogue import as_table, with_columns
+from galzoo_repr.catalogue import as_table, sky_positions, with_columns
 from galzoo_repr.cutouts import CutoutStore, LegacySurvey
 from galzoo_repr.encoders._encoder import Encoder
 from galzoo_repr.encoders._sources import SurveyPictures, in_batches, pictures_of
@@ -145,6 +145,10 @@ def add_embeddings(
                 "route": source.survey.route,
             }
         else:
+            if not {"cutout", "cutout_status"} <= set(catalogue.colnames):
+                sky_positions(
+                    catalogue, coords=coords
+                )  # to refuse what a table with galaxies would be refused for
             batches = iter(())
         embed_stream(encoder, batches, results, **options)
     finally:
@@ -152,11 +156,15 @@ def add_embeddings(
             shelf.close()
         if source is not None:
             source.close()
-    facts |= _summary(results, encoder, fov)
+    facts |= {"name": name, **_summary(results, encoder, fov)}
+    if coords is not None:
+        facts["coords"] = "SkyCoord" if isinstance(coords, SkyCoord) else coords
     return _with_results(catalogue, results, facts, name=name, overwrite=overwrite)
 
 
 def _refuse_existing(catalogue: Table, name: str, images: object, overwrite: bool) -> None:
+    if not isinstance(name, str) or not name:
+        raise TypeError(f"name={name!r} is no name of a column; give text, such as name='embedding'")
     if overwrite:
         return
     if name in catalogue.colnames:
@@ -193,7 +201,13 @@ def _summary(results: Results, encoder: Encoder, fov: u.Quantity | None) -> dict
     )
     for row in failed[:_REASONS_KEPT]:
         log.info("Row %d: %s, %s.", row, results.statuses[row], results.reasons.get(row, ""))
-    facts = {"dim": encoder.dim, "views": encoder.views, "device": str(encoder.device), "summary": summary}
+    facts = {
+        "recipe": encoder.recipe.to_dict(),
+        "dim": encoder.dim,
+        "views": encoder.views,
+        "device": str(encoder.device),
+        "summary": summary,
+    }
     facts["failed"] = {str(row): results.reasons.get(row, "") for row in failed[:_REASONS_KEPT]}
     if fov is not None:
         facts |= {"fov": fov} if fov.isscalar else {"fov_per_row": True}

@@ -102,9 +102,20 @@ class TestForms:
         with pytest.raises(ValueError, match="coords="):
             add(Table({"flux": [1.0]}))
 
-    def test_no_service(self, add):
+    @pytest.mark.parametrize("survey", ["https://www.legacysurvey.org/viewer", LegacySurvey])
+    def test_no_service(self, add, survey):
         with pytest.raises(TypeError, match="give a LegacySurvey"):
-            add(_table(), survey="https://www.legacysurvey.org/viewer")
+            add(_table(), survey=survey)
+
+    @pytest.mark.parametrize("recipe", ["galaxy_zoo_decals", ImageRecipe])
+    def test_no_recipe(self, add, recipe):
+        with pytest.raises(TypeError, match="give an ImageRecipe"):
+            add(_table(), recipe=recipe)
+
+    @pytest.mark.parametrize("name", ["", None, 3])
+    def test_no_name(self, add, name):
+        with pytest.raises(TypeError, match="no name of a column"):
+            add(_table(), name=name)
 
     def test_no_catalogue(self, add):
         with pytest.raises(TypeError, match="Table"):
@@ -128,6 +139,18 @@ class TestColumns:
         assert facts["layer"] == result.meta["GZRLAYER"] == "ls-dr10"
         assert facts["survey"] == survey.server
         assert facts["summary"] == {"no_coverage": 1, "ok": 2}
+        assert facts["fov"] == "8.0 arcsec"
+        assert (facts["name"], facts["image_format"]) == ("cutout", "fits")
+        assert ImageRecipe.from_dict(facts["recipe"]) == ImageRecipe()
+
+    def test_provenance_of_chosen_positions_and_fields(self, add):
+        table = _table()
+        table.rename_columns(("ra", "dec"), ("x", "y"))
+        facts = provenance(add(table, coords=("x", "y"), fov=[8, 8, 8] * u.arcsec), "add_cutouts")
+        assert facts["coords"] == ["x", "y"]
+        assert facts["fov_per_row"] is True
+        here = SkyCoord(table["x"], table["y"], unit="deg")
+        assert provenance(add(table, coords=here), "add_cutouts")["coords"] == "SkyCoord"
 
     def test_recipe_decides_bands_and_grid(self, add, service):
         recipe = ImageRecipe(bands="griz", stretch="viewer_griz", max_pixels=20)

@@ -107,9 +107,16 @@ def test_empty_table_and_single_row(rows, embed, galaxies, encoder):
     assert has_embedding(result).all()
 
 
-def test_table_without_positions_is_refused(embed):
+@pytest.mark.parametrize("rows", [0, 1])
+def test_table_without_positions_is_refused(rows, embed):
     with pytest.raises(ValueError, match="position"):
-        embed(Table({"name": ["a"]}), fov=20 * u.arcsec)
+        embed(Table({"name": ["a"]})[:rows], fov=20 * u.arcsec)
+
+
+@pytest.mark.parametrize("name", ["", None, 3])
+def test_column_without_a_name_is_refused(name, embed, galaxies):
+    with pytest.raises(TypeError, match="no name of a column"):
+        embed(galaxies, name=name)
 
 
 def test_cutouts_at_hand_are_used(embed, galaxies, survey):
@@ -232,6 +239,8 @@ def test_provenance_says_how_it_was_made(embed, galaxies, encoder, survey):
     assert facts["recipe_digest"] == encoder.recipe.digest
     assert (facts["survey"], facts["layer"], facts["route"]) == (survey.server, "ls-dr10", "viewer")
     assert facts["fov"] == "30.0 arcsec"
+    assert facts["name"] == "embedding"
+    assert ImageRecipe.from_dict(facts["recipe"]) == encoder.recipe
     assert facts["summary"] == {"ok": 6}
     assert result.meta["GZRENCD"] == encoder.digest
     assert result.meta["GZRRECIP"] == encoder.recipe.digest
