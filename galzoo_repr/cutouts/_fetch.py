@@ -183,10 +183,13 @@ class _Pool:
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="galzoo_repr-fetch")
         # Disks are slow too: while they write, the threads that fetch go on.
         self._keepers = ThreadPoolExecutor(_KEEPERS, thread_name_prefix="galzoo_repr-fetch-keep")
+        self._bodies: queue.SimpleQueue[tuple[_Task, Attempt] | None] = queue.SimpleQueue()
         self._room = 2 * workers + _KEEPERS
 
     def run(self, requests: Iterable[CutoutRequest]) -> Iterator[list[tuple[CutoutRequest, Outcome]]]:
         """Yield requests with their outcomes as they come, and an empty list while none comes."""
+        for _ in range(_KEEPERS):
+            self._keepers.submit(self._keep)
         fresh = (_Task(request) for request in requests)
         while self._submit(fresh) or self._in_hand or self._waiting:
             yield self._collect()
@@ -195,6 +198,8 @@ class _Pool:
         """Break off what is in flight and return what had ended but was not yet taken."""
         self._stop.set()
         self._threads.shutdown(wait=True, cancel_futures=True)
+        for _ in range(_KEEPERS):
+            self._bodies.put(None)
         self._keepers.shutdown(wait=True)
         while not self._answers.empty():
             task = self._answers.get()
@@ -248,13 +253,16 @@ class _Pool:
         except Exception as error:
             task.error = error
         if task.error is None and attempt.body:
-            self._keepers.submit(self._keep, task, attempt)
+            self._bodies.put((task, attempt))
         else:
             self._answers.put(task)
 
-    def _keep(self, task: _Task, attempt: Attempt) -> None:
-        try:
-            self._publish(task.request, attempt)
-        except Exception as error:
-            task.error = error
-        self._answers.put(task)
+    def _keep(self) -> None:
+        """Publish what comes, until there is no more."""
+        while (come := self._bodies.get()) is not None:
+            task, attempt = come
+            try:
+                self._publish(task.request, attempt)
+            except Exception as error:
+                task.error = error
+            self._answers.put(task)
