@@ -98,7 +98,8 @@ def with_columns(
     provenance : mapping, optional
         Facts to record with `record_provenance`.
     call : str, optional
-        Name of the function that computed the columns; needed with ``provenance``.
+        Name of the function that computed the columns; needed with ``provenance``. It is noted in the meta
+        of each column, as ``computed_by``.
 
     Returns
     -------
@@ -139,6 +140,9 @@ def with_columns(
             table.replace_column(name, own, copy=False)
         else:
             table.add_column(own, name=name, copy=False)
+        if call:
+            info = table[name].info
+            info.meta = {**(info.meta or {}), "computed_by": call}
     if provenance is not None:
         record_provenance(table, call, provenance)
     return table

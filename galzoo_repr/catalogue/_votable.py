@@ -1,14 +1,15 @@
 """Catalogues as VOTables, with an INFO element for the meta and types that a VOTable has no place for."""
 
 import warnings
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from astropy.io import votable
 from astropy.io.votable.exceptions import VOWarning
 from astropy.io.votable.tree import Info, VOTableFile
-from astropy.table import MaskedColumn, Table, represent_mixins_as_columns
-from astropy.units import UnitsWarning
+from astropy.table import Column, MaskedColumn, Table, represent_mixins_as_columns
+from astropy.units import UnitBase, UnitsWarning
 from astropy.utils.data_info import serialize_context_as
 
 from galzoo_repr.catalogue._record import described, rebuilt, recorded, to_text
@@ -50,15 +51,15 @@ def write_votable(table: Table, path: Path) -> list[str]:
     record = {"meta": dict(plain.meta), "columns": described(plain)}
     infos = [Info(name=k, value=str(v)) for k, v in table.meta.items() if _is_info(k, v)]
     plain.meta = {}
-    for name in plain.colnames:
-        if plain[name].dtype.kind in "SU" and plain[name].ndim > 1:
-            lost.append(f"column {name!r} is left out: VOTable cannot hold several texts in one cell.")
-            plain.remove_column(name)
-        else:
-            lost += _fit_column(plain, name)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnitsWarning)
         warnings.simplefilter("ignore", VOWarning)
+        for name in plain.colnames:
+            if plain[name].dtype.kind in "SU" and plain[name].ndim > 1:
+                lost.append(f"column {name!r} is left out: VOTable cannot hold several texts in one cell.")
+                plain.remove_column(name)
+            else:
+                lost += _fit_column(plain, name)
         document = VOTableFile.from_table(plain)
         document.get_first_table().infos.extend([*infos, Info(name=_RECORD, value=to_text(record))])
         document.to_xml(str(path), tabledata_format="binary2")
@@ -84,12 +85,23 @@ def _is_attribute(key: object, value: object) -> bool:
     return key in ("ucd", "utype", "xtype") and isinstance(value, str) and value.isprintable()
 
 
+def _is_votable_unit(unit: UnitBase) -> bool:
+    """Whether this version of astropy writes a unit; which standard it goes by has changed over time."""
+    try:
+        VOTableFile.from_table(Table({"x": Column([0.0], unit=unit)})).to_xml(BytesIO())
+    except ValueError:
+        return False
+    return True
+
+
 def _fit_column(plain: Table, name: str) -> list[str]:
     """Change a column to a type and shape that VOTable has; say what that loses."""
     if plain[name].description is not None:
         # XML has no control characters, not even escaped; the record keeps them.
         plain[name].description = "".join(c if c.isprintable() else " " for c in plain[name].description)
     plain[name].meta = {key: value for key, value in plain[name].meta.items() if _is_attribute(key, value)}
+    if plain[name].unit is not None and not _is_votable_unit(plain[name].unit):
+        plain[name].unit = None
     lost, data, mask = [], np.ma.getdata(plain[name]), getattr(plain[name], "mask", None)
     fitting = data.astype(_TYPES.get(data.dtype.str[1:], data.dtype), copy=False)
     if data.dtype.str[1:] == "u8":

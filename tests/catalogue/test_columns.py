@@ -180,3 +180,15 @@ def test_rows_and_columns_keep_their_order(order, names):
     assert result["row"].tolist() == order
     for i, name in enumerate(names):
         assert result[name].tolist() == [row * (i + 2) for row in order]
+
+
+@pytest.mark.parametrize("kind", [Table, QTable])
+def test_each_column_says_what_computed_it(kind):
+    given = Column([0.5], description="Score", meta={"mine": 1})
+    angle = [3.0] * u.arcsec
+    result = with_columns(kind({"ra": [1.0]}), {"score": given, "fov": angle}, call="add_scores")
+    assert result["score"].info.meta == {"mine": 1, "computed_by": "add_scores"}
+    assert result["fov"].info.meta == {"computed_by": "add_scores"}
+    assert given.meta == {"mine": 1}
+    assert not angle.info.meta
+    assert not result["ra"].info.meta

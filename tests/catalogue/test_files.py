@@ -210,9 +210,12 @@ class TestOthersReadOurFiles:
 
     def test_parquet(self, table, tmp_path, monkeypatch):
         write_catalogue(table, tmp_path / "catalogue.parquet")
-        # astropy's reader asks for pandas and then does without.
-        monkeypatch.setattr(astropy_parquet, "HAS_PANDAS", True)
-        back = QTable.read(tmp_path / "catalogue.parquet")
+        # astropy's reader asks for pandas; since version 8 it then does without.
+        monkeypatch.setattr(astropy_parquet, "HAS_PANDAS", True, raising=False)
+        try:
+            back = QTable.read(tmp_path / "catalogue.parquet")
+        except ModuleNotFoundError:
+            pytest.skip("the Parquet reader of this version of astropy needs pandas")
         assert back.colnames == table.colnames
         assert back.meta == table.meta
         assert back["embedding"].tolist() == table["embedding"].tolist()
@@ -248,7 +251,6 @@ class TestWeReadTheFilesOfOthers:
                 "flag": pa.array([None, True]),
                 "name": pa.array(["a", None]),
                 "category": pa.array(["spiral", "ring"]).dictionary_encode(),
-                "fixed": pa.array([[1, 2], None], pa.list_(pa.float32(), 2)),
                 "list": pa.array([[1, 2], [3, 4]], pa.list_(pa.int16())),
                 "null_list": pa.array([None, [3, 4]], pa.list_(pa.int16())),
                 "ragged": pa.array([[1.0], [2.0, 3.0]]),
@@ -266,8 +268,6 @@ class TestWeReadTheFilesOfOthers:
         assert (back["flag"].mask.tolist(), back["flag"].dtype) == ([True, False], bool)
         assert back["name"].mask.tolist() == [False, True]
         assert back["category"].tolist() == ["spiral", "ring"]
-        assert back["fixed"].dtype == np.float32
-        np.testing.assert_array_equal(back["fixed"], [[1, 2], [np.nan, np.nan]])
         assert back["list"].tolist() == [[1, 2], [3, 4]]
         assert back["null_list"].mask.tolist() == [[True, True], [False, False]]
         assert [row.tolist() for row in back["ragged"]] == [[1.0], [2.0, 3.0]]
@@ -275,6 +275,17 @@ class TestWeReadTheFilesOfOthers:
         assert back["bytes"].dtype == np.dtype("S2")
         assert back["when"].dtype.kind == "M"
         assert np.isnan(back["empty"]).all()
+
+    def test_parquet_with_missing_embeddings(self, tmp_path):
+        arrow = pa.table({"embedding": pa.array([[1, 2], None], pa.list_(pa.float32(), 2))})
+        parquet.write_table(arrow, tmp_path / "catalogue.parquet")
+        try:
+            parquet.read_table(tmp_path / "catalogue.parquet")
+        except pa.ArrowInvalid:
+            pytest.skip("this version of Arrow cannot read missing lists of a fixed size")
+        back = read_catalogue(tmp_path / "catalogue.parquet")
+        assert back["embedding"].dtype == np.float32
+        np.testing.assert_array_equal(back["embedding"], [[1, 2], [np.nan, np.nan]])
 
     def test_parquet_of_which_a_part_was_taken(self, table, tmp_path):
         write_catalogue(table, tmp_path / "catalogue.parquet")
