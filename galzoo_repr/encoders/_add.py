@@ -233,7 +233,7 @@ def _with_results(catalogue: Table, results: Results, facts: dict, *, name: str,
         ),
     }
     # The cutouts of a catalogue that has them already come back completed.
-    catalogue = with_columns(catalogue, cutouts, overwrite=True)
+    catalogue = with_columns(catalogue, cutouts, overwrite=True, call="add_embeddings")
     return with_columns(
         catalogue, {name: embedding}, overwrite=overwrite, provenance=facts, call="add_embeddings"
     )
