@@ -237,6 +237,8 @@ def _judge(
     seed: int = 0,
 ) -> tuple[Judgement, np.ndarray]:
     """Score all rows, by a fitted model or by the ratings of the table, and give these ratings too."""
+    if model is not None and not isinstance(model, InterestModel):
+        raise TypeError(f"model={model!r} is no InterestModel; give InterestModel(), with or without options")
     values = ratings_of(table, ratings)
     spread = None if noise is None else column_of(table, noise, "noise")
     embeddings = read_embeddings(table, embedding)

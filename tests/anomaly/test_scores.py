@@ -144,6 +144,12 @@ def test_bad_arguments_say_what_to_do(rated, change, message):
         gzr.add_anomaly_scores(rated, **change)
 
 
+@pytest.mark.parametrize("model", ["gp", InterestModel])
+def test_what_is_no_model_is_refused(rated, model):
+    with pytest.raises(TypeError, match="is no InterestModel"):
+        gzr.add_anomaly_scores(rated, model=model)
+
+
 def test_bad_ratings_are_refused(rated):
     rated["interest"][5] = np.inf
     with pytest.raises(ValueError, match="row 5 has inf"):
