@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 import galzoo_repr as gzr
-from galzoo_repr.finetuning import Report, expected_calibration_error
+from galzoo_repr.finetuning import Report, expected_calibration_error, learning_curve
 from galzoo_repr.finetuning._calibration import fit_calibration
 from galzoo_repr.finetuning._metrics import measure
 
@@ -137,3 +137,14 @@ def test_rare_classes_keep_probabilities_of_the_catalogue(galaxies):
     predicted = gzr.add_predictions(galaxies, model)["rare_probability"]
     assert 0.02 < predicted.mean() < 0.12
     assert predicted[galaxies["rare"]].mean() > 3 * predicted[~galaxies["rare"]].mean()
+
+
+def test_more_labels_make_a_better_model(sky, has_ring):
+    table = sky.copy()
+    table["ring"] = has_ring
+    curve = learning_curve(table, "ring", (10, 150, 195), repeats=3, progress=False)
+    auc = curve[curve["figure"] == "ROC AUC"]
+    assert auc["n"].tolist() == [10, 150]
+    assert auc["value"][1] > auc["value"][0]
+    with pytest.raises(ValueError, match="with 200 labelled galaxies, sizes may be from 4 to 190"):
+        learning_curve(table, "ring", (2, 300))

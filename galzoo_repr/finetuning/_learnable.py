@@ -1,0 +1,114 @@
+"""What can be learned from, and what is refused before anything is trained."""
+
+import warnings
+from dataclasses import replace
+
+import numpy as np
+
+from galzoo_repr.exceptions import GalzooWarning
+from galzoo_repr.finetuning._folds import fewest_galaxies
+from galzoo_repr.finetuning._labels import Labels
+from galzoo_repr.finetuning._learn import Lesson
+
+__all__ = ["check_learnable"]
+
+_FEW = 5  # galaxies of a class below which held-out figures say next to nothing
+
+
+def check_learnable(lesson: Lesson, labels: Labels) -> None:
+    """
+    Refuse labels from which nothing can be learned.
+
+    Parameters
+    ----------
+    lesson : Lesson
+        Labelled galaxies with embeddings.
+    labels : Labels
+        Their names.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two classes, a class of one galaxy, too few numbers or votes, or all numbers
+        are the same.
+
+    Warns
+    -----
+    GalzooWarning
+        If a class has few galaxies, or votes contradict the tree.
+    """
+    if lesson.task == "several":
+        for i, name in enumerate(labels.classes):
+            known = np.flatnonzero(np.isfinite(lesson.y[:, i]))
+            alone = replace(lesson.part(known), y=lesson.y[known, i : i + 1], task="binary")
+            _check_classes(alone, name, (f"not {name}", name))
+    elif lesson.task == "binary":
+        _check_classes(lesson, labels.name, (f"not {labels.name}", labels.name))
+    elif lesson.task == "classes":
+        _check_classes(lesson, labels.name, labels.classes)
+    else:
+        _check_numbers(lesson, labels)
+
+
+def _check_classes(lesson: Lesson, name: str, classes: tuple[str, ...]) -> None:
+    of = lesson.y[:, 0].astype(int) if lesson.task == "binary" else lesson.y.argmax(1)
+    galaxies = {each: len(np.unique(lesson.groups[of == i])) for i, each in enumerate(classes)}
+    said = ", ".join(f"{n} {each}" for each, n in galaxies.items())
+    absent = [each for each, n in galaxies.items() if n == 0]
+    if len(galaxies) - len(absent) < 2:
+        raise ValueError(
+            f"all labels in {name!r} that have an embedding are of one class ({said}): label some galaxies "
+            "of another, to tell it from"
+        )
+    if absent:
+        raise ValueError(
+            f"no galaxy labelled {', '.join(absent)} in {name!r} has an embedding ({said}): label others, "
+            "or mask these labels"
+        )
+    single = [each for each, n in galaxies.items() if n == 1]
+    if single:
+        raise ValueError(
+            f"there is only one galaxy labelled {', '.join(single)} in {name!r} ({said}), but one to learn "
+            "from and one to test on are needed: label more of them, or mask or merge these classes"
+        )
+    few = fewest_galaxies(lesson.y, lesson.groups, lesson.task)
+    if few < _FEW:
+        warnings.warn(
+            f"{name!r} has a class of {few} galaxies ({said}); from fewer than {_FEW} neither the "
+            "calibration nor the report can be trusted",
+            GalzooWarning,
+            stacklevel=5,
+        )
+
+
+def _check_numbers(lesson: Lesson, labels: Labels) -> None:
+    galaxies = len(np.unique(lesson.groups))
+    if galaxies < 2 * _FEW:
+        raise ValueError(
+            f"{galaxies} labelled galaxies with an embedding are too few for a "
+            f"{lesson.task.replace('votes', 'model of votes')}; label at least {2 * _FEW}"
+        )
+    if lesson.task == "regression" and np.ptp(lesson.y) == 0:
+        raise ValueError(f"all labels in {labels.name!r} are {lesson.y[0, 0]:g}: there is nothing to learn")
+    if lesson.task == "votes":
+        _warn_of_contradictions(lesson)
+
+
+def _warn_of_contradictions(lesson: Lesson) -> None:
+    """More volunteers cannot answer a question than gave the answer that leads to it."""
+    schema, votes = lesson.schema, np.nan_to_num(lesson.y)
+    wrong = np.zeros(len(lesson), dtype=bool)
+    for question in schema.questions:
+        if question.asked_after:
+            asked = votes[:, [schema.columns.index(column) for column in question.asked_after]].sum(1)
+            answered = votes[:, [schema.columns.index(column) for column in question.columns]].sum(1)
+            # Published votes are weighted and rounded.
+            wrong |= answered > 1.05 * asked + 1
+    if wrong.any():
+        warnings.warn(
+            f"in {wrong.sum()} of {len(lesson)} galaxies more votes answer a question than gave the answer "
+            f"that leads to it in {schema.name!r}. Each question is still learned from its own votes; check "
+            "that the columns are counts and that the schema is theirs",
+            GalzooWarning,
+            stacklevel=5,
+        )
