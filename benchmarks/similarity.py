@@ -17,7 +17,6 @@ import argparse
 import json
 import multiprocessing
 import os
-import resource
 import shutil
 import tempfile
 import time
@@ -163,6 +162,7 @@ def measure(name: str, folder: Path, answers: multiprocessing.Queue) -> None:
     except ImportError as error:
         answers.put({"method": name, "error": str(error)})
         return
+    forget_memory()
     start_memory = memory()
     build, _ = timed(lambda: method.build(data))
     single = [timed(lambda i=i: method.search(queries[i : i + 1]))[0] for i in range(SINGLE)]
@@ -195,8 +195,14 @@ def timed(work) -> tuple[float, object]:
 
 
 def memory() -> float:
-    """Largest memory of this process so far, in MB; pages of a memory-mapped file that were read count."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    """Largest memory of this process since `forget_memory`, in MB; pages that were read of a mapped file count."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) / 1e3
+
+
+def forget_memory() -> None:
+    """Begin again to look for the largest memory."""
+    Path("/proc/self/clear_refs").write_text("5")
 
 
 def real_embeddings(encoder: str, work: Path) -> np.ndarray | None:
