@@ -125,8 +125,8 @@ def tune(
     if not splits:
         raise ValueError("too few labelled galaxies to hold some out; label more, or use depth='head'")
     known, held = splits[0]
-    head, _, _ = learn(lesson.part(known))
-    tuning = Tuning(encoder, head, lesson, fields, plan, folder)
+    head, calibration, _ = learn(lesson.part(known))
+    tuning = Tuning(encoder, (head, calibration), lesson, fields, plan, folder)
     network = tuning.run(known, held, progress=progress)
     tuned = Encoder(
         network,

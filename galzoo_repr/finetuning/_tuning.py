@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from galzoo_repr._config import log
 from galzoo_repr.encoders import Encoder
+from galzoo_repr.finetuning._calibration import Calibration
 from galzoo_repr.finetuning._heads import Head
 from galzoo_repr.finetuning._learn import Lesson
 from galzoo_repr.pretraining import Augmentation, concentrations, dirichlet_multinomial_loss
@@ -151,7 +152,7 @@ class Tuning:
     ----------
     encoder : Encoder
         Its network is copied, not changed.
-    head : Head
+    head : tuple of Head and Calibration
         To start from.
     lesson : Lesson
         Labels; its embeddings are not used.
@@ -165,7 +166,7 @@ class Tuning:
     def __init__(
         self,
         encoder: Encoder,
-        head: Head,
+        head: tuple[Head, Calibration],
         lesson: Lesson,
         images: DecodedImages,
         plan: TuningPlan,
@@ -174,7 +175,7 @@ class Tuning:
         self.recipe, self.device, self.plan, self.folder = encoder.recipe, encoder.device, plan, folder
         self.lesson, self.images = lesson, images
         self.network = deepcopy(encoder.model).eval()
-        self.head = _HeadLayer(head).to(self.device)
+        self.head = _HeadLayer(*head, lesson.task).to(self.device)
         self.scale = lesson.y.std(0) if lesson.task == "regression" else np.ones(1)
         self.targets = torch.from_numpy(np.asarray(lesson.y, np.float32)).to(self.device)
         groups = parameter_groups(self.network, plan)
@@ -298,14 +299,16 @@ class Tuning:
 
 
 class _HeadLayer(nn.Module):
-    """The first member of a head as a layer of a network, with its standardisation fixed."""
+    """The first member of a head, calibrated, as a layer of a network with its standardisation fixed."""
 
-    def __init__(self, head: Head) -> None:
+    def __init__(self, head: Head, calibration: Calibration, task: str) -> None:
         super().__init__()
         for name in ("mean", "scale"):
             self.register_buffer(name, torch.from_numpy(getattr(head, name)))
-        self.weight = nn.Parameter(torch.from_numpy(head.weights[0].T.copy()))
-        self.bias = nn.Parameter(torch.from_numpy(head.bias[0].copy()))
+        # The calibration of votes is not one of scores.
+        slope, offset = (1.0, 0.0) if task == "votes" else (calibration.slope, calibration.offset)
+        self.weight = nn.Parameter(torch.from_numpy((head.weights[0] * slope).T.astype(np.float32)))
+        self.bias = nn.Parameter(torch.from_numpy((head.bias[0] * slope + offset).astype(np.float32)))
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         return functional.linear((features - self.mean) / self.scale, self.weight, self.bias)
