@@ -9,7 +9,7 @@ from scipy.special import expit, log_softmax, softmax
 
 from galzoo_repr.pretraining import Schema, concentrations, dirichlet_multinomial_loss
 
-__all__ = ["Calibration", "fit_calibration", "held_out_loss"]
+__all__ = ["Calibration", "fit_calibration", "held_out_losses"]
 
 PLATT_FROM = 30
 """Galaxies of the rarer answer from which an offset is fitted too, not only a slope."""
@@ -110,16 +110,16 @@ def fit_calibration(
     if task == "votes":
         return Calibration("concentration", _factors(scores, y, schema), np.zeros(k), np.zeros(k))
     if task == "classes":
-        slope = _one_slope(lambda each: held_out_loss(each * scores, y, task))
+        slope = _one_slope(lambda each: held_out_losses(each * scores, y, task).mean())
         return Calibration("temperature", np.full(k, slope), np.zeros(k), np.zeros(k))
     fitted = [_yes_or_no(scores[:, i], y[:, i]) for i in range(k)]
     slope, offset = np.array(fitted).T
     return Calibration("platt" if offset.any() else "temperature", slope, offset, np.zeros(k))
 
 
-def held_out_loss(scores: np.ndarray, y: np.ndarray, task: str, schema: Schema | None = None) -> float:
+def held_out_losses(scores: np.ndarray, y: np.ndarray, task: str, schema: Schema | None = None) -> np.ndarray:
     """
-    Mean negative log-likelihood of labels, or mean squared error of a regression.
+    Negative log-likelihood of the labels of each galaxy, or squared error of a regression.
 
     Parameters
     ----------
@@ -134,16 +134,18 @@ def held_out_loss(scores: np.ndarray, y: np.ndarray, task: str, schema: Schema |
 
     Returns
     -------
-    float
+    ndarray
+        float64, shape (n,).
     """
     if task == "votes":
         votes = torch.from_numpy(np.nan_to_num(y))
-        return dirichlet_multinomial_loss(torch.from_numpy(scores), votes, schema).item()
+        losses = dirichlet_multinomial_loss(torch.from_numpy(scores), votes, schema, reduction="none")
+        return losses.sum(1).numpy()
     if task == "regression":
-        return float(((scores - y) ** 2).mean())
+        return ((scores - y) ** 2).mean(1)
     if task == "classes":
-        return float(-(log_softmax(scores, axis=1) * y).sum(1).mean())
-    return float(np.nanmean(np.logaddexp(0, scores) - y * scores))
+        return -(log_softmax(scores, axis=1) * y).sum(1)
+    return np.nanmean(np.logaddexp(0, scores) - y * scores, axis=1)
 
 
 def _yes_or_no(scores: np.ndarray, y: np.ndarray) -> tuple[float, float]:

@@ -12,11 +12,11 @@ from astropy.table import Table
 from galzoo_repr._config import log
 from galzoo_repr.cutouts import USABLE
 from galzoo_repr.encoders import Encoder
-from galzoo_repr.finetuning._calibration import Calibration, fit_calibration, held_out_loss
+from galzoo_repr.finetuning._calibration import Calibration, fit_calibration
 from galzoo_repr.finetuning._folds import bootstrap_draws, folds
 from galzoo_repr.finetuning._heads import Head, fit_head, strengths
 from galzoo_repr.finetuning._labels import Labels
-from galzoo_repr.finetuning._learn import Lesson, learn
+from galzoo_repr.finetuning._learn import Lesson, choose, learn
 from galzoo_repr.finetuning._model import MorphologyModel
 from galzoo_repr.finetuning._report import make_report
 from galzoo_repr.finetuning._tuning import Tuning, TuningPlan
@@ -183,18 +183,11 @@ def _fit(
     learned = lesson.part(known)
     draws = bootstrap_draws(learned.groups, members, seed=lesson.seed)
     options = {"task": lesson.task, "schema": lesson.schema}
-    best = (np.inf, None, 0.0)
+    held_out = {}
     for strength in strengths(lesson.task):
         head = fit_head(learned.x, learned.y, strength=strength, draws=draws[:1], **options)
-        scores = head.scores(lesson.x[held])[:, 0]
-        calibration = fit_calibration(scores, lesson.y[held], lesson.task, lesson.schema)
-        scored = calibration.slope * scores + calibration.offset
-        if lesson.task == "votes":
-            scored = calibration.apply(scores, "votes")
-        loss = held_out_loss(scored, lesson.y[held], lesson.task, lesson.schema)
-        if loss < best[0]:
-            best = (loss, calibration, strength)
-    _, calibration, strength = best
+        held_out[strength] = head.scores(lesson.x[held])[:, 0], lesson.y[held]
+    strength, calibration = choose(held_out, lesson)
     return fit_head(learned.x, learned.y, strength=strength, draws=draws, **options), calibration, strength
 
 

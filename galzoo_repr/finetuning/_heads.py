@@ -65,7 +65,7 @@ def strengths(task: str) -> tuple[float, ...]:
     """Inverse regularisations to choose from by cross-validation, the strongest first."""
     if task == "votes":
         return (1e-4, 1e-3, 1e-2, 1e-1)
-    return (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+    return (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from galzoo_repr.finetuning._calibration import Calibration, fit_calibration, held_out_loss
+from galzoo_repr.finetuning._calibration import Calibration, fit_calibration, held_out_losses
 from galzoo_repr.finetuning._folds import bootstrap_draws, folds
 from galzoo_repr.finetuning._heads import Head, Space, fit_head, fit_one, strengths
 from galzoo_repr.pretraining import Schema
 
-__all__ = ["Lesson", "held_out_predictions", "learn"]
+__all__ = ["Lesson", "choose", "held_out_predictions", "learn"]
 
 _UNCHOSEN = 1e-3
 # Beyond so many labels folds differ little, and fewer will do; votes tell more than a label each.
@@ -92,17 +92,11 @@ def learn(lesson: Lesson, *, members: int = 1) -> tuple[Head, Calibration, float
     calibration : Calibration
         From galaxies that were held out in turn.
     strength : float
-        Inverse regularisation, the one that explains held-out labels best once it is calibrated.
+        Inverse regularisation.
     """
-    strength, calibration = _UNCHOSEN, Calibration.none(lesson.y.shape[1])
-    scores = _held_out_scores(lesson)
-    best = np.inf
-    for each, held_out in scores.items():
-        seen = np.isfinite(held_out).all(axis=1)
-        fitted = fit_calibration(held_out[seen], lesson.y[seen], lesson.task, lesson.schema)
-        loss = _loss(fitted, held_out[seen], lesson.y[seen], lesson)
-        if loss < best:
-            best, strength, calibration = loss, each, fitted
+    strength, calibration = choose(
+        {each: (scores, lesson.y) for each, scores in _held_out_scores(lesson).items()}, lesson
+    )
     draws = bootstrap_draws(lesson.groups, members, seed=lesson.seed)
     head = fit_head(
         lesson.x, lesson.y, task=lesson.task, strength=strength, schema=lesson.schema, draws=draws
@@ -151,7 +145,40 @@ def _held_out_scores(lesson: Lesson) -> dict[float, np.ndarray]:
     return scores
 
 
-def _loss(calibration: Calibration, scores: np.ndarray, y: np.ndarray, lesson: Lesson) -> float:
-    if lesson.task == "votes":
-        return held_out_loss(calibration.apply(scores, "votes"), y, "votes", lesson.schema)
-    return held_out_loss(calibration.slope * scores + calibration.offset, y, lesson.task)
+def choose(held_out: dict[float, tuple[np.ndarray, np.ndarray]], lesson: Lesson) -> tuple[float, Calibration]:
+    """
+    Choose the regularisation by what it makes of held-out galaxies, once it is calibrated.
+
+    It is the strongest whose loss is within one standard error of the least (Breiman et al. 1984,
+    *Classification and Regression Trees*): few labels hardly tell more than that, and of heads that are as
+    good the simpler one is the safer.
+
+    Parameters
+    ----------
+    held_out : dict of float to (ndarray, ndarray)
+        For each inverse regularisation, scores of held-out galaxies, NaN where one was not held out, and
+        their labels, both of shape (n, k).
+    lesson : Lesson
+        Its task and schema.
+
+    Returns
+    -------
+    strength : float
+        Inverse regularisation.
+    calibration : Calibration
+    """
+    fitted, losses = {}, {}
+    for strength, (scores, y) in held_out.items():
+        seen = np.isfinite(scores).all(axis=1)
+        scores, y = scores[seen].astype(float), y[seen]
+        fitted[strength] = fit_calibration(scores, y, lesson.task, lesson.schema)
+        scores = fitted[strength].slope * scores + fitted[strength].offset
+        if lesson.task == "votes":
+            scores = fitted[strength].apply(held_out[strength][0][seen], "votes")
+        losses[strength] = held_out_losses(scores, y, lesson.task, lesson.schema)
+    if not losses:
+        return _UNCHOSEN, Calibration.none(lesson.y.shape[1])
+    best = min(losses, key=lambda each: losses[each].mean())
+    allowed = losses[best].mean() + losses[best].std() / np.sqrt(len(losses[best]))
+    strength = min(each for each in losses if losses[each].mean() <= allowed)
+    return strength, fitted[strength]
