@@ -127,7 +127,9 @@ def write_folder(folder: Path, weights: dict, about: dict, *, overwrite: bool) -
     part = folder / f".part-{os.getpid()}"
     try:
         # Written by Python, which leaves others the right to read that the user's umask gives.
-        part.write_bytes(save({name: one.detach().cpu().clone().contiguous() for name, one in weights.items()}))
+        part.write_bytes(
+            save({name: one.detach().cpu().clone().contiguous() for name, one in weights.items()})
+        )
         digest = sha256_of_file(part)
         replaced = {path.name for path in folder.glob("model*.safetensors")}
         # Under another name than the weights in place, so that their description stays true until it is
