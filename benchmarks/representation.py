@@ -25,7 +25,6 @@ from sklearn.metrics import average_precision_score
 from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from galzoo_repr import Encoder, Schema, add_embeddings
 
@@ -80,7 +79,11 @@ def pixels_of(crop: float) -> Embed:
 
 
 def probe(n: int) -> object:
-    """Logistic regression on standardised features; PCA of n points is a rotation that makes it quick."""
+    """
+    Logistic regression on centred features; PCA of n points is a rotation that makes it quick.
+
+    Features are not standardised one by one: some are all but constant in a few labels, and would decide everything.
+    """
     regression = LogisticRegressionCV(
         Cs=np.logspace(-5, 0, 6),
         cv=5,
@@ -89,7 +92,7 @@ def probe(n: int) -> object:
         max_iter=2000,
         scoring="accuracy",
     )
-    return make_pipeline(StandardScaler(), PCA(n - 1, svd_solver="full"), regression)
+    return make_pipeline(PCA(n - 1, svd_solver="full"), regression)
 
 
 def with_labels(
@@ -171,7 +174,6 @@ def _correlation(x: np.ndarray, y: np.ndarray, asked: np.ndarray) -> list[float]
     if rows.sum() < 60 or y[rows].std() < 0.05:
         return None
     model = make_pipeline(
-        StandardScaler(),
         PCA(min(100, x.shape[1], rows.sum() * 3 // 4), random_state=0),
         RidgeCV(np.logspace(0, 4, 9)),
     )
