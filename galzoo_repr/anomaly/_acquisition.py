@@ -66,8 +66,7 @@ def choose_batch(
     ``"top"`` takes the n rows of highest expected improvement, as the paper did. ``"distinct"`` does too,
     but passes over a galaxy whose rating is correlated by more than 0.7, given all ratings so far, with
     that of one already in the batch: local penalisation (Gonzalez et al. 2016, PMLR 51, 648) with a sharp
-    edge, its reach given by the process itself. The Kriging believer and the smooth penalty of that paper
-    were tried too, and found fewer mergers among Galaxy Zoo's galaxies.
+    edge, its reach given by the process itself.
 
     Parameters
     ----------

@@ -39,7 +39,7 @@ class InterestModel(BaseEstimator):
     max_length : float or None
         Longest length scale of the kernel, in units of the typical distance of a galaxy from the mean one.
         Without a limit, None, as in the paper, a few ratings are often explained by noise alone and all
-        galaxies get the same score; on real galaxies the limit also finds more mergers.
+        galaxies get the same score.
     rating_scale : (float, float), optional
         Lowest and highest rating that can be given; the lowest means "not interesting" and is what is
         expected of a galaxy unlike any rated one. Where absent: from zero (or the lowest rating, if negative)
