@@ -6,6 +6,9 @@ from astropy.table import Table
 
 import galzoo_repr as gzr
 
+# Here, since astroquery takes over the showing of warnings when it is first imported, perhaps amid a test of them.
+import galzoo_repr.finetuning
+
 LABELLED = 60
 
 
