@@ -51,8 +51,15 @@ def get(service, path, method="GET"):
         client.close()
 
 
+@pytest.fixture
 def service_threads():
-    return [thread for thread in threading.enumerate() if thread.name.startswith("survey-")]
+    """Threads of services that started in this test; others may run for a whole module of tests."""
+    before = set(threading.enumerate())
+
+    def started_here():
+        return [one for one in set(threading.enumerate()) - before if one.name.startswith("survey-")]
+
+    return started_here
 
 
 def test_answers_by_the_longest_prefix(service):
@@ -157,7 +164,7 @@ def test_faults_come_before_endpoints():
         assert service.requests[0].status == 0
 
 
-def test_stop_closes_idle_connections_and_ends_threads():
+def test_stop_closes_idle_connections_and_ends_threads(service_threads):
     with SurveyService({"/hello": hello}) as service:
         client = connection(service)
         client.request("GET", "/hello")
@@ -169,7 +176,7 @@ def test_stop_closes_idle_connections_and_ends_threads():
         get(service, "/hello")
 
 
-def test_stop_interrupts_requests_in_flight():
+def test_stop_interrupts_requests_in_flight(service_threads):
     arrived, release = threading.Event(), threading.Event()
 
     def slow(request):
@@ -194,7 +201,7 @@ def serve_and_raise(error):
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
-def test_an_exception_in_the_block_stops_the_service(error):
+def test_an_exception_in_the_block_stops_the_service(error, service_threads):
     with pytest.raises(error):
         serve_and_raise(error)
     assert not service_threads()
@@ -232,7 +239,7 @@ def test_port_that_is_taken_is_reported(service):
         SurveyService({}, port=port).start()
 
 
-def test_wait_ends_when_another_thread_stops_the_service():
+def test_wait_ends_when_another_thread_stops_the_service(service_threads):
     service = SurveyService({"/hello": hello}).start()
     threading.Timer(0.2, service.stop).start()
     service.wait()
