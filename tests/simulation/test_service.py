@@ -249,9 +249,11 @@ def test_wait_ends_when_another_thread_stops_the_service(service_threads):
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_interrupt_ends_a_waiting_process():
     script = (
+        "import threading\n"
         "from galzoo_repr.simulation import SimulatedSurvey\n"
         "with SimulatedSurvey().serve() as service:\n"
-        "    print(service.url, flush=True)\n"
+        "    # said once the process waits, so that it is interrupted while it does\n"
+        "    threading.Timer(1, print, [service.url], {'flush': True}).start()\n"
         "    service.wait()\n"
         "print('stopped', flush=True)\n"
     )
