@@ -208,7 +208,7 @@ def _rings(draw: _Draw, is_kind: Mapping[str, Tensor], p: Mapping[str, Tensor]) 
     at_bar_end = (p["bar"] == 2) & draw.chance(0.7) & inner
     radius = _where(at_bar_end, p["bar_length"] * draw.uniform(1.0, 1.15), radius)
     return {
-        "ring_contrast": ring * draw.log_uniform(0.5, 5.0) * torch.exp(0.35 * (radius - 1.5)).clamp(0.7, 3.0),
+        "ring_contrast": ring * draw.log_uniform(0.3, 4.0) * torch.exp(0.35 * (radius - 1.5)).clamp(0.7, 3.0),
         "ring_radius": radius,
         "ring_width": draw.log_uniform(0.08, 0.35) * (0.6 + 0.4 * radius),
         "ring_gap": ring * draw.uniform(0.0, 0.75),
@@ -226,7 +226,7 @@ def _dust_clumps_and_disturbance(draw: _Draw, is_kind: Mapping[str, Tensor]) -> 
     return {
         "dust": _where(edge_on, draw.chance(0.55) * draw.uniform(0.2, 0.8), 0.0),
         "dust_offset": draw.normal(0, 0.35),
-        "clumpiness": _where(irregular, draw.uniform(0.3, 1.3), draw.log_uniform(0.01, 0.25)),
+        "clumpiness": _where(irregular, draw.uniform(0.3, 1.3), draw.log_uniform(0.01, 0.5)),
         "lopsidedness": _where(irregular | merger, draw.uniform(0.1, 0.7), draw.log_uniform(0.01, 0.3)),
         "lopsided_angle": draw.uniform(0, 2 * math.pi),
         "warp": _where(irregular, 1.6 * warp + 0.1, _where(merger, 1.5 * warp + 0.1, 0.35 * warp)),
