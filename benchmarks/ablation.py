@@ -1,20 +1,32 @@
 """The paper's argument at the scale of the bundled encoder: does it help to answer every question?
 
-Two networks learn from the same images for the same time, one from all questions, one from "smooth or featured" alone.
-Then rings are told from other galaxies by a line through their embeddings, as many labels as it may be, beside the same
-network trained on those labels from scratch. ``python benchmarks/ablation.py --work FOLDER --figure FILE``; the folder
-is that of ``bundled_encoder.py``.
+Two networks begin with the same weights from ImageNet and learn from the same images for the same time, the first stage
+of the bundled encoder: one from all questions, one from "smooth or featured" alone. Then rings are told from other
+galaxies by a line through their embeddings, as many labels as it may be, beside the weights from ImageNet as they were,
+and the same network trained on those labels from scratch.
+
+``python benchmarks/ablation.py --work FOLDER --figure FILE``; the folder is that of ``bundled_encoder.py``.
 """
 
 import argparse
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import timm
 import torch
-from bundled_encoder import ARCHITECTURE, AUGMENTATION, FIRST, SCHEMAS, train, training_table
+from bundled_encoder import (
+    ARCHITECTURE,
+    AUGMENTATION,
+    RECIPE,
+    SCHEMAS,
+    STAGES,
+    Fields,
+    real_galaxies,
+    simulated_galaxies,
+    train,
+)
+from imagenet import imagenet_encoder
 from PIL import Image
 from real_galaxies import read_set
 from representation import embeddings_of, with_labels
@@ -23,14 +35,14 @@ from galzoo_repr import Schema
 
 LABELS = (10, 20, 40, 80, 160)
 FROM_SCRATCH = (20, 80, 160)
-STEPS_FROM_SCRATCH, BATCH = 240, 32
+STEPS_FROM_SCRATCH, BATCH = 150, 32
 
 
-def smooth_or_featured(schemas: list[str]) -> dict:
-    """Only the first question of each schema that has it."""
+def smooth_or_featured(schemas: list[str]) -> Schema:
+    """Only the first question of each schema that has it, as one tree."""
     asked = [question for name in schemas for question in Schema.load(name).to_dict()["questions"]]
     questions = [question for question in asked if question["name"] == "smooth-or-featured"]
-    return {"name": "smooth-only", "questions": questions}
+    return Schema.from_dict({"name": "smooth-only", "questions": questions})
 
 
 def accuracies(work: Path, encoder: object) -> dict[int, list[float]]:
@@ -66,9 +78,7 @@ def _from_scratch(fields: torch.Tensor, y: torch.Tensor, n: int, seed: int) -> f
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=STEPS_FROM_SCRATCH)
     for _ in range(STEPS_FROM_SCRATCH):
         rows = rng.choice(chosen, BATCH)
-        images = AUGMENTATION.apply(
-            fields[rows], size=FIRST.recipe.size, crop=FIRST.recipe.crop, generator=generator
-        )
+        images = AUGMENTATION.apply(fields[rows], size=RECIPE.size, crop=RECIPE.crop, generator=generator)
         logits = network(images.contiguous(memory_format=torch.channels_last)).squeeze(1)
         loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, y[rows].float())
         optimizer.zero_grad()
@@ -77,7 +87,7 @@ def _from_scratch(fields: torch.Tensor, y: torch.Tensor, n: int, seed: int) -> f
         schedule.step()
     network.eval()
     with torch.inference_mode():
-        predicted = network(FIRST.recipe.from_rgb(fields[rest])).squeeze(1) > 0
+        predicted = network(RECIPE.from_rgb(fields[rest])).squeeze(1) > 0
     return float((predicted == y[rest]).float().mean())
 
 
@@ -86,7 +96,9 @@ def draw(curves: dict[str, dict[int, list[float]]], path: Path) -> None:
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
-    for (name, curve), colour in zip(curves.items(), ("#0b6e4f", "#c8553d", "#6b7280"), strict=False):
+    for (name, curve), colour in zip(
+        curves.items(), ("#0b6e4f", "#c8553d", "#3b6ea5", "#6b7280"), strict=False
+    ):
         n = sorted(curve)
         mean = [np.mean(curve[each]) for each in n]
         error = [np.std(curve[each], ddof=1) / len(curve[each]) ** 0.5 for each in n]
@@ -107,19 +119,22 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--epochs", type=int, default=4)
-    parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--figure", type=Path, required=True)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    stage = replace(FIRST, epochs=options.epochs)
-    table, images = training_table(options.work, stage, seed=options.seed, workers=2)
+    pixels, simulated = simulated_galaxies(options.work, workers=2)
+    real_pixels, real = real_galaxies(options.work / "real")
+    galaxies, start = (simulated, real, Fields(pixels, real_pixels)), imagenet_encoder(RECIPE)
     curves = {}
-    schemas = {"all questions": list(SCHEMAS), "smooth or featured only": smooth_or_featured(list(SCHEMAS))}
-    for name, schema in schemas.items():
-        folder = options.work / f"ablation-{name.replace(' ', '-')}"
-        encoder = train(table, images, folder, stage=stage, schema=schema, start=None, seed=options.seed)
+    schemas = {
+        "all questions": (Schema.load(list(SCHEMAS)), "run-first"),
+        "smooth or featured only": (smooth_or_featured(list(SCHEMAS)), "run-smooth-only"),
+    }
+    for name, (schema, run) in schemas.items():
+        encoder = train(galaxies, options.work / run, stage=STAGES[0], schema=schema, start=start)
+        encoder.save(options.work / name.replace(" ", "-"), overwrite=True)
         curves[name] = accuracies(options.work, encoder)
+    curves["ImageNet"] = accuracies(options.work, start)
     curves["from scratch"] = accuracies_from_scratch(options.work)
     for name, curve in curves.items():
         print(

