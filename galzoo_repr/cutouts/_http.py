@@ -117,9 +117,9 @@ class _Watchdog:
             time.sleep(_WATCH_SECONDS)
             now = time.monotonic()
             with self._lock:
-                exchanges = list(self._exchanges)
-            for exchange in exchanges:
-                exchange.check(now)
+                # While the lock is held no exchange can end and leave its connection to the next one.
+                for exchange in self._exchanges:
+                    exchange.check(now)
 
 
 _watchdog = _Watchdog()

@@ -1,5 +1,6 @@
 """A threaded HTTP service on the loopback interface: routing, request log and counters, a clean stop."""
 
+import select
 import socket
 import threading
 import time
@@ -77,7 +78,9 @@ class Reply:
             handler.send_header(name, value)
         handler.end_headers()
         if handler.command != "HEAD":
-            handler.wfile.write(self.body)
+            # The last byte by itself: it stays in the buffer of the handler until that is flushed.
+            handler.wfile.write(memoryview(self.body)[:-1])
+            handler.wfile.write(self.body[-1:])
 
 
 class Writable(Protocol):
@@ -122,7 +125,7 @@ class LoggedRequest:
     started : float
         `time.monotonic` when the request had been read.
     seconds : float
-        Time until the last byte of the reply was handed to the network; NaN while in flight.
+        Time until the last byte of the reply was about to be sent; NaN while in flight.
     status : int
         HTTP status sent, 0 while in flight or where the connection was dropped without one.
     """
@@ -161,7 +164,9 @@ class SurveyService:
     requests : list of LoggedRequest
         Every request in order of arrival.
     in_flight, max_in_flight : int
-        Requests being answered now, and the most there ever were at once.
+        Requests being answered now, and the most there ever were at once. A request ends before the last
+        byte of its answer leaves, or when the client hangs up: a client that has N requests open at most is
+        never seen with more, however busy the machine.
 
     Examples
     --------
@@ -187,11 +192,11 @@ class SurveyService:
         self.routes = dict(sorted(routes.items(), key=lambda item: -len(item[0])))
         self.faults = faults
         self.requests: list[LoggedRequest] = []
-        self.in_flight = 0
         self.max_in_flight = 0
         self._address = (host, port)
         self._base = base
         self._lock = threading.Lock()
+        self._open: dict[socket.socket, LoggedRequest] = {}
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
 
@@ -287,17 +292,29 @@ class SurveyService:
             most = max(most, last - first + 1)
         return most
 
-    def _arrive(self, path: str, query: Mapping[str, str]) -> tuple[int, LoggedRequest]:
+    @property
+    def in_flight(self) -> int:
+        """Requests being answered now."""
+        with self._lock:
+            return self._count()
+
+    def _count(self) -> int:
+        """Requests whose client still waits: one that gave up has closed its side of the connection."""
+        return len(self._open) - len(select.select(list(self._open), [], [], 0)[0]) if self._open else 0
+
+    def _arrive(
+        self, path: str, query: Mapping[str, str], connection: socket.socket
+    ) -> tuple[int, LoggedRequest]:
         entry = LoggedRequest(path, query, time.monotonic())
         with self._lock:
             self.requests.append(entry)
-            self.in_flight += 1
-            self.max_in_flight = max(self.max_in_flight, self.in_flight)
+            self._open[connection] = entry
+            self.max_in_flight = max(self.max_in_flight, self._count())
             return len(self.requests) - 1, entry
 
-    def _depart(self, entry: LoggedRequest) -> None:
+    def _depart(self, connection: socket.socket) -> None:
         with self._lock:
-            self.in_flight -= 1
+            entry = self._open.pop(connection)
             entry.seconds = time.monotonic() - entry.started
 
     def _answer(self, request: Request) -> Writable:
@@ -341,12 +358,13 @@ class _Handler(BaseHTTPRequestHandler):
         service = self.server.service
         parts = urlsplit(self.path)
         query = {name: values[-1] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
-        number, self.entry = service._arrive(parts.path, query)
+        number, self.entry = service._arrive(parts.path, query, self.connection)
         try:
             service._answer(Request(self.command, parts.path, query, number)).write(self)
-            self.wfile.flush()
         finally:
-            service._depart(self.entry)
+            # Before the last byte, which the caller flushes: once the client has it, its next request may be
+            # here in no time.
+            service._depart(self.connection)
 
     do_HEAD = do_GET
 

@@ -25,11 +25,6 @@ def _requests(survey, n):
     return [survey.request(0.9 * i, 0.0, 20, 0.262 * u.arcsec) for i in range(n)]
 
 
-def _in_flight(service):
-    """Most at once, less the one whose answer was read before the service had noted that it was sent."""
-    return service.max_in_flight - 1
-
-
 class TestFaults:
     """Each fault alone, and all together."""
 
@@ -80,7 +75,7 @@ class TestFaults:
         assert {outcome.status for outcome in outcomes} == {"ok"}
         assert sum(service.faults.counts.values()) > 20
         assert len(service.requests) < 1.5 * 150
-        assert _in_flight(service) <= survey.workers
+        assert service.max_in_flight <= survey.workers
         assert len(store.verify()) == 0
 
     def test_what_cannot_succeed_is_asked_once(self, survey, service, store):
@@ -98,7 +93,7 @@ class TestPoliteness:
         survey.rate, survey.workers = 40, 3
         fetch_into(store, survey, _requests(survey, 30))
         starts = np.sort([request.started for request in service.requests])
-        assert _in_flight(service) <= 3
+        assert service.max_in_flight <= 3
         assert starts[-1] - starts[0] >= 29 / 40 * 0.9
         # Evenly spaced, but for the scheduling of a busy machine.
         assert service.most_requests_within(0.5) <= 40 * 0.5 + 4
@@ -147,7 +142,7 @@ class TestPoliteness:
                 call.start()
             for call in calls:
                 call.join()
-        assert _in_flight(service) <= survey.workers
+        assert service.max_in_flight <= survey.workers
         assert len(service.requests) == 80
 
 
