@@ -84,17 +84,11 @@ def main(settings):
     def stats(_request):
         asked = [entry for entry in service.requests if "cutout" in entry.path]
         times = Counter(entry.query["ra"] + entry.query["dec"] for entry in asked if "fits" in entry.path)
-        answered = Counter(
-            entry.query["ra"] + entry.query["dec"]
-            for entry in asked
-            if "fits" in entry.path and entry.status == 200
-        )
         report = {
             "requests": len(asked),
             "max_in_flight": service.max_in_flight,
             "busiest_second": service.most_requests_within(1.0),
-            "most_asked": max(times.values(), default=0),
-            "answered_again": sum(n - 1 for n in answered.values()),
+            "times": times,
             "faults": dict(faults.counts) if faults else {},
         }
         return Reply(200, "application/json", json.dumps(report).encode())

@@ -1,11 +1,7 @@
 """The store's record of what was asked and what came of it: one SQLite file shared by processes."""
 
-import os
-import socket
 import sqlite3
 import threading
-import time
-import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,8 +11,6 @@ from galzoo_repr.cutouts._request import CutoutRequest, Outcome
 __all__ = ["CutoutStoreError", "Manifest"]
 
 _BUSY_SECONDS = 60.0
-_STALE_SECONDS = 10.0
-"""A process that gave no sign of life for this long has lost its claims."""
 _CHUNK = 500
 """Keys in one query; SQLite before 3.32 allows 999 variables."""
 
@@ -47,7 +41,7 @@ class CutoutStoreError(OSError):
 
 class Manifest:
     """
-    Outcomes by request key, with claims that keep processes from fetching the same cutout at once.
+    Outcomes by request key, and the tables of `Claims`.
 
     Parameters
     ----------
@@ -66,7 +60,6 @@ class Manifest:
         self.path = path
         self.read_only = read_only
         self._lock = threading.RLock()
-        self._owner = f"{socket.gethostname()} {os.getpid()} {uuid.uuid4().hex}"
         with self._errors():
             self._db = self._open()
 
@@ -123,6 +116,22 @@ class Manifest:
                 found.update((row[0], _outcome(row[1:])) for row in rows)
         return found
 
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Give the database, and keep all that is done with it, or nothing if it fails."""
+        with self._errors(), self._db:
+            yield self._db
+
+    def announce(self, request: CutoutRequest, outcome: Outcome) -> None:
+        """Write the outcome of a request whose body is about to appear; the claim on it stays."""
+        with self._errors(), self._db:
+            self._db.execute(_INSERT, (request.key, *_values(request, outcome)))
+
+    def claimed(self) -> set[bytes]:
+        """Keys that some call is fetching, or was fetching when it was killed."""
+        with self._errors():
+            return {key for (key,) in self._db.execute("SELECT key FROM claim")}
+
     def record(self, rows: Iterable[tuple[CutoutRequest, Outcome]]) -> None:
         """Write outcomes and give up the claims on them, all or none."""
         rows = [(request.key, *_values(request, outcome)) for request, outcome in rows]
@@ -131,34 +140,6 @@ class Manifest:
         with self._errors(), self._db:
             self._db.executemany(_INSERT, rows)
             self._db.executemany("DELETE FROM claim WHERE key = ?", [row[:1] for row in rows])
-
-    def claim(self, keys: Sequence[bytes]) -> set[bytes]:
-        """Take the keys that no living process has, and return those that are now this one's."""
-        now = time.time()
-        with self._errors(), self._db:
-            self._db.execute("INSERT OR REPLACE INTO owner VALUES (?, ?)", (self._owner, now))
-            owners = self._db.execute("SELECT owner, beat FROM owner").fetchall()
-            gone = [(owner,) for owner, beat in owners if beat < now - _STALE_SECONDS or _is_gone(owner)]
-            self._db.executemany("DELETE FROM owner WHERE owner = ?", gone)
-            self._db.execute("DELETE FROM claim WHERE owner NOT IN (SELECT owner FROM owner)")
-            self._db.executemany(
-                "INSERT OR IGNORE INTO claim VALUES (?, ?)", [(key, self._owner) for key in keys]
-            )
-            mine = {
-                row[0] for row in self._db.execute("SELECT key FROM claim WHERE owner = ?", (self._owner,))
-            }
-        return mine.intersection(keys)
-
-    def beat(self) -> None:
-        """Give a sign of life, so that the claims hold."""
-        with self._errors(), self._db:
-            self._db.execute("INSERT OR REPLACE INTO owner VALUES (?, ?)", (self._owner, time.time()))
-
-    def release(self) -> None:
-        """Give up all claims of this process."""
-        with self._errors(), self._db:
-            self._db.execute("DELETE FROM claim WHERE owner = ?", (self._owner,))
-            self._db.execute("DELETE FROM owner WHERE owner = ?", (self._owner,))
 
     def rows(self, where: str = "1", values: Sequence = ()) -> Iterator[tuple[bytes, CutoutRequest, Outcome]]:
         """Everything recorded that meets a condition."""
@@ -188,21 +169,6 @@ class Manifest:
             return self._db.execute(
                 "SELECT status, COUNT(*), SUM(n_bytes) FROM outcome GROUP BY status ORDER BY status"
             ).fetchall()
-
-
-def _is_gone(owner: str) -> bool:
-    """Whether a process of this machine has surely ended; if not, its last sign of life decides."""
-    host, pid, _ = owner.split(" ")
-    # On Windows signal 0 is not a question but ends the process.
-    if os.name != "posix" or host != socket.gethostname():
-        return False
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except OSError:
-        return False
-    return False
 
 
 def _values(request: CutoutRequest, outcome: Outcome) -> tuple:

@@ -7,6 +7,7 @@ import os
 import time
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -186,6 +187,9 @@ class CutoutStore(StoreCare):
         """
         Keep the body of an attempt, and note digest and length in its outcome.
 
+        The manifest is told first, then the file takes its name: whenever the process is killed, a file
+        under its final name is known, and never fetched again.
+
         Parameters
         ----------
         request : CutoutRequest
@@ -200,27 +204,30 @@ class CutoutStore(StoreCare):
         """
         digest = hashlib.sha256(attempt.body).hexdigest()
         path = self._body_path(digest, request.image_format)
-        note = json.dumps({"digest": digest, **asdict(request)}) + "\n"
-        try:
-            if not path.exists() or path.stat().st_size != len(attempt.body):
-                self._write(path, attempt.body)
-            with open(self.root / "journal.jsonl", "ab", buffering=0) as journal:
-                # One short write to a file opened for appending: lines of several processes do not mix.
-                journal.write(note.encode())
-        except OSError as error:
-            raise _store_error(self.root, error) from error
         attempt.outcome.digest = digest
         attempt.outcome.n_bytes = len(attempt.body)
-
-    def _write(self, path: Path, body: bytes) -> None:
         temporary = self.root / "tmp" / uuid.uuid4().hex
         try:
-            temporary.write_bytes(body)
+            temporary.write_bytes(attempt.body)
+            self._note(request, digest)
             path.parent.mkdir(parents=True, exist_ok=True)
+            self.manifest.announce(request, attempt.outcome)
             os.replace(temporary, path)
-        except BaseException:
+        except BaseException as error:
             temporary.unlink(missing_ok=True)
+            with suppress(CutoutStoreError):
+                self.manifest.forget([request.key])
+            attempt.outcome.digest, attempt.outcome.n_bytes = "", 0
+            if isinstance(error, OSError) and not isinstance(error, CutoutStoreError):
+                raise _store_error(self.root, error) from error
             raise
+
+    def _note(self, request: CutoutRequest, digest: str) -> None:
+        """Tell the journal which request a body answers."""
+        note = json.dumps({"digest": digest, **asdict(request)}) + "\n"
+        with open(self.root / "journal.jsonl", "ab", buffering=0) as journal:
+            # One short write to a file opened for appending: lines of several processes do not mix.
+            journal.write(note.encode())
 
     def record(self, rows: Sequence[tuple[CutoutRequest, Outcome]]) -> None:
         """
