@@ -4,11 +4,12 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from operator import attrgetter
 from pathlib import Path
 
 from galzoo_repr.cutouts._request import CutoutRequest, Outcome
 
-__all__ = ["CutoutStoreError", "Manifest"]
+__all__ = ["REQUEST_FIELDS", "CutoutStoreError", "Manifest", "request_values"]
 
 _BUSY_SECONDS = 60.0
 _CHUNK = 500
@@ -24,14 +25,16 @@ CREATE TABLE IF NOT EXISTS outcome (
 CREATE TABLE IF NOT EXISTS claim (key BLOB PRIMARY KEY, owner TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS owner (owner TEXT PRIMARY KEY, beat REAL) WITHOUT ROWID;
 """
-_REQUEST_FIELDS = ("route", "server", "layer", "image_format", "bands", "size", "pixel_scale", "ra", "dec")
+REQUEST_FIELDS = ("route", "server", "layer", "image_format", "bands", "size", "pixel_scale", "ra", "dec")
 _OUTCOME_FIELDS = (
     "status", "reason", "http_code", "attempts", "n_bytes", "digest", "zero_fraction", "seconds", "time",
     "final",
 )  # fmt: skip
+request_values = attrgetter(*REQUEST_FIELDS)
+_outcome_values = attrgetter(*_OUTCOME_FIELDS)
 _INSERT = (
-    f"INSERT OR REPLACE INTO outcome (key, {', '.join(_REQUEST_FIELDS + _OUTCOME_FIELDS)}) "
-    f"VALUES ({', '.join('?' * (1 + len(_REQUEST_FIELDS) + len(_OUTCOME_FIELDS)))})"
+    f"INSERT OR REPLACE INTO outcome (key, {', '.join(REQUEST_FIELDS + _OUTCOME_FIELDS)}) "
+    f"VALUES ({', '.join('?' * (1 + len(REQUEST_FIELDS) + len(_OUTCOME_FIELDS)))})"
 )
 
 
@@ -108,6 +111,8 @@ class Manifest:
         """Outcomes of the keys that are known."""
         columns = ", ".join(_OUTCOME_FIELDS)
         found = {}
+        # In the order of the file, of which each page is then read once.
+        keys = sorted(keys)
         with self._errors():
             for start in range(0, len(keys), _CHUNK):
                 chunk = keys[start : start + _CHUNK]
@@ -143,12 +148,12 @@ class Manifest:
 
     def rows(self, where: str = "1", values: Sequence = ()) -> Iterator[tuple[bytes, CutoutRequest, Outcome]]:
         """Everything recorded that meets a condition."""
-        columns = ", ".join(("key", *_REQUEST_FIELDS, *_OUTCOME_FIELDS))
+        columns = ", ".join(("key", *REQUEST_FIELDS, *_OUTCOME_FIELDS))
         with self._errors():
             rows = self._db.execute(f"SELECT {columns} FROM outcome WHERE {where}", values).fetchall()
-        n = 1 + len(_REQUEST_FIELDS)
+        n = 1 + len(REQUEST_FIELDS)
         for row in rows:
-            request = CutoutRequest(**dict(zip(_REQUEST_FIELDS, row[1:n], strict=True)))
+            request = CutoutRequest(**dict(zip(REQUEST_FIELDS, row[1:n], strict=True)))
             yield row[0], request, _outcome(row[n:])
 
     def forget(self, keys: Sequence[bytes]) -> None:
@@ -173,9 +178,8 @@ class Manifest:
 
 def _values(request: CutoutRequest, outcome: Outcome) -> tuple:
     zero = None if outcome.zero_fraction != outcome.zero_fraction else float(outcome.zero_fraction)
-    values = [getattr(request, name) for name in _REQUEST_FIELDS]
-    values += [getattr(outcome, name) for name in _OUTCOME_FIELDS]
-    values[len(_REQUEST_FIELDS) + _OUTCOME_FIELDS.index("zero_fraction")] = zero
+    values = [*request_values(request), *_outcome_values(outcome)]
+    values[len(REQUEST_FIELDS) + _OUTCOME_FIELDS.index("zero_fraction")] = zero
     return tuple(values)
 
 

@@ -8,12 +8,11 @@ import time
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 
 from galzoo_repr._config import cache_path, log
 from galzoo_repr.cutouts._care import StoreCare
-from galzoo_repr.cutouts._manifest import CutoutStoreError, Manifest
+from galzoo_repr.cutouts._manifest import REQUEST_FIELDS, CutoutStoreError, Manifest, request_values
 from galzoo_repr.cutouts._request import Attempt, CutoutRequest, Outcome
 from galzoo_repr.cutouts._validate import validate_body
 
@@ -123,8 +122,9 @@ class CutoutStore(StoreCare):
 
     def _body_name(self, digest: str, image_format: str) -> str:
         # Text: for a million rows, making paths costs more than looking them up.
-        return os.path.join(
-            self._root_name, digest[:2], digest[2:4], f"{digest[:32]}{_SUFFIXES[image_format]}"
+        return (
+            f"{self._root_name}{os.sep}{digest[:2]}{os.sep}{digest[2:4]}{os.sep}"
+            f"{digest[:32]}{_SUFFIXES[image_format]}"
         )
 
     def names(self, requests: Sequence[CutoutRequest], outcomes: Sequence[Outcome]) -> list[str]:
@@ -224,7 +224,10 @@ class CutoutStore(StoreCare):
 
     def _note(self, request: CutoutRequest, digest: str) -> None:
         """Tell the journal which request a body answers."""
-        note = json.dumps({"digest": digest, **asdict(request)}) + "\n"
+        note = (
+            json.dumps({"digest": digest, **dict(zip(REQUEST_FIELDS, request_values(request), strict=True))})
+            + "\n"
+        )
         with open(self.root / "journal.jsonl", "ab", buffering=0) as journal:
             # One short write to a file opened for appending: lines of several processes do not mix.
             journal.write(note.encode())
