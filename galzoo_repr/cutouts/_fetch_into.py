@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from astroquery.exceptions import LargeQueryWarning
 
+from galzoo_repr.cutouts._checks import check_number
 from galzoo_repr.cutouts._claims import Claims
 from galzoo_repr.cutouts._fetch import Route, fetch
 from galzoo_repr.cutouts._manifest import CutoutStoreError
@@ -50,9 +51,12 @@ def fetch_into(
 
     Raises
     ------
+    TypeError, ValueError
+        If ``workers`` is no such number.
     CutoutStoreError
         If cutouts are missing and cannot be stored.
     """
+    check_number("workers", workers)
     known = dict(zip((request.key for request in requests), store.lookup(requests), strict=True))
     missing = {r.key: r for r in survey.arrange(list(requests)) if not _is_settled(known[r.key])}
     if survey.coverage is not None:

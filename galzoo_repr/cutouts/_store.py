@@ -34,6 +34,8 @@ class CutoutStore(StoreCare):
 
     Raises
     ------
+    TypeError
+        If ``root`` is no path.
     CutoutStoreError
         If the folder cannot be used.
 
@@ -55,6 +57,8 @@ class CutoutStore(StoreCare):
     """
 
     def __init__(self, root: str | os.PathLike | None = None, *, read_only: bool | None = None):
+        if root is not None and not isinstance(root, str | os.PathLike):
+            raise TypeError(f"A store of cutouts is a folder, not {root!r}; give a path or a CutoutStore.")
         self.root = Path(cache_path("cutouts") if root is None else root).expanduser().absolute()
         self._root_name = str(self.root)
         path = self.root / "manifest.sqlite"

@@ -148,6 +148,12 @@ class TestPrune:
         assert filled.prune(layer="ls-dr10", older_than=0 * u.day) == 5
         assert _bodies(filled) == []
 
+    @pytest.mark.parametrize("condition", [{"older_than": 5}, {"older_than": 5 * u.m}, {"layer": 10}])
+    def test_conditions_that_are_none(self, filled, condition):
+        with pytest.raises(TypeError, match=r"is not a time; give a unit|is not the name of an image layer"):
+            filled.prune(**condition)
+        assert len(_bodies(filled)) == 5
+
     def test_leftovers_of_killed_processes(self, filled):
         old = filled.root / "tmp" / "old"
         fresh = filled.root / "tmp" / "fresh"

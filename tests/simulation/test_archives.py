@@ -186,7 +186,9 @@ class TestFaults:
         assert faults(Request("GET", "/miss", {}, 0)) is None
         assert faults(Request("GET", "/hit", {}, 0)) is not None
 
-    @pytest.mark.parametrize("options", [{"fraction": 2}, {"kinds": ["fire"]}, {"kinds": []}])
+    @pytest.mark.parametrize(
+        "options", [{"fraction": 2}, {"kinds": ["fire"]}, {"kinds": []}, {"tries": -1}, {"stall": -1.0}]
+    )
     def test_bad_arguments(self, options):
-        with pytest.raises(ValueError, match=r"fraction is|kinds of faults"):
+        with pytest.raises(ValueError, match=r"fraction is|kinds of faults|from 0 on"):
             Faults(**options)

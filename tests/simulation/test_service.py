@@ -168,6 +168,12 @@ def test_client_that_gave_up_is_not_in_flight():
         let_go.set()
 
 
+@pytest.mark.parametrize("port", [-1, 65536])
+def test_no_such_port(port):
+    with pytest.raises(ValueError, match="up to 65535"):
+        SurveyService({}, port=port)
+
+
 def test_rate_is_counted_within_any_interval(service):
     for pause in (0, 0, 0.4, 0):
         time.sleep(pause)
