@@ -156,9 +156,10 @@ class Coverage:
 
     def _in_no_band(self, ra: np.ndarray, dec: np.ndarray, bands: str) -> np.ndarray:
         """Indices of the positions for which no band has an image."""
+        maps = {id(self.maps.get(band)): band for band in bands}
         out = np.arange(len(ra))
-        # Most positions are decided by the first band.
-        for band in bands:
+        # Most positions are decided by the first map.
+        for band in maps.values():
             out = out[~self.contains(ra[out], dec[out], band)[0]]
         return out
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
 
-from galzoo_repr.simulation._service import Reply, Request, html_reply
+from galzoo_repr.simulation._reply import Reply, Request, html_reply
 
 __all__ = ["FAULTS", "Fault", "Faults"]
 

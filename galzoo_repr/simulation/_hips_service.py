@@ -18,7 +18,7 @@ from astropy.wcs import WCS
 from mocpy import MOC
 from PIL import Image
 
-from galzoo_repr.simulation._service import Endpoint, Reply, Request
+from galzoo_repr.simulation._reply import Endpoint, Reply, Request
 
 if TYPE_CHECKING:
     from galzoo_repr.simulation._survey import SimulatedSurvey

@@ -257,9 +257,12 @@ class TestServerHabits:
         with pytest.raises(RemoteServiceError, match="HTTP 500"):
             survey.get_images(HERE, size=32)
 
-    def test_uniformly_grey_jpeg(self, survey):
-        with pytest.raises(EmptyResponseError, match="uniformly grey"):
-            survey.get_images(NORTH, size=64, image_format="jpeg")
+    @pytest.mark.parametrize(("layer", "level"), [("ls-dr10", 32), ("ls-dr10-gri", 22)])
+    def test_uniformly_grey_jpeg(self, survey, layer, level):
+        with pytest.raises(EmptyResponseError, match=rf"uniformly grey \({level}\)"):
+            survey.get_images(NORTH, size=64, layer=layer, image_format="jpeg")
+        with pytest.raises(EmptyResponseError, match="fails on FITS here and draws a grey JPEG"):
+            survey.get_images(NORTH, size=64, layer=layer, bands="gri")
 
     def test_zeros_in_part_of_a_band_warn(self, survey, viewer):
         viewer.holes = {"r": 0.5}
