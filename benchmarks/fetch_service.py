@@ -68,8 +68,12 @@ class LightViewer:
     def plane(self, request):
         """Send one band, as hips2fits does."""
         time.sleep(self.latency)
-        size = int(request.query["width"])
-        header = fits.Header({"SIMPLE": True, "BITPIX": -32, "NAXIS": 2, "NAXIS1": size, "NAXIS2": size})
+        grid = json.loads(request.query.get("wcs", "{}"))
+        size = int(request.query.get("width") or grid["NAXIS1"])
+        axes = {"SIMPLE": True, "BITPIX": -32, "NAXIS": 2, "NAXIS1": size, "NAXIS2": size}
+        header = fits.Header(
+            {**axes, **{name: grid[name] for name in grid if name[:2] in ("CR", "CD", "CT")}}
+        )
         body = header.tostring().encode() + self._image(size, "r", 0.0)
         return Reply(200, "image/fits", body + bytes(-len(body) % 2880))
 
