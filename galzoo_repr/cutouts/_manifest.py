@@ -95,7 +95,8 @@ class Manifest:
             with self._lock:
                 yield
         except sqlite3.OperationalError as error:
-            raise CutoutStoreError(f"The manifest {self.path} cannot be used: {error}.") from error
+            full = " Make room, or choose another store, and call again." if "is full" in str(error) else ""
+            raise CutoutStoreError(f"The manifest {self.path} cannot be used: {error}.{full}") from error
         except sqlite3.DatabaseError as error:
             raise CutoutStoreError(
                 f"The manifest {self.path} is damaged: {error}. The cutouts beside it are kept: "

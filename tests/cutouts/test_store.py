@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import astropy.units as u
@@ -236,6 +237,13 @@ class TestTrouble:
             fetch_into(store, survey, requests_)
         monkeypatch.undo()
         assert [outcome.status for outcome in fetch_into(store, survey, requests_)] == ["ok"] * 5
+
+    def test_full_disk_is_told_from_damage(self, store, requests_):
+        (pages,) = store.manifest._db.execute("PRAGMA page_count").fetchone()
+        store.manifest._db.execute(f"PRAGMA max_page_count={pages}")
+        many = [(replace(requests_[0], ra=i / 100), Outcome("no_coverage", final=True)) for i in range(500)]
+        with pytest.raises(CutoutStoreError, match=r"disk is full\. Make room"):
+            store.record(many)
 
     def test_read_only_store_answers_what_it_has(self, filled, requests_, survey, service):
         filled.close()
