@@ -314,8 +314,10 @@ def main():
         "footprint": lambda: footprint(1_000_000),
     }
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("part", nargs="*", choices=list(parts), default=[])
+    parser.add_argument("part", nargs="*", help=", ".join(parts))
     chosen = parser.parse_args().part or list(parts)
+    if unknown := set(chosen) - set(parts):
+        parser.error(f"no part is called {', '.join(sorted(unknown))}; there are {', '.join(parts)}")
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
     for name in chosen:
         parts[name]()
