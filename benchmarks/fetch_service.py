@@ -68,8 +68,12 @@ class LightViewer:
     def plane(self, request):
         """Send one band, as hips2fits does."""
         time.sleep(self.latency)
-        size = int(request.query["width"])
-        header = fits.Header({"SIMPLE": True, "BITPIX": -32, "NAXIS": 2, "NAXIS1": size, "NAXIS2": size})
+        grid = json.loads(request.query.get("wcs", "{}"))
+        size = int(request.query.get("width") or grid["NAXIS1"])
+        axes = {"SIMPLE": True, "BITPIX": -32, "NAXIS": 2, "NAXIS1": size, "NAXIS2": size}
+        header = fits.Header(
+            {**axes, **{name: grid[name] for name in grid if name[:2] in ("CR", "CD", "CT")}}
+        )
         body = header.tostring().encode() + self._image(size, "r", 0.0)
         return Reply(200, "image/fits", body + bytes(-len(body) % 2880))
 
@@ -84,17 +88,11 @@ def main(settings):
     def stats(_request):
         asked = [entry for entry in service.requests if "cutout" in entry.path]
         times = Counter(entry.query["ra"] + entry.query["dec"] for entry in asked if "fits" in entry.path)
-        answered = Counter(
-            entry.query["ra"] + entry.query["dec"]
-            for entry in asked
-            if "fits" in entry.path and entry.status == 200
-        )
         report = {
             "requests": len(asked),
             "max_in_flight": service.max_in_flight,
             "busiest_second": service.most_requests_within(1.0),
-            "most_asked": max(times.values(), default=0),
-            "answered_again": sum(n - 1 for n in answered.values()),
+            "times": times,
             "faults": dict(faults.counts) if faults else {},
         }
         return Reply(200, "application/json", json.dumps(report).encode())

@@ -70,7 +70,8 @@ def add_cutouts(
     TypeError
         If the catalogue is no table, an angle has no unit, or another argument is of the wrong kind.
     ValueError
-        If there are no positions, or no field of view can be found: give ``fov=30 * u.arcsec``, say.
+        If there are no positions, no field of view can be found (give ``fov=30 * u.arcsec``, say), or
+        ``fov`` is wider than the service makes.
     CutoutStoreError
         If cutouts are missing and the store is read-only or full. What was fetched before is kept.
 
@@ -156,7 +157,8 @@ def cutout_requests(
     TypeError
         If ``survey`` is no service, or ``recipe`` no recipe.
     ValueError
-        If there are no positions, or no field of view can be found.
+        If there are no positions, no field of view can be found, or ``fov`` is wider than the service
+        makes. Single rows that are too wide get a reason.
 
     Examples
     --------
@@ -176,19 +178,23 @@ def cutout_requests(
     positions = sky_positions(catalogue, coords=coords)
     sizes, scales = recipe.request(recipe.fields_of_view(catalogue, fov=fov))
     sizes, scales = np.asarray(sizes), np.asarray(scales.to_value(u.arcsec))
+    too_wide = sizes * scales > survey.max_field * 3600
+    limit = f"{type(survey).__name__} makes images of up to {survey.max_field:g} deg on a side"
+    if too_wide.any() and fov is not None and fov.isscalar:
+        raise ValueError(f"fov={fov} is not allowed: {limit}.")
     requests: list[CutoutRequest | None] = []
     reasons = []
     server, layer, image_format = survey.server, survey.layer, survey.image_format
     rows = zip(positions.ra.tolist(), positions.dec.tolist(), positions.valid.tolist(), sizes.tolist(),
-               scales.tolist(), positions.reason, strict=True)  # fmt: skip
-    for ra, dec, valid, size, scale, reason in rows:
-        usable = valid and size > 0
+               scales.tolist(), too_wide.tolist(), positions.reason, strict=True)  # fmt: skip
+    for ra, dec, valid, size, scale, wide, reason in rows:
+        usable = valid and size > 0 and not wide
         requests.append(
             CutoutRequest(ra, dec, size, scale, recipe.bands, layer, image_format, server, survey.route)
             if usable
             else None
         )
-        reasons.append("" if usable else str(reason) or "no field of view")
+        reasons.append("" if usable else str(reason) or (limit if wide else "no field of view"))
     return requests, reasons
 
 

@@ -23,11 +23,12 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 from galzoo_repr._config import cache_path
 from galzoo_repr.cutouts._assemble import assemble, grid_of
 from galzoo_repr.cutouts._brick_grid import Brick, brick_at
+from galzoo_repr.cutouts._checks import check_number, check_text, check_url
 from galzoo_repr.cutouts._coverage import Coverage
 from galzoo_repr.cutouts._exchange import exchange
 from galzoo_repr.cutouts._manifest import CutoutStoreError
 from galzoo_repr.cutouts._request import Attempt, CutoutRequest, Outcome
-from galzoo_repr.cutouts._survey import CutoutSurvey, check_number
+from galzoo_repr.cutouts._survey import CutoutSurvey
 from galzoo_repr.cutouts._validate import validate_body
 
 __all__ = ["BrickSurvey"]
@@ -98,6 +99,8 @@ class BrickSurvey(CutoutSurvey, BaseQuery):
     _conf_rate = "brick_rate"
     _keepers_rate = 1.0
     _max_size = 3000
+    max_field = 1.0
+    """Largest field, degrees: some twenty-five bricks."""
     _formats: ClassVar[dict[str, str]] = {"fits": "fits"}
 
     def __init__(
@@ -119,6 +122,16 @@ class BrickSurvey(CutoutSurvey, BaseQuery):
         self._folder = folder
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._absent: set[str] = set()
+
+    @property
+    def server(self) -> str:
+        """URL or local folder of the bricks."""
+        return super().server
+
+    @server.setter
+    def server(self, place: str | None) -> None:
+        check_text("server", place, "a URL or a folder")
+        self._server = place if place is None or _is_local(place) else check_url("server", place)
 
     @property
     def timeout(self) -> float:
@@ -201,7 +214,9 @@ class BrickSurvey(CutoutSurvey, BaseQuery):
             Whatever happened with the files; nothing is raised for what services, networks and files do.
         """
         started = time.monotonic()
-        planes, http_code = [], 0
+        if _is_local(request.server) and not Path(request.server).expanduser().is_dir():
+            return Attempt(Outcome("server_error", f"there is no folder {request.server}", time=time.time()))
+        planes = []
         for band in request.bands:
             plane, trouble = self._plane(request, band)
             if trouble is not None:
@@ -210,7 +225,10 @@ class BrickSurvey(CutoutSurvey, BaseQuery):
             planes.append(plane)
         body = assemble(request, planes, {"VERSION": request.layer, "ORIGIN": "coadd bricks"})
         outcome = validate_body(request, body)
-        outcome.http_code, outcome.seconds, outcome.time = http_code, time.monotonic() - started, time.time()
+        outcome.seconds, outcome.time = time.monotonic() - started, time.time()
+        if _is_local(request.server) and outcome.status in ("no_coverage", "band_missing"):
+            # Of a folder that may be filled further.
+            outcome.final = False
         kept = outcome.status in ("ok", "partial", "band_missing")
         return Attempt(outcome, body if kept else b"")
 
@@ -243,7 +261,7 @@ class BrickSurvey(CutoutSurvey, BaseQuery):
     def _file(self, request: CutoutRequest, brick: Brick, band: str) -> tuple[Path | None, Attempt | None]:
         """Local file of a brick, None when there is no such brick, or the trouble of getting it."""
         relative = _path(request.layer, brick, band)
-        if "://" not in request.server:
+        if _is_local(request.server):
             path = Path(request.server).expanduser() / relative
             plain = path.with_suffix("")  # uncompressed
             return next((p for p in (path, plain) if p.exists()), None), None
@@ -264,9 +282,13 @@ class BrickSurvey(CutoutSurvey, BaseQuery):
             return path, None
 
     def _damaged(self, request: CutoutRequest, path: Path, error: Exception) -> Attempt:
-        if "://" in request.server:
+        if not _is_local(request.server):
             path.unlink(missing_ok=True)  # fetched again by the next attempt
         return Attempt(Outcome("corrupt", f"{path.name} cannot be read: {error}", time=time.time()))
+
+
+def _is_local(server: str) -> bool:
+    return "://" not in server
 
 
 @lru_cache(10_000)

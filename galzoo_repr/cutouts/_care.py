@@ -11,6 +11,7 @@ import astropy.units as u
 import numpy as np
 from astropy.table import Column, Table
 
+from galzoo_repr.cutouts._checks import check_text
 from galzoo_repr.cutouts._manifest import Manifest
 from galzoo_repr.cutouts._request import CutoutRequest, Outcome
 from galzoo_repr.cutouts._status import STATUSES, USABLE
@@ -102,10 +103,13 @@ class StoreCare:
             If the manifest itself is damaged.
         """
         self.manifest.check()
+        on_its_way = self.manifest.claimed()
         verdicts: dict[Path, str] = {}
         bad = []
         for key, request, outcome in self._bodies():
             path = self._body_path(outcome.digest, request.image_format)
+            if key in on_its_way and not path.exists():
+                continue
             if path not in verdicts:
                 verdicts[path] = _problem(path, outcome)
             if verdicts[path]:
@@ -213,8 +217,18 @@ class StoreCare:
         int
             Entries dropped. Without any condition none is, but files left over by killed processes are
             removed.
+
+        Raises
+        ------
+        TypeError
+            If ``older_than`` is no time, or ``layer`` no text.
         """
         self._refuse_read_only("pruned")
+        check_text("layer", layer, "the name of an image layer")
+        if older_than is not None and not (
+            isinstance(older_than, u.Quantity) and older_than.unit.is_equivalent(u.s)
+        ):
+            raise TypeError(f"older_than={older_than!r} is not a time; give a unit, such as 30 * u.day.")
         where, values = [], []
         if older_than is not None:
             where.append("time < ?")

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import astropy.units as u
 import numpy as np
+import requests
+from astroquery.exceptions import RemoteServiceError
 from astroquery.mocserver import MOCServerClass
 from mocpy import MOC
 
 from galzoo_repr._config import cache_path, conf
+from galzoo_repr.cutouts._checks import check_bands
 from galzoo_repr.cutouts._http import ThreadedRequests
 from galzoo_repr.cutouts._request import CutoutRequest, Outcome
 
@@ -34,6 +37,11 @@ class Coverage:
     maps : mapping of str to mocpy.MOC
         Coverage of each band.
 
+    Raises
+    ------
+    TypeError
+        If ``maps`` is something else.
+
     Examples
     --------
     >>> import astropy.units as u
@@ -45,6 +53,8 @@ class Coverage:
     """
 
     def __init__(self, maps: Mapping[str, MOC]):
+        if not isinstance(maps, Mapping) or not all(isinstance(moc, MOC) for moc in maps.values()):
+            raise TypeError(f"a coverage has one mocpy.MOC for each band, as a dict, not {maps!r}")
         self.maps = dict(maps)
 
     def __repr__(self) -> str:
@@ -64,7 +74,15 @@ class Coverage:
         Returns
         -------
         Coverage
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
         """
+        for path in files.values():
+            if not Path(path).is_file():
+                raise FileNotFoundError(f"There is no coverage map {path}.")
         maps = {bands: MOC.load(Path(path), "fits") for bands, path in files.items()}
         return cls({band: moc for bands, moc in maps.items() for band in bands})
 
@@ -91,8 +109,11 @@ class Coverage:
         Raises
         ------
         ValueError
-            If the service knows no such HiPS.
+            If the service knows no such HiPS, or ``bands`` are no bands.
+        astroquery.exceptions.TimeoutError, astroquery.exceptions.RemoteServiceError
+            If the service does not answer.
         """
+        check_bands(bands)
         query = _MocQuery()
         query.URL = server or conf.moc_server
         query.TIMEOUT = conf.timeout
@@ -133,6 +154,15 @@ class Coverage:
                 inside[i] = answers[id(moc)]
         return inside
 
+    def _in_no_band(self, ra: np.ndarray, dec: np.ndarray, bands: str) -> np.ndarray:
+        """Indices of the positions for which no band has an image."""
+        maps = {id(self.maps.get(band)): band for band in bands}
+        out = np.arange(len(ra))
+        # Most positions are decided by the first map.
+        for band in maps.values():
+            out = out[~self.contains(ra[out], dec[out], band)[0]]
+        return out
+
     def outside(self, requests: list[CutoutRequest]) -> list[tuple[CutoutRequest, Outcome]]:
         """
         Those requests for which no band has an image, neither at the centre nor at a corner.
@@ -152,12 +182,12 @@ class Coverage:
         bands = requests[0].bands
         ra = np.array([request.ra for request in requests])
         dec = np.array([request.dec for request in requests])
-        out = np.flatnonzero(~self.contains(ra, dec, bands).any(axis=0))
+        out = self._in_no_band(ra, dec, bands)
         half = np.array([requests[i].size * requests[i].pixel_scale / 7200 for i in out])
         for east, north in ((-1, -1), (-1, 1), (1, -1), (1, 1)):
             corner_dec = np.clip(dec[out] + north * half, -90, 90)
             corner_ra = ra[out] + east * half / np.maximum(np.cos(np.radians(dec[out])), 1e-6)
-            beyond = ~self.contains(corner_ra % 360, corner_dec, bands).any(axis=0)
+            beyond = self._in_no_band(corner_ra % 360, corner_dec, bands)
             out, half = out[beyond], half[beyond]
         reason = "outside the coverage map; not asked"
         return [(requests[i], Outcome("no_coverage", reason)) for i in out]
@@ -171,7 +201,10 @@ def _ask(query: _MocQuery, identifier: str) -> MOC:
     with warnings.catch_warnings():
         # A HiPS that does not exist gives an empty map and a warning.
         warnings.simplefilter("ignore")
-        moc = query.query_region(criteria=f"ID={identifier}", return_moc=True, max_norder=_ORDER)
+        try:
+            moc = query.query_region(criteria=f"ID={identifier}", return_moc=True, max_norder=_ORDER)
+        except requests.RequestException as error:
+            raise RemoteServiceError(f"The MOC server at {query.URL} does not answer: {error}") from error
     if moc is None or moc.empty():
         raise ValueError(
             f"The MOC server at {query.URL} knows no coverage of {identifier!r}; hips= is the identifier of a HiPS "

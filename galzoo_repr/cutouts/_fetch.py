@@ -42,6 +42,7 @@ class Route(Protocol):
     layer: str
     image_format: str
     coverage: object | None
+    max_field: float
 
     @property
     def server(self) -> str:

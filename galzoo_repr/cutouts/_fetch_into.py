@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from astroquery.exceptions import LargeQueryWarning
 
+from galzoo_repr.cutouts._checks import check_number
+from galzoo_repr.cutouts._claims import Claims
 from galzoo_repr.cutouts._fetch import Route, fetch
 from galzoo_repr.cutouts._manifest import CutoutStoreError
 from galzoo_repr.cutouts._request import CutoutRequest, Outcome
@@ -15,7 +17,6 @@ __all__ = ["fetch_into"]
 
 _LARGE = 10_000
 _CLAIMED_AT_ONCE = 32
-_BEAT_SECONDS = 2.0
 _POLL_SECONDS = 0.5
 
 
@@ -50,9 +51,12 @@ def fetch_into(
 
     Raises
     ------
+    TypeError, ValueError
+        If ``workers`` is no such number.
     CutoutStoreError
         If cutouts are missing and cannot be stored.
     """
+    check_number("workers", workers)
     known = dict(zip((request.key for request in requests), store.lookup(requests), strict=True))
     missing = {r.key: r for r in survey.arrange(list(requests)) if not _is_settled(known[r.key])}
     if survey.coverage is not None:
@@ -92,21 +96,18 @@ def _fetch_missing(
     workers: int | None,
     progress: bool,
 ) -> dict[bytes, Outcome]:
-    """Fetch what no other process is fetching, then wait for those, taking over what they leave."""
-    began = last_beat = time.time()
-    manifest = store.manifest
+    """Fetch what no other call is fetching, then wait for those, taking over what they leave."""
+    began = time.time()
+    claims = Claims(store.manifest)
     outcomes: dict[bytes, Outcome] = {}
 
     def record(rows: list[tuple[CutoutRequest, Outcome]]) -> None:
-        nonlocal last_beat
         store.record(rows)
         outcomes.update((request.key, outcome) for request, outcome in rows)
-        if time.time() - last_beat > _BEAT_SECONDS:
-            manifest.beat()
-            last_beat = time.time()
+        claims.beat()
 
     def take_settled(keys: Sequence[bytes]) -> None:
-        """Take over what has been settled meanwhile, by this or another process."""
+        """Take over what has been settled meanwhile, by this or another call."""
         found = store.lookup([missing[key] for key in keys])
         for key, outcome in zip(keys, found, strict=True):
             if outcome is not None and (outcome.final or outcome.time > began):
@@ -115,25 +116,25 @@ def _fetch_missing(
     def claimed(keys: list[bytes]) -> Iterator[CutoutRequest]:
         for start in range(0, len(keys), _CLAIMED_AT_ONCE):
             chunk = keys[start : start + _CLAIMED_AT_ONCE]
-            mine = manifest.claim(chunk)
+            mine = claims.take(chunk)
             take_settled(list(mine))
             yield from (missing[key] for key in chunk if key in mine and key not in outcomes)
 
     try:
-        while len(outcomes) < len(missing):
-            left = [key for key in missing if key not in outcomes]
-            fetch(
-                survey,
-                claimed(left),
-                publish=store.publish,
-                record=record,
-                workers=workers,
-                progress=progress,
-                total=len(left),
-            )
-            take_settled([key for key in missing if key not in outcomes])
-            if len(outcomes) < len(missing):
+        while left := [key for key in missing if key not in outcomes]:
+            if claims.any_free(left):
+                fetch(
+                    survey,
+                    claimed(left),
+                    publish=store.publish,
+                    record=record,
+                    workers=workers,
+                    progress=progress,
+                    total=len(left),
+                )
+            else:
                 time.sleep(_POLL_SECONDS)
+            take_settled([key for key in left if key not in outcomes])
     finally:
-        manifest.release()
+        claims.release()
     return outcomes

@@ -15,7 +15,6 @@ __all__ = ["Interrupted", "ThreadedRequests", "abort_when", "current_stop"]
 
 _CONNECT_SECONDS = 10.0
 _WATCH_SECONDS = 0.05
-_CHUNK_BYTES = 1 << 20
 
 _here = threading.local()
 
@@ -117,9 +116,9 @@ class _Watchdog:
             time.sleep(_WATCH_SECONDS)
             now = time.monotonic()
             with self._lock:
-                exchanges = list(self._exchanges)
-            for exchange in exchanges:
-                exchange.check(now)
+                # While the lock is held no exchange can end and leave its connection to the next one.
+                for exchange in self._exchanges:
+                    exchange.check(now)
 
 
 _watchdog = _Watchdog()
@@ -227,8 +226,8 @@ class ThreadedRequests:
                     stream=True,
                     **options,
                 )
-                # `response.content` would gather the body in pieces of 10 kB.
-                response._content = b"".join(response.iter_content(_CHUNK_BYTES))
+                # In one piece: `response.content` would gather the body in pieces of 10 kB.
+                response._content = b"".join(response.iter_content(None))
             except requests.Timeout as error:
                 raise QueryTimeoutError(f"no complete answer from {url} within {seconds:g} s") from error
             except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:

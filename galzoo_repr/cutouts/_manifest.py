@@ -1,22 +1,17 @@
 """The store's record of what was asked and what came of it: one SQLite file shared by processes."""
 
-import os
-import socket
 import sqlite3
 import threading
-import time
-import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from operator import attrgetter
 from pathlib import Path
 
 from galzoo_repr.cutouts._request import CutoutRequest, Outcome
 
-__all__ = ["CutoutStoreError", "Manifest"]
+__all__ = ["REQUEST_FIELDS", "CutoutStoreError", "Manifest", "request_values"]
 
 _BUSY_SECONDS = 60.0
-_STALE_SECONDS = 10.0
-"""A process that gave no sign of life for this long has lost its claims."""
 _CHUNK = 500
 """Keys in one query; SQLite before 3.32 allows 999 variables."""
 
@@ -30,14 +25,16 @@ CREATE TABLE IF NOT EXISTS outcome (
 CREATE TABLE IF NOT EXISTS claim (key BLOB PRIMARY KEY, owner TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS owner (owner TEXT PRIMARY KEY, beat REAL) WITHOUT ROWID;
 """
-_REQUEST_FIELDS = ("route", "server", "layer", "image_format", "bands", "size", "pixel_scale", "ra", "dec")
+REQUEST_FIELDS = ("route", "server", "layer", "image_format", "bands", "size", "pixel_scale", "ra", "dec")
 _OUTCOME_FIELDS = (
     "status", "reason", "http_code", "attempts", "n_bytes", "digest", "zero_fraction", "seconds", "time",
     "final",
 )  # fmt: skip
+request_values = attrgetter(*REQUEST_FIELDS)
+_outcome_values = attrgetter(*_OUTCOME_FIELDS)
 _INSERT = (
-    f"INSERT OR REPLACE INTO outcome (key, {', '.join(_REQUEST_FIELDS + _OUTCOME_FIELDS)}) "
-    f"VALUES ({', '.join('?' * (1 + len(_REQUEST_FIELDS) + len(_OUTCOME_FIELDS)))})"
+    f"INSERT OR REPLACE INTO outcome (key, {', '.join(REQUEST_FIELDS + _OUTCOME_FIELDS)}) "
+    f"VALUES ({', '.join('?' * (1 + len(REQUEST_FIELDS) + len(_OUTCOME_FIELDS)))})"
 )
 
 
@@ -47,7 +44,7 @@ class CutoutStoreError(OSError):
 
 class Manifest:
     """
-    Outcomes by request key, with claims that keep processes from fetching the same cutout at once.
+    Outcomes by request key, and the tables of `Claims`.
 
     Parameters
     ----------
@@ -66,7 +63,6 @@ class Manifest:
         self.path = path
         self.read_only = read_only
         self._lock = threading.RLock()
-        self._owner = f"{socket.gethostname()} {os.getpid()} {uuid.uuid4().hex}"
         with self._errors():
             self._db = self._open()
 
@@ -99,7 +95,8 @@ class Manifest:
             with self._lock:
                 yield
         except sqlite3.OperationalError as error:
-            raise CutoutStoreError(f"The manifest {self.path} cannot be used: {error}.") from error
+            full = " Make room, or choose another store, and call again." if "is full" in str(error) else ""
+            raise CutoutStoreError(f"The manifest {self.path} cannot be used: {error}.{full}") from error
         except sqlite3.DatabaseError as error:
             raise CutoutStoreError(
                 f"The manifest {self.path} is damaged: {error}. The cutouts beside it are kept: "
@@ -115,6 +112,8 @@ class Manifest:
         """Outcomes of the keys that are known."""
         columns = ", ".join(_OUTCOME_FIELDS)
         found = {}
+        # In the order of the file, of which each page is then read once.
+        keys = sorted(keys)
         with self._errors():
             for start in range(0, len(keys), _CHUNK):
                 chunk = keys[start : start + _CHUNK]
@@ -122,6 +121,22 @@ class Manifest:
                 rows = self._db.execute(f"SELECT key, {columns} FROM outcome WHERE key IN ({marks})", chunk)
                 found.update((row[0], _outcome(row[1:])) for row in rows)
         return found
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Give the database, and keep all that is done with it, or nothing if it fails."""
+        with self._errors(), self._db:
+            yield self._db
+
+    def announce(self, request: CutoutRequest, outcome: Outcome) -> None:
+        """Write the outcome of a request whose body is about to appear; the claim on it stays."""
+        with self._errors(), self._db:
+            self._db.execute(_INSERT, (request.key, *_values(request, outcome)))
+
+    def claimed(self) -> set[bytes]:
+        """Keys that some call is fetching, or was fetching when it was killed."""
+        with self._errors():
+            return {key for (key,) in self._db.execute("SELECT key FROM claim")}
 
     def record(self, rows: Iterable[tuple[CutoutRequest, Outcome]]) -> None:
         """Write outcomes and give up the claims on them, all or none."""
@@ -132,42 +147,14 @@ class Manifest:
             self._db.executemany(_INSERT, rows)
             self._db.executemany("DELETE FROM claim WHERE key = ?", [row[:1] for row in rows])
 
-    def claim(self, keys: Sequence[bytes]) -> set[bytes]:
-        """Take the keys that no living process has, and return those that are now this one's."""
-        now = time.time()
-        with self._errors(), self._db:
-            self._db.execute("INSERT OR REPLACE INTO owner VALUES (?, ?)", (self._owner, now))
-            owners = self._db.execute("SELECT owner, beat FROM owner").fetchall()
-            gone = [(owner,) for owner, beat in owners if beat < now - _STALE_SECONDS or _is_gone(owner)]
-            self._db.executemany("DELETE FROM owner WHERE owner = ?", gone)
-            self._db.execute("DELETE FROM claim WHERE owner NOT IN (SELECT owner FROM owner)")
-            self._db.executemany(
-                "INSERT OR IGNORE INTO claim VALUES (?, ?)", [(key, self._owner) for key in keys]
-            )
-            mine = {
-                row[0] for row in self._db.execute("SELECT key FROM claim WHERE owner = ?", (self._owner,))
-            }
-        return mine.intersection(keys)
-
-    def beat(self) -> None:
-        """Give a sign of life, so that the claims hold."""
-        with self._errors(), self._db:
-            self._db.execute("INSERT OR REPLACE INTO owner VALUES (?, ?)", (self._owner, time.time()))
-
-    def release(self) -> None:
-        """Give up all claims of this process."""
-        with self._errors(), self._db:
-            self._db.execute("DELETE FROM claim WHERE owner = ?", (self._owner,))
-            self._db.execute("DELETE FROM owner WHERE owner = ?", (self._owner,))
-
     def rows(self, where: str = "1", values: Sequence = ()) -> Iterator[tuple[bytes, CutoutRequest, Outcome]]:
         """Everything recorded that meets a condition."""
-        columns = ", ".join(("key", *_REQUEST_FIELDS, *_OUTCOME_FIELDS))
+        columns = ", ".join(("key", *REQUEST_FIELDS, *_OUTCOME_FIELDS))
         with self._errors():
             rows = self._db.execute(f"SELECT {columns} FROM outcome WHERE {where}", values).fetchall()
-        n = 1 + len(_REQUEST_FIELDS)
+        n = 1 + len(REQUEST_FIELDS)
         for row in rows:
-            request = CutoutRequest(**dict(zip(_REQUEST_FIELDS, row[1:n], strict=True)))
+            request = CutoutRequest(**dict(zip(REQUEST_FIELDS, row[1:n], strict=True)))
             yield row[0], request, _outcome(row[n:])
 
     def forget(self, keys: Sequence[bytes]) -> None:
@@ -190,26 +177,10 @@ class Manifest:
             ).fetchall()
 
 
-def _is_gone(owner: str) -> bool:
-    """Whether a process of this machine has surely ended; if not, its last sign of life decides."""
-    host, pid, _ = owner.split(" ")
-    # On Windows signal 0 is not a question but ends the process.
-    if os.name != "posix" or host != socket.gethostname():
-        return False
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except OSError:
-        return False
-    return False
-
-
 def _values(request: CutoutRequest, outcome: Outcome) -> tuple:
     zero = None if outcome.zero_fraction != outcome.zero_fraction else float(outcome.zero_fraction)
-    values = [getattr(request, name) for name in _REQUEST_FIELDS]
-    values += [getattr(outcome, name) for name in _OUTCOME_FIELDS]
-    values[len(_REQUEST_FIELDS) + _OUTCOME_FIELDS.index("zero_fraction")] = zero
+    values = [*request_values(request), *_outcome_values(outcome)]
+    values[len(REQUEST_FIELDS) + _OUTCOME_FIELDS.index("zero_fraction")] = zero
     return tuple(values)
 
 

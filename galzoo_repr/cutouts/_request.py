@@ -1,7 +1,7 @@
 """What is asked of a service, in a canonical form, and what came of it."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 __all__ = ["Attempt", "CutoutRequest", "Outcome"]
 
@@ -48,6 +48,7 @@ class CutoutRequest:
     image_format: str
     server: str
     route: str
+    _key: bytes = field(default=b"", init=False, repr=False, compare=False)
 
     @property
     def text(self) -> str:
@@ -60,7 +61,10 @@ class CutoutRequest:
     @property
     def key(self) -> bytes:
         """First 16 bytes of the SHA-256 of the canonical form."""
-        return hashlib.sha256(self.text.encode()).digest()[:16]
+        # Kept: a row of a catalogue is looked up by it again and again.
+        if not self._key:
+            object.__setattr__(self, "_key", hashlib.sha256(self.text.encode()).digest()[:16])
+        return self._key
 
 
 @dataclass(slots=True)

@@ -7,12 +7,12 @@ import os
 import time
 import uuid
 from collections.abc import Sequence
-from dataclasses import asdict
+from contextlib import suppress
 from pathlib import Path
 
 from galzoo_repr._config import cache_path, log
 from galzoo_repr.cutouts._care import StoreCare
-from galzoo_repr.cutouts._manifest import CutoutStoreError, Manifest
+from galzoo_repr.cutouts._manifest import REQUEST_FIELDS, CutoutStoreError, Manifest, request_values
 from galzoo_repr.cutouts._request import Attempt, CutoutRequest, Outcome
 from galzoo_repr.cutouts._validate import validate_body
 
@@ -34,6 +34,8 @@ class CutoutStore(StoreCare):
 
     Raises
     ------
+    TypeError
+        If ``root`` is no path.
     CutoutStoreError
         If the folder cannot be used.
 
@@ -55,6 +57,8 @@ class CutoutStore(StoreCare):
     """
 
     def __init__(self, root: str | os.PathLike | None = None, *, read_only: bool | None = None):
+        if root is not None and not isinstance(root, str | os.PathLike):
+            raise TypeError(f"A store of cutouts is a folder, not {root!r}; give a path or a CutoutStore.")
         self.root = Path(cache_path("cutouts") if root is None else root).expanduser().absolute()
         self._root_name = str(self.root)
         path = self.root / "manifest.sqlite"
@@ -122,8 +126,9 @@ class CutoutStore(StoreCare):
 
     def _body_name(self, digest: str, image_format: str) -> str:
         # Text: for a million rows, making paths costs more than looking them up.
-        return os.path.join(
-            self._root_name, digest[:2], digest[2:4], f"{digest[:32]}{_SUFFIXES[image_format]}"
+        return (
+            f"{self._root_name}{os.sep}{digest[:2]}{os.sep}{digest[2:4]}{os.sep}"
+            f"{digest[:32]}{_SUFFIXES[image_format]}"
         )
 
     def names(self, requests: Sequence[CutoutRequest], outcomes: Sequence[Outcome]) -> list[str]:
@@ -186,6 +191,9 @@ class CutoutStore(StoreCare):
         """
         Keep the body of an attempt, and note digest and length in its outcome.
 
+        The manifest is told first, then the file takes its name: whenever the process is killed, a file
+        under its final name is known, and never fetched again.
+
         Parameters
         ----------
         request : CutoutRequest
@@ -200,27 +208,33 @@ class CutoutStore(StoreCare):
         """
         digest = hashlib.sha256(attempt.body).hexdigest()
         path = self._body_path(digest, request.image_format)
-        note = json.dumps({"digest": digest, **asdict(request)}) + "\n"
-        try:
-            if not path.exists() or path.stat().st_size != len(attempt.body):
-                self._write(path, attempt.body)
-            with open(self.root / "journal.jsonl", "ab", buffering=0) as journal:
-                # One short write to a file opened for appending: lines of several processes do not mix.
-                journal.write(note.encode())
-        except OSError as error:
-            raise _store_error(self.root, error) from error
         attempt.outcome.digest = digest
         attempt.outcome.n_bytes = len(attempt.body)
-
-    def _write(self, path: Path, body: bytes) -> None:
         temporary = self.root / "tmp" / uuid.uuid4().hex
         try:
-            temporary.write_bytes(body)
+            temporary.write_bytes(attempt.body)
+            self._note(request, digest)
             path.parent.mkdir(parents=True, exist_ok=True)
+            self.manifest.announce(request, attempt.outcome)
             os.replace(temporary, path)
-        except BaseException:
+        except BaseException as error:
             temporary.unlink(missing_ok=True)
+            with suppress(CutoutStoreError):
+                self.manifest.forget([request.key])
+            attempt.outcome.digest, attempt.outcome.n_bytes = "", 0
+            if isinstance(error, OSError) and not isinstance(error, CutoutStoreError):
+                raise _store_error(self.root, error) from error
             raise
+
+    def _note(self, request: CutoutRequest, digest: str) -> None:
+        """Tell the journal which request a body answers."""
+        note = (
+            json.dumps({"digest": digest, **dict(zip(REQUEST_FIELDS, request_values(request), strict=True))})
+            + "\n"
+        )
+        with open(self.root / "journal.jsonl", "ab", buffering=0) as journal:
+            # One short write to a file opened for appending: lines of several processes do not mix.
+            journal.write(note.encode())
 
     def record(self, rows: Sequence[tuple[CutoutRequest, Outcome]]) -> None:
         """

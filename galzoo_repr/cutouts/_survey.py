@@ -1,13 +1,9 @@
 """What the services for cutouts have in common: their settings, and asking for images of positions."""
 
 import io
-import ipaddress
 import math
-import string
 import warnings
 from collections.abc import Mapping
-from numbers import Integral, Real
-from urllib.parse import urlsplit
 
 import astropy.units as u
 import numpy as np
@@ -19,6 +15,16 @@ from PIL import Image
 
 from galzoo_repr._config import conf
 from galzoo_repr.catalogue import sky_positions
+from galzoo_repr.cutouts._checks import (
+    check_bands,
+    check_coverage,
+    check_number,
+    check_pixel_scale,
+    check_size,
+    check_text,
+    check_url,
+    is_loopback,
+)
 from galzoo_repr.cutouts._coverage import Coverage
 from galzoo_repr.cutouts._fetch import fetch
 from galzoo_repr.cutouts._http import ThreadedRequests
@@ -66,6 +72,8 @@ class CutoutSurvey(ThreadedRequests):
     _conf_rate: str
     _keepers_rate: float
     _max_size: int
+    max_field = 10.0
+    """Largest field, degrees: three times that of the largest galaxy in the surveys."""
     _formats: Mapping[str, str]
 
     def __init__(
@@ -96,7 +104,7 @@ class CutoutSurvey(ThreadedRequests):
 
     @server.setter
     def server(self, url: str | None) -> None:
-        self._server = check_text("server", url, "the URL of the service")
+        self._server = check_url("server", url)
 
     @property
     def layer(self) -> str:
@@ -110,7 +118,7 @@ class CutoutSurvey(ThreadedRequests):
     @property
     def timeout(self) -> float:
         """Seconds for one whole exchange."""
-        return self._timeout or conf.timeout
+        return self._timeout or check_number("timeout", conf.timeout, given="conf.timeout")
 
     @timeout.setter
     def timeout(self, seconds: float | None) -> None:
@@ -119,10 +127,12 @@ class CutoutSurvey(ThreadedRequests):
     @property
     def rate(self) -> float:
         """Requests per second at most."""
-        rate = self._rate or getattr(conf, self._conf_rate)
+        rate = self._rate or check_number(
+            "rate", getattr(conf, self._conf_rate), given=f"conf.{self._conf_rate}"
+        )
         if rate:
             return rate
-        return math.inf if _is_loopback(self.server) else self._keepers_rate
+        return math.inf if is_loopback(self.server) else self._keepers_rate
 
     @rate.setter
     def rate(self, per_second: float | None) -> None:
@@ -131,11 +141,20 @@ class CutoutSurvey(ThreadedRequests):
     @property
     def workers(self) -> int:
         """Requests at once at most."""
-        return self._workers or conf.workers
+        return self._workers or check_number("workers", conf.workers, given="conf.workers")
 
     @workers.setter
     def workers(self, n: int | None) -> None:
         self._workers = check_number("workers", n)
+
+    @property
+    def coverage(self) -> Coverage | None:
+        """Where the survey has data."""
+        return self._coverage
+
+    @coverage.setter
+    def coverage(self, coverage: Coverage | None) -> None:
+        self._coverage = check_coverage(coverage)
 
     @property
     def image_format(self) -> str:
@@ -147,7 +166,7 @@ class CutoutSurvey(ThreadedRequests):
         self._image_format = self._known_format(image_format)
 
     def _known_format(self, image_format: str) -> str:
-        if image_format not in self._formats:
+        if image_format not in list(self._formats):
             allowed = " or ".join(map(repr, self._formats))
             raise ValueError(
                 f"image_format={image_format!r} is unknown; {type(self).__name__} knows {allowed}."
@@ -199,7 +218,8 @@ class CutoutSurvey(ThreadedRequests):
         TypeError
             If ``pixel_scale`` is no angle or ``size`` no number.
         ValueError
-            If ``size``, ``bands`` or ``image_format`` is not allowed, or positions have several dimensions.
+            If ``size``, the field of view, ``bands`` or ``image_format`` is not allowed, or positions have
+            several dimensions.
         astroquery.exceptions.EmptyResponseError
             If the only position lies outside the survey.
         astroquery.exceptions.InvalidQueryError
@@ -274,18 +294,14 @@ class CutoutSurvey(ThreadedRequests):
             If another argument is not allowed.
         """
         scale = check_pixel_scale(pixel_scale)
-        if not isinstance(size, Real) or isinstance(size, bool):
-            raise TypeError(f"size={size!r} is not a number of pixels; give a whole number, such as 256.")
-        if not (float(size).is_integer() and 1 <= size <= self._max_size):
-            raise ValueError(
-                f"size={size} is not allowed: {type(self).__name__} makes images of 1 to {self._max_size} pixels "
-                "on a side. Use a larger pixel_scale."
-            )
+        size = check_size(
+            size, scale, most=self._max_size, widest=self.max_field, service=type(self).__name__
+        )
         check_bands(bands)
         image_format = self._known_format(image_format or self.image_format)
-        layer = layer or self.layer
+        layer = check_text("layer", layer, "the name of an image layer") or self.layer
         return CutoutRequest(
-            float(ra), float(dec), int(size), scale, bands, layer, image_format, self.server, self.route
+            float(ra), float(dec), size, scale, bands, layer, image_format, self.server, self.route
         )
 
     def attempt(self, request: CutoutRequest, *, probed: bool = False) -> Attempt:
@@ -325,60 +341,6 @@ class CutoutSurvey(ThreadedRequests):
     def _payload(self, request: CutoutRequest) -> dict | list:
         """What would be sent."""
         raise NotImplementedError
-
-
-_NUMBERS = {
-    "timeout": "a positive number of seconds",
-    "rate": "requests per second, or 0 for the usual number",
-    "workers": "a whole number from 1",
-}
-
-
-def check_number(name: str, value: float | None) -> float | None:
-    """Give a setting back, refusing what is no such number."""
-    if value is None:
-        return None
-    if not isinstance(value, Integral if name == "workers" else Real) or isinstance(value, bool):
-        raise TypeError(f"{name}={value!r} is not {_NUMBERS[name]}.")
-    if not (value > 0 or (name == "rate" and value == 0)):
-        raise ValueError(f"{name}={value!r} is not allowed; give {_NUMBERS[name]}.")
-    return value
-
-
-def check_text(name: str, value: str | None, meaning: str) -> str | None:
-    """Give a setting back, refusing what is no text."""
-    if value is not None and not isinstance(value, str):
-        raise TypeError(f"{name}={value!r} is not {meaning}, as text.")
-    return value
-
-
-def check_pixel_scale(pixel_scale: u.Quantity) -> float:
-    """Arcsec per pixel of an angle, refusing plain numbers."""
-    if not isinstance(pixel_scale, u.Quantity) or not pixel_scale.unit.is_equivalent(u.arcsec):
-        raise TypeError(
-            f"pixel_scale={pixel_scale!r} is not an angle; give a unit, such as 0.262 * u.arcsec."
-        )
-    scale = float(pixel_scale.to_value(u.arcsec))
-    if not (math.isfinite(scale) and scale > 0):
-        raise ValueError(f"pixel_scale={pixel_scale} is not allowed; it must be positive.")
-    return scale
-
-
-def check_bands(bands: str) -> None:
-    """Refuse what is not a string of different letters."""
-    letters = isinstance(bands, str) and bands and set(bands) <= set(string.ascii_letters)
-    if not letters or len(set(bands)) != len(bands):
-        raise ValueError(
-            f"bands={bands!r} is not allowed; give one letter per band, such as 'grz', none twice."
-        )
-
-
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def read_body(body: bytes, image_format: str) -> fits.HDUList | np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 from astropy.io import fits
 from astropy.wcs import WCS
 
-from galzoo_repr.simulation._service import Endpoint, Reply, Request, html_reply
+from galzoo_repr.simulation._reply import Endpoint, Reply, Request, html_reply
 
 if TYPE_CHECKING:
     from galzoo_repr.simulation._survey import SimulatedSurvey, SkyImage

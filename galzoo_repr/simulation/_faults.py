@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
 
-from galzoo_repr.simulation._service import Reply, Request, html_reply
+from galzoo_repr.simulation._reply import Reply, Request, html_reply
 
 __all__ = ["FAULTS", "Fault", "Faults"]
 
@@ -127,7 +127,7 @@ class Faults:
     Raises
     ------
     ValueError
-        A fraction outside 0 to 1, or a kind that does not exist.
+        A fraction outside 0 to 1, a kind that does not exist, or a negative number.
 
     Examples
     --------
@@ -156,6 +156,9 @@ class Faults:
             raise ValueError(f"kinds of faults are some of {', '.join(FAULTS)}, not {list(kinds)}")
         if not 0 <= fraction <= 1:
             raise ValueError(f"fraction is a part of the requests, 0 to 1, not {fraction}")
+        for name, value in (("tries", tries), ("retry_after", retry_after), ("stall", stall)):
+            if value is not None and not value >= 0:
+                raise ValueError(f"{name} is a number from 0 on, not {value}")
         self.fraction = fraction
         self.kinds = tuple(kinds)
         self.tries = tries

@@ -18,7 +18,7 @@ from astropy.wcs import WCS
 from mocpy import MOC
 from PIL import Image
 
-from galzoo_repr.simulation._service import Endpoint, Reply, Request
+from galzoo_repr.simulation._reply import Endpoint, Reply, Request
 
 if TYPE_CHECKING:
     from galzoo_repr.simulation._survey import SimulatedSurvey
@@ -27,6 +27,7 @@ __all__ = ["hips_routes"]
 
 _HIPS = re.compile(r"CDS/P/DESI-Legacy-Surveys/DR10/([griz])")
 _MOST_PIXELS = 50_000_000
+_KNOWN = {"projection": "TAN", "coordsys": "icrs", "rotation_angle": "0"}
 _MOC_ORDER = 6
 _SAMPLES_PER_DEGREE = 3
 
@@ -86,8 +87,9 @@ def _grid(query: dict[str, str]) -> WCS:
         wcs = tangent_wcs(*asked.wcs.crval, **size, pixel_scale=scale)
         wcs.wcs.crpix = asked.wcs.crpix
         return wcs
-    if query.get("projection", "TAN") != "TAN":
-        raise ValueError("this simulation knows the projection TAN alone")
+    for name, known in _KNOWN.items():
+        if query.get(name, known) != known and not (name == "rotation_angle" and float(query[name]) == 0):
+            raise ValueError(f"this simulation knows {name}={known} alone")
     width, height = int(query["width"]), int(query["height"])
     opening = 2 * math.degrees(math.tan(math.radians(float(query["fov"])) / 2))
     wcs = tangent_wcs(

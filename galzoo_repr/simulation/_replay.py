@@ -14,7 +14,8 @@ from astropy.utils.exceptions import AstropyWarning
 from PIL import Image
 
 from galzoo_repr.exceptions import GalzooWarning
-from galzoo_repr.simulation._service import Reply, Request, SurveyService, Writable, html_reply
+from galzoo_repr.simulation._reply import Reply, Request, Writable, html_reply
+from galzoo_repr.simulation._service import SurveyService
 from galzoo_repr.simulation._sky import separation
 from galzoo_repr.simulation._viewer import encode_jpeg, fits_reply, jpeg_bytes, jpeg_reply, viewer_endpoints
 from galzoo_repr.simulation._viewer_request import ViewerRequest
@@ -132,10 +133,13 @@ class ReplaySurvey:
             return jpeg_reply(_resized(body, asked) if self.resize else body)
         found = self._nearest("fits", asked)
         if found is not None:
-            return jpeg_reply(jpeg_bytes(_planes(found.path)))
-        return jpeg_reply(jpeg_bytes(np.zeros((3, asked.height, asked.width), np.float32)))
+            planes = _planes(found.path)
+            return jpeg_reply(jpeg_bytes(planes, "grz" if len(planes) == 3 else "griz"))
+        return jpeg_reply(jpeg_bytes(np.zeros((3, asked.height, asked.width), np.float32), "grz"))
 
     def _nearest(self, kind: str, asked: ViewerRequest) -> Recording | None:
+        if asked.rotate:
+            raise ValueError("recordings are not turned")
         recordings = self._of_kind[kind]
         if not recordings:
             return None

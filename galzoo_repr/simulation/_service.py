@@ -1,113 +1,19 @@
 """A threaded HTTP service on the loopback interface: routing, request log and counters, a clean stop."""
 
+import select
 import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from email.utils import formatdate
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Protocol
 from urllib.parse import parse_qs, urlsplit
 
 from galzoo_repr._config import log
+from galzoo_repr.simulation._reply import Endpoint, Reply, Request, Writable, html_reply
 
 __all__ = ["Endpoint", "LoggedRequest", "Reply", "Request", "SurveyService", "Writable", "html_reply"]
-
-
-@dataclass(frozen=True)
-class Request:
-    """
-    One HTTP request as an endpoint sees it.
-
-    Attributes
-    ----------
-    method : str
-        ``"GET"`` or ``"HEAD"``.
-    path : str
-        Path of the URL, without the query.
-    query : dict of str
-        Parameters of the query; of a repeated parameter the last counts, and a flag (``&invvar``) is ``""``.
-    number : int
-        How many requests the service had received before this one.
-    """
-
-    method: str
-    path: str
-    query: Mapping[str, str]
-    number: int
-
-
-@dataclass(frozen=True)
-class Reply:
-    """
-    One HTTP reply.
-
-    Attributes
-    ----------
-    status : int
-        HTTP status code.
-    content_type : str
-        Value of the ``Content-Type`` header.
-    body : bytes
-        What follows the headers; ``Content-Length`` is its length.
-    headers : dict of str
-        Further headers.
-    """
-
-    status: int
-    content_type: str
-    body: bytes
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-    def write(self, handler: BaseHTTPRequestHandler) -> None:
-        """
-        Send the reply through an HTTP handler.
-
-        Parameters
-        ----------
-        handler : http.server.BaseHTTPRequestHandler
-            The handler of the request being answered.
-        """
-        handler.send_response(self.status)
-        handler.send_header("Content-Type", self.content_type)
-        handler.send_header("Content-Length", str(len(self.body)))
-        for name, value in self.headers.items():
-            handler.send_header(name, value)
-        handler.end_headers()
-        if handler.command != "HEAD":
-            handler.wfile.write(self.body)
-
-
-class Writable(Protocol):
-    """Anything that answers a request by itself: a `Reply`, or a fault that stalls, trickles or hangs up."""
-
-    def write(self, handler: BaseHTTPRequestHandler) -> None:
-        """Send the answer through the handler."""
-
-
-Endpoint = Callable[[Request], Writable]
-
-
-def html_reply(status: int, title: str) -> Reply:
-    """
-    Make a short HTML page, as a web framework sends with its error codes.
-
-    Parameters
-    ----------
-    status : int
-        HTTP status code.
-    title : str
-        Text of the page.
-
-    Returns
-    -------
-    Reply
-        The page.
-    """
-    page = f"<!doctype html><html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>\n"
-    return Reply(status, "text/html; charset=utf-8", page.encode())
 
 
 @dataclass
@@ -122,7 +28,7 @@ class LoggedRequest:
     started : float
         `time.monotonic` when the request had been read.
     seconds : float
-        Time until the last byte of the reply was handed to the network; NaN while in flight.
+        Time until the last byte of the reply was about to be sent; NaN while in flight.
     status : int
         HTTP status sent, 0 while in flight or where the connection was dropped without one.
     """
@@ -161,7 +67,9 @@ class SurveyService:
     requests : list of LoggedRequest
         Every request in order of arrival.
     in_flight, max_in_flight : int
-        Requests being answered now, and the most there ever were at once.
+        Requests being answered now, and the most there ever were at once. A request ends before the last
+        byte of its answer leaves, or when the client hangs up: a client that has N requests open at most is
+        never seen with more, however busy the machine.
 
     Examples
     --------
@@ -184,14 +92,16 @@ class SurveyService:
         base: str = "",
         faults: Callable[[Request], Writable | None] | None = None,
     ) -> None:
+        if not 0 <= port <= 65535:
+            raise ValueError(f"port={port} is not allowed; give a number up to 65535, or 0 for a free one.")
         self.routes = dict(sorted(routes.items(), key=lambda item: -len(item[0])))
         self.faults = faults
         self.requests: list[LoggedRequest] = []
-        self.in_flight = 0
         self.max_in_flight = 0
         self._address = (host, port)
         self._base = base
         self._lock = threading.Lock()
+        self._open: dict[socket.socket, LoggedRequest] = {}
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
 
@@ -287,17 +197,29 @@ class SurveyService:
             most = max(most, last - first + 1)
         return most
 
-    def _arrive(self, path: str, query: Mapping[str, str]) -> tuple[int, LoggedRequest]:
+    @property
+    def in_flight(self) -> int:
+        """Requests being answered now."""
+        with self._lock:
+            return self._count()
+
+    def _count(self) -> int:
+        """Requests whose client still waits: one that gave up has closed its side of the connection."""
+        return len(self._open) - len(select.select(list(self._open), [], [], 0)[0]) if self._open else 0
+
+    def _arrive(
+        self, path: str, query: Mapping[str, str], connection: socket.socket
+    ) -> tuple[int, LoggedRequest]:
         entry = LoggedRequest(path, query, time.monotonic())
         with self._lock:
             self.requests.append(entry)
-            self.in_flight += 1
-            self.max_in_flight = max(self.max_in_flight, self.in_flight)
+            self._open[connection] = entry
+            self.max_in_flight = max(self.max_in_flight, self._count())
             return len(self.requests) - 1, entry
 
-    def _depart(self, entry: LoggedRequest) -> None:
+    def _depart(self, connection: socket.socket) -> None:
         with self._lock:
-            self.in_flight -= 1
+            entry = self._open.pop(connection)
             entry.seconds = time.monotonic() - entry.started
 
     def _answer(self, request: Request) -> Writable:
@@ -341,12 +263,13 @@ class _Handler(BaseHTTPRequestHandler):
         service = self.server.service
         parts = urlsplit(self.path)
         query = {name: values[-1] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
-        number, self.entry = service._arrive(parts.path, query)
+        number, self.entry = service._arrive(parts.path, query, self.connection)
         try:
             service._answer(Request(self.command, parts.path, query, number)).write(self)
-            self.wfile.flush()
         finally:
-            service._depart(self.entry)
+            # Before the last byte, which the caller flushes: once the client has it, its next request may be
+            # here in no time.
+            service._depart(self.connection)
 
     do_HEAD = do_GET
 
@@ -396,16 +319,3 @@ class _Server(ThreadingHTTPServer):
             except OSError:
                 log.debug("a connection was closed before the service could")
             thread.join(10)
-
-
-def cache_headers() -> dict[str, str]:
-    """
-    Headers of a reply that may be kept for an hour.
-
-    Returns
-    -------
-    dict of str
-        ``Expires`` one hour from now and ``Last-Modified`` now.
-    """
-    now = time.time()
-    return {"Expires": formatdate(now + 3600, usegmt=True), "Last-Modified": formatdate(now, usegmt=True)}

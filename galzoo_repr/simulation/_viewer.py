@@ -7,6 +7,7 @@ a JPEG one succeeds with a uniform grey, missing data are exact zeros.
 """
 
 import io
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -17,8 +18,9 @@ from astropy.wcs import WCS
 from numpy.typing import NDArray
 from PIL import Image
 
-from galzoo_repr.simulation._service import Endpoint, Reply, Request, cache_headers, html_reply
+from galzoo_repr.simulation._reply import Endpoint, Reply, Request, cache_headers, html_reply
 from galzoo_repr.simulation._sky import SkyTiling
+from galzoo_repr.simulation._viewer_layers import layer_grid, layer_image
 from galzoo_repr.simulation._viewer_request import NATIVE_SCALE, ViewerRequest, read_request
 
 if TYPE_CHECKING:
@@ -29,6 +31,8 @@ __all__ = ["encode_jpeg", "fits_reply", "jpeg_bytes", "jpeg_reply", "viewer_endp
 _SUFFIXES = {"fits": ("fits-cutout", "cutout.fits"), "jpeg": ("jpeg-cutout", "cutout.jpg")}
 _JPEG_QUALITY = 90
 _COARSE = 2 * NATIVE_SCALE  # from this pixel scale on the viewer has no inverse variance
+# of g, r and i, in the viewer's layers of these bands
+_GRI_SCALES, _GRI_PEDESTAL = (9.0, 5.1, 4.5), 0.02
 _BRICK_STEP = 0.25
 _BRICK_SIZE = 3600
 _COMMENTS = (
@@ -87,11 +91,10 @@ def viewer_routes(survey: "SimulatedSurvey") -> dict[str, Endpoint]:
 def _fits_answer(survey: "SimulatedSurvey", asked: ViewerRequest) -> Reply:
     if asked.subimage:
         return _subimage_answer(survey, asked)
-    wcs = _grid(asked)
-    image = survey.image(wcs, bands=asked.bands, half=asked.layer.half)
+    image = layer_image(survey, asked, asked.bands)
     if not image.observed.any() and not _in_footprint(survey, asked):
         return html_reply(500, "Server Error (500)")
-    header = _fits_header(asked, wcs)
+    header = _fits_header(asked, layer_grid(asked))
     hdus = [_image_hdu(fits.PrimaryHDU, _cube(image.pixels), header, "IMAGE")]
     if asked.pixel_scale < _COARSE:
         if asked.invvar:
@@ -105,16 +108,7 @@ def _fits_answer(survey: "SimulatedSurvey", asked: ViewerRequest) -> Reply:
 def _jpeg_answer(survey: "SimulatedSurvey", asked: ViewerRequest) -> Reply:
     """Colour image in the bands of the layer, or in g, r, z where just these are asked for."""
     bands = asked.bands if asked.bands in ("grz", "griz") else asked.layer.default
-    image = survey.image(_grid(asked), bands=bands, half=asked.layer.half)
-    return jpeg_reply(jpeg_bytes(image.pixels))
-
-
-def _grid(asked: ViewerRequest) -> WCS:
-    from galzoo_repr.simulation._survey import tangent_wcs
-
-    return tangent_wcs(
-        asked.ra, asked.dec, width=asked.width, height=asked.height, pixel_scale=asked.pixel_scale
-    )
+    return jpeg_reply(jpeg_bytes(layer_image(survey, asked, bands).pixels, bands))
 
 
 def _in_footprint(survey: "SimulatedSurvey", asked: ViewerRequest) -> bool:
@@ -260,14 +254,16 @@ def jpeg_reply(body: bytes) -> Reply:
     return Reply(200, "image/jpeg", body, cache_headers())
 
 
-def jpeg_bytes(planes: NDArray) -> bytes:
+def jpeg_bytes(planes: NDArray, bands: str) -> bytes:
     """
     Colour image in the viewer's stretch, north at the top, quality 90, colour at half resolution.
 
     Parameters
     ----------
-    planes : ndarray of float32, shape (3 or 4, height, width)
-        g, r, z or g, r, i, z, nanomaggies per native pixel, north at the last row.
+    planes : ndarray of float32, shape (nbands, height, width)
+        Nanomaggies per native pixel, north at the last row.
+    bands : str
+        ``"grz"``, ``"griz"`` or ``"gri"``.
 
     Returns
     -------
@@ -276,11 +272,19 @@ def jpeg_bytes(planes: NDArray) -> bytes:
     """
     from galzoo_repr.images import viewer_griz_stretch, viewer_grz_stretch
 
-    stretch = viewer_griz_stretch if len(planes) == 4 else viewer_grz_stretch
+    stretch = {"grz": viewer_grz_stretch, "griz": viewer_griz_stretch, "gri": _gri_stretch}[bands]
     with torch.no_grad():
         rgb = stretch(torch.from_numpy(np.ascontiguousarray(planes[:, ::-1]))[None])[0]
     picture = Image.fromarray((rgb.permute(1, 2, 0) * 255).to(torch.uint8).numpy())
     return encode_jpeg(picture)
+
+
+def _gri_stretch(planes: torch.Tensor) -> torch.Tensor:
+    """Colours of the layers of g, r and i, after Lupton et al. (2004, PASP 116, 133) with Q = 20."""
+    scaled = planes * planes.new_tensor(_GRI_SCALES).view(1, 3, 1, 1) + _GRI_PEDESTAL
+    intensity = scaled.clamp_min(0).mean(dim=1, keepdim=True).clamp_min(1e-6)
+    gain = torch.asinh(20 * intensity) / (math.sqrt(20) * intensity)
+    return (scaled * gain).clamp(0, 1).flip(1)
 
 
 def encode_jpeg(picture: Image.Image) -> bytes:

@@ -1,9 +1,9 @@
 """The Legacy Survey viewer's cutout requests: layers, parameters, their defaults, how it reads them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from galzoo_repr.simulation._service import Reply
+from galzoo_repr.simulation._reply import Reply
 
 __all__ = ["LAYERS", "Layer", "ViewerRequest", "read_request", "text_reply"]
 
@@ -28,12 +28,15 @@ class Layer:
         Bands sent when none, or any that does not exist, is asked for.
     half : str
         ``"north"`` or ``"south"`` where the layer is one half of the survey alone, else empty.
+    content : str
+        ``"image"``, ``"model"`` or ``"resid"``.
     """
 
     version: str
     bands: str
     default: str
     half: str = ""
+    content: str = "image"
 
 
 LAYERS = {
@@ -42,11 +45,20 @@ LAYERS = {
     "ls-dr9-south": Layer("DR9", "grz", "grz", "south"),
     "ls-dr10": Layer("DR10", "griz", "griz"),
     "ls-dr10-grz": Layer("DR10", "grz", "grz"),
+    "ls-dr10-gri": Layer("DR10", "gri", "gri"),
     "ls-dr10-south": Layer("DR10", "griz", "griz", "south"),
     "ls-dr10-south-grz": Layer("DR10", "grz", "grz", "south"),
+    "ls-dr10-south-gri": Layer("DR10", "gri", "gri", "south"),
     "ls-dr11": Layer("DR11", "griz", "grz"),
     "ls-dr11-north": Layer("DR11", "grz", "grz", "north"),
     "ls-dr11-south": Layer("DR11", "griz", "grz", "south"),
+    "ls-dr11-south-gri": Layer("DR11", "gri", "gri", "south"),
+    "ls-dr11-south-griz": Layer("DR11", "griz", "griz", "south"),
+}
+LAYERS |= {
+    f"{name}-{content}": replace(LAYERS[name], content=content)
+    for name in ("ls-dr9", "ls-dr9-north", "ls-dr9-south", "ls-dr10", "ls-dr10-south")
+    for content in ("model", "resid")
 }
 
 
@@ -69,6 +81,8 @@ class ViewerRequest:
         Bands, those of the layer if any of those asked for does not exist.
     invvar, maskbits, subimage : bool
         Flags.
+    rotate : float
+        Degrees from north towards east that the image is turned by.
     """
 
     layer: Layer
@@ -81,6 +95,7 @@ class ViewerRequest:
     invvar: bool = False
     maskbits: bool = False
     subimage: bool = False
+    rotate: float = 0.0
 
 
 def read_request(query: Mapping[str, str]) -> ViewerRequest | Reply:
@@ -117,10 +132,9 @@ def read_request(query: Mapping[str, str]) -> ViewerRequest | Reply:
         return text_reply(200, "no such layer")
     if "ra" not in query or "dec" not in query:
         return text_reply(400, "Need ra,dec keywords")
-    if "rotate" in query:
-        raise ValueError(
-            "rotated cutouts of layers that join two halves fail in the viewer; here they always do"
-        )
+    if "rotate" in query and not layer.half:
+        raise ValueError("the viewer turns no cutouts of layers that join two halves")
+    rotate = float(query.get("rotate", 0))
     ra, dec = float(query["ra"]), float(query["dec"])
     pixel_scale = float(query.get("pixscale", NATIVE_SCALE))
     if "pixscale" not in query and "zoom" in query:
@@ -131,11 +145,13 @@ def read_request(query: Mapping[str, str]) -> ViewerRequest | Reply:
         raise ValueError(f"no image has {width} x {height} pixels")
     if not -90 <= dec <= 90 or not abs(ra) < float("inf") or not 0 < pixel_scale < float("inf"):
         raise ValueError(f"no such position or pixel scale: {ra}, {dec}, {pixel_scale}")
+    if not abs(rotate) < float("inf"):
+        raise ValueError(f"no such angle: {rotate}")
     bands = query.get("bands", layer.default)
     if not bands or not set(bands) <= set(layer.bands):
         bands = layer.default
     flags = {name: name in query for name in ("invvar", "maskbits", "subimage")}
-    return ViewerRequest(layer, ra, dec, width, height, pixel_scale, bands, **flags)
+    return ViewerRequest(layer, ra, dec, width, height, pixel_scale, bands, **flags, rotate=rotate)
 
 
 def text_reply(status: int, text: str) -> Reply:

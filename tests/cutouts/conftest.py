@@ -12,7 +12,7 @@ from galzoo_repr import LegacySurvey
 from galzoo_repr.cutouts import CutoutStore
 from galzoo_repr.simulation._service import Reply, SurveyService, html_reply
 
-LAYER_BANDS = {"ls-dr9": "grz", "ls-dr10": "griz"}
+LAYER_BANDS = {"ls-dr9": "grz", "ls-dr10": "griz", "ls-dr10-gri": "gri"}
 
 
 class Viewer:
@@ -56,7 +56,7 @@ class Viewer:
         if query["layer"] not in LAYER_BANDS:
             return Reply(200, "text/html; charset=utf-8", b"no such layer")
         if float(query["dec"]) > 60:
-            pixels = np.full((size, size, 3), 32, np.uint8)
+            pixels = np.full((size, size, 3), 22 if query["layer"].endswith("-gri") else 32, np.uint8)
         else:
             pixels = np.random.default_rng(0).integers(20, 90, (size, size, 3), np.uint8)
         body = io.BytesIO()

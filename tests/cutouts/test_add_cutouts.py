@@ -98,6 +98,26 @@ class TestForms:
         with pytest.raises(TypeError, match="arcsec"):
             add(_table(), fov=30)
 
+    def test_field_wider_than_any_image(self, add, service):
+        with pytest.raises(ValueError, match=r"fov=50.0 deg is not allowed: LegacySurvey .* up to 10 deg"):
+            add(_table(), fov=50 * u.deg)
+        assert not service.requests
+        result = add(_table(), fov=[8, 8, 180_000] * u.arcsec)
+        assert list(result["cutout_status"]) == ["ok", "no_coverage", "bad_position"]
+        assert "up to 10 deg" in provenance(result, "add_cutouts")["bad_positions"]["2"]
+
+    @pytest.mark.parametrize(
+        ("workers", "error"), [(-1, ValueError), (0, ValueError), (1000, ValueError), (1.5, TypeError)]
+    )
+    def test_number_of_workers(self, add, service, workers, error):
+        with pytest.raises(error, match=rf"workers={workers} .*a whole number from 1 to 64"):
+            add(_table(), workers=workers)
+        assert not service.requests
+
+    def test_no_store(self, add):
+        with pytest.raises(TypeError, match="is a folder, not 5"):
+            add(_table(), store=5)
+
     def test_no_positions(self, add):
         with pytest.raises(ValueError, match="coords="):
             add(Table({"flux": [1.0]}))

@@ -1,11 +1,13 @@
 """Fetching under trouble: retries, pace, back-pressure, several processes at once."""
 
+import os
 import subprocess
 import sys
 import textwrap
 import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
 
 import astropy.units as u
@@ -15,6 +17,7 @@ from astropy.table import Table
 
 from galzoo_repr import LegacySurvey, add_cutouts
 from galzoo_repr.cutouts import CutoutStore, Outcome, _pace, fetch_into
+from galzoo_repr.cutouts._claims import Claims
 from galzoo_repr.cutouts._exchange import _retry_after
 from galzoo_repr.cutouts._pace import Pace, backoff_seconds
 from galzoo_repr.simulation import FAULTS, Faults, Reply
@@ -23,11 +26,6 @@ from galzoo_repr.simulation._service import html_reply
 
 def _requests(survey, n):
     return [survey.request(0.9 * i, 0.0, 20, 0.262 * u.arcsec) for i in range(n)]
-
-
-def _in_flight(service):
-    """Most at once, less the one whose answer was read before the service had noted that it was sent."""
-    return service.max_in_flight - 1
 
 
 class TestFaults:
@@ -80,7 +78,7 @@ class TestFaults:
         assert {outcome.status for outcome in outcomes} == {"ok"}
         assert sum(service.faults.counts.values()) > 20
         assert len(service.requests) < 1.5 * 150
-        assert _in_flight(service) <= survey.workers
+        assert service.max_in_flight <= survey.workers
         assert len(store.verify()) == 0
 
     def test_what_cannot_succeed_is_asked_once(self, survey, service, store):
@@ -98,7 +96,7 @@ class TestPoliteness:
         survey.rate, survey.workers = 40, 3
         fetch_into(store, survey, _requests(survey, 30))
         starts = np.sort([request.started for request in service.requests])
-        assert _in_flight(service) <= 3
+        assert service.max_in_flight <= 3
         assert starts[-1] - starts[0] >= 29 / 40 * 0.9
         # Evenly spaced, but for the scheduling of a busy machine.
         assert service.most_requests_within(0.5) <= 40 * 0.5 + 4
@@ -147,7 +145,7 @@ class TestPoliteness:
                 call.start()
             for call in calls:
                 call.join()
-        assert _in_flight(service) <= survey.workers
+        assert service.max_in_flight <= survey.workers
         assert len(service.requests) == 80
 
 
@@ -253,14 +251,21 @@ def test_two_processes_share_the_work(survey, service, tmp_path):
         assert len(store.verify()) == 0
 
 
+def test_two_threads_share_the_work(survey, service, store):
+    requests_ = _requests(survey, 60)
+    with ThreadPoolExecutor(2) as pool:
+        both = list(pool.map(lambda _: fetch_into(store, survey, requests_), range(2)))
+    assert [{outcome.status for outcome in outcomes} for outcomes in both] == [{"ok"}] * 2
+    assert len(service.requests) == 60
+
+
 def test_work_of_a_dead_process_is_taken_over(survey, store, service):
     requests_ = _requests(survey, 3)
-    other = CutoutStore(store.root)
-    other.manifest._owner = f"elsewhere 1 {'0' * 32}"
-    assert len(other.manifest.claim([request.key for request in requests_[:2]])) == 2
-    with other.manifest._db as db:
+    dead = Claims(store.manifest)
+    dead.owner = f"elsewhere 1 {'0' * 32}"
+    assert len(dead.take([request.key for request in requests_[:2]])) == 2
+    with store.manifest.transaction() as db:
         db.execute("UPDATE owner SET beat = beat - 60")
-    other.close()
     assert {outcome.status for outcome in fetch_into(store, survey, requests_)} == {"ok"}
     assert len(service.requests) == 3
 
@@ -268,7 +273,7 @@ def test_work_of_a_dead_process_is_taken_over(survey, store, service):
 def test_work_of_a_living_process_is_waited_for(survey, store, service):
     requests_ = _requests(survey, 3)
     with CutoutStore(store.root) as other:
-        other.manifest.claim([requests_[0].key])
+        Claims(other.manifest).take([requests_[0].key])
         done = []
         call = threading.Thread(target=lambda: done.extend(fetch_into(store, survey, requests_)))
         call.start()
@@ -278,6 +283,36 @@ def test_work_of_a_living_process_is_waited_for(survey, store, service):
         other.record([(requests_[0], Outcome("no_coverage", final=True))])
         call.join(10)
     assert [outcome.status for outcome in done] == ["no_coverage", "ok", "ok"]
+
+
+class TestKilled:
+    """At the two moments that matter: before a body has its name, and before the call has heard of it."""
+
+    @pytest.fixture
+    def arrived(self, survey, store):
+        request = _requests(survey, 1)[0]
+        Claims(store.manifest).take([request.key])
+        return request, survey.attempt(request)
+
+    def test_what_was_published_is_not_fetched_again(self, survey, service, store, arrived):
+        request, attempt = arrived
+        store.publish(request, attempt)
+        with CutoutStore(store.root) as again:
+            assert [outcome.status for outcome in fetch_into(again, survey, [request])] == ["ok"]
+        assert len(service.requests) == 1
+
+    def test_what_was_not_is_no_damage_and_fetched_again(self, survey, service, store, arrived, monkeypatch):
+        request, attempt = arrived
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "replace", lambda source, target: None)
+            store.publish(request, attempt)
+        with CutoutStore(store.root) as again:
+            assert again.lookup([request]) == [None]
+            assert len(again.verify()) == 0
+            with again.manifest.transaction() as db:
+                db.execute("UPDATE owner SET beat = beat - 60")
+            assert [outcome.status for outcome in fetch_into(again, survey, [request])] == ["ok"]
+        assert len(service.requests) == 2
 
 
 def test_lookup_of_many_rows(survey, store):

@@ -78,6 +78,10 @@ class TestPayload:
             ({"pixel_scale": 0.262}, TypeError, r"0\.262 \* u\.arcsec"),
             ({"pixel_scale": 1 * u.m}, TypeError, "is not an angle"),
             ({"pixel_scale": -1 * u.arcsec}, ValueError, "must be positive"),
+            ({"pixel_scale": [1, 2] * u.arcsec}, ValueError, "one angle for all"),
+            ({"pixel_scale": 1e-9 * u.arcsec}, ValueError, "at least 0.001 arcsec"),
+            ({"pixel_scale": 1 * u.deg}, ValueError, "a field of 256 deg is not allowed.*up to 10 deg"),
+            ({"layer": 10}, TypeError, "the name of an image layer"),
             ({"size": 4000}, ValueError, "1 to 3000 pixels"),
             ({"size": 0}, ValueError, "1 to 3000 pixels"),
             ({"size": 10.5}, ValueError, "1 to 3000 pixels"),
@@ -134,14 +138,19 @@ class TestSettings:
         ("setting", "error", "message"),
         [
             ({"server": 8000}, TypeError, "the URL of the service"),
+            ({"server": "nonsense"}, ValueError, "http:// or https://"),
             ({"layer": 10}, TypeError, "the name of an image layer"),
+            ({"timeout": float("inf")}, ValueError, "up to 86400"),
+            ({"coverage": 5}, TypeError, "is no coverage"),
             ({"timeout": -1}, ValueError, "a positive number of seconds"),
             ({"timeout": 3 * u.s}, TypeError, "a positive number of seconds"),
             ({"rate": -2.0}, ValueError, "requests per second"),
             ({"rate": "slow"}, TypeError, "requests per second"),
             ({"workers": 0}, ValueError, "a whole number from 1"),
+            ({"workers": 1000}, ValueError, "from 1 to 64"),
             ({"workers": 2.5}, TypeError, "a whole number from 1"),
             ({"image_format": "gif"}, ValueError, "'fits' or 'jpeg'"),
+            ({"image_format": ["fits"]}, ValueError, "'fits' or 'jpeg'"),
         ],
     )
     def test_settings_that_cannot_be_meant(self, setting, error, message):
@@ -150,6 +159,15 @@ class TestSettings:
         survey = LegacySurvey()
         with pytest.raises(error, match=message):
             setattr(survey, *setting.copy().popitem())
+
+    @pytest.mark.parametrize(("name", "value"), [("workers", -1), ("timeout", 0.0), ("viewer_rate", -1.0)])
+    def test_configuration_that_cannot_be_meant(self, survey, service, name, value):
+        with (
+            conf.set_temp(name, value),
+            pytest.raises(ValueError, match=rf"conf\.{name}={value} is not allowed"),
+        ):
+            LegacySurvey(server=service.url).get_images(HERE, size=32)
+        assert not service.requests
 
 
 class TestPositions:
@@ -239,9 +257,12 @@ class TestServerHabits:
         with pytest.raises(RemoteServiceError, match="HTTP 500"):
             survey.get_images(HERE, size=32)
 
-    def test_uniformly_grey_jpeg(self, survey):
-        with pytest.raises(EmptyResponseError, match="uniformly grey"):
-            survey.get_images(NORTH, size=64, image_format="jpeg")
+    @pytest.mark.parametrize(("layer", "level"), [("ls-dr10", 32), ("ls-dr10-gri", 22)])
+    def test_uniformly_grey_jpeg(self, survey, layer, level):
+        with pytest.raises(EmptyResponseError, match=rf"uniformly grey \({level}\)"):
+            survey.get_images(NORTH, size=64, layer=layer, image_format="jpeg")
+        with pytest.raises(EmptyResponseError, match="fails on FITS here and draws a grey JPEG"):
+            survey.get_images(NORTH, size=64, layer=layer, bands="gri")
 
     def test_zeros_in_part_of_a_band_warn(self, survey, viewer):
         viewer.holes = {"r": 0.5}

@@ -9,6 +9,7 @@ import pytest
 import requests
 from astropy.io import fits
 from astropy.wcs import WCS
+from astroquery.hips2fits import hips2fitsClass
 from mocpy import MOC
 
 from galzoo_repr.simulation import FAULTS, Faults, Reply, Request, SimulatedSurvey, SurveyService
@@ -47,6 +48,13 @@ class TestHips2fits:
         assert wcs.pixel_scale_matrix[1, 1] == pytest.approx(0.002 / 20, rel=1e-6)
         assert "HISTORY" in hdu.header
 
+    def test_stock_query(self, service):
+        query = hips2fitsClass()
+        query.server = f"{service.url}/hips-image-services/hips2fits"
+        options = {"width": 12, "height": 12, "projection": "TAN", "fov": 0.001 * u.deg}
+        (hdu,) = query.query(HIPS, ra=150 * u.deg, dec=2 * u.deg, **options)
+        assert hdu.data.shape == (12, 12)
+
     def test_grid_by_wcs(self, service, sky):
         cards = {
             "CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 150.0, "CRVAL2": 2.0, "CRPIX1": 8.5, "CRPIX2": 8.5,
@@ -61,7 +69,14 @@ class TestHips2fits:
 
     @pytest.mark.parametrize(
         "change",
-        [{"hips": "CDS/P/none"}, {"width": 10_000, "height": 6_000}, {"width": "x"}, {"projection": "SIN"}],
+        [
+            {"hips": "CDS/P/none"},
+            {"width": 10_000, "height": 6_000},
+            {"width": "x"},
+            {"projection": "SIN"},
+            {"coordsys": "galactic"},
+            {"rotation_angle": 30},
+        ],
     )
     def test_refusals_are_json(self, service, change):
         answer = _hips(service, **change)
@@ -186,7 +201,9 @@ class TestFaults:
         assert faults(Request("GET", "/miss", {}, 0)) is None
         assert faults(Request("GET", "/hit", {}, 0)) is not None
 
-    @pytest.mark.parametrize("options", [{"fraction": 2}, {"kinds": ["fire"]}, {"kinds": []}])
+    @pytest.mark.parametrize(
+        "options", [{"fraction": 2}, {"kinds": ["fire"]}, {"kinds": []}, {"tries": -1}, {"stall": -1.0}]
+    )
     def test_bad_arguments(self, options):
-        with pytest.raises(ValueError, match=r"fraction is|kinds of faults"):
+        with pytest.raises(ValueError, match=r"fraction is|kinds of faults|from 0 on"):
             Faults(**options)

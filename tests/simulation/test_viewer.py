@@ -130,6 +130,8 @@ def test_single_band_has_two_axes(ask):
         ({"ra": 1, "dec": 92}, 500, "Server Error (500)"),
         ({"ra": 1, "dec": 2, "pixscale": -1}, 500, "Server Error (500)"),
         ({"ra": 1, "dec": 2, "rotate": 30}, 500, "Server Error (500)"),
+        ({"ra": 150, "dec": 2, "layer": "ls-dr9-south", "rotate": "x"}, 500, "Server Error (500)"),
+        ({"ra": 150, "dec": 2, "layer": "ls-dr9-south", "rotate": "inf"}, 500, "Server Error (500)"),
     ],
 )
 def test_refusals(ask, path, parameters, status, body):
@@ -187,11 +189,67 @@ def test_zoom_counts_without_a_pixel_scale(parameters, scale):
     assert read_request({"ra": "150", "dec": "2", **parameters}).pixel_scale == pytest.approx(scale)
 
 
-@pytest.mark.parametrize("layer", ["ls-dr9", "ls-dr10"])
-def test_outside_the_footprint(ask, layer):
+@pytest.mark.parametrize(
+    ("layer", "level"),
+    [("ls-dr9", 32), ("ls-dr10", 32), ("ls-dr10-gri", 22), ("ls-dr11-south-gri", 22), ("ls-dr9-resid", 32)],
+)
+def test_outside_the_footprint(ask, layer, level):
     assert ask(**OUTSIDE, size=16, layer=layer).status_code == 500
     grey = picture(ask("jpeg-cutout", **OUTSIDE, size=16, layer=layer))
-    assert (grey == 32).all()
+    assert (grey == level).all()
+
+
+def test_colours_of_g_r_and_i(ask, survey):
+    row = survey.catalogue(5)[2]
+    here = {"ra": float(row["ra"]), "dec": float(row["dec"]), "size": 64, "layer": "ls-dr10-gri"}
+    [(header, planes)] = hdus(ask(**here))
+    assert header["BANDS"] == "gri"
+    # The formula of the viewer's layers of these bands, for the brightest pixel.
+    scaled = planes * np.array([9.0, 5.1, 4.5])[:, None, None] + 0.02
+    intensity = np.maximum(scaled, 0).mean(0)
+    colours = np.clip(scaled * np.arcsinh(20 * intensity) / np.sqrt(20) / intensity, 0, 1)[::-1]
+    sent = picture(ask("jpeg-cutout", **here))[::-1]
+    assert np.abs(255 * colours.mean(0) - sent.mean(2)).mean() < 6
+    np.testing.assert_allclose(sent.mean((0, 1)), 255 * colours.mean((1, 2)), atol=2)
+
+
+def test_model_and_residual_are_parts_of_the_image(ask):
+    parts = {
+        content: hdus(ask(**HERE, layer=f"ls-dr9{content}", invvar=""))[0][1]
+        for content in ("", "-model", "-resid")
+    }
+    np.testing.assert_allclose(parts[""], parts["-model"] + parts["-resid"], atol=1e-6)
+    roughness = {content: np.diff(planes, axis=-1).std() for content, planes in parts.items()}
+    assert roughness["-model"] < 0.2 * roughness["-resid"]
+    assert abs(np.corrcoef(parts["-model"].ravel(), parts["-resid"].ravel())[0, 1]) < 0.2
+
+
+def test_residual_of_a_missing_band_is_zero(ask):
+    [(_, planes)] = hdus(ask(ra=150.0, dec=50.0, size=16, layer="ls-dr10-resid", bands="ri"))
+    assert (planes[0] != 0).all()
+    assert (planes[1] == 0).all()
+
+
+@pytest.mark.parametrize("rotate", [90, -30, 0])
+def test_turned_cutouts(ask, survey, rotate):
+    """Whatever the turn, a pixel holds the light of the place that the header gives it."""
+    row = survey.catalogue(5)[2]
+    here = {
+        "ra": float(row["ra"]),
+        "dec": float(row["dec"]) + 6 / 3600,
+        "layer": "ls-dr9-south",
+        "bands": "r",
+    }
+    [(plain, upright)] = hdus(ask(**here, size=96))
+    [(header, turned)] = hdus(ask(**here, width=60, height=40, rotate=rotate))
+    assert turned.shape == (40, 60)
+    up = WCS(header).pixel_to_world([29.5, 29.5], [19.5, 39.5])
+    angle = (up[0].position_angle(up[1]).deg - rotate + 180) % 360 - 180
+    assert angle == pytest.approx(0, abs=0.01)
+    y, x = np.mgrid[:40, :60]
+    column, line = WCS(plain).world_to_pixel(WCS(header).pixel_to_world(x, y))
+    expected = upright[np.rint(line).astype(int), np.rint(column).astype(int)]
+    assert np.corrcoef(expected.ravel(), turned.ravel())[0, 1] > 0.9
 
 
 @pytest.mark.parametrize(

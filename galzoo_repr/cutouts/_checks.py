@@ -1,0 +1,125 @@
+"""Settings and arguments that can be meant, and what to say of those that cannot."""
+
+import ipaddress
+import math
+import string
+from numbers import Integral, Real
+from urllib.parse import urlsplit
+
+import astropy.units as u
+
+__all__ = [
+    "check_bands",
+    "check_coverage",
+    "check_number",
+    "check_pixel_scale",
+    "check_size",
+    "check_text",
+    "check_url",
+    "is_loopback",
+]
+
+_FINEST_SCALE = 0.001
+_DAY = 86_400
+_NUMBERS = {
+    "timeout": (f"a positive number of seconds, up to {_DAY}", Real, _DAY),
+    "rate": ("requests per second, or 0 for the usual number", Real, math.inf),
+    # The viewer serves the whole world with as many threads.
+    "workers": ("a whole number from 1 to 64", Integral, 64),
+}
+
+
+def check_number(name: str, value: float | None, *, given: str = "") -> float | None:
+    """Give a setting back, refusing what is no such number; ``given`` is the name it was given under."""
+    if value is None:
+        return None
+    meaning, kind, most = _NUMBERS[name]
+    given = given or name
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise TypeError(f"{given}={value!r} is not {meaning}.")
+    if not (0 < value <= most or (name == "rate" and value == 0)):
+        raise ValueError(f"{given}={value!r} is not allowed; give {meaning}.")
+    return value
+
+
+def check_text(name: str, value: str | None, meaning: str) -> str | None:
+    """Give a setting back, refusing what is no text."""
+    if value is not None and not isinstance(value, str):
+        raise TypeError(f"{name}={value!r} is not {meaning}, as text.")
+    return value
+
+
+def check_url(name: str, value: str | None) -> str | None:
+    """Give an address back, refusing what is none."""
+    check_text(name, value, "the URL of the service")
+    if value:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.netloc:
+            raise ValueError(
+                f"{name}={value!r} is not the URL of a service; give one with http:// or https://."
+            )
+    return value
+
+
+def check_coverage(coverage: object) -> object:
+    """Give a coverage back, refusing what is none."""
+    if coverage is not None and not hasattr(coverage, "outside"):
+        raise TypeError(
+            f"coverage={coverage!r} is no coverage; give a Coverage, such as Coverage.from_server('grz')."
+        )
+    return coverage
+
+
+def check_pixel_scale(pixel_scale: u.Quantity) -> float:
+    """Arcsec per pixel of an angle, refusing plain numbers."""
+    if not isinstance(pixel_scale, u.Quantity) or not pixel_scale.unit.is_equivalent(u.arcsec):
+        raise TypeError(
+            f"pixel_scale={pixel_scale!r} is not an angle; give a unit, such as 0.262 * u.arcsec."
+        )
+    if not pixel_scale.isscalar:
+        raise ValueError(f"pixel_scale={pixel_scale!r} is not allowed; give one angle for all images.")
+    scale = float(pixel_scale.to_value(u.arcsec))
+    if not (math.isfinite(scale) and scale >= _FINEST_SCALE):
+        raise ValueError(
+            f"pixel_scale={pixel_scale} is not allowed; it must be positive, at least {_FINEST_SCALE} arcsec."
+        )
+    return scale
+
+
+def check_size(size: float, scale: float, *, most: int, widest: float, service: str) -> int:
+    """
+    Pixels on a side as an int, refusing what the service cannot make.
+
+    ``scale`` is in arcsec per pixel, ``widest`` the largest field in degrees.
+    """
+    if not isinstance(size, Real) or isinstance(size, bool):
+        raise TypeError(f"size={size!r} is not a number of pixels; give a whole number, such as 256.")
+    if not (float(size).is_integer() and 1 <= size <= most):
+        raise ValueError(
+            f"size={size} is not allowed: {service} makes images of 1 to {most} pixels on a side. Use a larger "
+            "pixel_scale."
+        )
+    if size * scale > widest * 3600:
+        raise ValueError(
+            f"a field of {size * scale / 3600:.4g} deg is not allowed: {service} makes images of up to "
+            f"{widest:g} deg on a side. Use a smaller size or pixel_scale."
+        )
+    return int(size)
+
+
+def check_bands(bands: str) -> None:
+    """Refuse what is not a string of different letters."""
+    letters = isinstance(bands, str) and bands and set(bands) <= set(string.ascii_letters)
+    if not letters or len(set(bands)) != len(bands):
+        raise ValueError(
+            f"bands={bands!r} is not allowed; give one letter per band, such as 'grz', none twice."
+        )
+
+
+def is_loopback(url: str) -> bool:
+    """Whether a service runs on this machine."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
