@@ -10,8 +10,8 @@ from sklearn.utils.metadata_routing import UNUSED
 from galzoo_repr.anomaly._acquisition import BATCHES, choose_batch, expected_improvement
 from galzoo_repr.anomaly._persistence import arrays_of, read_folder, write_folder
 from galzoo_repr.anomaly._process import KERNELS, RatingProcess
-from galzoo_repr.anomaly._reduction import Reduction
 from galzoo_repr.catalogue import Embeddings, embedding_matrix
+from galzoo_repr.catalogue._reduction import Reduction
 
 __all__ = ["InterestModel"]
 

@@ -12,8 +12,8 @@ from astropy.table import Table
 from filelock import FileLock, Timeout
 
 from galzoo_repr._config import log
+from galzoo_repr.anomaly._fingerprint import fingerprint
 from galzoo_repr.anomaly._persistence import replace_file
-from galzoo_repr.anomaly._reduction import fingerprint
 from galzoo_repr.catalogue import Embeddings
 
 __all__ = ["RatingsFile", "catalogue_facts", "read_ratings"]

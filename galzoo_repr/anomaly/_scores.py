@@ -9,9 +9,9 @@ from astropy.table import Column, Table
 from galzoo_repr.anomaly._acquisition import FIRST_BATCHES
 from galzoo_repr.anomaly._interest import InterestModel, check_ratings
 from galzoo_repr.anomaly._judgement import Candidates, Judgement
-from galzoo_repr.anomaly._reduction import Reduction
 from galzoo_repr.anomaly._unsupervised import UNSUPERVISED
 from galzoo_repr.catalogue import Embeddings, as_table, read_embeddings, with_columns
+from galzoo_repr.catalogue._reduction import Reduction
 from galzoo_repr.exceptions import GalzooWarning
 
 __all__ = ["add_anomaly_scores", "fit_interest", "next_to_rate"]

@@ -1,34 +1,26 @@
-"""Exact nearest neighbours: matrix products in single precision, the best of them judged in double."""
-
-from collections.abc import Iterator
+"""Exact nearest neighbours: candidates found in single precision, judged in double."""
 
 import numpy as np
 import torch
 
+from galzoo_repr.similarity._scan import scan
+from galzoo_repr.similarity._scan_gpu import scan_gpu
 from galzoo_repr.similarity._segments import Segments
 
 __all__ = ["exact_search", "rescore"]
 
-_QUERIES = 256  # queries per matrix product
-_SCORES = 2**21  # similarities held at once, 8 MB
-_SCORES_ON_GPU = 2**25  # a GPU is kept busy by larger pieces
-_CONVERTED = 2**19  # elements of half precision converted at once: 2 MB, within a processor's cache
-_FEW = 3  # queries at most for which products of matrix and vector, query by query, are quicker
-_SPARE = 8  # candidates beyond those asked for, so that rounding in single precision loses none
-_WIDTH = 64  # similarities of which only the largest is compared at first
+_BATCH = 16384  # queries answered at a time: the lists of the best of so many stay small
+_SPARE = (8, 256)  # candidates beyond those asked for; the more where rounding could hide a neighbour
 
 
 def exact_search(
-    vectors: Segments,
-    queries: np.ndarray,
-    n: int,
-    *,
-    metric: str,
-    device: str | torch.device = "cpu",
-    start: int = 0,
+    vectors: Segments, queries: np.ndarray, n: int, *, metric: str, device: str = "cpu", start: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
     """
     Nearest neighbours of each query.
+
+    Candidates are the best in single precision, and some more. Where the error of single precision could have
+    hidden a better galaxy behind the last candidate, there are many more.
 
     Parameters
     ----------
@@ -40,7 +32,7 @@ def exact_search(
         Neighbours wanted, at most as many as there are galaxies from `start` on.
     metric : {"cosine", "euclidean"}
         How vectors are compared.
-    device : str or torch.device
+    device : str
         Where to compute.
     start : int
         Only galaxies from this place on are searched.
@@ -52,75 +44,54 @@ def exact_search(
     similarity : numpy.ndarray of float64, shape (m, n)
         Cosine, or minus the Euclidean distance.
     """
-    wanted = min(n + _SPARE, len(vectors) - start)
-    asked = torch.from_numpy(np.ascontiguousarray(queries, dtype=np.float32)).to(device)
-    best = torch.full((len(asked), wanted), -torch.inf, device=device)
-    where = torch.zeros((len(asked), wanted), dtype=torch.int64, device=device)
-    held = _SCORES if asked.device.type == "cpu" else _SCORES_ON_GPU
-    rows = max(4096, held // max(1, min(len(asked), _QUERIES)))
-    # Taken once: fresh memory for every product would be faulted in page by page.
-    memory = torch.empty(min(len(asked), _QUERIES) * min(rows, len(vectors) - start), device=device)
-    for first, block in _blocks(vectors, rows, start, device):
-        for begin in range(0, len(asked), _QUERIES):
-            part = slice(begin, begin + _QUERIES)
-            scores, at = _largest(_products(asked[part], block, metric, memory), wanted)
-            scores, kept = torch.cat([best[part], scores], dim=1).topk(wanted, dim=1)
-            best[part], where[part] = scores, torch.cat([where[part], at + first], dim=1).gather(1, kept)
-    return rescore(vectors, queries, where.cpu().numpy(), n, metric=metric)
+    queries = np.ascontiguousarray(queries, dtype=np.float32)
+    places = np.empty((len(queries), n), dtype=np.int64)
+    similarity = np.empty((len(queries), n))
+    options = {"metric": metric, "start": start}
+    for begin in range(0, len(queries), _BATCH):
+        todo = np.arange(begin, min(begin + _BATCH, len(queries)))
+        for spare in _SPARE:
+            wanted = min(n + spare, len(vectors) - start)
+            if torch.device(device).type == "cpu":
+                found = scan(vectors, queries[todo], wanted, threads=torch.get_num_threads(), **options)
+            else:
+                found = scan_gpu(vectors, queries[todo], wanted, device=device, **options)
+            scores, candidates = found
+            places[todo], similarity[todo] = rescore(vectors, queries[todo], candidates, n, metric=metric)
+            if wanted == len(vectors) - start:
+                break
+            todo = todo[_unsure(queries[todo], similarity[todo, -1], scores[:, -1], metric)]
+            if not len(todo):
+                break
+    return places, similarity
 
 
-def _blocks(
-    vectors: Segments, rows: int, start: int, device: str | torch.device
-) -> Iterator[tuple[int, torch.Tensor]]:
-    """Vectors from place `start` on, so many rows at a time, each block with the place of its first."""
-    offset = 0
-    for tensor in vectors.tensors(device):
-        for first in range(max(0, start - offset), len(tensor), rows):
-            yield offset + first, tensor[first : first + rows].to(device)
-        offset += len(tensor)
-
-
-def _products(queries: torch.Tensor, block: torch.Tensor, metric: str, held: torch.Tensor) -> torch.Tensor:
-    """Similarities up to a constant per query, shape (m, rows of the block), in the memory of `held`."""
-    few = len(queries) <= _FEW and block.device.type == "cpu"
-    scores = held[: len(queries) * len(block)].view(len(queries), len(block))
-    whole = block.dtype == torch.float32 or not few
-    step = len(block) if whole else max(1, _CONVERTED // block.shape[1])
-    for first in range(0, len(block), step):
-        part = block[first : first + step].float()
-        if block.device.type != "cpu":
-            torch.matmul(queries, part.T, out=scores)
-        elif few:
-            for row, query in enumerate(queries):
-                scores[row, first : first + step] = torch.from_numpy(part.numpy() @ query.numpy())
-        else:
-            # numpy's library multiplies up to 1.3 times as fast as torch's, with a vector 1.5 times.
-            np.matmul(queries.numpy(), part.numpy().T, out=scores.numpy())
-        if metric == "euclidean":
-            # |q - x|^2 = |q|^2 - 2 (q.x - |x|^2 / 2), and |q|^2 is the same for all.
-            scores[:, first : first + step] -= part.square().sum(dim=1) / 2
-    return scores
-
-
-def _largest(scores: torch.Tensor, n: int) -> tuple[torch.Tensor, torch.Tensor]:
+def _unsure(queries: np.ndarray, worst: np.ndarray, limit: np.ndarray, metric: str) -> np.ndarray:
     """
-    Give the n largest of each row and their places.
+    Say for which queries a galaxy that is no candidate might be nearer than the worst of the neighbours found.
 
-    The n largest lie in the n groups whose largest members are largest, so only those groups are sorted.
+    Parameters
+    ----------
+    queries : numpy.ndarray of float32, shape (m, k)
+    worst : numpy.ndarray of float64, shape (m,)
+        Similarity of the last neighbour.
+    limit : numpy.ndarray of float32, shape (m,)
+        Score of the last candidate, which no other galaxy exceeds.
+    metric : {"cosine", "euclidean"}
+
+    Returns
+    -------
+    numpy.ndarray of bool, shape (m,)
     """
-    groups = scores.shape[1] // _WIDTH
-    if groups <= n:
-        return scores.topk(min(n, scores.shape[1]), dim=1)
-    even = groups * _WIDTH
-    grouped = scores[:, :even].reshape(len(scores), groups, _WIDTH)
-    chosen = grouped.amax(dim=2).topk(n, dim=1).indices
-    values = grouped.gather(1, chosen[:, :, None].expand(-1, -1, _WIDTH)).flatten(1)
-    values = torch.cat([values, scores[:, even:]], dim=1)
-    inside = torch.arange(_WIDTH, device=scores.device)
-    places = (chosen[:, :, None] * _WIDTH + inside).flatten(1)
-    rest = torch.arange(even, scores.shape[1], device=scores.device).expand(len(scores), -1)
-    values, kept = values.topk(n, dim=1)
-    return values, torch.cat([places, rest], dim=1).gather(1, kept)
+    length = np.linalg.norm(queries.astype(np.float64), axis=1)
+    if metric == "cosine":
+        score, longest = worst, np.ones(len(queries))
+    else:
+        # The score of a galaxy as near as the last neighbour, and the longest that such a galaxy can be.
+        score, longest = (length**2 - worst**2) / 2, length - worst
+    # A sum of k products in any order errs by less than k roundings of the sum of their sizes.
+    error = (queries.shape[1] + 4) * 2.0**-24 * longest * (length + longest)
+    return score <= limit.astype(np.float64) + error
 
 
 def rescore(

@@ -184,7 +184,7 @@ class SimilarityIndex:
     @property
     def explained_variance_ratio(self) -> np.ndarray | None:
         """Share of the variance along each principal component; None where there is no reduction."""
-        return None if self.space.reduction is None else self.space.reduction.explained_variance_ratio
+        return None if self.space.reduction is None else self.space.reduction.explained
 
     @property
     def has_graph(self) -> bool:

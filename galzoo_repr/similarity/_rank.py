@@ -115,9 +115,9 @@ def rank(
         embeddings = catalogue.embeddings
         if space.reduction is not None:
             positive, negative = (
-                v if v is None else space.reduction.transform(v) for v in (positive, negative)
+                v if v is None else space.reduction.project(v) for v in (positive, negative)
             )
-            embeddings = replace(embeddings, vectors=space.reduction.transform(embeddings.vectors))
+            embeddings = replace(embeddings, vectors=space.reduction.transform(embeddings))
         background = mean_direction(embeddings) if contrast else None
         similarity = similarities(
             embeddings, positive, negative, metric=criteria.metric, background=background, **how

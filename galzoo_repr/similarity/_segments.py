@@ -73,7 +73,7 @@ class Segments:
         Parameters
         ----------
         device : str or torch.device
-            The processor shares the memory of the arrays. To a GPU they are copied, once, if they fit.
+            They are copied to it, once, if they fit; otherwise they share the memory of the arrays.
 
         Returns
         -------

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from galzoo_repr.catalogue._embeddings import Embeddings
-from galzoo_repr.similarity._reduction import Reduction, mean_of
+from galzoo_repr.catalogue._reduction import Reduction, mean_of
 
 __all__ = ["Space"]
 
@@ -53,9 +53,21 @@ class Space:
         Returns
         -------
         Space
+
+        Raises
+        ------
+        ValueError
+            If there are fewer dimensions than components, or not more usable rows.
         """
         if components is None:
             return cls(metric, centre=mean_of(embeddings) if metric == "euclidean" else None)
+        n = int(embeddings.usable.sum())
+        limit = max(0, min(embeddings.dim, n - 1))
+        if not isinstance(components, int | np.integer) or not 1 <= components <= limit:
+            raise ValueError(
+                f"components must be a whole number from 1 to {limit} for {n} usable embeddings of "
+                f"{embeddings.dim} dimensions, not {components!r}."
+            )
         return cls(metric, Reduction.fit(embeddings, components, whiten=whiten))
 
     def project(self, vectors: np.ndarray) -> np.ndarray:
@@ -75,7 +87,7 @@ class Space:
         for start in range(0, len(vectors), _ROWS):
             block = np.asarray(vectors[start : start + _ROWS], dtype=np.float64)
             if self.reduction is not None:
-                block = self.reduction.transform(block).astype(np.float64)
+                block = self.reduction.project(block).astype(np.float64)
             elif self.centre is not None:
                 block = block - self.centre
             if self.metric == "cosine":
@@ -98,9 +110,9 @@ class Space:
         -------
         int
         """
-        return given if self.reduction is None else len(self.reduction.axes)
+        return given if self.reduction is None else self.reduction.n_components
 
     @property
     def explained_variance(self) -> float | None:
         """Share of the variance that the components keep; None without reduction."""
-        return None if self.reduction is None else float(self.reduction.explained_variance_ratio.sum())
+        return None if self.reduction is None else float(self.reduction.explained.sum())

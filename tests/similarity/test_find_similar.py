@@ -156,7 +156,7 @@ def test_principal_components_and_their_share_of_the_variance():
     distance = find_similar(cat, 0, n=100, components=2, metric="euclidean", whiten=True)
     # Between whitened components the distance is that of Mahalanobis.
     apart = centred - centred[0]
-    expected = -np.sqrt(np.einsum("ni,ij,nj->n", apart, np.linalg.inv(np.cov(plane.T)), apart))
+    expected = -np.sqrt(np.einsum("ni,ij,nj->n", apart, np.linalg.inv(np.cov(plane.T, bias=True)), apart))
     np.testing.assert_allclose(distance["similarity"], expected[distance["row"]], rtol=1e-3)
 
 

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from galzoo_repr import SimilarityIndex, neighbour_table
+from galzoo_repr.similarity import _scan
 from galzoo_repr.similarity._choice import choose_method
 
 
@@ -370,3 +371,38 @@ def test_neither_torch_nor_pynndescent_is_imported_before_it_is_used(tmp_path):
         "assert 'torch' in sys.modules and 'pynndescent' not in sys.modules and 'numba' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=600)
+
+
+def test_galaxies_too_alike_for_single_precision():
+    rng = np.random.default_rng(0)
+    # Their cosines with the query differ by about the rounding of single precision.
+    near = rng.normal(size=64) + 1e-6 * rng.normal(size=(200, 64))
+    index = SimilarityIndex.build(np.concatenate([vectors(5000, 64), near]).astype(np.float32))
+    query = near[0] + rng.normal(size=64) / 10
+    rows, _ = answer(index.search(query), 1)
+    stored = index._galaxies.pieces[0].vectors.astype(np.float64)
+    cosines = stored @ index.space.project(query[None])[0].astype(np.float64)
+    assert np.array_equal(rows[0], np.argsort(-cosines, kind="stable")[:10])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_threads_share_the_work_and_give_the_same_answers(dtype, monkeypatch):
+    import torch
+
+    data = np.repeat(vectors(4000, 24), 5, axis=0)  # every galaxy five times: ties are in order of place
+    index = SimilarityIndex.build(data, dtype=dtype)
+    monkeypatch.setattr(_scan, "_SMALLEST", 1)
+    monkeypatch.setattr(_scan, "_ELEMENTS", 24 * 1000)
+    answers = []
+    for threads in (1, 3):
+        monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
+        answers.append([index.search(data[:queries]) for queries in (1, 5, 700)])
+    assert all(same(one, three) for one, three in zip(*answers, strict=True))
+    assert answers[0][1]["row"][:5].tolist() == [0, 1, 2, 3, 4]
+
+
+def test_half_precision_is_converted_exactly():
+    numbers = np.arange(2**16, dtype=np.uint16).view(np.float16)
+    numbers = numbers[np.isfinite(numbers)]
+    single = _scan._to_single(numbers, np.empty(len(numbers), dtype=np.float32))
+    assert np.array_equal(single.view(np.int32), numbers.astype(np.float32).view(np.int32))

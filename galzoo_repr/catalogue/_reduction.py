@@ -1,0 +1,178 @@
+"""Principal components of embeddings, streamed so that a memory-mapped matrix is never read whole."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from galzoo_repr.catalogue._embeddings import Embeddings
+
+__all__ = ["CHUNK", "Reduction", "mean_of"]
+
+# Rows handled at once: a million embeddings are never copied whole.
+CHUNK = 16_384
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """
+    A linear map from embeddings to their first principal components.
+
+    Walmsley et al. (2022, MNRAS 513, 1581) search among 10 such components, and feed their Gaussian process
+    with 40. They are found from the covariance, summed over chunks of the catalogue, so that memory does not
+    grow with the catalogue.
+
+    Attributes
+    ----------
+    mean : numpy.ndarray of float64, shape (d,)
+        Subtracted first.
+    axes : numpy.ndarray of float64, shape (d, k)
+        Principal axes, divided by the standard deviation along each when whitened.
+    explained : numpy.ndarray of float64, shape (k,)
+        Fraction of the variance along each axis, falling.
+    """
+
+    mean: np.ndarray
+    axes: np.ndarray
+    explained: np.ndarray
+
+    @property
+    def n_components(self) -> int:
+        """Number of components kept."""
+        return self.axes.shape[1]
+
+    @classmethod
+    def fit(cls, embeddings: Embeddings, n_components: int, *, whiten: bool = True) -> "Reduction":
+        """
+        Find the components of all usable rows.
+
+        Parameters
+        ----------
+        embeddings : Embeddings
+        n_components : int
+            How many to keep; fewer are kept where the embeddings do not vary in so many directions.
+        whiten : bool
+            Scale every component to unit variance.
+
+        Returns
+        -------
+        Reduction
+
+        Raises
+        ------
+        ValueError
+            If fewer than two rows are usable, or all of them are the same.
+        """
+        if n_components < 1:
+            raise ValueError(f"n_components must be at least 1, not {n_components}")
+        mean, covariance, n_rows = _moments(embeddings)
+        if n_rows < 2:
+            raise ValueError(
+                f"at least two galaxies need a finite embedding, but {n_rows} of {len(embeddings)} have one"
+            )
+        variance, axes = np.linalg.eigh(covariance)
+        variance, axes = variance[::-1], axes[:, ::-1]
+        # An axis has no sign of its own; fix it so that the same rows give the same components everywhere.
+        axes = axes * np.sign(np.take_along_axis(axes, np.abs(axes).argmax(axis=0)[None], axis=0))
+        # Directions below the rounding of single precision are constant dimensions, or copies of each other.
+        varies = variance > max(variance[0] * 1e-10, np.finfo(np.float32).tiny)
+        kept = min(n_components, int(varies.sum()), n_rows - 1)
+        if kept == 0:
+            raise ValueError(
+                f"all {n_rows} embeddings are the same, so galaxies cannot be told apart by them"
+            )
+        explained, axes = variance[:kept] / variance[varies].sum(), axes[:, :kept]
+        return cls(mean, axes / np.sqrt(variance[:kept]) if whiten else axes, explained)
+
+    def project(self, vectors: np.ndarray) -> np.ndarray:
+        """
+        Express vectors in the components.
+
+        Parameters
+        ----------
+        vectors : numpy.ndarray of float, shape (n, d)
+            All of them usable.
+
+        Returns
+        -------
+        numpy.ndarray of float32, shape (n, k)
+        """
+        components = np.empty((len(vectors), self.n_components), dtype=np.float32)
+        axes = self.axes.astype(np.float32)
+        for start in range(0, len(vectors), CHUNK):
+            # The mean may be large beside the scatter: it is subtracted in double precision.
+            centred = (vectors[start : start + CHUNK] - self.mean).astype(np.float32)
+            np.matmul(centred, axes, out=components[start : start + CHUNK])
+        return components
+
+    def transform(self, embeddings: Embeddings) -> np.ndarray:
+        """
+        Express the embeddings of a catalogue in the components.
+
+        Parameters
+        ----------
+        embeddings : Embeddings
+
+        Returns
+        -------
+        numpy.ndarray of float32, shape (n, k)
+            NaN in rows that are not usable.
+
+        Raises
+        ------
+        ValueError
+            If they have other dimensions than those the components are of.
+        """
+        if embeddings.dim != len(self.mean):
+            raise ValueError(
+                f"these embeddings have {embeddings.dim} dimensions, but the model was fitted on "
+                f"{len(self.mean)}: use the encoder it was fitted with"
+            )
+        components = np.full((len(embeddings), self.n_components), np.nan, dtype=np.float32)
+        for start in range(0, len(embeddings), CHUNK):
+            usable = embeddings.usable[start : start + CHUNK]
+            rows = embeddings.vectors[start : start + CHUNK][usable]
+            components[start : start + CHUNK][usable] = self.project(rows)
+        return components
+
+
+def mean_of(embeddings: Embeddings) -> np.ndarray:
+    """
+    Mean of the usable rows.
+
+    Parameters
+    ----------
+    embeddings : Embeddings
+        At least one of them usable.
+
+    Returns
+    -------
+    numpy.ndarray of float64, shape (d,)
+    """
+    total = sum(rows.sum(axis=0, dtype=np.float64) for rows in _usable_chunks(embeddings))
+    return total / embeddings.usable.sum()
+
+
+def _usable_chunks(embeddings: Embeddings):
+    for start in range(0, len(embeddings), CHUNK):
+        rows = embeddings.vectors[start : start + CHUNK][embeddings.usable[start : start + CHUNK]]
+        if len(rows):
+            yield rows
+
+
+def _moments(embeddings: Embeddings) -> tuple[np.ndarray, np.ndarray, int]:
+    """Mean, covariance and number of the usable rows."""
+    dimensions = embeddings.dim
+    total, n_rows, shift = np.zeros(dimensions), 0, None
+    products = np.zeros((dimensions, dimensions))
+    for rows in _usable_chunks(embeddings):
+        if shift is None:
+            # Close to the mean, so that single precision is enough for the products.
+            shift = rows.mean(axis=0, dtype=float)
+        rows = (rows - shift).astype(np.float32)
+        total += rows.sum(axis=0, dtype=float)
+        products += rows.T @ rows
+        n_rows += len(rows)
+    if n_rows == 0:
+        return total, products, 0
+    offset = total / n_rows
+    return shift + offset, products / n_rows - np.outer(offset, offset), n_rows

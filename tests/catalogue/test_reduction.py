@@ -1,0 +1,65 @@
+"""Principal components of embeddings: the same as scikit-learn's, whatever the chunks and the offset."""
+
+import numpy as np
+import pytest
+from sklearn.decomposition import PCA
+
+from galzoo_repr.catalogue import _reduction, embedding_matrix
+from galzoo_repr.catalogue._reduction import Reduction, mean_of
+
+
+@pytest.fixture
+def vectors():
+    rng = np.random.default_rng(0)
+    return (rng.normal(size=(300, 9)) * np.linspace(3, 1, 9) + 500).astype(np.float32)
+
+
+@pytest.mark.parametrize("whiten", [False, True])
+@pytest.mark.parametrize("chunk", [7, 10_000])
+def test_components_are_those_of_scikit_learn(vectors, whiten, chunk, monkeypatch):
+    monkeypatch.setattr(_reduction, "CHUNK", chunk)
+    embeddings = embedding_matrix(vectors)
+    reduction = Reduction.fit(embeddings, 4, whiten=whiten)
+    expected = PCA(4).fit(vectors.astype(float))
+    components, theirs = reduction.transform(embeddings), expected.transform(vectors.astype(float))
+    if whiten:
+        theirs /= theirs.std(axis=0)
+    theirs *= np.sign((components * theirs).sum(axis=0))
+    np.testing.assert_allclose(components, theirs, atol=1e-3)
+    np.testing.assert_allclose(reduction.explained, expected.explained_variance_ratio_, rtol=1e-4)
+    np.testing.assert_allclose(mean_of(embeddings), vectors.mean(axis=0, dtype=float), rtol=1e-12)
+
+
+def test_rows_without_embedding_count_for_nothing(vectors):
+    holes = np.insert(vectors, [0, 50, 50], np.nan, axis=0)
+    whole, reduction = (Reduction.fit(embedding_matrix(v), 3) for v in (vectors, holes))
+    components = reduction.transform(embedding_matrix(holes))
+    assert np.flatnonzero(np.isnan(components).any(axis=1)).tolist() == [0, 51, 52]
+    np.testing.assert_allclose(
+        np.delete(components, [0, 51, 52], axis=0), whole.transform(embedding_matrix(vectors)), atol=1e-4
+    )
+
+
+def test_directions_without_variation_are_not_kept(vectors):
+    doubled = np.hstack([vectors, vectors, np.ones((300, 2), dtype=np.float32)])
+    assert Reduction.fit(embedding_matrix(doubled), 15).n_components == 9
+
+
+@pytest.mark.parametrize(
+    ("array", "n", "message"),
+    [
+        (np.ones((5, 3)), 2, "all 5 embeddings are the same"),
+        (np.eye(3)[:1], 1, "at least two galaxies need a finite embedding, but 1 of 1"),
+        (np.full((4, 3), np.nan), 1, "but 0 of 4"),
+        (np.eye(3), 0, "n_components must be at least 1, not 0"),
+    ],
+)
+def test_what_has_no_components(array, n, message):
+    with pytest.raises(ValueError, match=message):
+        Reduction.fit(embedding_matrix(array), n)
+
+
+def test_embeddings_of_other_dimensions_are_refused(vectors):
+    reduction = Reduction.fit(embedding_matrix(vectors), 2)
+    with pytest.raises(ValueError, match="have 8 dimensions, but the model was fitted on 9"):
+        reduction.transform(embedding_matrix(vectors[:, :8]))
