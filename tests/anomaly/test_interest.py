@@ -107,8 +107,11 @@ def test_a_rating_known_to_be_noisy_counts_less(embeddings):
     model = InterestModel(rating_scale=(0, 5))
     plain = model.fit(embeddings, ratings).predict(embeddings[60:61])
     assert model.fit(embeddings, ratings, noise=noise).predict(embeddings[60:61]) < plain
-    with pytest.raises(ValueError, match="400 standard deviations, none negative"):
-        model.fit(embeddings, ratings, noise=-noise)
+    for wrong in (-noise, noise * np.inf, noise[1:]):
+        with pytest.raises(ValueError, match="400 standard deviations, none negative or infinite"):
+            model.fit(embeddings, ratings, noise=wrong)
+    with pytest.raises(TypeError, match="noise must be numbers, NaN or masked where not known"):
+        model.fit(embeddings, ratings, noise=["a"] * 400)
 
 
 def test_constant_and_repeated_dimensions_change_nothing(embeddings, ratings):
