@@ -28,7 +28,7 @@ from galzoo_repr.simulation import (
 )
 
 RARE = ("ring", "merger", "lens")
-CHUNK = 500
+CHUNK = 100
 
 
 @dataclass
