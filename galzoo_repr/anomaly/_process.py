@@ -27,6 +27,8 @@ CHUNK = 512
 CHUNK_CUDA = 65_536
 # The inverse factor is triangular: multiplied in this many strips, little more than half of it is touched.
 STRIPS = 5
+# Below so many ratings, threads of the linear algebra wait for each other longer than they work.
+ALONE = 2000
 # Single precision is used while it agrees with double precision to this, in the rating's 0-5 scale.
 TOLERANCE = 1e-5
 
@@ -248,10 +250,12 @@ def _most_likely_scales(
     """Length scale, mixture and noise of highest marginal likelihood, from scikit-learn's optimiser."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.gaussian_process import GaussianProcessRegressor
+    from threadpoolctl import threadpool_limits
 
     prior = _prior_kernel(kernel, np.sqrt(features.shape[1]), max_length)
     regressor = GaussianProcessRegressor(prior, alpha=1e-10 + variance)
-    with warnings.catch_warnings():
+    threads = 1 if len(ratings) < ALONE else None
+    with threadpool_limits(threads, user_api="blas"), warnings.catch_warnings():
         # A parameter at the edge of its interval is common with few ratings and harmless.
         warnings.simplefilter("ignore", ConvergenceWarning)
         regressor.fit(features, ratings)
