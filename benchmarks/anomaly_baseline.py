@@ -54,18 +54,23 @@ def _ellipse(mask: np.ndarray) -> tuple[float, float, float, float]:
     return residual, offset, np.sqrt(minor / major), np.arctan2(*axes[:, 1]) % np.pi
 
 
-def neighbour_scores(features: np.ndarray, truth: np.ndarray, n: int, seed: int) -> np.ndarray:
+def isolation_scores(features: np.ndarray, seed: int) -> np.ndarray:
+    """How unusual an isolation forest finds each galaxy, from 0 to 5."""
+    features = StandardScaler().fit_transform(features)
+    unusual = -IsolationForest(n_estimators=100, random_state=seed).fit(features).decision_function(features)
+    return HIGHEST * (unusual - unusual.min()) / np.ptp(unusual)
+
+
+def neighbour_scores(features: np.ndarray, unusual: np.ndarray, ratings: np.ndarray, seed: int) -> np.ndarray:
     """
-    Scores after the n galaxies that an isolation forest finds most unusual were rated.
+    Scores after some galaxies were rated, NaN for the others.
 
     A random forest learns the ratings U; the unsupervised score S then becomes S tanh(d - 1 + arctanh(u)),
     with u = U / 5 within limits and d = exp(distance to the nearest rated galaxy / mean of that distance).
     """
     features = StandardScaler().fit_transform(features)
-    unusual = -IsolationForest(n_estimators=100, random_state=seed).fit(features).decision_function(features)
-    unusual = HIGHEST * (unusual - unusual.min()) / np.ptp(unusual)
-    rated = np.argsort(-unusual)[:n]
-    forest = RandomForestRegressor(n_estimators=100, random_state=seed).fit(features[rated], truth[rated])
+    rated = np.isfinite(ratings)
+    forest = RandomForestRegressor(n_estimators=100, random_state=seed).fit(features[rated], ratings[rated])
     user = np.clip(forest.predict(features), LOWEST, HIGHEST) / (HIGHEST * 1.0001)
     distance = NearestNeighbors(n_neighbors=1).fit(features[rated]).kneighbors(features)[0][:, 0]
     return unusual * np.tanh(np.exp(distance / distance.mean()) - 1 + np.arctanh(user))

@@ -1,4 +1,8 @@
-"""Galaxies among which to look for rare ones: of Galaxy Zoo, and simulated. Embeddings are kept on disk."""
+"""Galaxies among which to look for rare ones: of Galaxy Zoo, and simulated.
+
+What is costly, embeddings and ellipse features, stays in a folder under the digest of the encoder; what was
+interrupted goes on at the chunk where it was.
+"""
 
 import hashlib
 from collections.abc import Callable
@@ -24,16 +28,24 @@ from galzoo_repr.simulation import (
 )
 
 RARE = ("ring", "merger", "lens")
+CHUNK = 100
 
 
 @dataclass
 class Task:
-    """Galaxies, which of them are interesting, and their ellipse features where there are images."""
+    """Galaxies in no particular order, which are interesting, and their ellipse features where there are images."""
 
     name: str
     embeddings: np.ndarray
     interesting: np.ndarray
     ellipses: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        # Files stand sorted by label, which must not decide between galaxies of equal score.
+        order = np.random.default_rng(0).permutation(len(self.interesting))
+        self.embeddings, self.interesting = self.embeddings[order], self.interesting[order]
+        if self.ellipses is not None:
+            self.ellipses = self.ellipses[order]
 
 
 def kept(path: Path, make: Callable[[], np.ndarray]) -> np.ndarray:
@@ -47,11 +59,22 @@ def kept(path: Path, make: Callable[[], np.ndarray]) -> np.ndarray:
     return np.load(path)
 
 
-def real_tasks(encoder: Encoder, work: Path, *, held_out: bool) -> list[Task]:
+def kept_in_chunks(folder: Path, n: int, make: Callable[[int, int], np.ndarray], name: str) -> np.ndarray:
+    """An array of n rows from its folder; ``make(start, stop)`` makes the chunks that are not there."""
+    starts = range(0, n, CHUNK)
+    return np.concatenate(
+        [
+            kept(folder / f"{start:07d}.npy", lambda start=start: make(start, min(start + CHUNK, n)))
+            for start in tqdm(starts, desc=name, disable=(folder / f"{starts[-1]:07d}.npy").exists())
+        ]
+    )
+
+
+def real_tasks(encoder: Encoder, work: Path) -> list[Task]:
     """
     Mergers among Galaxy Zoo 1 galaxies, and odd against not odd among Galaxy Zoo 2 galaxies.
 
-    With `held_out`, only those that no training of an encoder of this package saw.
+    Each twice: among all galaxies, and among those that no training of an encoder of this package saw.
     """
     table = read_set("sdss_galaxy_zoo", work)
     labels, sources = sdss_labels(table), np.array(table["source"]).astype(str)
@@ -59,54 +82,70 @@ def real_tasks(encoder: Encoder, work: Path, *, held_out: bool) -> list[Task]:
         np.char.startswith(sources, "kaggle") & np.isin(labels, ["odd_yes", "odd_no"])
     )
     table, labels, sources = table[chosen], labels[chosen], sources[chosen]
-    embeddings = kept(work / f"sdss-{encoder.digest[:12]}.npy", lambda: _embed(encoder, table))
-    ellipses = kept(work / "sdss-ellipses.npy", lambda: _ellipses(table))
+    embeddings = kept_in_chunks(
+        work / f"sdss-{encoder.digest[:12]}",
+        len(table),
+        lambda start, stop: _embed(encoder, table[start:stop]),
+        "embedding",
+    )
+    ellipses = kept_in_chunks(
+        work / "sdss-ellipses",
+        len(table),
+        lambda start, stop: np.array([ellipse_features(file) for file in table["file_loc"][start:stop]]),
+        "ellipses",
+    )
+    held_out = is_validation(table["file"])
     tasks = []
-    for name, among, interesting in (
-        ("mergers", sources == "smallGZ1_eggochi", labels == "merger"),
-        ("odd", sources != "smallGZ1_eggochi", labels == "odd_yes"),
-    ):
-        rows = among & is_validation(table["file"]) if held_out else among
-        suffix = ", held out" if held_out else ""
-        tasks.append(Task(name + suffix, embeddings[rows], interesting[rows], ellipses[rows]))
+    for rows, suffix in ((np.ones(len(table), bool), ""), (held_out, ", held out")):
+        for name, among, rare in (
+            ("mergers", sources == "smallGZ1_eggochi", "merger"),
+            ("odd", sources != "smallGZ1_eggochi", "odd_yes"),
+        ):
+            here = rows & among
+            tasks.append(Task(name + suffix, embeddings[here], labels[here] == rare, ellipses[here]))
     return tasks
 
 
 def _embed(encoder: Encoder, table: Table) -> np.ndarray:
-    embedded = add_embeddings(table["file_loc",], encoder=encoder, images="file_loc", embedding_store=False)
+    embedded = add_embeddings(
+        table["file_loc",], encoder=encoder, images="file_loc", embedding_store=False, progress=False
+    )
     return np.asarray(embedded["embedding"])
 
 
-def _ellipses(table: Table) -> np.ndarray:
-    return np.array([ellipse_features(file) for file in tqdm(table["file_loc"], desc="ellipses")])
-
-
-def simulated_tasks(encoder: Encoder, work: Path, n: int, *, seed: int = 11) -> list[Task]:
+def simulated_tasks(encoder: Encoder, work: Path, n: int) -> list[Task]:
     """N galaxies, one in a hundred of one rare kind, for each kind."""
-    common = {kind: share for kind, share in NATURAL_MIX.items() if kind not in RARE}
-    digest = hashlib.sha256(f"{encoder.digest}-{n}-{seed}".encode()).hexdigest()[:12]
-    usual = kept(
-        work / f"common-{digest}.npy", lambda: _simulate(encoder, n - n // 100, common, seed, "common")
-    )
+    folder = work / f"simulated-{encoder.digest[:12]}"
+    mix = {kind: share for kind, share in NATURAL_MIX.items() if kind not in RARE}
+    common = _simulated(encoder, folder, n - n // 100, mix, "common")
     tasks = []
-    for i, kind in enumerate(RARE):
-        rare = kept(
-            work / f"{kind}-{digest}.npy",
-            lambda i=i, kind=kind: _simulate(encoder, n // 100, {kind: 1.0}, seed + 1 + i, kind),
-        )
-        interesting = np.arange(len(usual) + len(rare)) >= len(usual)
-        tasks.append(Task(f"simulated {kind}", np.concatenate([usual, rare]), interesting))
+    for kind in RARE:
+        rare = _simulated(encoder, folder, n // 100, {kind: 1.0}, kind)
+        interesting = np.arange(n) >= len(common)
+        tasks.append(Task(f"simulated {kind}", np.concatenate([common, rare]), interesting))
     return tasks
 
 
-def _simulate(encoder: Encoder, n: int, mix: dict[str, float], seed: int, name: str) -> np.ndarray:
+def _simulated(encoder: Encoder, folder: Path, n: int, mix: dict[str, float], name: str) -> np.ndarray:
+    """Embeddings of the first n galaxies of an endless simulated sample, whose chunks any n have in common."""
+
+    def draw_and_embed(start: int, stop: int) -> np.ndarray:
+        seed = int.from_bytes(hashlib.sha256(f"{name} {start}".encode()).digest()[:6])
+        return _draw_and_embed(encoder, stop - start, mix, torch.Generator().manual_seed(seed))
+
+    whole = -(-n // CHUNK) * CHUNK
+    return kept_in_chunks(folder / name, whole, draw_and_embed, name)[:n]
+
+
+def _draw_and_embed(
+    encoder: Encoder, n: int, mix: dict[str, float], generator: torch.Generator
+) -> np.ndarray:
     """Embeddings of simulated galaxies in DECaLS conditions, in the encoder's own field of view."""
-    generator = torch.Generator().manual_seed(seed)
     # The part that the recipe would crop away is not drawn.
     recipe = replace(encoder.recipe, crop=1.0)
-    embeddings = np.empty((n, encoder.dim), np.float32)
-    for start in tqdm(range(0, n, 64), desc=name):
-        galaxies = draw_galaxies(min(64, n - start), generator, mix=mix)
+    embeddings = []
+    for start in range(0, n, 50):
+        galaxies = draw_galaxies(min(50, n - start), generator, mix=mix)
         r50, r90 = light_radii(galaxies)
         fov = 424 * torch.minimum(0.04 * r50, 0.02 * r90).clamp(min=0.1)
         scale = fov * encoder.recipe.crop / recipe.size
@@ -115,5 +154,5 @@ def _simulate(encoder: Encoder, n: int, mix: dict[str, float], seed: int, name: 
         bands = add_noise(blur(bands, 1.2, pixel_scale=scale), generator, pixel_scale=scale)
         # Surface brightness as in native pixels, which the stretch is made for.
         bands = bands * (0.262 / scale).square().view(-1, 1, 1, 1)
-        embeddings[start : start + 64] = encoder.embed(recipe.from_bands(bands)).cpu().numpy()
-    return embeddings
+        embeddings.append(encoder.embed(recipe.from_bands(bands)).cpu().numpy())
+    return np.concatenate(embeddings)

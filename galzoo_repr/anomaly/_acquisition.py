@@ -5,6 +5,7 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtr
 from sklearn.cluster import kmeans_plusplus
 
+from galzoo_repr.anomaly._arguments import check_number
 from galzoo_repr.anomaly._process import RatingProcess
 
 __all__ = ["BATCHES", "FIRST_BATCHES", "choose_batch", "choose_first_batch", "expected_improvement"]
@@ -37,14 +38,26 @@ def expected_improvement(mean: ArrayLike, std: ArrayLike, best: float, tradeoff:
     Returns
     -------
     float64 array of shape (n,)
+        NaN where a prediction is.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, a standard deviation is negative, or the trade-off is.
 
     Examples
     --------
     >>> expected_improvement([1.0, 1.0], [0.5, 2.0], best=2.0).round(3)
     array([0.   , 0.262])
     """
-    gain = np.asarray(mean, dtype=float) - best - tradeoff
-    std = np.asarray(std, dtype=float)
+    check_number("tradeoff", tradeoff, "a number from 0")
+    mean, std = np.asarray(mean, dtype=float), np.asarray(std, dtype=float)
+    if mean.shape != std.shape or (std < 0).any():
+        raise ValueError(
+            f"each of the means, of shape {mean.shape}, needs a standard deviation that is not negative; "
+            f"those given have shape {std.shape}"
+        )
+    gain = mean - best - tradeoff
     z = np.divide(gain, std, out=np.full_like(gain, -np.inf), where=std > 0)
     density = np.exp(-0.5 * np.square(z)) / np.sqrt(2 * np.pi)
     return np.where(std > 0, gain * ndtr(z) + std * density, np.maximum(gain, 0.0))

@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.metadata_routing import UNUSED
 
 from galzoo_repr.anomaly._acquisition import BATCHES, choose_batch, expected_improvement
+from galzoo_repr.anomaly._arguments import check_choice, check_number, check_whole_number
 from galzoo_repr.anomaly._persistence import arrays_of, read_folder, write_folder
 from galzoo_repr.anomaly._process import KERNELS, RatingProcess
 from galzoo_repr.catalogue import Embeddings, embedding_matrix
@@ -125,8 +126,10 @@ class InterestModel(BaseEstimator):
         Raises
         ------
         ValueError
-            If no rated galaxy has a finite embedding, or a rating is infinite or off the `rating_scale`.
+            If no rated galaxy has a finite embedding, a rating is infinite or off the `rating_scale`, or an
+            option is not allowed.
         """
+        self._check_options()
         embeddings = embedding_matrix(X, "X")
         reduction = Reduction.fit(embeddings, self.n_components)
         ratings = check_ratings(ratings, len(embeddings))
@@ -142,7 +145,6 @@ class InterestModel(BaseEstimator):
         noise: ArrayLike | None = None,
     ) -> "InterestModel":
         """Learn from ratings of galaxies that are reduced already."""
-        self._check_options()
         ratings = check_ratings(ratings, len(features))
         rated = np.flatnonzero(np.isfinite(ratings))
         rated = rated[np.isfinite(features[rated]).all(axis=1)]
@@ -215,7 +217,13 @@ class InterestModel(BaseEstimator):
         -------
         int array
             Rows in order of choice; fewer than `n` where no more can be chosen.
+
+        Raises
+        ------
+        ValueError
+            If `n` is no whole number from 1, or `exclude` does not say yes or no for each row.
         """
+        check_whole_number("n", n)
         features = self._reduced(X)
         mean, std = self._predict_reduced(features, True)
         return self._choose(features, mean, std, n, exclude)
@@ -308,10 +316,14 @@ class InterestModel(BaseEstimator):
         exclude: ArrayLike | None = None,
     ) -> np.ndarray:
         """Rows to rate next, given the predictions for `features`."""
-        if n < 1:
-            raise ValueError(f"n must be at least 1, not {n}")
         mean = self._to_process(mean)
         if exclude is not None:
+            exclude = np.asarray(exclude)
+            if exclude.dtype != bool or exclude.shape != mean.shape:
+                raise ValueError(
+                    f"exclude must be {len(mean)} booleans, one for each row, "
+                    f"not {exclude.dtype} of shape {exclude.shape}"
+                )
             mean = np.where(exclude, np.nan, mean)
         return choose_batch(
             self.process_, features, mean, std / self._unit, n, tradeoff=self.tradeoff, method=self.batch
@@ -325,15 +337,19 @@ class InterestModel(BaseEstimator):
         return (ratings - self.scale_[0]) / self._unit
 
     def _check_options(self) -> None:
-        for name, allowed in (("kernel", KERNELS), ("batch", BATCHES)):
-            if getattr(self, name) not in allowed:
-                raise ValueError(
-                    f"{name}={getattr(self, name)!r} is not one of {', '.join(map(repr, allowed))}"
-                )
-        if self.max_length is not None and not self.max_length > 0:
-            raise ValueError(f"max_length must be positive, or None for no limit, not {self.max_length!r}")
-        if not self.tradeoff >= 0:
-            raise ValueError(f"tradeoff must be zero or more, not {self.tradeoff!r}")
+        """Refuse what is no option, before anything is computed."""
+        check_whole_number("n_components", self.n_components)
+        check_choice("kernel", self.kernel, KERNELS)
+        check_choice("batch", self.batch, BATCHES)
+        if self.max_length is not None:
+            check_number("max_length", self.max_length, "positive, or None for no limit", positive=True)
+        check_number("tradeoff", self.tradeoff, "a number from 0")
+        if self.rating_scale is not None:
+            _checked_scale(self.rating_scale)
+        if self.device is not None:
+            from galzoo_repr.encoders import choose_device
+
+            choose_device(self.device)
 
 
 def check_ratings(ratings: ArrayLike, n_rows: int) -> np.ndarray:
@@ -359,17 +375,29 @@ def _scale_of(ratings: np.ndarray, scale: tuple[float, float] | None) -> tuple[f
     if scale is None:
         low, high = min(0.0, float(ratings.min())), float(ratings.max())
         return low, high if high > low else low + 1
-    low, high = map(float, scale)
-    if not low < high:
-        raise ValueError(f"rating_scale must be (lowest, highest), not {scale!r}")
+    low, high = _checked_scale(scale)
     outside = (ratings < low) | (ratings > high)
     if outside.any():
         raise ValueError(f"rating {ratings[outside][0]} is outside rating_scale={scale!r}")
     return low, high
 
 
+def _checked_scale(scale: tuple[float, float]) -> tuple[float, float]:
+    try:
+        low, high = map(float, scale)
+    except (TypeError, ValueError):
+        low = high = np.nan
+    if not (low < high and np.isfinite([low, high]).all()):
+        raise ValueError(f"rating_scale must be (lowest, highest), two finite numbers, not {scale!r}")
+    return low, high
+
+
 def _noise_of(noise: ArrayLike, n_rows: int) -> np.ndarray:
-    noise = np.nan_to_num(np.ma.asanyarray(noise).astype(float).filled(np.nan))
-    if noise.shape != (n_rows,) or (noise < 0).any():
-        raise ValueError(f"noise must be {n_rows} standard deviations, none negative")
+    noise = np.ma.asanyarray(noise)
+    if noise.dtype.kind not in "fiu":
+        raise TypeError(f"noise must be numbers, NaN or masked where not known, not {noise.dtype}")
+    noise = noise.astype(float).filled(np.nan)
+    noise = np.where(np.isnan(noise), 0.0, noise)
+    if noise.shape != (n_rows,) or (noise < 0).any() or np.isinf(noise).any():
+        raise ValueError(f"noise must be {n_rows} standard deviations, none negative or infinite")
     return noise

@@ -30,7 +30,8 @@ class Candidates:
     """
 
     def __init__(self, embeddings: Embeddings, model: InterestModel | None = None):
-        self.model = model or InterestModel()
+        self.model = InterestModel() if model is None else model
+        self.model._check_options()
         if hasattr(self.model, "reduction_"):
             self.reduction = self.model.reduction_
             self.features = self.reduction.transform(embeddings)

@@ -9,10 +9,11 @@ from astropy.table import Column, Row, Table
 from tqdm.auto import tqdm
 
 from galzoo_repr.anomaly._acquisition import FIRST_BATCHES
+from galzoo_repr.anomaly._arguments import check_choice, check_number, check_seed, check_whole_number
 from galzoo_repr.anomaly._interest import InterestModel
 from galzoo_repr.anomaly._judgement import Candidates
 from galzoo_repr.anomaly._ratings_file import RatingsFile, catalogue_facts
-from galzoo_repr.anomaly._scores import check_choice, column_of, ratings_of, rows_to_rate
+from galzoo_repr.anomaly._scores import column_of, new_model, ratings_of, rows_to_rate
 from galzoo_repr.catalogue import as_table, read_embeddings, with_columns
 
 __all__ = ["rate"]
@@ -99,13 +100,16 @@ def rate(
     """
     table = as_table(table)
     check_choice("first", first, FIRST_BATCHES)
-    for name, value in (("n", n), ("max_ratings", max_ratings)):
-        if value < 1:
-            raise ValueError(f"{name} must be at least 1, not {value}")
+    check_whole_number("n", n)
+    check_whole_number("max_ratings", max_ratings)
+    check_number("min_improvement", min_improvement, "a number from 0")
+    check_seed(seed)
     ask = _asker(oracle, table)
+    if not isinstance(ratings, str):
+        raise TypeError(f"ratings must be the name of the column to make, not {type(ratings).__name__}")
     given = ratings_of(table, ratings if ratings in table.colnames else None)
     embeddings = read_embeddings(table, embedding)
-    candidates = Candidates(embeddings, InterestModel(**(model or InterestModel()).get_params()))
+    candidates = Candidates(embeddings, new_model(model))
     catalogue = catalogue_facts(embeddings, ratings)
     with RatingsFile(path, catalogue) as file, tqdm(total=max_ratings, disable=not progress) as bar:
         rules = {"n": n, "min_improvement": min_improvement, "first": first, "seed": seed}

@@ -5,8 +5,10 @@ import warnings
 import numpy as np
 from astropy.coordinates import SkyCoord
 from astropy.table import Column, Table
+from sklearn.base import clone
 
 from galzoo_repr.anomaly._acquisition import FIRST_BATCHES
+from galzoo_repr.anomaly._arguments import check_choice, check_seed, check_whole_number
 from galzoo_repr.anomaly._interest import InterestModel, check_ratings
 from galzoo_repr.anomaly._judgement import Candidates, Judgement
 from galzoo_repr.anomaly._unsupervised import UNSUPERVISED
@@ -91,6 +93,7 @@ def add_anomaly_scores(
     """
     table = as_table(table)
     check_choice("unsupervised", unsupervised, UNSUPERVISED)
+    check_seed(seed)
     judgement, values = _judge(
         table, ratings, model, embedding, noise=noise, unsupervised=unsupervised, seed=seed
     )
@@ -110,6 +113,7 @@ def next_to_rate(
     n: int = 10,
     *,
     model: InterestModel | None = None,
+    noise: str | None = None,
     first: str = "diverse",
     embedding: str = "embedding",
     seed: int = 0,
@@ -127,6 +131,8 @@ def next_to_rate(
         How many galaxies.
     model : InterestModel, optional
         Options, among them how a batch is chosen; one that is fitted is used as it is.
+    noise : str, optional
+        Column with the standard deviation of each rating.
     first : {"diverse", "outliers", "random"}
         What to choose while nothing is rated: galaxies unlike each other (k-means++ seeding), the most
         unusual ones, or random ones as in the paper.
@@ -152,8 +158,10 @@ def next_to_rate(
     5
     """
     table = as_table(table)
+    check_whole_number("n", n)
     check_choice("first", first, FIRST_BATCHES)
-    judgement, values = _judge(table, ratings, model, embedding, seed=seed)
+    check_seed(seed)
+    judgement, values = _judge(table, ratings, model, embedding, noise=noise, seed=seed)
     return rows_to_rate(table, judgement.choose(n, np.isfinite(values), first=first, seed=seed), judgement)
 
 
@@ -187,12 +195,13 @@ def fit_interest(
         It remembers which encoder made the embeddings, if the table's provenance says so.
     """
     table = as_table(table)
-    options = (model or InterestModel()).get_params()
+    fitted = new_model(model)
+    fitted._check_options()
     spread = None if noise is None else column_of(table, noise, "noise")
     embeddings = read_embeddings(table, embedding)
-    reduction = Reduction.fit(embeddings, options["n_components"])
+    reduction = Reduction.fit(embeddings, fitted.n_components)
     values = check_ratings(column_of(table, ratings, "ratings"), len(table))
-    fitted = InterestModel(**options)._fit_reduced(reduction, reduction.transform(embeddings), values, spread)
+    fitted._fit_reduced(reduction, reduction.transform(embeddings), values, spread)
     fitted.encoder_ = _encoder_of(table, embeddings)
     return fitted
 
@@ -221,7 +230,9 @@ def rows_to_rate(table: Table, rows: np.ndarray, judgement: Judgement) -> Table:
 
 def ratings_of(table: Table, ratings: str | None) -> np.ndarray:
     """Read the ratings as float64 array of shape (n,), all NaN if nobody rated yet."""
-    if ratings is None or (ratings == DEFAULT_RATINGS and ratings not in table.colnames):
+    if ratings is None or (
+        isinstance(ratings, str) and ratings == DEFAULT_RATINGS and ratings not in table.colnames
+    ):
         return np.full(len(table), np.nan)
     return check_ratings(column_of(table, ratings, "ratings"), len(table))
 
@@ -237,8 +248,7 @@ def _judge(
     seed: int = 0,
 ) -> tuple[Judgement, np.ndarray]:
     """Score all rows, by a fitted model or by the ratings of the table, and give these ratings too."""
-    if model is not None and not isinstance(model, InterestModel):
-        raise TypeError(f"model={model!r} is no InterestModel; give InterestModel(), with or without options")
+    _check_model(model)
     values = ratings_of(table, ratings)
     spread = None if noise is None else column_of(table, noise, "noise")
     embeddings = read_embeddings(table, embedding)
@@ -314,15 +324,25 @@ def _check_encoder(model: InterestModel, theirs: dict[str, str]) -> None:
         )
 
 
+def new_model(model: InterestModel | None) -> InterestModel:
+    """Make a model that is not fitted, with the options of the one given."""
+    _check_model(model)
+    return InterestModel() if model is None else clone(model)
+
+
+def _check_model(model: InterestModel | None) -> None:
+    if model is not None and not isinstance(model, InterestModel):
+        raise TypeError(f"model={model!r} is no InterestModel; give InterestModel(), with or without options")
+
+
 def column_of(table: Table, name: str, argument: str):
+    if not isinstance(name, str):
+        raise TypeError(
+            f"{argument} must be the name of a column, not {type(name).__name__}; add the values to the table"
+        )
     if name in table.colnames:
         return table[name]
     raise ValueError(
         f"{argument}={name!r} is not a column of the table; "
         f"its columns are {', '.join(table.colnames) or 'none'}"
     )
-
-
-def check_choice(argument: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise ValueError(f"{argument}={value!r} is not one of {', '.join(map(repr, allowed))}")

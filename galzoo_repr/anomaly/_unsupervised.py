@@ -4,6 +4,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse import csr_matrix
 
+from galzoo_repr.anomaly._arguments import check_choice, check_seed
+
 __all__ = ["UNSUPERVISED", "unusual_scores"]
 
 UNSUPERVISED = ("isolation_forest", "local_outlier_factor")
@@ -28,8 +30,20 @@ def unusual_scores(features: ArrayLike, *, method: str = "isolation_forest", see
     -------
     float64 array of shape (n,)
         NaN where a feature is not finite.
+
+    Raises
+    ------
+    ValueError
+        If `features` is no two-dimensional array of numbers, or another argument is not allowed.
     """
+    check_choice("method", method, UNSUPERVISED)
+    check_seed(seed)
     features = np.asarray(features)
+    if features.ndim != 2 or features.dtype.kind not in "fiu":
+        raise ValueError(
+            f"features must be numbers of shape (galaxies, dimensions), "
+            f"not {features.dtype} of shape {features.shape}"
+        )
     scores = np.full(len(features), np.nan)
     usable = np.isfinite(features).all(axis=1)
     if usable.sum() < 2:

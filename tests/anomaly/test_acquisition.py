@@ -22,6 +22,14 @@ def test_a_certain_prediction_improves_by_its_excess():
     assert expected_improvement([3.0, 1.0], [0.0, 0.0], best=2.0, tradeoff=0.5).tolist() == [0.5, 0.0]
 
 
+@pytest.mark.parametrize("std", [[0.5], [0.5, -0.1]])
+def test_impossible_deviations_are_refused(std):
+    with pytest.raises(ValueError, match="needs a standard deviation that is not negative"):
+        expected_improvement([1.0, 2.0], std, best=1.0)
+    with pytest.raises(ValueError, match="tradeoff must be a number from 0, not -1"):
+        expected_improvement([1.0], [0.5], best=1.0, tradeoff=-1)
+
+
 @pytest.fixture
 def process():
     generator = np.random.default_rng(3)
@@ -87,8 +95,12 @@ def test_excluded_and_missing_rows_are_never_chosen(galaxies, truth, batch):
     model = InterestModel(batch=batch).fit(embeddings, ratings)
     exclude = np.arange(400) < 380
     assert sorted(model.next_batch(embeddings, 20, exclude=exclude)) == list(range(380, 390))
-    with pytest.raises(ValueError, match="n must be at least 1, not 0"):
-        model.next_batch(embeddings, 0)
+    for n in (0, "a", 2.5):
+        with pytest.raises(ValueError, match=f"n must be a whole number from 1, not {n!r}"):
+            model.next_batch(embeddings, n)
+    for rows in ([True], [390, 391], np.arange(400)):
+        with pytest.raises(ValueError, match="exclude must be 400 booleans, one for each row"):
+            model.next_batch(embeddings, exclude=rows)
 
 
 def test_expected_improvement_is_on_the_scale_of_the_ratings(galaxies, truth):

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -8,6 +9,7 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Matern, RationalQuadratic, WhiteKernel
 
 from galzoo_repr.anomaly import InterestModel
+from galzoo_repr.anomaly._process import _log1p
 from galzoo_repr.catalogue import embedding_matrix
 
 
@@ -50,6 +52,27 @@ def test_nearly_noiseless_ratings_are_predicted_as_precisely(embeddings):
     assert model.process_.noise < 1e-4
     assert np.abs((ours - model.scale_[0]) / unit - mean).max() < 3e-5
     assert np.abs(our_std / unit - std).max() < 3e-5
+
+
+def test_the_number_of_threads_changes_no_prediction(embeddings, ratings):
+    model = InterestModel().fit(embeddings, ratings)
+    many = np.tile(embeddings, (10, 1))
+    usual = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        alone = model.predict(many, return_std=True)
+        torch.set_num_threads(3)
+        together = model.predict(many, return_std=True)
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(usual)
+    assert np.allclose(alone, together, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("largest", [1e-6, 1e-2, 1.0, 1e4])
+def test_the_logarithm_keeps_the_digits_of_small_values(largest):
+    values = torch.rand(1000, generator=torch.Generator().manual_seed(0)) * largest
+    assert torch.allclose(_log1p(values).double(), values.double().log1p(), rtol=3e-7, atol=0)
 
 
 @settings(max_examples=25, deadline=None)
@@ -107,8 +130,11 @@ def test_a_rating_known_to_be_noisy_counts_less(embeddings):
     model = InterestModel(rating_scale=(0, 5))
     plain = model.fit(embeddings, ratings).predict(embeddings[60:61])
     assert model.fit(embeddings, ratings, noise=noise).predict(embeddings[60:61]) < plain
-    with pytest.raises(ValueError, match="400 standard deviations, none negative"):
-        model.fit(embeddings, ratings, noise=-noise)
+    for wrong in (-noise, noise * np.inf, noise[1:]):
+        with pytest.raises(ValueError, match="400 standard deviations, none negative or infinite"):
+            model.fit(embeddings, ratings, noise=wrong)
+    with pytest.raises(TypeError, match="noise must be numbers, NaN or masked where not known"):
+        model.fit(embeddings, ratings, noise=["a"] * 400)
 
 
 def test_constant_and_repeated_dimensions_change_nothing(embeddings, ratings):

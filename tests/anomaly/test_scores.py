@@ -133,10 +133,16 @@ def test_existing_scores_are_not_replaced_unasked(rated):
         ({"model": InterestModel(kernel="linear")}, "kernel='linear' is not one of"),
         ({"model": InterestModel(batch="all")}, "batch='all' is not one of"),
         ({"model": InterestModel(rating_scale=(0, 2))}, r"rating \d.0 is outside rating_scale"),
-        ({"model": InterestModel(rating_scale=(5, 0))}, "must be .lowest, highest."),
+        ({"model": InterestModel(rating_scale=(5, 0))}, "must be .lowest, highest., two finite numbers"),
+        ({"model": InterestModel(rating_scale=5)}, "must be .lowest, highest., two finite numbers, not 5"),
+        ({"model": InterestModel(rating_scale=(0, np.inf))}, "two finite numbers, not .0, inf."),
+        ({"model": InterestModel(device="abacus")}, "device 'abacus' cannot be used"),
         ({"model": InterestModel(max_length=0)}, "max_length must be positive, or None"),
-        ({"model": InterestModel(tradeoff=-1)}, "tradeoff must be zero or more"),
-        ({"model": InterestModel(n_components=0)}, "n_components must be at least 1"),
+        ({"model": InterestModel(max_length="far")}, "max_length must be positive, or None .*, not 'far'"),
+        ({"model": InterestModel(tradeoff=-1)}, "tradeoff must be a number from 0, not -1"),
+        ({"model": InterestModel(n_components=0)}, "n_components must be a whole number from 1, not 0"),
+        ({"model": InterestModel(n_components=2.5)}, "n_components must be a whole number from 1, not 2.5"),
+        ({"seed": 2**32}, r"seed must be below 2\*\*32, not 4294967296"),
     ],
 )
 def test_bad_arguments_say_what_to_do(rated, change, message):
@@ -157,6 +163,8 @@ def test_bad_ratings_are_refused(rated):
     rated["interest"] = ["very"] * 400
     with pytest.raises(TypeError, match="ratings must be numbers"):
         gzr.add_anomaly_scores(rated)
+    with pytest.raises(TypeError, match="ratings must be the name of a column, not ndarray"):
+        gzr.add_anomaly_scores(rated, ratings=np.zeros(400))
 
 
 def test_something_else_than_a_table_is_refused():
@@ -173,6 +181,13 @@ def test_next_to_rate_points_into_the_catalogue(rated):
     assert (chosen["expected_improvement"] >= 0).all()
 
 
+def test_a_rating_known_to_be_noisy_changes_what_to_rate_next(rated):
+    plain = gzr.next_to_rate(rated, n=20)
+    rated["sigma"] = np.where(rated["interest"] == 5, 20.0, 0.0)
+    uncertain = gzr.next_to_rate(rated, n=20, noise="sigma")
+    assert uncertain["predicted_rating"].max() < plain["predicted_rating"].max()
+
+
 @pytest.mark.parametrize("first", ["diverse", "outliers", "random"])
 def test_the_first_batch_is_reproducible(galaxies, first):
     rows = gzr.next_to_rate(galaxies, n=12, first=first)["row"]
@@ -187,8 +202,10 @@ def test_no_more_rows_are_chosen_than_there_are(rated):
 
 
 def test_next_to_rate_refuses_bad_counts_and_names(rated, galaxies):
-    with pytest.raises(ValueError, match="n must be at least 1, not 0"):
-        gzr.next_to_rate(rated, n=0)
+    for n in (0, -3, "a", 2.5, True, None):
+        for table in (rated, galaxies["embedding",]):
+            with pytest.raises(ValueError, match=f"n must be a whole number from 1, not {n!r}"):
+                gzr.next_to_rate(table, n=n)
     with pytest.raises(ValueError, match="first='best' is not one of 'diverse'"):
         gzr.next_to_rate(galaxies, first="best")
 

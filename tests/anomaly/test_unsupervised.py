@@ -16,6 +16,17 @@ def test_the_odd_one_out_scores_highest(method):
     assert np.array_equal(scores, unusual_scores(features, method=method), equal_nan=True)
 
 
+def test_what_cannot_be_scored_is_refused():
+    features = np.zeros((5, 2))
+    with pytest.raises(ValueError, match="method='svm' is not one of 'isolation_forest'"):
+        unusual_scores(features, method="svm")
+    with pytest.raises(ValueError, match="seed must be a whole number from 0, not 'a'"):
+        unusual_scores(features, seed="a")
+    for wrong in (features[:, 0], features.astype(str)):
+        with pytest.raises(ValueError, match="features must be numbers of shape"):
+            unusual_scores(wrong)
+
+
 @pytest.mark.parametrize("method", ["isolation_forest", "local_outlier_factor"])
 @pytest.mark.parametrize("rows", [0, 1, 2])
 def test_few_galaxies_are_scored_too(method, rows):
