@@ -10,7 +10,8 @@ from sklearn import config_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from galzoo_repr.pretraining import Schema, concentrations, dirichlet_multinomial_loss
+from galzoo_repr.finetuning._votes import fit_votes
+from galzoo_repr.pretraining import Schema
 
 __all__ = ["Head", "Space", "fit_head", "fit_one", "strengths"]
 
@@ -64,7 +65,7 @@ class Head:
 def strengths(task: str) -> tuple[float, ...]:
     """Inverse regularisations to choose from by cross-validation, the strongest first."""
     if task == "votes":
-        return (1e-4, 1e-3, 1e-2, 1e-1)
+        return (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
     return (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 
 
@@ -172,7 +173,7 @@ def fit_one(
     x: np.ndarray, y: np.ndarray, task: str, strength: float, schema: Schema | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Weights (d, k) and bias (k,) of one linear model with a quadratic penalty on its weights."""
-    fit: Callable = {"regression": _ridge, "votes": _dirichlet, "classes": _multinomial}.get(task, _logistic)
+    fit: Callable = {"regression": _ridge, "votes": fit_votes, "classes": _multinomial}.get(task, _logistic)
     return fit(x, y, strength, schema)
 
 
@@ -216,24 +217,3 @@ def _sklearn_logistic(x: np.ndarray, answers: np.ndarray, strength: float) -> Lo
 def _ridge(x: np.ndarray, y: np.ndarray, strength: float, _: object) -> tuple[np.ndarray, np.ndarray]:
     model = Ridge(alpha=1 / strength).fit(x, y[:, 0])
     return model.coef_[:, None], np.array([model.intercept_])
-
-
-def _dirichlet(
-    x: np.ndarray, y: np.ndarray, strength: float, schema: Schema
-) -> tuple[np.ndarray, np.ndarray]:
-    """Concentrations of all answers by maximum likelihood of the votes (Walmsley et al. 2022, MNRAS 509, 3966)."""
-    features, votes = torch.from_numpy(x).double(), torch.from_numpy(np.nan_to_num(y)).double()
-    weights = torch.zeros(x.shape[1], y.shape[1], dtype=torch.float64, requires_grad=True)
-    bias = torch.full((y.shape[1],), -3.0, dtype=torch.float64, requires_grad=True)
-    optimizer = torch.optim.LBFGS([weights, bias], max_iter=60, line_search_fn="strong_wolfe")
-
-    def loss() -> torch.Tensor:
-        optimizer.zero_grad()
-        alpha = concentrations(features @ weights + bias)
-        likelihood = dirichlet_multinomial_loss(alpha, votes, schema, reduction="sum")
-        total = likelihood + (weights**2).sum() / (2 * strength)
-        total.backward()
-        return total
-
-    optimizer.step(loss)
-    return weights.detach().numpy(), bias.detach().numpy()

@@ -149,9 +149,9 @@ def choose(held_out: dict[float, tuple[np.ndarray, np.ndarray]], lesson: Lesson)
     """
     Choose the regularisation by what it makes of held-out galaxies, once it is calibrated.
 
-    It is the strongest whose loss is within one standard error of the least (Breiman et al. 1984,
-    *Classification and Regression Trees*): few labels hardly tell more than that, and of heads that are as
-    good the simpler one is the safer.
+    It is the strongest whose loss exceeds the least by no more than one standard error of this difference (after
+    Breiman et al. 1984, *Classification and Regression Trees*): few labels hardly tell more than that, and of heads
+    that are as good the simpler one is the safer.
 
     Parameters
     ----------
@@ -179,6 +179,6 @@ def choose(held_out: dict[float, tuple[np.ndarray, np.ndarray]], lesson: Lesson)
     if not losses:
         return _UNCHOSEN, Calibration.none(lesson.y.shape[1])
     best = min(losses, key=lambda each: losses[each].mean())
-    allowed = losses[best].mean() + losses[best].std() / np.sqrt(len(losses[best]))
-    strength = min(each for each in losses if losses[each].mean() <= allowed)
+    excess = {each: losses[each] - losses[best] for each in losses}
+    strength = min(each for each, over in excess.items() if over.mean() <= over.std() / np.sqrt(len(over)))
     return strength, fitted[strength]

@@ -7,18 +7,15 @@ import numpy as np
 from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.table import Column, QTable, Table
-from scipy.special import betaincinv
 
 from galzoo_repr._config import log
 from galzoo_repr.catalogue import as_table, read_embeddings, with_columns
 from galzoo_repr.encoders import Encoder, add_embeddings
 from galzoo_repr.exceptions import GalzooWarning
 from galzoo_repr.finetuning._model import MorphologyModel, Outcome, chunks
+from galzoo_repr.finetuning._votes import fraction_interval
 
 __all__ = ["add_predictions", "find_encoder", "predict_rows"]
-
-# Ends of an interval that holds the middle 68 per cent, as one standard deviation does.
-_LOW, _HIGH = 0.16, 0.84
 
 
 def add_predictions(
@@ -315,12 +312,10 @@ def _as_quantity(column: Column) -> u.Quantity:
 def _vote_columns(
     model: MorphologyModel, outcome: Outcome, usable: np.ndarray, name: str
 ) -> dict[str, Column]:
-    alpha = outcome.concentrations
-    total = np.divide(alpha, outcome.value)
-    low, high = np.empty((2, *alpha.shape))
-    for rows in chunks(len(alpha)):
-        rest = total[rows] - alpha[rows]
-        low[rows], high[rows] = (betaincinv(alpha[rows], rest, each) for each in (_LOW, _HIGH))
+    low, high = np.empty((2, *outcome.value.shape))
+    for rows in chunks(len(low)):
+        given = outcome.value[rows], outcome.concentrations[rows], outcome.std[rows]
+        low[rows], high[rows] = fraction_interval(*given)
     joint = model.schema.joint_probability(outcome.value)
     columns = {}
     for i, (stem, each) in enumerate(zip(_stems(model, name), model.classes, strict=True)):
