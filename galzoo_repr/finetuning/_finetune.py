@@ -229,15 +229,15 @@ def fit_model(labels: Labels, lesson: Lesson, card: dict, *, members: int) -> Mo
     MorphologyModel
     """
     predicted, spread, n_folds = held_out_predictions(lesson)
-    head, calibration, strength = learn(lesson, members=members)
+    head, blend = learn(lesson, members=members)
     return MorphologyModel(
         label=labels.name,
         task=labels.task,
         classes=labels.classes,
         head=head,
-        calibration=calibration,
+        calibration=blend.calibration,
         report=make_report(lesson, predicted, spread, labels.classes, n_folds),
-        card={**card, "strength": strength, "members": members},
+        card={**card, "strength": blend.strength, "members": members},
         unit=labels.unit,
         schema=labels.schema,
     )

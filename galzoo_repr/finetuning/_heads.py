@@ -10,14 +10,15 @@ from sklearn import config_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 
+from galzoo_repr.finetuning._blend import Blend
 from galzoo_repr.finetuning._votes import fit_votes
 from galzoo_repr.pretraining import Schema
 
-__all__ = ["Head", "Space", "fit_head", "fit_one", "strengths"]
+__all__ = ["Head", "Space", "fit_head", "fit_one", "signed_root", "strengths"]
 
-# Features that hardly vary among the labelled galaxies, compared with the others, are not blown up to unit
-# variance: in a galaxy where one of them does vary it would outweigh all else.
-_FLATTEST = 0.05
+# Labelled galaxies are so many that the variances of the features are as certain as that of all together.
+_PRIOR_GALAXIES = 20
+_MOST_NEGATIVE = 0.02
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,15 @@ class Head:
         float32, shape (members, d, k); the first member is fitted to all labels, the others to bootstrap samples.
     bias : ndarray
         float32, shape (members, k).
+    root : bool
+        Whether embeddings are first brought to their signed square root.
     """
 
     mean: np.ndarray
     scale: np.ndarray
     weights: np.ndarray
     bias: np.ndarray
+    root: bool = False
 
     def scores(self, embeddings: np.ndarray) -> np.ndarray:
         """
@@ -59,14 +63,51 @@ class Head:
         offset = self.bias.reshape(-1) - self.mean @ flat
         with torch.inference_mode():  # numpy's product is as fast, but torch has a thread for each core
             x = torch.from_numpy(np.ascontiguousarray(embeddings, np.float32))
+            x = signed_root(x) if self.root else x
             return (x @ torch.from_numpy(flat) + torch.from_numpy(offset)).view(-1, members, k).numpy()
+
+    def standardise(self, embeddings: np.ndarray) -> np.ndarray:
+        """
+        Bring embeddings to where the head is linear in them.
+
+        Parameters
+        ----------
+        embeddings : ndarray
+            Shape (n, d).
+
+        Returns
+        -------
+        ndarray
+            float32, shape (n, d).
+        """
+        x = torch.from_numpy(np.ascontiguousarray(embeddings, np.float32))
+        return ((signed_root(x) if self.root else x).numpy() - self.mean) / self.scale
+
+
+def signed_root(x: torch.Tensor) -> torch.Tensor:
+    """
+    Take the square root of each number, and keep its sign.
+
+    Features that are averages of what a rectifier lets through have long tails, and a few bright pixels may
+    decide a product of them (power normalisation: Perronnin et al. 2010, ECCV, *Improving the Fisher kernel*).
+
+    Parameters
+    ----------
+    x : torch.Tensor
+
+    Returns
+    -------
+    torch.Tensor
+        Same shape.
+    """
+    return torch.sign(x) * x.abs().sqrt_()
 
 
 def strengths(task: str) -> tuple[float, ...]:
     """Inverse regularisations to choose from by cross-validation, the strongest first."""
     if task == "votes":
-        return (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
-    return (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+        return (1e-2, 1e-1, 1.0, 10.0, 100.0)
+    return (1e-2, 1e-1, 1.0, 10.0, 1e2, 1e3, 1e4)
 
 
 @dataclass(frozen=True)
@@ -74,7 +115,8 @@ class Space:
     """
     Where heads are fitted: standardised embeddings, turned into the span of the labelled galaxies.
 
-    In that span the problem has no more dimensions than labels, and the same answer.
+    In that span the problem has no more dimensions than labels, and the same answer. Labelled galaxies have a
+    mean square length of one there, so that a regularisation means the same for every encoder.
 
     Attributes
     ----------
@@ -82,36 +124,49 @@ class Space:
         Shape (d,).
     rotation : ndarray
         Shape (d, r), orthonormal columns.
+    root : bool
+        As of `Head`.
     """
 
     mean: np.ndarray
     scale: np.ndarray
     rotation: np.ndarray
+    root: bool = False
 
     @classmethod
-    def of(cls, x: np.ndarray) -> "Space":
+    def of(cls, x: np.ndarray, *, root: bool | None = None) -> "Space":
         """
         Find the space of labelled galaxies.
+
+        Variances of features are shrunk towards their mean, by which they count as if told by twenty more
+        galaxies: a feature that hardly varies among a few labels is not blown up to outweigh all else.
 
         Parameters
         ----------
         x : ndarray
             Embeddings, shape (n, d).
+        root : bool, optional
+            Whether to take roots; by default if hardly a number is negative, as of averages after a rectifier.
 
         Returns
         -------
         Space
         """
         x = np.asarray(x, float)
-        mean, scale = x.mean(0), x.std(0)
-        scale = np.maximum(scale, _FLATTEST * np.sqrt((scale**2).mean()) or 1.0)
-        if len(x) >= x.shape[1]:
-            return cls(mean, scale, np.eye(x.shape[1]))
+        root = bool(np.mean(x < 0) < _MOST_NEGATIVE) if root is None else root
+        x = _rooted(x) if root else x
+        mean, variance = x.mean(0), x.var(0)
+        n, d = x.shape
+        shrunk = (n * variance + _PRIOR_GALAXIES * variance.mean()) / (n + _PRIOR_GALAXIES)
+        length = (variance / shrunk).sum() if variance.any() else 1.0
+        scale = np.sqrt(shrunk * length) if variance.any() else np.ones(d)
+        if n >= d:
+            return cls(mean, scale, np.eye(d), root)
         # From the inner products of n galaxies, which takes a tenth of the time of a singular value decomposition.
         standard = (x - mean) / scale
         squares, left = np.linalg.eigh(standard @ standard.T)
         kept = squares > 1e-10 * max(squares[-1], 1e-10)
-        return cls(mean, scale, standard.T @ (left[:, kept] / np.sqrt(squares[kept])))
+        return cls(mean, scale, standard.T @ (left[:, kept] / np.sqrt(squares[kept])), root)
 
     def reduce(self, x: np.ndarray) -> np.ndarray:
         """
@@ -127,7 +182,12 @@ class Space:
         ndarray
             float64, shape (n, r).
         """
-        return (np.asarray(x, float) - self.mean) / self.scale @ self.rotation
+        x = np.asarray(x, float)
+        return ((_rooted(x) if self.root else x) - self.mean) / self.scale @ self.rotation
+
+
+def _rooted(x: np.ndarray) -> np.ndarray:
+    return np.sign(x) * np.sqrt(np.abs(x))
 
 
 def fit_head(
@@ -135,9 +195,10 @@ def fit_head(
     y: np.ndarray,
     *,
     task: str,
-    strength: float,
+    blend: Blend,
     schema: Schema | None,
     draws: list[np.ndarray],
+    root: bool | None = None,
 ) -> Head:
     """
     Fit a head and its ensemble.
@@ -150,23 +211,29 @@ def fit_head(
         Labels, shape (n, k).
     task : str
         As in `Labels`.
-    strength : float
-        Inverse regularisation.
+    blend : Blend
+        Of which regularisations it is.
     schema : Schema or None
         Of votes.
     draws : list of ndarray
         Rows of each member of the ensemble; the first is usually all rows.
+    root : bool, optional
+        As for `Space.of`.
 
     Returns
     -------
     Head
     """
-    space = Space.of(x)
+    space = Space.of(x, root=root)
     reduced = space.reduce(x)
-    members = [fit_one(reduced[rows], y[rows], task, strength, schema) for rows in draws]
+    members = [
+        blend.mix({each: fit_one(reduced[rows], y[rows], task, each, schema) for each in blend.weights})
+        for rows in draws
+    ]
     weights = np.stack([space.rotation @ weight for weight, _ in members])
     bias = np.stack([bias for _, bias in members])
-    return Head(*(each.astype(np.float32) for each in (space.mean, space.scale, weights, bias)))
+    arrays = (each.astype(np.float32) for each in (space.mean, space.scale, weights, bias))
+    return Head(*arrays, root=space.root)
 
 
 def fit_one(

@@ -113,7 +113,7 @@ def _draw(
         return free
     if len(free) > _POOL:  # the least certain of a large catalogue are diverse enough
         free = np.sort(free[np.argpartition(-uncertainty[free], _POOL)[:_POOL]])
-    standard = (vectors[free] - model.head.mean) / model.head.scale
+    standard = model.head.standardise(vectors[free])
     weight = np.maximum(uncertainty[free], 1e-9) ** 2
     _, drawn = kmeans_plusplus(standard, n, sample_weight=weight / weight.max(), random_state=seed)
     drawn = np.unique(drawn)
