@@ -45,6 +45,8 @@ POOL = 600  # galaxies of an SDSS task, all of the rarer class among them
 SCRATCH_BATCH, SCRATCH_STEPS, SCRATCH_FIELD = 16, 60, 160
 MILLION = 1_000_000
 
+Embeddings = Callable[[], np.ndarray]
+
 
 @dataclass(frozen=True)
 class Task:
@@ -124,9 +126,9 @@ class Cells:
             part.replace(path)
         return json.loads(path.read_text())
 
-    def embeddings(self, task: Task, encoder: gzr.Encoder) -> np.ndarray:
+    def embeddings(self, task: Task, encoder: gzr.Encoder, digest: str) -> np.ndarray:
         """Embeddings of a task."""
-        path = self.folder / f"embeddings-{task.name.replace(' ', '-')}-{encoder.digest[:24]}.npy"
+        path = self.folder / f"embeddings-{task.name.replace(' ', '-')}-{digest[:24]}.npy"
         if not path.exists():
             np.save(path, embed(task.table, encoder))
         return np.load(path)
@@ -164,9 +166,12 @@ def figures(truth: np.ndarray, probability: np.ndarray) -> dict:
     }
 
 
-def by_depth(task: Task, x: np.ndarray, encoder: gzr.Encoder, depth: int | str, n: int, seed: int) -> dict:
+def by_depth(
+    task: Task, embeddings: Embeddings, encoder: gzr.Encoder, depth: int | str, n: int, seed: int
+) -> dict:
     """A model of the package."""
     rows, rest = task.split(n, seed)
+    x = embeddings()
     table = task.labelled(rows, x)
     deep = {} if depth == "head" else {"encoder": encoder, "images": "file_loc", "members": 2}
     watch = Watch()
@@ -176,9 +181,10 @@ def by_depth(task: Task, x: np.ndarray, encoder: gzr.Encoder, depth: int | str, 
     return {**figures(task.truth[rest], model.predict(unseen).value[:, 0]), "seconds": seconds}
 
 
-def by_scikit_learn(task: Task, x: np.ndarray, n: int, seed: int) -> dict:
+def by_scikit_learn(task: Task, embeddings: Embeddings, n: int, seed: int) -> dict:
     """LogisticRegressionCV on the same embeddings."""
     rows, rest = task.split(n, seed)
+    x = embeddings()
     model = probe(min(n, x.shape[1])).fit(x[rows], task.truth[rows])
     return figures(task.truth[rest], model.predict_proba(x[rest])[:, 1])
 
@@ -254,7 +260,8 @@ def measure(options: argparse.Namespace) -> tuple[Curves, dict]:
         seeds = range(options.seeds if rings else options.sdss_seeds)
         deep_seeds = range(options.deep_seeds if rings else min(1, options.deep_seeds))
         for name, encoder in encoders.items():
-            x, about = cells.embeddings(task, encoder), {"encoder": digests[name]}
+            x = partial(cells.embeddings, task, encoder, digests[name])
+            about = {"encoder": digests[name]}
             for n, seed in product(LABELS, seeds):
                 head = partial(by_depth, task, x, encoder, "head", n, seed)
                 add(task, f"{name}, head", n, seed, about | {"depth": "head", "code": cells.code}, head)

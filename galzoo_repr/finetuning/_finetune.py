@@ -129,8 +129,9 @@ def finetune(
     """
     table = as_table(table)
     plan = None if depth == "head" else TuningPlan(depth=depth, seed=seed, **training)
-    if plan is None and training:
-        raise TypeError(f"{', '.join(training)} would be for fine-tuning an encoder; say depth= how deep")
+    of_encoder = {**training, "images": images, "output": output}
+    if plan is None and (given := [name for name, value in of_encoder.items() if value is not None]):
+        raise TypeError(f"{', '.join(given)} would be for fine-tuning an encoder; say depth= how deep")
     if isinstance(members, bool) or members < 2:
         raise ValueError(f"members must be a whole number from 2, not {members!r}: a spread needs two heads")
     labels = read_labels(table, label, task=task)
