@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Sequence
+from dataclasses import fields
 
 import numpy as np
 import sklearn
@@ -17,7 +18,7 @@ from galzoo_repr.finetuning._deepen import images_of, tune
 from galzoo_repr.finetuning._folds import sky_groups
 from galzoo_repr.finetuning._labels import Labels, read_labels
 from galzoo_repr.finetuning._learn import Lesson, held_out_predictions, learn
-from galzoo_repr.finetuning._learnable import check_learnable
+from galzoo_repr.finetuning._learnable import check_learnable, check_whole
 from galzoo_repr.finetuning._model import MorphologyModel
 from galzoo_repr.finetuning._predict import find_encoder
 from galzoo_repr.finetuning._report import make_report
@@ -128,12 +129,18 @@ def finetune(
     True
     """
     table = as_table(table)
+    seed = check_whole("seed", seed, 0)
+    unknown = set(training) - {field.name for field in fields(TuningPlan)}
+    if unknown:
+        raise TypeError(
+            f"finetune has no option {', '.join(sorted(unknown))}; see its documentation for those it has"
+        )
     plan = None if depth == "head" else TuningPlan(depth=depth, seed=seed, **training)
     of_encoder = {**training, "images": images, "output": output}
     if plan is None and (given := [name for name, value in of_encoder.items() if value is not None]):
         raise TypeError(f"{', '.join(given)} would be for fine-tuning an encoder; say depth= how deep")
-    if isinstance(members, bool) or members < 2:
-        raise ValueError(f"members must be a whole number from 2, not {members!r}: a spread needs two heads")
+    members = check_whole("members", members, 2, ": a spread needs two heads")
+    seed = check_whole("seed", seed, 0)
     labels = read_labels(table, label, task=task)
     lesson, rows = lesson_of(table, labels, embedding=embedding, coords=coords, seed=seed)
     card = card_of(table, labels, rows, lesson, embedding)

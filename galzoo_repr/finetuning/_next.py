@@ -7,6 +7,7 @@ from sklearn.cluster import kmeans_plusplus
 
 from galzoo_repr.catalogue import as_table, read_embeddings, with_columns
 from galzoo_repr.finetuning._labels import read_labels
+from galzoo_repr.finetuning._learnable import check_whole
 from galzoo_repr.finetuning._model import MorphologyModel, Outcome
 from galzoo_repr.finetuning._predict import embedded_for, predict_rows
 
@@ -81,8 +82,7 @@ def which_to_label(
     (5, True)
     """
     table = as_table(table)
-    if isinstance(n, bool) or n < 1:
-        raise ValueError(f"n must be a whole number from 1, not {n!r}")
+    n = check_whole("n", n, 1)
     read_embeddings(table, embedding)  # without which there is nothing to choose among
     seen = embedded_for(table, model, embedding, progress=progress, **images)
     usable, outcome = predict_rows(seen, model, embedding)

@@ -79,8 +79,10 @@ def add_predictions(
         If the encoder was fine-tuned, so that the galaxies are embedded again.
     """
     table = as_table(table)
-    if not isinstance(model, MorphologyModel):
+    if isinstance(model, (str, os.PathLike)):
         model = MorphologyModel.load(model)
+    if not isinstance(model, MorphologyModel):
+        raise TypeError(f"model must be a MorphologyModel, or the folder or name of one, not {type(model)}")
     name = model.label if name is None else name
     if not overwrite:
         _refuse_existing(table, column_names(model, name))

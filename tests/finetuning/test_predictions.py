@@ -194,5 +194,11 @@ def test_the_next_to_label_are_uncertain_distinct_and_unlabelled(galaxies, model
     assert chosen["uncertainty"].mean() > 2 * np.minimum(probability, 1 - probability).mean()
     assert (np.diff(chosen["uncertainty"]) <= 0).all()
     assert len(gzr.which_to_label(galaxies, model, 500)) == 200 - LABELLED
-    with pytest.raises(ValueError, match="n must be a whole number from 1, not 0"):
-        gzr.which_to_label(galaxies, model, 0)
+    for n in (0, 2.5, "a"):
+        with pytest.raises(ValueError, match=f"n must be a whole number from 1, not {n!r}"):
+            gzr.which_to_label(galaxies, model, n)
+
+
+def test_what_is_no_model_is_refused(galaxies):
+    with pytest.raises(TypeError, match="model must be a MorphologyModel, or the folder or name of one"):
+        gzr.add_predictions(galaxies, 3)
