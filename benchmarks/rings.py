@@ -156,13 +156,15 @@ def embed(table: Table, encoder: gzr.Encoder) -> np.ndarray:
     return np.asarray(done["embedding"])
 
 
-def figures(truth: np.ndarray, probability: np.ndarray) -> dict:
+def figures(task: Task, rows: np.ndarray, probability: np.ndarray) -> dict:
     """What a cell keeps of its predictions for galaxies without a label."""
+    truth = task.truth[rows]
     return {
         "accuracy": float(np.mean((probability > 0.5) == truth)),
         "average precision": float(average_precision_score(truth, probability)),
         "probability": np.round(probability, 5).tolist(),
         "truth": truth.tolist(),
+        "rows": rows.tolist(),
     }
 
 
@@ -178,7 +180,7 @@ def by_depth(
     model = gzr.finetune(table, "feature", depth=depth, progress=False, **deep)
     seconds = watch.seconds()
     unseen = x[rest] if depth == "head" else embed(table[rest], model.encoder)
-    return {**figures(task.truth[rest], model.predict(unseen).value[:, 0]), "seconds": seconds}
+    return {**figures(task, rest, model.predict(unseen).value[:, 0]), "seconds": seconds}
 
 
 def by_scikit_learn(task: Task, embeddings: Embeddings, n: int, seed: int) -> dict:
@@ -186,7 +188,7 @@ def by_scikit_learn(task: Task, embeddings: Embeddings, n: int, seed: int) -> di
     rows, rest = task.split(n, seed)
     x = embeddings()
     model = probe(min(n, x.shape[1])).fit(x[rows], task.truth[rows])
-    return figures(task.truth[rest], model.predict_proba(x[rest])[:, 1])
+    return figures(task, rest, model.predict_proba(x[rest])[:, 1])
 
 
 def from_scratch(task: Task, encoder: gzr.Encoder, n: int, seed: int) -> dict:
@@ -219,7 +221,7 @@ def from_scratch(task: Task, encoder: gzr.Encoder, n: int, seed: int) -> dict:
         tests = [fields[rest[start : start + 64]] for start in range(0, len(rest), 64)]
         views = [augmentation_free(each, recipe) for each in tests]
         probability = torch.cat([network(each).squeeze(1).sigmoid() for each in views]).double().numpy()
-    return {**figures(task.truth[rest], probability), "seconds": seconds}
+    return {**figures(task, rest, probability), "seconds": seconds}
 
 
 def augmentation_free(fields: torch.Tensor, recipe: gzr.ImageRecipe) -> torch.Tensor:
@@ -307,11 +309,11 @@ def main() -> None:
     for task, models in curves.items():
         show(f"{task}: accuracy", models, lambda cells: spread(cells, "accuracy"))
         show(f"{task}: average precision", models, lambda cells: spread(cells, "average precision"))
-        even = task == "rings"
+        calibration = partial(calibration_error, even=task == "rings")
         show(
-            f"{task}: calibration error, all choices",
+            f"{task}: calibration error of all choices, and that of perfect probabilities by chance",
             models,
-            lambda c, e=even: f"{calibration_error(c, even=e):.3f}",
+            lambda cells, of=calibration: "{:.3f}, {:.3f}".format(*of(cells)),
         )
         show(f"{task}: seconds to learn, most memory for it in MiB", models, cost)
     print("\n".join(verdicts(curves, spent)))
