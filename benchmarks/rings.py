@@ -40,6 +40,7 @@ import galzoo_repr as gzr
 from galzoo_repr import finetuning
 from galzoo_repr.pretraining import Augmentation
 
+DEEP_LABELS = (20, 80, 160)  # from which encoders other than the main one are fine-tuned
 LEFT = 16  # galaxies of the rarer class to test on, or half of them
 POOL = 600  # galaxies of an SDSS task, all of the rarer class among them
 SCRATCH_BATCH, SCRATCH_STEPS, SCRATCH_FIELD = 16, 60, 160
@@ -243,6 +244,13 @@ def costs(dim: int) -> dict:
     return {"seconds": learned, "prediction": watch.seconds()}
 
 
+def deep_cells(rings: bool, main: bool, seeds: int) -> tuple[tuple[int, ...], int]:
+    """Numbers of labels, and choices of them, from which encoders are fine-tuned: each takes up to a minute."""
+    if main:
+        return (LABELS, seeds) if rings else (LABELS[-1:], min(1, seeds))
+    return (DEEP_LABELS, min(1, seeds)) if rings else ((), 0)
+
+
 def measure(options: argparse.Namespace) -> tuple[Curves, dict]:
     """All cells by task, model and number of labels."""
     cells, found = Cells(options.cells), tasks(options.work)
@@ -260,7 +268,6 @@ def measure(options: argparse.Namespace) -> tuple[Curves, dict]:
     for task in found:
         rings = task.name == "rings"
         seeds = range(options.seeds if rings else options.sdss_seeds)
-        deep_seeds = range(options.deep_seeds if rings else min(1, options.deep_seeds))
         for name, encoder in encoders.items():
             x = partial(cells.embeddings, task, encoder, digests[name])
             about = {"encoder": digests[name]}
@@ -269,11 +276,11 @@ def measure(options: argparse.Namespace) -> tuple[Curves, dict]:
                 add(task, f"{name}, head", n, seed, about | {"depth": "head", "code": cells.code}, head)
                 theirs = partial(by_scikit_learn, task, x, n, seed)
                 add(task, f"{name}, LogisticRegressionCV", n, seed, about | {"depth": "sklearn"}, theirs)
-            few = LABELS if rings else LABELS[-1:] if encoder is main else ()
-            for n, seed, depth in product(few, deep_seeds, (options.top, "all")):
+            few, deep = deep_cells(rings, encoder is main, options.deep_seeds)
+            for n, seed, depth in product(few, range(deep), (options.top, "all")):
                 model = f"{name}, {'all' if depth == 'all' else f'top {depth}'}"
-                deep = partial(by_depth, task, x, encoder, depth, n, seed)
-                add(task, model, n, seed, about | {"depth": depth, "code": cells.code}, deep)
+                tuned = partial(by_depth, task, x, encoder, depth, n, seed)
+                add(task, model, n, seed, about | {"depth": depth, "code": cells.code}, tuned)
         about = {"depth": "scratch", "architecture": main.architecture, "recipe": main.recipe.digest}
         scratch_seeds = range(options.scratch_seeds if rings else min(1, options.scratch_seeds))
         for n, seed in product(LABELS if rings else LABELS[-1:], scratch_seeds):
@@ -296,8 +303,10 @@ def main() -> None:
     parser.add_argument("--one-question", type=Path, help="folder of an encoder trained on one question")
     parser.add_argument("--seeds", type=int, default=10, help="choices of labels, of rings")
     parser.add_argument("--sdss-seeds", type=int, default=5, help="of mergers and odd galaxies")
-    parser.add_argument("--deep-seeds", type=int, default=2, help="of fine-tuned encoders; 0 leaves them out")
-    parser.add_argument("--scratch-seeds", type=int, default=3, help="of networks from scratch")
+    parser.add_argument(
+        "--deep-seeds", type=int, default=2, help="of the main encoder fine-tuned, one of others"
+    )
+    parser.add_argument("--scratch-seeds", type=int, default=2, help="of networks from scratch")
     parser.add_argument("--top", type=int, default=2, help="blocks that are fine-tuned, where not all are")
     parser.add_argument("--only", help='models to measure now, such as "rings: all questions, head;scratch"')
     parser.add_argument("--work", type=Path, default=Path(gettempdir()) / "galzoo-real")

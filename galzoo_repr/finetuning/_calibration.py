@@ -86,7 +86,8 @@ def fit_calibration(
     Yes or no: Platt scaling (Platt 1999, *Advances in Large Margin Classifiers*, with its smoothed targets)
     where both answers have 30 galaxies; temperature scaling (Guo et al. 2017, arXiv:1706.04599), which is
     Platt's without the offset, where there are fewer. Classes: temperature scaling. Votes: one factor for the
-    concentrations of each question, by maximum likelihood. Regression: the spread of the residuals.
+    concentrations of each question; of its posterior, with a flat prior on its logarithm, the mean of the variance
+    of a fraction is taken, which goes as one over the factor. Regression: the spread of the residuals.
 
     Parameters
     ----------

@@ -50,7 +50,8 @@ def finetune(
     Learn a morphological feature from the labelled rows of a catalogue.
 
     Rows whose label is missing (masked, NaN, blank) are simply not learned from. A linear head on the
-    embeddings is regularised by cross-validation and calibrated on held-out galaxies; the report is of
+    embeddings, the mean of several regularisations weighted by the likelihood of held-out labels, is calibrated on
+    held-out galaxies; the report is of
     galaxies that were held out from all of that. Images within 5 arcsec of each other are one galaxy, which
     is never on both sides of a split. Classes need not be of equal size: folds keep their proportions, and
     heads are not made to believe in others, so that probabilities are those of the catalogue that the
