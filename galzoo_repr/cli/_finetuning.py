@@ -45,6 +45,9 @@ def finetune(
     images: Annotated[
         str | None, typer.Option(help="Column of image files, to go deeper than the head; else the cutouts.")
     ] = None,
+    encoder: Annotated[
+        str | None, typer.Option(help="The encoder to fine-tune, if it is not found by its name.")
+    ] = None,
     run: Annotated[
         Path | None,
         typer.Option(help="Folder for the state of a fine-tuning run, which goes on from it if interrupted."),
@@ -70,6 +73,7 @@ def finetune(
     table = open_catalogue(catalogue)
     from galzoo_repr import finetune as learn
     from galzoo_repr import which_to_label
+    from galzoo_repr.finetuning._predict import must_embed
 
     model = learn(
         table,
@@ -81,6 +85,7 @@ def finetune(
         members=members,
         seed=seed,
         images=images,
+        encoder=encoder,
         output=run,
         device=device,
         progress=not quiet,
@@ -90,7 +95,7 @@ def finetune(
     if plot is not None:
         model.report.plot_reliability().figure.savefig(plot, dpi=150)
     if next_to_label:
-        again = {"images": images} if images and model.encoder is not None else {}
+        again = {"images": images} if images and must_embed(table, model, embedding) else {}
         chosen = which_to_label(
             table, model, next_to_label, embedding=embedding, seed=seed, progress=not quiet, **again
         )
