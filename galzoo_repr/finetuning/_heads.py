@@ -19,6 +19,7 @@ __all__ = ["Head", "Space", "fit_head", "fit_one", "signed_root", "strengths"]
 # Labelled galaxies are so many that the variances of the features are as certain as that of all together.
 _PRIOR_GALAXIES = 20
 _MOST_NEGATIVE = 0.02
+_ROWS = 2048  # whose roots stay in memory that is there already
 
 
 @dataclass(frozen=True)
@@ -61,10 +62,16 @@ class Head:
         members, d, k = self.weights.shape
         flat = self.weights.transpose(1, 0, 2).reshape(d, members * k) / self.scale[:, None]
         offset = self.bias.reshape(-1) - self.mean @ flat
+        scores = np.empty((len(embeddings), members, k), np.float32)
         with torch.inference_mode():  # numpy's product is as fast, but torch has a thread for each core
-            x = torch.from_numpy(np.ascontiguousarray(embeddings, np.float32))
-            x = signed_root(x) if self.root else x
-            return (x @ torch.from_numpy(flat) + torch.from_numpy(offset)).view(-1, members, k).numpy()
+            maps, shift, out = (
+                torch.from_numpy(each) for each in (flat, offset, scores.reshape(-1, members * k))
+            )
+            for start in range(0, len(embeddings), _ROWS):
+                rows = slice(start, start + _ROWS)
+                x = torch.from_numpy(np.ascontiguousarray(embeddings[rows], np.float32))
+                torch.addmm(shift, signed_root(x) if self.root else x, maps, out=out[rows])
+        return scores
 
     def standardise(self, embeddings: np.ndarray) -> np.ndarray:
         """
@@ -100,7 +107,7 @@ def signed_root(x: torch.Tensor) -> torch.Tensor:
     torch.Tensor
         Same shape.
     """
-    return torch.sign(x) * x.abs().sqrt_()
+    return x.abs().sqrt_().copysign_(x)
 
 
 def strengths(task: str) -> tuple[float, ...]:
