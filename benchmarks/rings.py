@@ -1,213 +1,297 @@
-"""The paper's third task on real galaxies: rings from a few labels. ``python benchmarks/rings.py --figure FILE``
+"""The paper's third task on real galaxies: a feature from a few labels, at every depth and from several encoders.
 
-Learning curves on galaxies of DECaLS tagged as ring or not: balanced labels, accuracy and calibration on all others,
-a mean over ten choices of labels with its standard error. Beside each head of the package stands scikit-learn's
-LogisticRegressionCV on the same embeddings and galaxies, and beside the encoder an untrained network of the same
-architecture, one trained from scratch on the labels, and the curve that Walmsley et al. 2022 (MNRAS 513, 1581) give
-for Zoobot. Then mergers, and odd galaxies, of SDSS that no training of the bundled encoder has seen.
+Learning curves of ring or not on DECaLS, and of mergers and odd galaxies on SDSS, which no training of the bundled
+encoder has seen. A model is a head on the embeddings, or the topmost blocks or the whole encoder fine-tuned with it, of
+the bundled encoder, of one trained on a single question, and of an untrained one; and a network trained from scratch on
+the labels alone. Beside each head stands scikit-learn's LogisticRegressionCV on the same embeddings and galaxies, and
+beside the rings the curves of Walmsley et al. 2022 (MNRAS 513, 1581).
+
+Usage: GALZOO_REAL_DATA=FOLDER python benchmarks/rings.py --one-question FOLDER --figure rings.png
+
+Half of the labels are of each class, as long as that leaves sixteen of the rarer one, or half of them; the galaxies
+that are left are the test. Every result is kept below ``--cells`` under the digest of its encoder, so that a run which
+was stopped goes on, and another encoder computes only what is its own. Times and memory are those of the run that
+computed a cell; seconds are of the wall, or of the processor where that is less because other programs have it too.
 """
 
 import argparse
+import hashlib
 import json
-import resource
 import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import product
 from pathlib import Path
 from tempfile import gettempdir
 
 import numpy as np
-from ablation import accuracies_from_scratch
+import timm
+import torch
 from astropy.table import Table
+from learning_curves import LABELS, Curves, calibration_error, cost, draw, show, spread, verdicts
+from PIL import Image
 from real_galaxies import is_validation, read_set, sdss_labels
 from representation import probe, untrained_like
-from rich.console import Console
-from rich.table import Table as RichTable
-from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.metrics import average_precision_score
+from tqdm import tqdm
 
 import galzoo_repr as gzr
-from galzoo_repr.finetuning import expected_calibration_error
+from galzoo_repr import finetuning
+from galzoo_repr.pretraining import Augmentation
 
-LABELS = (10, 20, 40, 80, 160)
-DEEP_LABELS = (20, 80, 160)
-# Mean test accuracy, read off the paper's learning curves, by number of different rings, which are half of the labels.
-PAPER = {
-    "Zoobot, all questions, frozen": {2: 0.565, 5: 0.675, 13: 0.734, 33: 0.808, 79: 0.838},
-    "Zoobot, all questions, fine-tuned": {2: 0.605, 5: 0.700, 13: 0.770, 33: 0.799, 79: 0.848},
-    "Zoobot, smooth or featured only, frozen": {2: 0.507, 5: 0.507, 13: 0.516, 33: 0.546, 79: 0.603},
-    "from scratch": {33: 0.504, 79: 0.50},
-}
-Curve = dict[int, list[float]]
+DEEP_LABELS = (20, 80, 160)  # from which encoders other than the main one are fine-tuned
+LEFT = 16  # galaxies of the rarer class to test on, or half of them
+POOL = 600  # galaxies of an SDSS task, all of the rarer class among them
+SCRATCH_BATCH, SCRATCH_STEPS, SCRATCH_FIELD = 16, 60, 160
+MILLION = 1_000_000
+
+Embeddings = Callable[[], np.ndarray]
 
 
-def embedded(table: Table, encoder: gzr.Encoder) -> Table:
-    """Embeddings from the images of a table."""
-    return gzr.add_embeddings(
-        table["file_loc", "label"],
-        encoder=encoder,
-        images="file_loc",
-        embedding_store=False,
-        overwrite=True,
-        progress=False,
-    )
+@dataclass(frozen=True)
+class Task:
+    """Galaxies that have a feature or not: a table with ``file_loc``, and the truth."""
+
+    name: str
+    table: Table
+    truth: np.ndarray
+
+    def split(self, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """Rows that get a label, and the others."""
+        rng = np.random.default_rng(seed)
+        order = [rng.permutation(np.flatnonzero(self.truth == each)) for each in (0, 1)]
+        rare = int(len(order[1]) <= len(order[0]))
+        of_rare = min(n // 2, len(order[rare]) - min(len(order[rare]) // 2, LEFT))
+        rows = np.concatenate([order[rare][:of_rare], order[1 - rare][: n - of_rare]])
+        return rows, np.setdiff1d(np.arange(len(self.truth)), rows)
+
+    def labelled(self, rows: np.ndarray, x: np.ndarray) -> Table:
+        """The catalogue as a researcher would have it: embeddings, and labels in some rows."""
+        labels = np.full(len(self.truth), np.nan)
+        labels[rows] = self.truth[rows]
+        return Table({"file_loc": self.table["file_loc"], "embedding": x, "feature": labels})
 
 
-def some_labels(truth: np.ndarray, n: int, seed: int, *, balanced: bool = True) -> np.ndarray:
-    """Rows that get a label: half of each class, or as they come with at least two of each."""
-    rng = np.random.default_rng(seed)
-    if balanced:
-        return np.concatenate([rng.permutation(np.flatnonzero(truth == each))[: n // 2] for each in (0, 1)])
-    rows = rng.permutation(len(truth))[:n]
-    while np.bincount(truth[rows].astype(int), minlength=2).min() < 2:
-        rows = rng.permutation(len(truth))[:n]
-    return rows
-
-
-def with_labels(table: Table, truth: np.ndarray, rows: np.ndarray) -> Table:
-    """The catalogue as a researcher would have it: labels in some rows."""
-    labels = np.full(len(truth), np.nan)
-    labels[rows] = truth[rows]
-    table = table.copy(copy_data=False)
-    table["ring"] = labels
-    return table
-
-
-def head_curves(table: Table, truth: np.ndarray, seeds: int) -> dict[str, dict[int, list]]:
-    """Accuracy of our head and of LogisticRegressionCV, and the probabilities of the galaxies not labelled."""
-    curves: dict[str, dict[int, list]] = {
-        "ours": {},
-        "LogisticRegressionCV": {},
-        "held out": {},
-        "seconds": {},
-    }
-    x = np.asarray(table["embedding"])
-    for n in LABELS:
-        for curve in curves.values():
-            curve[n] = []
-        for seed in range(seeds):
-            rows = some_labels(truth, n, seed)
-            rest = np.setdiff1d(np.arange(len(truth)), rows)
-            started = time.perf_counter()
-            model = gzr.finetune(with_labels(table, truth, rows), "ring", progress=False)
-            curves["seconds"][n].append(time.perf_counter() - started)
-            probability = model.predict(x[rest]).value[:, 0]
-            theirs = probe(min(n, x.shape[1])).fit(x[rows], truth[rows])
-            curves["ours"][n].append(float(np.mean((probability > 0.5) == truth[rest])))
-            curves["LogisticRegressionCV"][n].append(float(theirs.score(x[rest], truth[rest])))
-            # Labels are half rings, and only among galaxies that are half rings can probabilities be right.
-            even = some_labels(truth[rest], 2 * np.bincount(truth[rest]).min(), seed)
-            theirs_probability = theirs.predict_proba(x[rest])[:, 1]
-            answers = truth[rest].astype(float)
-            curves["held out"][n].append((probability[even], theirs_probability[even], answers[even]))
-    return curves
-
-
-def deep_curve(table: Table, truth: np.ndarray, encoder: gzr.Encoder, depth: int | str, seeds: int) -> Curve:
-    """Accuracy of a model whose encoder was fine-tuned."""
-    curve: Curve = {}
-    for n in DEEP_LABELS:
-        curve[n] = []
-        for seed in range(seeds):
-            rows = some_labels(truth, n, seed)
-            rest = np.setdiff1d(np.arange(len(truth)), rows)
-            model = gzr.finetune(
-                with_labels(table, truth, rows),
-                "ring",
-                depth=depth,
-                encoder=encoder,
-                images="file_loc",
-                members=2,
-                progress=False,
-            )
-            tuned = embedded(table[rest], model.encoder)
-            probability = model.predict(np.asarray(tuned["embedding"])).value[:, 0]
-            curve[n].append(float(np.mean((probability > 0.5) == truth[rest])))
-    return curve
-
-
-def rare(table: Table, truth: np.ndarray, seeds: int, n: int = 160) -> dict[str, list[float]]:
-    """Average precision and area under the ROC curve with labels as they come."""
-    found: dict[str, list[float]] = {}
-    x = np.asarray(table["embedding"])
-    for seed in range(seeds):
-        rows = some_labels(truth, n, seed, balanced=False)
-        rest = np.setdiff1d(np.arange(len(truth)), rows)
-        model = gzr.finetune(with_labels(table, truth, rows), "ring", progress=False)
-        predictions = {
-            "ours": model.predict(x[rest]).value[:, 0],
-            "LogisticRegressionCV": probe(min(n, x.shape[1]))
-            .fit(x[rows], truth[rows])
-            .predict_proba(x[rest])[:, 1],
-        }
-        for name, p in predictions.items():
-            found.setdefault(f"{name}, average precision", []).append(average_precision_score(truth[rest], p))
-            found.setdefault(f"{name}, ROC AUC", []).append(roc_auc_score(truth[rest], p))
-            error = expected_calibration_error(truth[rest].astype(float), p)
-            found.setdefault(f"{name}, calibration error", []).append(error)
+def tasks(work: Path) -> list[Task]:
+    """Rings of DECaLS; mergers and odd galaxies among those of SDSS that training held out."""
+    rings = read_set("decals_rings", work)
+    found = [Task("rings", rings, np.array(rings["label"] == "ring").astype(int))]
+    table = read_set("sdss_galaxy_zoo", work)
+    table = table[is_validation(table["file"])]
+    labels = sdss_labels(table)
+    first = np.array(table["source"]) == "smallGZ1_eggochi"
+    for name, rows, rare in (
+        ("mergers", np.flatnonzero(first), "merger"),
+        ("odd galaxies", np.flatnonzero(np.isin(labels, ["odd_yes", "odd_no"])), "odd_yes"),
+    ):
+        order = np.random.default_rng(0).permutation(rows)
+        order = np.concatenate([order[labels[order] == rare], order[labels[order] != rare]])[:POOL]
+        found.append(Task(name, table[order], (labels[order] == rare).astype(int)))
     return found
 
 
-def costs(dim: int) -> dict[str, float]:
-    """Seconds for 500 labels, and for predicting a million galaxies, and the memory that took."""
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(500, dim)).astype(np.float32)
-    table = Table({"embedding": x, "ring": (x[:, 0] + rng.normal(size=500) > 0).astype(float)})
-    started = time.perf_counter()
-    model = gzr.finetune(table, "ring", progress=False)
-    result = {"seconds, head on 500 labels": time.perf_counter() - started}
-    million = Table({"embedding": np.tile(x, (2000, 1))}, copy=False)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    started = time.perf_counter()
-    gzr.add_predictions(million, model)
-    result["seconds, predictions of 10^6 galaxies"] = time.perf_counter() - started
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    result["GiB, more memory for these"] = (after - before) / 2**20
-    return result
+class Watch:
+    """Stands for a stopwatch."""
+
+    def __init__(self) -> None:
+        self.wall, self.processor = time.perf_counter(), time.process_time()
+
+    def seconds(self) -> float:
+        """Since it was made."""
+        return min(time.perf_counter() - self.wall, time.process_time() - self.processor)
 
 
-def spread(values: list[float]) -> str:
-    """Mean and standard error."""
-    error = f" ± {np.std(values, ddof=1) / len(values) ** 0.5:.3f}" if len(values) > 1 else ""
-    return f"{np.mean(values):.3f}{error}"
+class Cells:
+    """Results on disk, each computed once."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        sources = sorted(Path(finetuning.__file__).parent.glob("*.py"))
+        self.code = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
+
+    def get(self, key: dict, compute: Callable[[], dict]) -> dict:
+        """What was computed for a key, or is now; with its time and memory."""
+        path = (
+            self.folder / f"{hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:24]}.json"
+        )
+        if not path.exists():
+            _forget_peak()
+            before, watch = _memory("VmRSS"), Watch()
+            result = compute()
+            result.setdefault("seconds", watch.seconds())
+            result["MiB"] = _memory("VmHWM") - before
+            part = path.with_suffix(".part")
+            part.write_text(json.dumps({"key": key, **result}))
+            part.replace(path)
+        return json.loads(path.read_text())
+
+    def embeddings(self, task: Task, encoder: gzr.Encoder, digest: str) -> np.ndarray:
+        """Embeddings of a task."""
+        path = self.folder / f"embeddings-{task.name.replace(' ', '-')}-{digest[:24]}.npy"
+        if not path.exists():
+            np.save(path, embed(task.table, encoder))
+        return np.load(path)
 
 
-def calibration_errors(held_out: dict[int, list]) -> dict[str, dict[int, float]]:
-    """Expected calibration error of the galaxies that were not labelled, all choices of labels together."""
-    errors: dict[str, dict[int, float]] = {"ours": {}, "LogisticRegressionCV": {}}
-    for n, choices in held_out.items():
-        y = np.concatenate([each[2] for each in choices])
-        for i, name in enumerate(errors):
-            errors[name][n] = expected_calibration_error(y, np.concatenate([each[i] for each in choices]))
-    return errors
+def _forget_peak() -> None:
+    """Have Linux count the most memory anew."""
+    clear = Path("/proc/self/clear_refs")
+    if clear.exists():
+        clear.write_text("5")
 
 
-def draw(curves: dict[str, Curve], path: Path) -> None:
-    """Learning curves with standard errors, over those of the paper."""
-    import matplotlib.pyplot as plt
+def _memory(what: str) -> float:
+    """MiB that the process has now (VmRSS), or had at most (VmHWM); NaN where there is no /proc."""
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith(what)), np.nan)
 
-    figure, axes = plt.subplots(figsize=(7, 4.6), layout="constrained")
-    for i, (name, curve) in enumerate(PAPER.items()):
-        axes.plot(
-            [2 * rings for rings in curve], curve.values(), color="0.6", ls=("--", "-", ":", "-.")[i], lw=1,
-            label=f"paper: {name}",
-        )  # fmt: skip
-    for name, curve in curves.items():
-        mean = [np.mean(values) for values in curve.values()]
-        error = [np.std(values, ddof=1) / len(values) ** 0.5 for values in curve.values()]
-        axes.errorbar(list(curve), mean, error, marker="o", ms=4, capsize=2, label=name)
-    axes.set(
-        xscale="log", xlabel="galaxies with a label (half of them rings)", ylabel="accuracy on the others"
+
+def embed(table: Table, encoder: gzr.Encoder) -> np.ndarray:
+    """Embeddings from the images of a table."""
+    done = gzr.add_embeddings(
+        table["file_loc",], encoder=encoder, images="file_loc", embedding_store=False, progress=False
     )
-    axes.set_xticks(LABELS, [str(n) for n in LABELS])
-    axes.minorticks_off()
-    axes.legend(frameon=False, fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
-    figure.savefig(path, dpi=150)
+    return np.asarray(done["embedding"])
 
 
-def show(title: str, rows: dict[str, dict], heads: list[str]) -> None:
-    """Print one table."""
-    grid = RichTable("", *heads, title=title, title_justify="left")
-    for name, cells in rows.items():
-        grid.add_row(name, *(str(cells.get(head, "")) for head in heads))
-    Console(width=120).print(grid)
+def figures(task: Task, rows: np.ndarray, probability: np.ndarray) -> dict:
+    """What a cell keeps of its predictions for galaxies without a label."""
+    truth = task.truth[rows]
+    return {
+        "accuracy": float(np.mean((probability > 0.5) == truth)),
+        "average precision": float(average_precision_score(truth, probability)),
+        "probability": np.round(probability, 5).tolist(),
+        "truth": truth.tolist(),
+        "rows": rows.tolist(),
+    }
+
+
+def by_depth(
+    task: Task, embeddings: Embeddings, encoder: gzr.Encoder, depth: int | str, n: int, seed: int
+) -> dict:
+    """A model of the package."""
+    rows, rest = task.split(n, seed)
+    x = embeddings()
+    table = task.labelled(rows, x)
+    deep = {} if depth == "head" else {"encoder": encoder, "images": "file_loc", "members": 2}
+    watch = Watch()
+    model = gzr.finetune(table, "feature", depth=depth, progress=False, **deep)
+    seconds = watch.seconds()
+    unseen = x[rest] if depth == "head" else embed(table[rest], model.encoder)
+    return {**figures(task, rest, model.predict(unseen).value[:, 0]), "seconds": seconds}
+
+
+def by_scikit_learn(task: Task, embeddings: Embeddings, n: int, seed: int) -> dict:
+    """LogisticRegressionCV on the same embeddings."""
+    rows, rest = task.split(n, seed)
+    x = embeddings()
+    model = probe(min(n, x.shape[1])).fit(x[rows], task.truth[rows])
+    return figures(task, rest, model.predict_proba(x[rest])[:, 1])
+
+
+def from_scratch(task: Task, encoder: gzr.Encoder, n: int, seed: int) -> dict:
+    """The same architecture, trained end to end on the labels alone."""
+    rows, rest = task.split(n, seed)
+    files = [Image.open(file).convert("RGB").resize((SCRATCH_FIELD,) * 2) for file in task.table["file_loc"]]
+    fields = torch.from_numpy(np.stack([np.asarray(file) for file in files])).permute(0, 3, 1, 2)
+    answers = torch.from_numpy(task.truth).float()
+    rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
+    torch.manual_seed(seed)
+    watch = Watch()
+    network = timm.create_model(encoder.architecture, **{**encoder.model_kwargs, "num_classes": 1})
+    network = network.to(memory_format=torch.channels_last).train()
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=0.05)
+    steps = max(SCRATCH_STEPS, n)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps)
+    recipe, augmentation = encoder.recipe, Augmentation()
+    for _ in range(steps):
+        batch = rng.choice(rows, SCRATCH_BATCH)
+        view = augmentation.apply(fields[batch], size=recipe.size, crop=recipe.crop, generator=generator)
+        logits = network(view.contiguous(memory_format=torch.channels_last)).squeeze(1)
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, answers[batch])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    seconds = watch.seconds()
+    network.eval()
+    with torch.inference_mode():
+        tests = [fields[rest[start : start + 64]] for start in range(0, len(rest), 64)]
+        views = [augmentation_free(each, recipe) for each in tests]
+        probability = torch.cat([network(each).squeeze(1).sigmoid() for each in views]).double().numpy()
+    return {**figures(task, rest, probability), "seconds": seconds}
+
+
+def augmentation_free(fields: torch.Tensor, recipe: gzr.ImageRecipe) -> torch.Tensor:
+    """The centre of fields as the network saw it in training: values from 0 to 1."""
+    return replace(recipe, mean=(0.0,) * 3, std=(1.0,) * 3).from_rgb(fields)
+
+
+def costs(dim: int) -> dict:
+    """Seconds to learn from 500 labels and to predict a million galaxies; the memory is that of both."""
+    rng = np.random.default_rng(0)
+    x = rng.exponential(size=(500, dim)).astype(np.float32)  # averages of rectified features are never negative
+    table = Table({"embedding": x, "ring": (x[:, 0] + rng.normal(size=500) > 1).astype(float)})
+    watch = Watch()
+    model = gzr.finetune(table, "ring", progress=False)
+    learned = watch.seconds()
+    million = Table({"embedding": np.tile(x, (MILLION // 500, 1))}, copy=False)
+    watch = Watch()
+    gzr.add_predictions(million, model)
+    return {"seconds": learned, "prediction": watch.seconds()}
+
+
+def deep_cells(rings: bool, main: bool, seeds: int) -> tuple[tuple[int, ...], int]:
+    """Numbers of labels, and choices of them, from which encoders are fine-tuned: each takes up to a minute."""
+    if main:
+        return (LABELS, seeds) if rings else (LABELS[-1:], min(1, seeds))
+    return (DEEP_LABELS, min(1, seeds)) if rings else ((), 0)
+
+
+def measure(options: argparse.Namespace) -> tuple[Curves, dict]:
+    """All cells by task, model and number of labels."""
+    cells, found = Cells(options.cells), tasks(options.work)
+    main = gzr.Encoder.load(options.encoder)
+    encoders = {"all questions": main}
+    if options.one_question:
+        encoders["one question"] = gzr.Encoder.load(options.one_question)
+    encoders["untrained"] = untrained_like(main, read_set("sdss_galaxy_zoo", options.work))
+    digests = {name: encoder.digest for name, encoder in encoders.items()}
+    plan: list[tuple[str, str, int, dict, Callable[[], dict]]] = []
+
+    def add(task: Task, model: str, n: int, seed: int, about: dict, compute: Callable[[], dict]) -> None:
+        plan.append((task.name, model, n, {"task": task.name, "n": n, "seed": seed, **about}, compute))
+
+    for task in found:
+        rings = task.name == "rings"
+        seeds = range(options.seeds if rings else options.sdss_seeds)
+        for name, encoder in encoders.items():
+            x = partial(cells.embeddings, task, encoder, digests[name])
+            about = {"encoder": digests[name]}
+            for n, seed in product(LABELS, seeds):
+                head = partial(by_depth, task, x, encoder, "head", n, seed)
+                add(task, f"{name}, head", n, seed, about | {"depth": "head", "code": cells.code}, head)
+                theirs = partial(by_scikit_learn, task, x, n, seed)
+                add(task, f"{name}, LogisticRegressionCV", n, seed, about | {"depth": "sklearn"}, theirs)
+            few, deep = deep_cells(rings, encoder is main, options.deep_seeds)
+            for n, seed, depth in product(few, range(deep), (options.top, "all") if rings else ("all",)):
+                model = f"{name}, {'all' if depth == 'all' else f'top {depth}'}"
+                tuned = partial(by_depth, task, x, encoder, depth, n, seed)
+                add(task, model, n, seed, about | {"depth": depth, "code": cells.code}, tuned)
+        about = {"depth": "scratch", "architecture": main.architecture, "recipe": main.recipe.digest}
+        scratch_seeds = range(options.scratch_seeds if rings else min(1, options.scratch_seeds))
+        for n, seed in product(LABELS if rings else LABELS[-1:], scratch_seeds):
+            add(task, "from scratch", n, seed, about, partial(from_scratch, task, main, n, seed))
+    curves: Curves = {task.name: {} for task in found}
+    for task, model, n, key, compute in tqdm(plan, desc="cells"):
+        if options.only and not any(each in f"{task}: {model}" for each in options.only.split(";")):
+            continue
+        curves[task].setdefault(model, {}).setdefault(n, []).append(cells.get(key, compute))
+    spent = cells.get({"costs": main.dim, "code": cells.code}, lambda: costs(main.dim))
+    return curves, spent
 
 
 def main() -> None:
@@ -215,73 +299,38 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--encoder", default="bundled", help="name or folder")
+    parser.add_argument("--encoder", default="bundled", help="name or folder, trained on all questions")
     parser.add_argument("--one-question", type=Path, help="folder of an encoder trained on one question")
-    parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--depths", default="", help="such as 2,all: minutes for each")
-    parser.add_argument("--deep-seeds", type=int, default=3)
-    parser.add_argument("--no-untrained", action="store_true")
-    parser.add_argument("--scratch-seeds", type=int, default=0)
-    parser.add_argument("--sdss", action="store_true", help="mergers and odd galaxies too")
+    parser.add_argument("--seeds", type=int, default=10, help="choices of labels, of rings")
+    parser.add_argument("--sdss-seeds", type=int, default=5, help="of mergers and odd galaxies")
+    parser.add_argument(
+        "--deep-seeds", type=int, default=2, help="of the main encoder fine-tuned, one of others"
+    )
+    parser.add_argument("--scratch-seeds", type=int, default=2, help="of networks from scratch")
+    parser.add_argument("--top", type=int, default=2, help="blocks that are fine-tuned, where not all are")
+    parser.add_argument("--only", help='models to measure now, such as "rings: all questions, head;scratch"')
     parser.add_argument("--work", type=Path, default=Path(gettempdir()) / "galzoo-real")
+    parser.add_argument("--cells", type=Path, default=Path(gettempdir()) / "galzoo-real" / "rings-cells")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--figure", type=Path)
     options = parser.parse_args()
-    encoder = gzr.Encoder.load(options.encoder)
-    table = read_set("decals_rings", options.work)
-    truth = np.array(table["label"] == "ring")
-    encoders = {"bundled" if options.encoder == "bundled" else Path(options.encoder).name: encoder}
-    if options.one_question:
-        encoders["one question"] = gzr.Encoder.load(options.one_question)
-    if not options.no_untrained:
-        encoders["untrained"] = untrained_like(encoder, read_set("sdss_galaxy_zoo", options.work))
-    curves: dict[str, Curve] = {}
-    calibration: dict[str, dict[int, float]] = {}
-    for name, each in encoders.items():
-        found = head_curves(embedded(table, each), truth, options.seeds)
-        curves[f"{name}, head"] = found["ours"]
-        curves[f"{name}, LogisticRegressionCV"] = found["LogisticRegressionCV"]
-        errors = calibration_errors(found["held out"])
-        calibration |= {f"{name}, {which}": error for which, error in errors.items()}
-    ours = embedded(table, encoder)
-    for depth in filter(None, options.depths.split(",")):
-        name = f"{next(iter(encoders))}, {'all' if depth == 'all' else f'top {depth}'} fine-tuned"
-        depth = int(depth) if depth.isdigit() else depth
-        curves[name] = deep_curve(ours, truth, encoder, depth, options.deep_seeds)
-    if options.scratch_seeds:
-        curves["from scratch"] = accuracies_from_scratch(options.work, options.scratch_seeds)
-    heads = [str(n) for n in LABELS]
-    show("Accuracy", {k: {str(n): spread(v) for n, v in c.items()} for k, c in curves.items()}, heads)
-    show(
-        "Expected calibration error",
-        {k: {str(n): f"{v:.3f}" for n, v in c.items()} for k, c in calibration.items()},
-        heads,
-    )
-    results = {"accuracy": curves, "calibration error": calibration, "costs": costs(encoder.dim)}
-    if options.sdss:
-        results |= {"sdss": sdss(options.work, encoder, options.seeds)}
-        for name, found in results["sdss"].items():
-            show(name, {key: {"160 labels": spread(values)} for key, values in found.items()}, ["160 labels"])
-    show("Costs", {key: {"": f"{value:.2f}"} for key, value in results["costs"].items()}, [""])
+    curves, spent = measure(options)
+    for task, models in curves.items():
+        show(f"{task}: accuracy", models, lambda cells: spread(cells, "accuracy"))
+        show(f"{task}: average precision", models, lambda cells: spread(cells, "average precision"))
+        calibration = partial(calibration_error, even=task == "rings")
+        show(
+            f"{task}: calibration error of all choices, and that of perfect probabilities by chance",
+            models,
+            lambda cells, of=calibration: "{:.3f}, {:.3f}".format(*of(cells)),
+        )
+        show(f"{task}: seconds to learn, most memory for it in MiB", models, cost)
+    print("\n".join(verdicts(curves, spent)))
+    print(f"memory for learning from 500 and predicting 10^6 galaxies: {spent['MiB'] / 1024:.1f} GiB")
     if options.figure:
         draw(curves, options.figure)
     if options.json:
-        options.json.write_text(json.dumps(results, indent=1))
-
-
-def sdss(work: Path, encoder: gzr.Encoder, seeds: int) -> dict[str, dict[str, list[float]]]:
-    """Mergers, and odd galaxies, among those of SDSS that training held out."""
-    table = read_set("sdss_galaxy_zoo", work)
-    table = table[is_validation(table["file"])]
-    labels, first = sdss_labels(table), np.array(table["source"]) == "smallGZ1_eggochi"
-    odd = np.isin(labels, ["odd_yes", "odd_no"])
-    sets = {"Mergers": (first, labels == "merger"), "Odd galaxies": (odd, labels == "odd_yes")}
-    return {
-        f"{name} ({np.mean(truth[rows]):.3f} of {rows.sum()})": rare(
-            embedded(table[rows], encoder), truth[rows], seeds
-        )
-        for name, (rows, truth) in sets.items()
-    }
+        options.json.write_text(json.dumps({"curves": curves, "costs": spent}))
 
 
 if __name__ == "__main__":

@@ -45,6 +45,13 @@ def finetune(
     images: Annotated[
         str | None, typer.Option(help="Column of image files, to go deeper than the head; else the cutouts.")
     ] = None,
+    encoder: Annotated[
+        str | None, typer.Option(help="The encoder to fine-tune, if it is not found by its name.")
+    ] = None,
+    run: Annotated[
+        Path | None,
+        typer.Option(help="Folder for the state of a fine-tuning run, which goes on from it if interrupted."),
+    ] = None,
     next_to_label: Annotated[
         int, typer.Option("--next", min=0, help="Show so many galaxies whose labels would teach most.")
     ] = 0,
@@ -66,6 +73,7 @@ def finetune(
     table = open_catalogue(catalogue)
     from galzoo_repr import finetune as learn
     from galzoo_repr import which_to_label
+    from galzoo_repr.finetuning._predict import must_embed
 
     model = learn(
         table,
@@ -77,6 +85,8 @@ def finetune(
         members=members,
         seed=seed,
         images=images,
+        encoder=encoder,
+        output=run,
         device=device,
         progress=not quiet,
     )
@@ -84,8 +94,11 @@ def finetune(
     output.print(str(model), markup=False, soft_wrap=True)
     if plot is not None:
         model.report.plot_reliability().figure.savefig(plot, dpi=150)
-    if next_to_label and model.encoder is None:
-        chosen = which_to_label(table, model, next_to_label, embedding=embedding, seed=seed)
+    if next_to_label:
+        again = {"images": images} if images and must_embed(table, model, embedding) else {}
+        chosen = which_to_label(
+            table, model, next_to_label, embedding=embedding, seed=seed, progress=not quiet, **again
+        )
         chosen["galaxy"] = galaxy_names(chosen)
         chosen["uncertainty"].info.format = ".3f"
         show(chosen["row", "galaxy", "uncertainty"], "Next to label")
@@ -119,10 +132,11 @@ def predict(
     table = open_catalogue(catalogue)
     from galzoo_repr import MorphologyModel, add_predictions
     from galzoo_repr.catalogue import write_catalogue
+    from galzoo_repr.finetuning._predict import must_embed
 
     loaded = MorphologyModel.load(model, device=device)
     images = {}
-    if embedding not in table.colnames or loaded.encoder is not None:
+    if must_embed(table, loaded, embedding):
         survey = survey_at(server, layer)
         images = {"fov": angle, "coords": columns, "survey": survey, "store": store, "device": device}
     table = add_predictions(

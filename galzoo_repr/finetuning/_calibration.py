@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from scipy.optimize import minimize
 from scipy.special import expit, log_softmax, softmax
 
-from galzoo_repr.pretraining import Schema, concentrations, dirichlet_multinomial_loss
+from galzoo_repr.finetuning._votes import concentrations_of, vote_losses
+from galzoo_repr.pretraining import Schema
 
 __all__ = ["Calibration", "fit_calibration", "held_out_losses"]
 
@@ -70,7 +70,7 @@ class Calibration:
             Same shape: probabilities, values of a regression, or concentrations.
         """
         if task == "votes":
-            return self.slope * (1 + 100 * expit(scores))
+            return self.slope * concentrations_of(scores)
         scores = self.slope * scores + self.offset
         if task == "regression":
             return scores
@@ -86,7 +86,8 @@ def fit_calibration(
     Yes or no: Platt scaling (Platt 1999, *Advances in Large Margin Classifiers*, with its smoothed targets)
     where both answers have 30 galaxies; temperature scaling (Guo et al. 2017, arXiv:1706.04599), which is
     Platt's without the offset, where there are fewer. Classes: temperature scaling. Votes: one factor for the
-    concentrations of each question, by maximum likelihood. Regression: the spread of the residuals.
+    concentrations of each question; of its posterior, with a flat prior on its logarithm, the mean of the variance
+    of a fraction is taken, which goes as one over the factor. Regression: the spread of the residuals.
 
     Parameters
     ----------
@@ -138,9 +139,7 @@ def held_out_losses(scores: np.ndarray, y: np.ndarray, task: str, schema: Schema
         float64, shape (n,).
     """
     if task == "votes":
-        votes = torch.from_numpy(np.nan_to_num(y))
-        losses = dirichlet_multinomial_loss(torch.from_numpy(scores), votes, schema, reduction="none")
-        return losses.sum(1).numpy()
+        return vote_losses(scores, np.nan_to_num(y), schema.question_index).sum(1)
     if task == "regression":
         return ((scores - y) ** 2).mean(1)
     if task == "classes":
@@ -176,15 +175,9 @@ def _one_slope(loss: object) -> float:
 
 def _factors(scores: np.ndarray, y: np.ndarray, schema: Schema) -> np.ndarray:
     """Factor for the concentrations of each question, repeated for its answers."""
-    alpha, votes = concentrations(torch.from_numpy(scores)), torch.from_numpy(np.nan_to_num(y))
-    factors = []
-    for question in schema.questions:
-        columns = [schema.columns.index(column) for column in question.columns]
-        alone = schema.only(question.label)
-        ours, given = alpha[:, columns], votes[:, columns]
-        factors.append(
-            _one_slope(
-                lambda each, a=ours, v=given, s=alone: dirichlet_multinomial_loss(each * a, v, s).item()
-            )
-        )
-    return np.array(factors)[schema.question_index]
+    alpha, votes, index = concentrations_of(scores), np.nan_to_num(y), schema.question_index
+    logs = np.linspace(*np.log(_SLOPES), 61)
+    likelihood = np.array([-vote_losses(np.exp(each) * alpha, votes, index).sum(0) for each in logs])
+    posterior = np.exp(likelihood - likelihood.max(0))
+    posterior /= posterior.sum(0)
+    return 1 / (np.exp(-logs) @ posterior)[index]

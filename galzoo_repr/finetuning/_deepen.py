@@ -12,11 +12,12 @@ from astropy.table import Table
 from galzoo_repr._config import log
 from galzoo_repr.cutouts import USABLE
 from galzoo_repr.encoders import Encoder
-from galzoo_repr.finetuning._calibration import Calibration, fit_calibration
+from galzoo_repr.finetuning._blend import Blend, choose
+from galzoo_repr.finetuning._calibration import fit_calibration
 from galzoo_repr.finetuning._folds import bootstrap_draws, folds
-from galzoo_repr.finetuning._heads import Head, fit_head, strengths
+from galzoo_repr.finetuning._heads import Head, Space, fit_head, fit_one, strengths
 from galzoo_repr.finetuning._labels import Labels
-from galzoo_repr.finetuning._learn import Lesson, choose, learn
+from galzoo_repr.finetuning._learn import Lesson, learn
 from galzoo_repr.finetuning._model import MorphologyModel
 from galzoo_repr.finetuning._report import make_report
 from galzoo_repr.finetuning._tuning import Tuning, TuningPlan
@@ -125,8 +126,8 @@ def tune(
     if not splits:
         raise ValueError("too few labelled galaxies to hold some out; label more, or use depth='head'")
     known, held = splits[0]
-    head, calibration, _ = learn(lesson.part(known))
-    tuning = Tuning(encoder, (head, calibration), lesson, fields, plan, folder)
+    head, blend = learn(lesson.part(known), root=False)  # a root is infinitely steep at zero
+    tuning = Tuning(encoder, (head, blend.calibration), lesson, fields, plan, folder)
     network = tuning.run(known, held, progress=progress)
     tuned = Encoder(
         network,
@@ -141,7 +142,7 @@ def tune(
     )
     lesson = replace(lesson, x=_embedded(tuned, fields))
     log.info("held-out loss %.4f, %.4f before fine-tuning", min(tuning.history), tuning.history[0])
-    head, calibration, strength = _fit(lesson, known, held, members)
+    head, blend = _fit(lesson, known, held, members)
     if folder is not None:
         end_run(folder)
     return MorphologyModel(
@@ -149,12 +150,12 @@ def tune(
         task=labels.task,
         classes=labels.classes,
         head=head,
-        calibration=calibration,
+        calibration=blend.calibration,
         report=_report(lesson, held, head, labels),
         card={
             **card,
             "depth": plan.depth,
-            "strength": strength,
+            "strength": blend.strength,
             "members": members,
             "epochs": len(tuning.history) - 1,
         },
@@ -176,19 +177,19 @@ def _embedded(encoder: Encoder, fields: DecodedImages) -> np.ndarray:
     )
 
 
-def _fit(
-    lesson: Lesson, known: np.ndarray, held: np.ndarray, members: int
-) -> tuple[Head, Calibration, float]:
+def _fit(lesson: Lesson, known: np.ndarray, held: np.ndarray, members: int) -> tuple[Head, Blend]:
     """Fit a head to what the network was trained on, regularised and calibrated by what it was not."""
     learned = lesson.part(known)
     draws = bootstrap_draws(learned.groups, members, seed=lesson.seed)
-    options = {"task": lesson.task, "schema": lesson.schema}
+    space = Space.of(learned.x)
+    x, unseen = space.reduce(learned.x), space.reduce(lesson.x[held])
     held_out = {}
     for strength in strengths(lesson.task):
-        head = fit_head(learned.x, learned.y, strength=strength, draws=draws[:1], **options)
-        held_out[strength] = head.scores(lesson.x[held])[:, 0], lesson.y[held]
-    strength, calibration = choose(held_out, lesson)
-    return fit_head(learned.x, learned.y, strength=strength, draws=draws, **options), calibration, strength
+        weights, bias = fit_one(x, learned.y, lesson.task, strength, lesson.schema)
+        held_out[strength] = unseen @ weights + bias
+    blend = choose(held_out, lesson.y[held], lesson.task, lesson.schema)
+    options = {"task": lesson.task, "schema": lesson.schema}
+    return fit_head(learned.x, learned.y, blend=blend, draws=draws, **options), blend
 
 
 def _report(lesson: Lesson, held: np.ndarray, head: Head, labels: Labels) -> object:

@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Sequence
+from dataclasses import fields
 
 import numpy as np
 import sklearn
@@ -17,7 +18,7 @@ from galzoo_repr.finetuning._deepen import images_of, tune
 from galzoo_repr.finetuning._folds import sky_groups
 from galzoo_repr.finetuning._labels import Labels, read_labels
 from galzoo_repr.finetuning._learn import Lesson, held_out_predictions, learn
-from galzoo_repr.finetuning._learnable import check_learnable
+from galzoo_repr.finetuning._learnable import check_learnable, check_whole
 from galzoo_repr.finetuning._model import MorphologyModel
 from galzoo_repr.finetuning._predict import find_encoder
 from galzoo_repr.finetuning._report import make_report
@@ -49,7 +50,8 @@ def finetune(
     Learn a morphological feature from the labelled rows of a catalogue.
 
     Rows whose label is missing (masked, NaN, blank) are simply not learned from. A linear head on the
-    embeddings is regularised by cross-validation and calibrated on held-out galaxies; the report is of
+    embeddings, the mean of several regularisations weighted by the likelihood of held-out labels, is calibrated on
+    held-out galaxies; the report is of
     galaxies that were held out from all of that. Images within 5 arcsec of each other are one galaxy, which
     is never on both sides of a split. Classes need not be of equal size: folds keep their proportions, and
     heads are not made to believe in others, so that probabilities are those of the catalogue that the
@@ -128,11 +130,18 @@ def finetune(
     True
     """
     table = as_table(table)
+    seed = check_whole("seed", seed, 0)
+    unknown = set(training) - {field.name for field in fields(TuningPlan)}
+    if unknown:
+        raise TypeError(
+            f"finetune has no option {', '.join(sorted(unknown))}; see its documentation for those it has"
+        )
     plan = None if depth == "head" else TuningPlan(depth=depth, seed=seed, **training)
-    if plan is None and training:
-        raise TypeError(f"{', '.join(training)} would be for fine-tuning an encoder; say depth= how deep")
-    if isinstance(members, bool) or members < 2:
-        raise ValueError(f"members must be a whole number from 2, not {members!r}: a spread needs two heads")
+    of_encoder = {**training, "images": images, "output": output}
+    if plan is None and (given := [name for name, value in of_encoder.items() if value is not None]):
+        raise TypeError(f"{', '.join(given)} would be for fine-tuning an encoder; say depth= how deep")
+    members = check_whole("members", members, 2, ": a spread needs two heads")
+    seed = check_whole("seed", seed, 0)
     labels = read_labels(table, label, task=task)
     lesson, rows = lesson_of(table, labels, embedding=embedding, coords=coords, seed=seed)
     card = card_of(table, labels, rows, lesson, embedding)
@@ -229,15 +238,15 @@ def fit_model(labels: Labels, lesson: Lesson, card: dict, *, members: int) -> Mo
     MorphologyModel
     """
     predicted, spread, n_folds = held_out_predictions(lesson)
-    head, calibration, strength = learn(lesson, members=members)
+    head, blend = learn(lesson, members=members)
     return MorphologyModel(
         label=labels.name,
         task=labels.task,
         classes=labels.classes,
         head=head,
-        calibration=calibration,
+        calibration=blend.calibration,
         report=make_report(lesson, predicted, spread, labels.classes, n_folds),
-        card={**card, "strength": strength, "members": members},
+        card={**card, "strength": blend.strength, "members": members},
         unit=labels.unit,
         schema=labels.schema,
     )

@@ -10,13 +10,16 @@ from sklearn import config_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from galzoo_repr.pretraining import Schema, concentrations, dirichlet_multinomial_loss
+from galzoo_repr.finetuning._blend import Blend
+from galzoo_repr.finetuning._votes import fit_votes
+from galzoo_repr.pretraining import Schema
 
-__all__ = ["Head", "Space", "fit_head", "fit_one", "strengths"]
+__all__ = ["Head", "Space", "fit_head", "fit_one", "signed_root", "strengths"]
 
-# Features that hardly vary among the labelled galaxies, compared with the others, are not blown up to unit
-# variance: in a galaxy where one of them does vary it would outweigh all else.
-_FLATTEST = 0.05
+# Labelled galaxies are so many that the variances of the features are as certain as that of all together.
+_PRIOR_GALAXIES = 20
+_MOST_NEGATIVE = 0.02
+_ROWS = 2048  # whose roots stay in memory that is there already
 
 
 @dataclass(frozen=True)
@@ -32,12 +35,15 @@ class Head:
         float32, shape (members, d, k); the first member is fitted to all labels, the others to bootstrap samples.
     bias : ndarray
         float32, shape (members, k).
+    root : bool
+        Whether embeddings are first brought to their signed square root.
     """
 
     mean: np.ndarray
     scale: np.ndarray
     weights: np.ndarray
     bias: np.ndarray
+    root: bool = False
 
     def scores(self, embeddings: np.ndarray) -> np.ndarray:
         """
@@ -56,16 +62,62 @@ class Head:
         members, d, k = self.weights.shape
         flat = self.weights.transpose(1, 0, 2).reshape(d, members * k) / self.scale[:, None]
         offset = self.bias.reshape(-1) - self.mean @ flat
+        scores = np.empty((len(embeddings), members, k), np.float32)
         with torch.inference_mode():  # numpy's product is as fast, but torch has a thread for each core
-            x = torch.from_numpy(np.ascontiguousarray(embeddings, np.float32))
-            return (x @ torch.from_numpy(flat) + torch.from_numpy(offset)).view(-1, members, k).numpy()
+            maps, shift, out = (
+                torch.from_numpy(each) for each in (flat, offset, scores.reshape(-1, members * k))
+            )
+            for start in range(0, len(embeddings), _ROWS):
+                rows = slice(start, start + _ROWS)
+                x = torch.from_numpy(np.ascontiguousarray(embeddings[rows], np.float32))
+                torch.addmm(shift, signed_root(x) if self.root else x, maps, out=out[rows])
+        return scores
+
+    def standardise(self, embeddings: np.ndarray) -> np.ndarray:
+        """
+        Bring embeddings to where the head is linear in them.
+
+        Parameters
+        ----------
+        embeddings : ndarray
+            Shape (n, d).
+
+        Returns
+        -------
+        ndarray
+            float32, shape (n, d).
+        """
+        x = torch.from_numpy(np.ascontiguousarray(embeddings, np.float32))
+        return ((signed_root(x) if self.root else x).numpy() - self.mean) / self.scale
+
+
+def signed_root(x: torch.Tensor) -> torch.Tensor:
+    """
+    Take the square root of each number, and keep its sign.
+
+    Features that are averages of what a rectifier lets through have long tails, and a few bright pixels may
+    decide a product of them (power normalisation: Perronnin et al. 2010, ECCV, *Improving the Fisher kernel*).
+
+    Parameters
+    ----------
+    x : torch.Tensor
+
+    Returns
+    -------
+    torch.Tensor
+        Same shape.
+    """
+    return x.abs().sqrt_().copysign_(x)
 
 
 def strengths(task: str) -> tuple[float, ...]:
     """Inverse regularisations to choose from by cross-validation, the strongest first."""
     if task == "votes":
-        return (1e-4, 1e-3, 1e-2, 1e-1)
-    return (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+        return (1e-2, 1e-1, 1.0, 10.0, 100.0)
+    usual = (1e-2, 1e-1, 1.0, 10.0, 100.0, 1000.0)
+    return (
+        (*usual, 1e4, 1e5) if task == "regression" else usual
+    )  # numbers may be free of noise, answers are not
 
 
 @dataclass(frozen=True)
@@ -73,7 +125,8 @@ class Space:
     """
     Where heads are fitted: standardised embeddings, turned into the span of the labelled galaxies.
 
-    In that span the problem has no more dimensions than labels, and the same answer.
+    In that span the problem has no more dimensions than labels, and the same answer. Labelled galaxies have a
+    mean square length of one there, so that a regularisation means the same for every encoder.
 
     Attributes
     ----------
@@ -81,36 +134,49 @@ class Space:
         Shape (d,).
     rotation : ndarray
         Shape (d, r), orthonormal columns.
+    root : bool
+        As of `Head`.
     """
 
     mean: np.ndarray
     scale: np.ndarray
     rotation: np.ndarray
+    root: bool = False
 
     @classmethod
-    def of(cls, x: np.ndarray) -> "Space":
+    def of(cls, x: np.ndarray, *, root: bool | None = None) -> "Space":
         """
         Find the space of labelled galaxies.
+
+        Variances of features are shrunk towards their mean, by which they count as if told by twenty more
+        galaxies: a feature that hardly varies among a few labels is not blown up to outweigh all else.
 
         Parameters
         ----------
         x : ndarray
             Embeddings, shape (n, d).
+        root : bool, optional
+            Whether to take roots; by default if hardly a number is negative, as of averages after a rectifier.
 
         Returns
         -------
         Space
         """
         x = np.asarray(x, float)
-        mean, scale = x.mean(0), x.std(0)
-        scale = np.maximum(scale, _FLATTEST * np.sqrt((scale**2).mean()) or 1.0)
-        if len(x) >= x.shape[1]:
-            return cls(mean, scale, np.eye(x.shape[1]))
+        root = bool(np.mean(x < 0) < _MOST_NEGATIVE) if root is None else root
+        x = _rooted(x) if root else x
+        mean, variance = x.mean(0), x.var(0)
+        n, d = x.shape
+        shrunk = (n * variance + _PRIOR_GALAXIES * variance.mean()) / (n + _PRIOR_GALAXIES)
+        length = (variance / shrunk).sum() if variance.any() else 1.0
+        scale = np.sqrt(shrunk * length) if variance.any() else np.ones(d)
+        if n >= d:
+            return cls(mean, scale, np.eye(d), root)
         # From the inner products of n galaxies, which takes a tenth of the time of a singular value decomposition.
         standard = (x - mean) / scale
         squares, left = np.linalg.eigh(standard @ standard.T)
         kept = squares > 1e-10 * max(squares[-1], 1e-10)
-        return cls(mean, scale, standard.T @ (left[:, kept] / np.sqrt(squares[kept])))
+        return cls(mean, scale, standard.T @ (left[:, kept] / np.sqrt(squares[kept])), root)
 
     def reduce(self, x: np.ndarray) -> np.ndarray:
         """
@@ -126,7 +192,12 @@ class Space:
         ndarray
             float64, shape (n, r).
         """
-        return (np.asarray(x, float) - self.mean) / self.scale @ self.rotation
+        x = np.asarray(x, float)
+        return ((_rooted(x) if self.root else x) - self.mean) / self.scale @ self.rotation
+
+
+def _rooted(x: np.ndarray) -> np.ndarray:
+    return np.sign(x) * np.sqrt(np.abs(x))
 
 
 def fit_head(
@@ -134,9 +205,10 @@ def fit_head(
     y: np.ndarray,
     *,
     task: str,
-    strength: float,
+    blend: Blend,
     schema: Schema | None,
     draws: list[np.ndarray],
+    root: bool | None = None,
 ) -> Head:
     """
     Fit a head and its ensemble.
@@ -149,30 +221,36 @@ def fit_head(
         Labels, shape (n, k).
     task : str
         As in `Labels`.
-    strength : float
-        Inverse regularisation.
+    blend : Blend
+        Of which regularisations it is.
     schema : Schema or None
         Of votes.
     draws : list of ndarray
         Rows of each member of the ensemble; the first is usually all rows.
+    root : bool, optional
+        As for `Space.of`.
 
     Returns
     -------
     Head
     """
-    space = Space.of(x)
+    space = Space.of(x, root=root)
     reduced = space.reduce(x)
-    members = [fit_one(reduced[rows], y[rows], task, strength, schema) for rows in draws]
+    members = [
+        blend.mix({each: fit_one(reduced[rows], y[rows], task, each, schema) for each in blend.weights})
+        for rows in draws
+    ]
     weights = np.stack([space.rotation @ weight for weight, _ in members])
     bias = np.stack([bias for _, bias in members])
-    return Head(*(each.astype(np.float32) for each in (space.mean, space.scale, weights, bias)))
+    arrays = (each.astype(np.float32) for each in (space.mean, space.scale, weights, bias))
+    return Head(*arrays, root=space.root)
 
 
 def fit_one(
     x: np.ndarray, y: np.ndarray, task: str, strength: float, schema: Schema | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Weights (d, k) and bias (k,) of one linear model with a quadratic penalty on its weights."""
-    fit: Callable = {"regression": _ridge, "votes": _dirichlet, "classes": _multinomial}.get(task, _logistic)
+    fit: Callable = {"regression": _ridge, "votes": fit_votes, "classes": _multinomial}.get(task, _logistic)
     return fit(x, y, strength, schema)
 
 
@@ -216,24 +294,3 @@ def _sklearn_logistic(x: np.ndarray, answers: np.ndarray, strength: float) -> Lo
 def _ridge(x: np.ndarray, y: np.ndarray, strength: float, _: object) -> tuple[np.ndarray, np.ndarray]:
     model = Ridge(alpha=1 / strength).fit(x, y[:, 0])
     return model.coef_[:, None], np.array([model.intercept_])
-
-
-def _dirichlet(
-    x: np.ndarray, y: np.ndarray, strength: float, schema: Schema
-) -> tuple[np.ndarray, np.ndarray]:
-    """Concentrations of all answers by maximum likelihood of the votes (Walmsley et al. 2022, MNRAS 509, 3966)."""
-    features, votes = torch.from_numpy(x).double(), torch.from_numpy(np.nan_to_num(y)).double()
-    weights = torch.zeros(x.shape[1], y.shape[1], dtype=torch.float64, requires_grad=True)
-    bias = torch.full((y.shape[1],), -3.0, dtype=torch.float64, requires_grad=True)
-    optimizer = torch.optim.LBFGS([weights, bias], max_iter=60, line_search_fn="strong_wolfe")
-
-    def loss() -> torch.Tensor:
-        optimizer.zero_grad()
-        alpha = concentrations(features @ weights + bias)
-        likelihood = dirichlet_multinomial_loss(alpha, votes, schema, reduction="sum")
-        total = likelihood + (weights**2).sum() / (2 * strength)
-        total.backward()
-        return total
-
-    optimizer.step(loss)
-    return weights.detach().numpy(), bias.detach().numpy()

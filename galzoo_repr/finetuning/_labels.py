@@ -62,8 +62,8 @@ def read_labels(table: Table, label: str | Sequence[str] | Schema, *, task: str 
     Read labels from a catalogue and find what kind of task they are.
 
     Booleans, zeros and ones, and two texts of which one is the other's opposite (yes and no, ring and
-    not_ring) are ``"binary"``; other text, and up to 30 different whole numbers, are ``"classes"``; other
-    numbers are a ``"regression"``. Text is compared without regard to case and stray blanks.
+    not_ring) are ``"binary"``; other text, and up to 30 different whole numbers without a unit, are
+    ``"classes"``; other numbers are a ``"regression"``. Text is compared without regard to case and stray blanks.
 
     Parameters
     ----------
@@ -97,6 +97,8 @@ def read_labels(table: Table, label: str | Sequence[str] | Schema, *, task: str 
     names = list(label)
     if not names or not all(isinstance(name, str) for name in names):
         raise TypeError(f"label must be a column, several columns or a schema, not {label!r}")
+    if twice := [name for name, times in Counter(names).items() if times > 1]:
+        raise ValueError(f"label names {', '.join(map(repr, twice))} more than once")
     if task == "votes":
         return _votes(table, _one_question(names))
     if task not in (None, "several"):
@@ -123,6 +125,7 @@ def _column(table: Table, name: str) -> tuple[np.ndarray, np.ndarray, dict[str, 
         )
     column = table[name]
     missing = np.array(np.broadcast_to(getattr(column, "mask", False), np.shape(column)), dtype=bool)
+    unitless = getattr(column, "unit", None) in (None, "")
     column = getattr(column, "unmasked", column)
     values = np.asarray(np.ma.getdata(getattr(column, "value", column)))
     if values.ndim != 1:
@@ -131,6 +134,12 @@ def _column(table: Table, name: str) -> tuple[np.ndarray, np.ndarray, dict[str, 
         return _text(values, missing)
     if values.dtype.kind == "f":
         missing |= ~np.isfinite(values)
+        known = values[~missing]
+        if unitless and (known == np.round(known)).all() and (np.abs(known) < 2**53).all():
+            # Whole numbers are real ones only so that some of them can be NaN.
+            values = np.where(missing, 0, values).astype(np.int64)
+    elif values.dtype.kind in "iu" and not unitless:
+        values = values.astype(float)
     elif values.dtype.kind not in "biu":
         raise TypeError(f"label {name!r} holds {values.dtype}; give booleans, text, whole or real numbers")
     return values, missing, {}

@@ -102,7 +102,8 @@ def _once(lesson: Lesson, n: int, rng: np.random.Generator, names: tuple[str, ..
             break
     else:
         raise ValueError(f"{n} galaxies hardly ever hold two of each class; begin with a larger size")
-    head, calibration, _ = learn(known)
+    head, blend = learn(known)
+    calibration = blend.calibration
     unseen = lesson.part(np.flatnonzero(~chosen))
     predicted = calibration.apply(head.scores(unseen.x)[:, 0], lesson.task)
     spread = np.broadcast_to(calibration.spread, predicted.shape)

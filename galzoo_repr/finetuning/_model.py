@@ -12,6 +12,7 @@ from galzoo_repr.finetuning._calibration import Calibration
 from galzoo_repr.finetuning._heads import Head
 from galzoo_repr.finetuning._persistence import find_folder, read_folder, write_folder
 from galzoo_repr.finetuning._report import Report
+from galzoo_repr.finetuning._votes import fractions
 from galzoo_repr.pretraining import Schema
 
 __all__ = ["MorphologyModel", "Outcome"]
@@ -38,7 +39,8 @@ class Outcome:
     std : ndarray
         float64, shape (n, k): standard deviation of `value`.
     concentrations : ndarray or None
-        float64, shape (n, k): of votes, the parameters of the Dirichlet distributions of the fractions.
+        float64, shape (n, k): of votes, the parameters of the Dirichlet distributions of the fractions, as
+        wide as held-out galaxies ask for; `std`, of the model alone, comes on top.
     """
 
     value: np.ndarray
@@ -180,6 +182,7 @@ class MorphologyModel:
             "unit": self.unit,
             "schema": self.schema and self.schema.to_dict(),
             "calibration": self.calibration.method,
+            "root": self.head.root,
             "report": self.report.to_dict(),
             "card": self.card,
             "fine_tuned": self.encoder is not None,
@@ -233,7 +236,10 @@ class MorphologyModel:
         """
         folder = find_folder(folder)
         arrays, about = read_folder(folder)
-        parts: dict[str, dict] = {"head": {}, "calibration": {"method": about["calibration"]}}
+        parts: dict[str, dict] = {
+            "head": {"root": about["root"]},
+            "calibration": {"method": about["calibration"]},
+        }
         for name, array in arrays.items():
             part, of = name.split(".")
             parts[part][of] = array
@@ -266,22 +272,3 @@ def chunks(n: int) -> Iterator[slice]:
     slice
     """
     yield from (slice(start, start + _CHUNK) for start in range(0, n, _CHUNK))
-
-
-def fractions(concentrations: np.ndarray, schema: Schema) -> np.ndarray:
-    """
-    Mean fraction of votes for each answer among those asked.
-
-    Parameters
-    ----------
-    concentrations : ndarray
-        Shape (..., n_answers).
-    schema : Schema
-
-    Returns
-    -------
-    ndarray
-        Same shape.
-    """
-    membership = np.equal.outer(schema.question_index, schema.question_index).astype(float)
-    return concentrations / (concentrations @ membership)

@@ -7,8 +7,9 @@ from sklearn.cluster import kmeans_plusplus
 
 from galzoo_repr.catalogue import as_table, read_embeddings, with_columns
 from galzoo_repr.finetuning._labels import read_labels
+from galzoo_repr.finetuning._learnable import check_whole
 from galzoo_repr.finetuning._model import MorphologyModel, Outcome
-from galzoo_repr.finetuning._predict import predict_rows
+from galzoo_repr.finetuning._predict import embedded_for, predict_rows
 
 __all__ = ["which_to_label"]
 
@@ -22,6 +23,8 @@ def which_to_label(
     *,
     embedding: str = "embedding",
     seed: int = 0,
+    progress: bool = True,
+    **images: object,
 ) -> Table:
     """
     Choose the galaxies whose labels would teach a model most.
@@ -43,6 +46,11 @@ def which_to_label(
         Column of embeddings.
     seed : int
         Of the draw.
+    progress : bool
+        Show a progress bar while embedding.
+    **images
+        Options of `galzoo_repr.add_embeddings`, for a model whose encoder was fine-tuned: it embeds the galaxies
+        again, as in `galzoo_repr.add_predictions`.
 
     Returns
     -------
@@ -54,6 +62,11 @@ def which_to_label(
     ------
     ValueError
         If `n` is not positive, or embeddings are of another encoder.
+
+    Warns
+    -----
+    GalzooWarning
+        If the encoder was fine-tuned, so that the galaxies are embedded again.
 
     Examples
     --------
@@ -69,13 +82,14 @@ def which_to_label(
     (5, True)
     """
     table = as_table(table)
-    if isinstance(n, bool) or n < 1:
-        raise ValueError(f"n must be a whole number from 1, not {n!r}")
-    usable, outcome = predict_rows(table, model, embedding)
+    n = check_whole("n", n, 1)
+    read_embeddings(table, embedding)  # without which there is nothing to choose among
+    seen = embedded_for(table, model, embedding, progress=progress, **images)
+    usable, outcome = predict_rows(seen, model, embedding)
     uncertainty = np.full(len(table), np.nan)
     uncertainty[usable] = _uncertainty(model, outcome)
     free = np.flatnonzero(usable & ~_labelled(table, model))
-    rows = _draw(read_embeddings(table, embedding).vectors, uncertainty, free, model, n, seed)
+    rows = _draw(read_embeddings(seen, embedding).vectors, uncertainty, free, model, n, seed)
     rows = rows[np.argsort(-uncertainty[rows], kind="stable")]
     columns = {
         "row": Column(rows.astype(np.int64), description="Row of the catalogue, counted from 0"),
@@ -113,7 +127,7 @@ def _draw(
         return free
     if len(free) > _POOL:  # the least certain of a large catalogue are diverse enough
         free = np.sort(free[np.argpartition(-uncertainty[free], _POOL)[:_POOL]])
-    standard = (vectors[free] - model.head.mean) / model.head.scale
+    standard = model.head.standardise(vectors[free])
     weight = np.maximum(uncertainty[free], 1e-9) ** 2
     _, drawn = kmeans_plusplus(standard, n, sample_weight=weight / weight.max(), random_state=seed)
     drawn = np.unique(drawn)

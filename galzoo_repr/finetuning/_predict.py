@@ -7,18 +7,15 @@ import numpy as np
 from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.table import Column, QTable, Table
-from scipy.special import betaincinv
 
 from galzoo_repr._config import log
 from galzoo_repr.catalogue import as_table, read_embeddings, with_columns
 from galzoo_repr.encoders import Encoder, add_embeddings
 from galzoo_repr.exceptions import GalzooWarning
 from galzoo_repr.finetuning._model import MorphologyModel, Outcome, chunks
+from galzoo_repr.finetuning._votes import fraction_interval
 
-__all__ = ["add_predictions", "find_encoder", "predict_rows"]
-
-# Ends of an interval that holds the middle 68 per cent, as one standard deviation does.
-_LOW, _HIGH = 0.16, 0.84
+__all__ = ["add_predictions", "embedded_for", "find_encoder", "must_embed", "predict_rows"]
 
 
 def add_predictions(
@@ -82,20 +79,17 @@ def add_predictions(
         If the encoder was fine-tuned, so that the galaxies are embedded again.
     """
     table = as_table(table)
-    if not isinstance(model, MorphologyModel):
+    if isinstance(model, (str, os.PathLike)):
         model = MorphologyModel.load(model)
+    if not isinstance(model, MorphologyModel):
+        raise TypeError(f"model must be a MorphologyModel, or the folder or name of one, not {type(model)}")
     name = model.label if name is None else name
     if not overwrite:
         _refuse_existing(table, column_names(model, name))
-    seen = table
     if embedding not in table.colnames:
         table = seen = _embedded(table, model, embedding, encoder, progress=progress, **images)
-    elif model.encoder is not None and read_embeddings(table, embedding).encoder != model.digest:
-        seen = _embedded_anew(table, model, embedding, progress=progress, **images)
-    elif images:
-        raise TypeError(
-            f"{', '.join(images)} would be for embedding, but the catalogue has a column {embedding!r}"
-        )
+    else:
+        seen = embedded_for(table, model, embedding, progress=progress, **images)
     usable, outcome = predict_rows(seen, model, embedding)
     columns = _columns(model, outcome, usable, name, isinstance(table, QTable))
     facts = {
@@ -107,6 +101,64 @@ def add_predictions(
         "embedding": embedding,
     }
     return with_columns(table, columns, overwrite=overwrite, provenance=facts, call=f"add_predictions_{name}")
+
+
+def must_embed(table: Table, model: MorphologyModel, embedding: str) -> bool:
+    """
+    Tell whether galaxies must be embedded before a model can predict them.
+
+    Parameters
+    ----------
+    table : Table
+    model : MorphologyModel
+    embedding : str
+        Column of embeddings.
+
+    Returns
+    -------
+    bool
+        True if there is no such column, or the model has an encoder of its own, which did not make it.
+    """
+    if embedding not in table.colnames:
+        return True
+    return model.encoder is not None and read_embeddings(table, embedding).encoder != model.digest
+
+
+def embedded_for(table: Table, model: MorphologyModel, embedding: str, **options: object) -> Table:
+    """
+    Give the table that a model can read: the same, or one embedded again by the encoder that was fine-tuned.
+
+    Parameters
+    ----------
+    table : Table
+        Catalogue with embeddings.
+    model : MorphologyModel
+    embedding : str
+        Column of embeddings.
+    **options
+        As for `galzoo_repr.add_embeddings`.
+
+    Returns
+    -------
+    Table
+
+    Raises
+    ------
+    TypeError
+        If there are options, but nothing is to be embedded.
+
+    Warns
+    -----
+    GalzooWarning
+        If galaxies are embedded again.
+    """
+    if must_embed(table, model, embedding):
+        return _embedded_anew(table, model, embedding, **options)
+    if options := [name for name in options if name != "progress"]:
+        raise TypeError(
+            f"{', '.join(options)} would be for embedding, but the catalogue has a column {embedding!r}"
+        )
+    return table
 
 
 def predict_rows(table: Table, model: MorphologyModel, embedding: str) -> tuple[np.ndarray, Outcome]:
@@ -207,7 +259,7 @@ def _embedded_anew(table: Table, model: MorphologyModel, embedding: str, **optio
         f"the encoder of this model of {model.label!r} was fine-tuned: the {len(table)} galaxies are embedded "
         f"again with it. The column {embedding!r} is left as it is",
         GalzooWarning,
-        stacklevel=3,
+        stacklevel=4,
     )
     unneeded = {"cutout", "cutout_status"} if options.get("images") is not None else set()
     table = table.copy(copy_data=False)
@@ -315,12 +367,10 @@ def _as_quantity(column: Column) -> u.Quantity:
 def _vote_columns(
     model: MorphologyModel, outcome: Outcome, usable: np.ndarray, name: str
 ) -> dict[str, Column]:
-    alpha = outcome.concentrations
-    total = np.divide(alpha, outcome.value)
-    low, high = np.empty((2, *alpha.shape))
-    for rows in chunks(len(alpha)):
-        rest = total[rows] - alpha[rows]
-        low[rows], high[rows] = (betaincinv(alpha[rows], rest, each) for each in (_LOW, _HIGH))
+    low, high = np.empty((2, *outcome.value.shape))
+    for rows in chunks(len(low)):
+        given = outcome.value[rows], outcome.concentrations[rows], outcome.std[rows]
+        low[rows], high[rows] = fraction_interval(*given)
     joint = model.schema.joint_probability(outcome.value)
     columns = {}
     for i, (stem, each) in enumerate(zip(_stems(model, name), model.classes, strict=True)):

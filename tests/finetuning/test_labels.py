@@ -48,9 +48,11 @@ def test_yes_or_no_is_read_in_every_form(column, expected):
         (["Spiral", "spiral ", "SMOOTH", "Spiral", "  "], "classes", ("SMOOTH", "Spiral")),
         (["strong", "weak", "none", "weak", "none"], "classes", ("none", "strong", "weak")),
         ([0, 1, 2, 2, 1], "classes", ("0", "1", "2")),
+        ([0.0, NAN, 2, 1], "classes", ("0", "1", "2")),
         ([0.5, 1, NAN, 2, 1], "regression", ("ring",)),
         (np.arange(40), "regression", ("ring",)),
         ([1, 2, 3, 4, 5] * u.kpc, "regression", ("ring",)),
+        (Column([1, 2, 3, 4, 5], unit="kpc"), "regression", ("ring",)),
     ],
 )
 def test_the_column_decides_the_task(column, task, classes):
@@ -107,6 +109,7 @@ def test_values_that_make_no_sense_are_refused(column, options, error, message):
         (["ring", "dec"], {"task": "votes"}, ValueError, "must be named question_answer"),
         (["ring", "ra"], {"task": "classes"}, ValueError, "several columns are labels of yes or no"),
         (3, {}, TypeError, "'int' object is not iterable"),
+        (["ring", "ring"], {}, ValueError, "label names 'ring' more than once"),
         ([], {}, TypeError, r"label must be a column, several columns or a schema, not \[\]"),
     ],
 )
@@ -167,7 +170,7 @@ def test_embeddings_that_are_missing_say_what_to_do(galaxies):
         gzr.finetune(galaxies, "ring")
 
 
-@pytest.mark.parametrize("members", [1, 0, True])
+@pytest.mark.parametrize("members", [1, 0, True, 2.5, "3"])
 def test_an_ensemble_has_at_least_two_members(galaxies, members):
     with pytest.raises(ValueError, match="members must be a whole number from 2"):
         gzr.finetune(galaxies, "ring", members=members)

@@ -83,6 +83,16 @@ def test_its_galaxies_are_embedded_again_and_their_column_stays(galaxies, model,
     np.testing.assert_array_equal(gzr.add_predictions(again, model)["ring_probability"], expected)
 
 
+def test_the_next_to_label_are_chosen_by_what_its_encoder_sees(galaxies, model, pictures):
+    with pytest.warns(gzr.GalzooWarning, match="embedded again with it"):
+        chosen = gzr.which_to_label(
+            galaxies, model, 3, images=pictures, embedding_store=False, progress=False
+        )
+    assert len(set(chosen["row"])) == 3
+    assert (chosen["row"] >= 40).all()
+    np.testing.assert_array_equal(chosen["embedding"], galaxies["embedding"][chosen["row"]])
+
+
 def test_the_encoder_is_saved_with_the_model(model, galaxies, pictures, tmp_path):
     model.save(tmp_path / "ring")
     again = gzr.MorphologyModel.load(tmp_path / "ring", device="cpu")
@@ -136,9 +146,11 @@ def test_lower_blocks_learn_more_slowly():
         ({"depth": 0}, ValueError, "depth must be 'head', 'all' or a number of blocks from 1, not 0"),
         ({"depth": "most"}, ValueError, "not 'most'"),
         ({"depth": 99}, ValueError, "depth=99, but this encoder has 8 blocks"),
+        ({"depth": 1, "epoch": 3}, TypeError, "finetune has no option epoch"),
+        ({"depth": 1, "seed": -1}, ValueError, "seed must be a whole number from 0, not -1"),
         ({"depth": 1, "epochs": 0}, ValueError, "epochs must be a whole number from 1"),
         ({"depth": 1, "learning_rate": 0}, ValueError, "learning_rate must be above 0"),
-        ({"depth": "head", "epochs": 3}, TypeError, "epochs would be for fine-tuning"),
+        ({"depth": "head", "epochs": 3}, TypeError, "epochs, images would be for fine-tuning"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(galaxies, encoder, pictures, options, error, message):

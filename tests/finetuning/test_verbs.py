@@ -2,9 +2,13 @@
 
 import numpy as np
 import pytest
+import timm
+import torch
+from astropy.table import Table
 from PIL import Image
 from typer.testing import CliRunner
 
+import galzoo_repr as gzr
 from galzoo_repr.catalogue import read_catalogue, write_catalogue
 from galzoo_repr.cli import app
 
@@ -35,6 +39,31 @@ def test_from_labels_to_a_table_of_predictions(catalogue, has_ring, tmp_path):
     assert "200 galaxies; written to" in predicted.stderr
     table = read_catalogue(out)
     assert np.mean((table["ring_probability"] > 0.5) == has_ring) > 0.8
+
+
+def test_an_encoder_is_fine_tuned_at_the_shell(tmp_path):
+    torch.manual_seed(0)
+    network = timm.create_model("lcnet_035", num_classes=0)
+    gzr.Encoder(network, gzr.ImageRecipe(size=32), name="tiny").save(tmp_path / "tiny")
+    pixels = np.random.default_rng(0).integers(0, 255, (24, 40, 40, 3), np.uint8)
+    files = [str(tmp_path / f"{i}.png") for i in range(24)]
+    for file, image in zip(files, pixels, strict=True):
+        Image.fromarray(image).save(file)
+    labels = np.where(np.arange(24) < 20, np.arange(24) % 2, np.nan)
+    table = Table({"file": files, "ring": labels})
+    encoder = gzr.Encoder.load(tmp_path / "tiny")
+    table = gzr.add_embeddings(table, encoder=encoder, images="file", embedding_store=False, progress=False)
+    catalogue, folder = tmp_path / "galaxies.parquet", tmp_path / "model"
+    write_catalogue(table, catalogue)
+    learned = run(
+        "finetune", catalogue, folder, "--label", "ring", "--depth", 1, "--images", "file", "--next", 2,
+        "--encoder", tmp_path / "tiny", "--run", tmp_path / "run", "--members", 2, "-q",
+    )  # fmt: skip
+    assert learned.exit_code == 0, learned.output
+    assert "encoder fine-tuned from" in learned.stdout
+    assert "Next to label" in learned.stdout
+    assert (tmp_path / "run").is_dir()
+    assert gzr.MorphologyModel.load(folder).card["depth"] == 1
 
 
 def test_nothing_is_overwritten_unless_asked(catalogue, tmp_path):

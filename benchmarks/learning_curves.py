@@ -1,0 +1,165 @@
+"""What the cells of ``rings.py`` say together: tables, promises kept or not, and a figure beside the paper's."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table as RichTable
+
+from galzoo_repr.finetuning import expected_calibration_error
+
+LABELS = (10, 20, 40, 80, 160)
+# Mean test accuracy, read off the paper's learning curves, by number of different rings, which are half of the labels.
+PAPER = {
+    "all questions, fine-tuned": {2: 0.605, 5: 0.700, 13: 0.770, 33: 0.799, 79: 0.848},
+    "all questions, frozen": {2: 0.565, 5: 0.675, 13: 0.734, 33: 0.808, 79: 0.838},
+    "smooth or featured only, fine-tuned": {2: 0.507, 5: 0.507, 13: 0.552, 33: 0.582, 79: 0.696},
+    "smooth or featured only, frozen": {2: 0.507, 5: 0.507, 13: 0.516, 33: 0.546, 79: 0.603},
+    "from scratch": {33: 0.504, 79: 0.50},
+}
+COLOURS = {
+    "all questions": "#0b6e4f",
+    "one question": "#c8553d",
+    "untrained": "#8d6a9f",
+    "from scratch": "0.45",
+}
+STYLES = {"head": "-", "top": "--", "all": ":"}
+
+# Cells by task, model and number of labels.
+Curves = dict[str, dict[str, dict[int, list[dict]]]]
+
+
+def calibration_error(cells: list[dict], *, even: bool) -> tuple[float, float]:
+    """
+    Of the galaxies without a label, all choices of labels together, and what perfect probabilities would show.
+
+    If labels were even, of as many galaxies of each class, in a mean over choices of them: probabilities learned where
+    every second galaxy is a ring can be right only there. Perfect probabilities differ from frequencies by chance, and
+    since the same galaxies are tested again and again, more than in as many different ones.
+    """
+    galaxies = 1 + max(max(cell["rows"]) for cell in cells)
+    errors, least = [], []
+    for draw_of in range(20):
+        rng = np.random.default_rng(draw_of)
+        luck, parts = rng.random(galaxies), []
+        for cell in cells:
+            truth, p, rows = (np.array(cell[each]) for each in ("truth", "probability", "rows"))
+            n = np.bincount(truth, minlength=2).min()
+            of = (
+                [rng.permutation(np.flatnonzero(truth == c))[:n] for c in (0, 1)]
+                if even
+                else [np.arange(len(p))]
+            )
+            of = np.concatenate(of)
+            parts.append((truth[of], p[of], luck[rows[of]] < p[of]))
+        y, p, perfect = (np.concatenate(each) for each in zip(*parts, strict=True))
+        errors.append(expected_calibration_error(y.astype(float), p))
+        least.append(expected_calibration_error(perfect.astype(float), p))
+    return float(np.mean(errors)), float(np.mean(least))
+
+
+def spread(cells: list[dict], what: str) -> str:
+    """Mean, standard error and number of choices of labels."""
+    values = [cell[what] for cell in cells]
+    error = f" ± {np.std(values, ddof=1) / len(values) ** 0.5:.3f}" if len(values) > 1 else ""
+    return f"{np.mean(values):.3f}{error} ({len(values)})"
+
+
+def cost(cells: list[dict]) -> str:
+    """Mean seconds and memory."""
+    return ", ".join(
+        f"{np.mean([cell[what] for cell in cells]):.{d}f}" for what, d in (("seconds", 1), ("MiB", 0))
+    )
+
+
+def show(title: str, models: dict[str, dict[int, list[dict]]], cell: Callable[[list[dict]], str]) -> None:
+    """Print one table, if there is anything to print."""
+    if not models:
+        return
+    grid = RichTable("labels", *map(str, LABELS), title=title, title_justify="left")
+    for name, curve in models.items():
+        grid.add_row(name, *(cell(curve[n]) if n in curve else "" for n in LABELS))
+    Console(width=140).print(grid)
+
+
+def verdicts(curves: Curves, spent: dict) -> list[str]:
+    """Each promise, with what was found."""
+    rings, lines = curves["rings"], []
+
+    def mean(model: str, n: int) -> float:
+        return float(np.mean([cell["accuracy"] for cell in rings.get(model, {}).get(n, [])] or np.nan))
+
+    def say(what: str, value: float, kept: bool) -> None:
+        lines.append(
+            f"{'kept' if kept else 'not measured' if np.isnan(value) else 'NOT kept'}: {what}: {value:.3f}"
+        )
+
+    for n, aim in ((80, 0.80), (160, 0.84)):
+        found = mean("all questions, head", n)
+        say(f"accuracy with {n} labels at least {aim}", found, found >= aim)
+    ahead = [mean("all questions, head", n) - mean("from scratch", n) for n in LABELS[:-1]]
+    say("ahead of from scratch by 0.10 below 160 labels, least", min(ahead), min(ahead) >= 0.1)
+    ours = rings.get("all questions, head", {}).get(160, [])
+    error, least = calibration_error(ours, even=True) if ours else (np.nan, np.nan)
+    say(f"calibration error with 160 labels under 0.07 ({least:.3f} by chance)", error, error < 0.07)
+    for task, models in curves.items():
+        for name in ("all questions", "one question", "untrained"):
+            for n, cells in models.get(f"{name}, head", {}).items():
+                theirs = models.get(f"{name}, LogisticRegressionCV", {}).get(n, [])
+                what = "accuracy" if task == "rings" else "average precision"
+                pairs = list(zip(cells, theirs, strict=False))
+                excess = [ours[what] - other[what] for ours, other in pairs]
+                error = np.std(excess, ddof=1) / len(excess) ** 0.5 if len(excess) > 1 else np.inf
+                if excess and np.mean(excess) < -2 * error:
+                    lines.append(
+                        f"NOT kept: {task}, {name}, {n} labels: behind LogisticRegressionCV by "
+                        f"{-np.mean(excess):.3f} ± {error:.3f} in {what}"
+                    )
+    say("seconds, head on 500 labels, under 10", spent["seconds"], spent["seconds"] < 10)
+    say("seconds, predictions of 10^6 galaxies, under 10", spent["prediction"], spent["prediction"] < 10)
+    return lines
+
+
+def style(model: str) -> dict:
+    """Colour by encoder, line by depth."""
+    name, _, how = model.partition(", ")
+    how = {"fine-tuned": "all", "frozen": "head", "": "all"}.get(how, how.split()[0] if how else "all")
+    name = {"smooth or featured only": "one question"}.get(name, name)
+    return {"color": COLOURS[name], "ls": STYLES[how], "lw": 1.5}
+
+
+def draw(curves: Curves, path: Path) -> None:
+    """Learning curves with standard errors: rings beside those of the paper, mergers and odd galaxies."""
+    import matplotlib.pyplot as plt
+
+    figure, ((ours, paper), below) = plt.subplots(2, 2, figsize=(10, 8.4), layout="constrained")
+    panels = [
+        (ours, "rings", "accuracy"),
+        *zip(below, list(curves)[1:], ["average precision"] * 2, strict=True),
+    ]
+    for axes, task, what in panels:
+        for model, curve in curves[task].items():
+            if "LogisticRegressionCV" in model:
+                continue
+            values = [[cell[what] for cell in cells] for cells in curve.values()]
+            error = [np.std(each, ddof=1) / len(each) ** 0.5 if len(each) > 1 else 0 for each in values]
+            axes.errorbar(
+                list(curve), [np.mean(each) for each in values], error, marker="o", ms=3, capsize=2, label=model,
+                **style(model),
+            )  # fmt: skip
+        axes.set(title=f"{task}, this package", ylabel=f"{what} on the others")
+    for model, curve in PAPER.items():
+        labels = [2 * rings for rings in curve]
+        paper.plot(labels, list(curve.values()), marker="o", ms=3, label=model, **style(model))
+    paper.set(title="rings, Walmsley et al. 2022", ylabel="accuracy on the others", xlim=ours.get_xlim())
+    low, high = min(ours.get_ylim()[0], paper.get_ylim()[0]), max(ours.get_ylim()[1], paper.get_ylim()[1])
+    for axes in (ours, paper):
+        axes.set_ylim(low, high)
+    for axes in (ours, paper, *below):
+        axes.set(xscale="log", xlabel="galaxies with a label", xlim=(3.5, 220))
+        axes.set_xticks(LABELS, [str(n) for n in LABELS])
+        axes.minorticks_off()
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend(frameon=False, fontsize=7)
+    figure.savefig(path, dpi=150)

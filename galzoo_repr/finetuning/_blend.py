@@ -1,0 +1,130 @@
+"""Heads of several regularisations, weighted by how well they predict held-out galaxies."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from galzoo_repr.finetuning._calibration import Calibration, fit_calibration, held_out_losses
+from galzoo_repr.pretraining import Schema
+
+__all__ = ["Blend", "choose"]
+
+_UNCHOSEN = 1.0
+_LEAST_WEIGHT = 0.02
+
+
+@dataclass(frozen=True)
+class Blend:
+    """
+    Which regularisations a head is made of, and how its scores are calibrated.
+
+    Attributes
+    ----------
+    weights : dict of float to float
+        Weight of each inverse regularisation; they sum to one.
+    calibrations : dict of float to Calibration
+        Of the scores of each.
+    calibration : Calibration
+        Of the scores of the blend.
+    """
+
+    weights: dict[float, float]
+    calibrations: dict[float, Calibration]
+    calibration: Calibration
+
+    @property
+    def strength(self) -> float:
+        """Geometric mean of the inverse regularisations."""
+        return float(np.exp(sum(weight * np.log(each) for each, weight in self.weights.items())))
+
+    def mix(self, models: dict[float, tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+        """
+        Blend linear models.
+
+        Parameters
+        ----------
+        models : dict of float to (ndarray, ndarray)
+            Weights, shape (d, k), and bias, shape (k,), for each inverse regularisation.
+
+        Returns
+        -------
+        weights, bias : ndarray
+            Of the model whose scores are the weighted mean of their calibrated ones.
+        """
+        if len(models) == 1:
+            return next(iter(models.values()))
+        of = [(self.weights[each], self.calibrations[each], *model) for each, model in models.items()]
+        weights = sum(share * by.slope * w for share, by, w, _ in of)
+        return weights, sum(share * (by.slope * b + by.offset) for share, by, _, b in of)
+
+
+def choose(
+    held_out: dict[float, np.ndarray], y: np.ndarray, task: str, schema: Schema | None = None
+) -> Blend:
+    """
+    Weigh regularisations by the likelihood of held-out labels, once their scores are calibrated.
+
+    A few labels hardly tell which regularisation is best, and the mean of those that may be predicts better
+    than any that is picked (pseudo Bayesian model averaging: Geisser & Eddy 1979; Yao et al. 2018, Bayesian
+    Analysis 13, 917). The mean is of log-odds or values, so that the blend of linear heads is a linear head.
+    Concentrations of votes have no such mean: of those heads the one with the strongest regularisation is taken whose
+    loss exceeds the least by no more than one standard error of this difference (after Breiman et al. 1984,
+    *Classification and Regression Trees*).
+
+    Parameters
+    ----------
+    held_out : dict of float to ndarray
+        For each inverse regularisation, scores of held-out galaxies, shape (n, k), NaN where one was not held out.
+        None at all if there are too few galaxies.
+    y : ndarray
+        Their labels, shape (n, k).
+    task : str
+        As in `Labels`.
+    schema : Schema, optional
+        Of votes.
+
+    Returns
+    -------
+    Blend
+    """
+    if not held_out:
+        none = Calibration.none(y.shape[1])
+        return Blend({_UNCHOSEN: 1.0}, {_UNCHOSEN: none}, none)
+    seen = np.isfinite(next(iter(held_out.values()))).all(axis=1)
+    y, scores = y[seen], {each: of[seen].astype(float) for each, of in held_out.items()}
+    fitted = {each: fit_calibration(of, y, task, schema) for each, of in scores.items()}
+    if task == "votes":
+        alpha = {each: fitted[each].apply(of, task) for each, of in scores.items()}
+        losses = {each: held_out_losses(of, y, task, schema) for each, of in alpha.items()}
+        chosen = _strongest_of_the_best(losses)
+        return Blend({chosen: 1.0}, fitted, fitted[chosen])
+    brought = {each: fitted[each].slope * of + fitted[each].offset for each, of in scores.items()}
+    weights = _weights({each: held_out_losses(of, y, task) for each, of in brought.items()}, task)
+    if len(weights) == 1:
+        (chosen,) = weights
+        return Blend(weights, fitted, fitted[chosen])
+    blended = sum(weight * brought[each] for each, weight in weights.items())
+    k, method = y.shape[1], fitted[max(weights, key=weights.get)].method
+    spread = np.sqrt(((blended - y) ** 2).mean(0)) if task == "regression" else np.zeros(k)
+    return Blend(weights, fitted, Calibration(method, np.ones(k), np.zeros(k), spread))
+
+
+def _weights(losses: dict[float, np.ndarray], task: str) -> dict[float, float]:
+    """Likelihood of all held-out labels, of those regularisations where it is not negligible."""
+    n = len(next(iter(losses.values())))
+    mean = np.array([of.mean() for of in losses.values()])
+    fall = (
+        n / 2 * np.log(mean / mean.min())
+        if task == "regression" and mean.min() > 0
+        else n * (mean - mean.min())
+    )
+    weights = np.exp(-fall)
+    weights[weights < _LEAST_WEIGHT * weights.max()] = 0
+    weights /= weights.sum()
+    return {each: float(weight) for each, weight in zip(losses, weights, strict=True) if weight}
+
+
+def _strongest_of_the_best(losses: dict[float, np.ndarray]) -> float:
+    best = min(losses, key=lambda each: losses[each].mean())
+    excess = {each: of - losses[best] for each, of in losses.items()}
+    return min(each for each, over in excess.items() if over.mean() <= over.std() / np.sqrt(len(over)))
