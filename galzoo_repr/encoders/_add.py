@@ -35,6 +35,7 @@ def add_embeddings(
     survey: LegacySurvey | None = None,
     store: CutoutStore | str | os.PathLike | None = None,
     embedding_store: EmbeddingStore | str | os.PathLike | bool | None = None,
+    mixed_routes: bool = False,
     batch_size: int | None = None,
     device: str | None = None,
     name: str = "embedding",
@@ -70,6 +71,9 @@ def add_embeddings(
         Store of cutouts, or its folder; the package's cache when not given.
     embedding_store : EmbeddingStore, str, os.PathLike or bool, optional
         Store of embeddings, or its folder; the package's cache when not given; False for none.
+    mixed_routes : bool, optional
+        Embed cutouts of several layers or routes (viewer, HiPS, bricks) together. They are refused otherwise,
+        as their pixels differ.
     batch_size : int, optional
         Images in one pass of the network; chosen for the device when not given.
     device : str, optional
@@ -95,8 +99,8 @@ def add_embeddings(
     TypeError
         If the catalogue is no table, or an angle has no unit.
     ValueError
-        If there are neither images nor positions, no field of view can be found, or a column of this name
-        exists.
+        If there are neither images nor positions, no field of view can be found, a column of this name
+        exists, or the cutouts are of several layers or routes.
     astroquery.exceptions.RemoteServiceError
         If the weights of the encoder are neither here nor reachable.
 
@@ -136,14 +140,20 @@ def add_embeddings(
             facts["images"] = images if isinstance(images, str) else type(images).__name__
         elif len(catalogue):
             source = SurveyPictures(
-                catalogue, encoder.recipe, survey=survey, store=store, fov=fov, coords=coords, again=overwrite
+                catalogue,
+                encoder.recipe,
+                survey=survey,
+                store=store,
+                fov=fov,
+                coords=coords,
+                again=overwrite,
+                mixed=mixed_routes,
             )
             batches = source.batches(size)
-            facts |= {
-                "survey": source.survey.server,
-                "layer": source.survey.layer,
-                "route": source.survey.route,
-            }
+            for name_of, told in zip(
+                ("route", "layer", "survey"), zip(*source.origins, strict=True), strict=True
+            ):
+                facts[name_of] = told[0] if len(set(told)) == 1 else sorted(set(told))
         else:
             if not {"cutout", "cutout_status"} <= set(catalogue.colnames):
                 sky_positions(

@@ -82,6 +82,18 @@ class SurveyPictures:
         As for `galzoo_repr.add_cutouts`.
     again : bool
         Do not look at the columns ``cutout`` and ``cutout_status``.
+    mixed : bool
+        Take cutouts of several layers or routes together.
+
+    Attributes
+    ----------
+    origins : list of tuple of str
+        Route, layer and server of the cutouts, each once.
+
+    Raises
+    ------
+    ValueError
+        If the cutouts are of several layers or routes, and `mixed` is False.
     """
 
     def __init__(
@@ -94,6 +106,7 @@ class SurveyPictures:
         fov: u.Quantity | None,
         coords: str | tuple[str, str] | SkyCoord | None,
         again: bool,
+        mixed: bool = False,
     ) -> None:
         self.survey = LegacySurvey() if survey is None else survey
         self.store = store if isinstance(store, CutoutStore) else CutoutStore(store)
@@ -114,6 +127,25 @@ class SurveyPictures:
                     self.known[row] = Picture(None, "bad_position", reason)
                 else:
                     self.requests[row] = request
+        self.origins = self._origins()
+        kinds = sorted({f"{layer} by {route}" for route, layer, _ in self.origins})
+        if len(kinds) > 1 and not mixed:
+            self.close()
+            raise ValueError(
+                f"the cutouts are of {', '.join(kinds)}, whose pixels differ, and so would the embeddings; fetch "
+                "them all in one way with overwrite=True, or pass mixed_routes=True to take them together"
+            )
+
+    def _origins(self) -> list[tuple[str, str, str]]:
+        found = set()
+        # Only files of the store have an origin that is known.
+        if paths := [picture.path for picture in self.known.values() if picture.path and picture.key]:
+            told = self.store.describe(paths)
+            found = set(zip(*(told[name].tolist() for name in ("route", "layer", "server")), strict=True))
+            found.discard(("", "", ""))
+        if self.requests or not found:
+            found.add((self.survey.route, self.survey.layer, self.survey.server))
+        return sorted(found)
 
     def close(self) -> None:
         """Close the store, if it was opened here."""

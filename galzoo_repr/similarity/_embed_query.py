@@ -173,6 +173,10 @@ def _survey(catalogue: Catalogue, fetch: Fetch) -> object:
     recorded = provenance(catalogue.table, "add_embeddings")
     if fetch.survey is not None or recorded.get("route") != "viewer":
         return fetch.survey
+    if not all(isinstance(recorded[key], str) for key in ("survey", "layer")):
+        raise ValueError(
+            "the catalogue's cutouts are of several layers or servers; say with survey= where to fetch the query"
+        )
     from galzoo_repr.cutouts import LegacySurvey
 
     return LegacySurvey(server=recorded["survey"], layer=recorded["layer"])

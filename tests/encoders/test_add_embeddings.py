@@ -5,7 +5,7 @@ import pytest
 import torch
 from astropy import units as u
 from astropy.coordinates import SkyCoord
-from astropy.table import MaskedColumn, QTable, Table
+from astropy.table import MaskedColumn, QTable, Table, vstack
 from PIL import Image
 
 from galzoo_repr import Encoder, GalzooWarning, ImageRecipe, add_cutouts, add_embeddings
@@ -127,6 +127,24 @@ def test_cutouts_at_hand_are_used(embed, galaxies, survey):
     assert survey.asked == []
     assert has_embedding(result).all()
     assert list(result["cutout"]) == list(with_cutouts["cutout"])
+
+
+def test_cutouts_of_several_layers_are_mixed_only_when_asked_for(embed, galaxies, survey):
+    first = add_cutouts(galaxies[:3], survey=survey, progress=False)
+    survey.layer = "ls-dr9"
+    second = add_cutouts(galaxies[3:5], survey=survey, progress=False)
+    both = vstack([first, second], metadata_conflicts="silent")
+    with pytest.raises(
+        ValueError, match=r"cutouts are of ls-dr10 by viewer, ls-dr9 by viewer.*mixed_routes=True"
+    ):
+        embed(both)
+    with pytest.raises(ValueError, match="mixed_routes"):
+        embed(vstack([first, galaxies[3:5]], metadata_conflicts="silent"))
+    mixed = embed(both, mixed_routes=True)
+    assert has_embedding(mixed).all()
+    assert provenance(mixed, "add_embeddings")["layer"] == ["ls-dr10", "ls-dr9"]
+    alone = embed(first)
+    assert provenance(alone, "add_embeddings")["layer"] == "ls-dr10"
 
 
 def test_cutouts_that_are_missing_are_fetched(embed, galaxies, survey):
