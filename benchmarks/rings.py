@@ -233,7 +233,9 @@ def augmentation_free(fields: torch.Tensor, recipe: gzr.ImageRecipe) -> torch.Te
 def costs(dim: int) -> dict:
     """Seconds to learn from 500 labels and to predict a million galaxies; the memory is that of both."""
     rng = np.random.default_rng(0)
-    x = rng.exponential(size=(500, dim)).astype(np.float32)  # averages of rectified features are never negative
+    x = rng.exponential(size=(500, dim)).astype(
+        np.float32
+    )  # averages of rectified features are never negative
     table = Table({"embedding": x, "ring": (x[:, 0] + rng.normal(size=500) > 1).astype(float)})
     watch = Watch()
     model = gzr.finetune(table, "ring", progress=False)
