@@ -5,7 +5,7 @@ from numbers import Integral, Real
 
 import numpy as np
 
-__all__ = ["check_choice", "check_number", "check_seed", "check_whole_number"]
+__all__ = ["check_choice", "check_number", "check_seed", "check_whole_number", "checked_scale"]
 
 
 def check_choice(argument: str, value: str, allowed: Sequence[str]) -> None:
@@ -32,3 +32,14 @@ def check_seed(seed: int) -> None:
     check_whole_number("seed", seed, low=0)
     if seed >= 2**32:
         raise ValueError(f"seed must be below 2**32, not {seed!r}")
+
+
+def checked_scale(scale: tuple[float, float]) -> tuple[float, float]:
+    """Lowest and highest rating as floats, refusing what is no such pair."""
+    try:
+        low, high = map(float, scale)
+    except (TypeError, ValueError):
+        low = high = np.nan
+    if not (low < high and np.isfinite([low, high]).all()):
+        raise ValueError(f"rating_scale must be (lowest, highest), two finite numbers, not {scale!r}")
+    return low, high

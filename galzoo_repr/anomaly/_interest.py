@@ -8,7 +8,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.metadata_routing import UNUSED
 
 from galzoo_repr.anomaly._acquisition import BATCHES, choose_batch, expected_improvement
-from galzoo_repr.anomaly._arguments import check_choice, check_number, check_whole_number
+from galzoo_repr.anomaly._arguments import check_choice, check_number, check_whole_number, checked_scale
 from galzoo_repr.anomaly._persistence import arrays_of, read_folder, write_folder
 from galzoo_repr.anomaly._process import KERNELS, RatingProcess
 from galzoo_repr.catalogue import Embeddings, embedding_matrix
@@ -345,7 +345,7 @@ class InterestModel(BaseEstimator):
             check_number("max_length", self.max_length, "positive, or None for no limit", positive=True)
         check_number("tradeoff", self.tradeoff, "a number from 0")
         if self.rating_scale is not None:
-            _checked_scale(self.rating_scale)
+            checked_scale(self.rating_scale)
         if self.device is not None:
             from galzoo_repr.encoders import choose_device
 
@@ -375,20 +375,10 @@ def _scale_of(ratings: np.ndarray, scale: tuple[float, float] | None) -> tuple[f
     if scale is None:
         low, high = min(0.0, float(ratings.min())), float(ratings.max())
         return low, high if high > low else low + 1
-    low, high = _checked_scale(scale)
+    low, high = checked_scale(scale)
     outside = (ratings < low) | (ratings > high)
     if outside.any():
         raise ValueError(f"rating {ratings[outside][0]} is outside rating_scale={scale!r}")
-    return low, high
-
-
-def _checked_scale(scale: tuple[float, float]) -> tuple[float, float]:
-    try:
-        low, high = map(float, scale)
-    except (TypeError, ValueError):
-        low = high = np.nan
-    if not (low < high and np.isfinite([low, high]).all()):
-        raise ValueError(f"rating_scale must be (lowest, highest), two finite numbers, not {scale!r}")
     return low, high
 
 
