@@ -110,6 +110,10 @@ def find_similar(
     >>> best["separation"].round(3).tolist()
     [720.0]
     """
+    if index is not None and not isinstance(index, SimilarityIndex):
+        raise TypeError(
+            f"index must be a SimilarityIndex, such as SimilarityIndex.open(folder), not {type(index).__name__}"
+        )
     if index is not None and (components is not None or whiten or metric not in (None, index.metric)):
         raise ValueError("metric, components and whiten are those of the index; leave them out with index=")
     catalogue = Catalogue(table, embedding, coords)

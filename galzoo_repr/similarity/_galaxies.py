@@ -7,8 +7,12 @@ from astropy.table import Table
 
 from galzoo_repr.catalogue import sky_positions
 from galzoo_repr.catalogue._embeddings import Embeddings, embedding_matrix, read_embeddings
+from galzoo_repr.similarity._segments import Segment
+from galzoo_repr.similarity._space import Space
 
-__all__ = ["Galaxies", "read_galaxies"]
+__all__ = ["Galaxies", "read_galaxies", "to_segment"]
+
+_ROWS = 16384  # rows projected at a time
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,40 @@ def read_galaxies(galaxies: object, ids: object, embedding: str, coords: object)
             raise ValueError(f"ids={ids!r} is not a column; name one, or give one id for each galaxy")
         ids = galaxies[ids]
     return Galaxies(embeddings, _checked(ids, len(embeddings)), positions)
+
+
+def to_segment(read: Galaxies, space: Space, dtype: str, offset: int) -> Segment:
+    """
+    Project the usable galaxies, some at a time, so that only one copy of the vectors is made.
+
+    Parameters
+    ----------
+    read : Galaxies
+        What was read.
+    space : Space
+        Of the index.
+    dtype : {"float32", "float16"}
+        How vectors are stored.
+    offset : int
+        Row of the first of them in the catalogue.
+
+    Returns
+    -------
+    Segment
+
+    Raises
+    ------
+    ValueError
+        If they are too large for half precision.
+    """
+    usable = np.flatnonzero(read.embeddings.usable)
+    vectors = np.empty((len(usable), space.dim(read.embeddings.dim)), dtype=dtype)
+    for start in range(0, len(usable), _ROWS):
+        block = space.project(read.embeddings.vectors[usable[start : start + _ROWS]])
+        if dtype == "float16" and np.abs(block).max() > np.finfo(np.float16).max:
+            raise ValueError("embeddings are too large for half precision; use dtype='float32'")
+        vectors[start : start + _ROWS] = block
+    return Segment(vectors, read.ids[usable], usable + offset, read.positions[usable])
 
 
 def _checked(ids: object, n: int) -> np.ndarray:

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import shutil
-import uuid
 from pathlib import Path
 
 import numpy as np
-from astropy import units as u
-from astropy.table import Column, Table
+from astropy.table import Table
 
-from galzoo_repr._config import log
 from galzoo_repr.catalogue._embeddings import Embeddings, embedding_matrix, read_embeddings
-from galzoo_repr.similarity import _files as files
+from galzoo_repr.similarity._agreement import check_new_ids, check_same_encoder, check_same_rows
+from galzoo_repr.similarity._answers import answer_table
 from galzoo_repr.similarity._choice import METHODS
-from galzoo_repr.similarity._galaxies import Galaxies, read_galaxies
-from galzoo_repr.similarity._graph import NeighbourGraph
-from galzoo_repr.similarity._score import METRICS, check_choice, mean_direction, similarities
+from galzoo_repr.similarity._galaxies import read_galaxies, to_segment
+from galzoo_repr.similarity._saved import SavedIndex, save_index
+from galzoo_repr.similarity._score import METRICS, check_choice, check_count, mean_direction, similarities
 from galzoo_repr.similarity._searcher import Searcher
-from galzoo_repr.similarity._segments import Segment, Segments
+from galzoo_repr.similarity._segments import Segments
 from galzoo_repr.similarity._space import Space
 
 __all__ = ["SimilarityIndex"]
 
 DTYPES = ("float32", "float16")
 _BATCH = 16384  # queries answered at a time
-_SAMPLE = 1000  # rows compared to recognise a table
 
 
 class SimilarityIndex:
@@ -33,8 +29,7 @@ class SimilarityIndex:
     Nearest galaxies of many, again and again.
 
     Make one with `build` or `open`. It holds, together, the vectors that are compared, an id for each, the
-    row of the catalogue it came from and its sky position. Galaxies without an embedding are left out and
-    counted.
+    row of the catalogue it came from and its sky position. Galaxies without an embedding are only counted.
 
     The exact search compares a query with every galaxy; its answers are those of double precision. For very
     many queries a neighbour graph (pynndescent) is quicker, once it is built, and finds nearly all the same
@@ -57,20 +52,17 @@ class SimilarityIndex:
         facts: dict[str, object],
         *,
         device: str | None = None,
-        folder: Path | None = None,
-        contents: dict[str, object] | None = None,
+        saved: SavedIndex | None = None,
     ) -> None:
-        self.space, self._facts, self._folder = space, facts, folder
-        self._contents = contents
-        self._galaxies = galaxies
+        self.space, self._facts, self._galaxies, self._saved = space, facts, galaxies, saved
         self._searcher = Searcher(
             galaxies,
             space.metric,
             method=facts["method"],
             seed=facts["seed"],
             device=device,
-            load=self._load_graph,
-            keep=self._keep_graph,
+            load=(lambda: None) if saved is None else saved.load_graph,
+            keep=(lambda graph: None) if saved is None else saved.keep_graph,
         )
 
     @classmethod
@@ -131,13 +123,12 @@ class SimilarityIndex:
         check_choice(metric, METRICS, "metric")
         check_choice(dtype, DTYPES, "dtype")
         check_choice(method, METHODS, "method")
-        if whiten and components is None:
-            raise ValueError("whiten=True needs components=, the number of principal components to keep")
+        if not isinstance(seed, int | np.integer):
+            raise TypeError(f"seed must be a whole number, not {seed!r}")
         read = read_galaxies(galaxies, ids, embedding, coords)
         if not read.embeddings.usable.any():
             raise ValueError(
-                f"none of the {len(read)} galaxies has an embedding, so there is nothing to search; see "
-                "the column cutout_status for the reasons"
+                f"none of the {len(read)} galaxies has an embedding; see the column cutout_status for the reasons"
             )
         space = Space.fit(read.embeddings, metric, components, whiten=whiten)
         facts = {
@@ -150,7 +141,7 @@ class SimilarityIndex:
             "method": method,
             "seed": int(seed),
         }
-        index = cls(space, Segments([_segment(read, space, dtype, 0)]), facts, device=device)
+        index = cls(space, Segments([to_segment(read, space, dtype, 0)]), facts, device=device)
         if method == "pynndescent":
             index._searcher.ready_graph()
         return index
@@ -189,8 +180,7 @@ class SimilarityIndex:
     @property
     def has_graph(self) -> bool:
         """Whether the neighbour graph has been built."""
-        saved = self._folder is not None and self._contents["graph"] is not None
-        return saved or self._searcher.graph is not None
+        return (self._saved is not None and self._saved.has_graph) or self._searcher.graph is not None
 
     @property
     def device(self) -> str:
@@ -213,21 +203,9 @@ class SimilarityIndex:
         FileExistsError
             If there is something already.
         """
-        folder = Path(folder)
-        fresh = files.new_folder(folder, overwrite=overwrite)
-        try:
-            pieces = self._galaxies.pieces
-            entries = [files.write_segment(fresh, f"{i:04d}", piece) for i, piece in enumerate(pieces)]
-            space = files.write_space(fresh, self.space)
-            graph = self._searcher.graph
-            saved = None if graph is None else _write_graph(fresh, graph)
-            files.write_contents(
-                fresh, {"space": space, "facts": self._facts, "segments": entries, "graph": saved}
-            )
-            files.put_in_place(fresh, folder)
-        except BaseException:
-            shutil.rmtree(fresh, ignore_errors=True)
-            raise
+        save_index(
+            Path(folder), self.space, self._galaxies, self._facts, self._searcher.graph, overwrite=overwrite
+        )
 
     @classmethod
     def open(cls, folder: str | Path, *, device: str | None = None) -> SimilarityIndex:
@@ -253,12 +231,8 @@ class SimilarityIndex:
         ValueError
             If it is damaged, or was written by a later version.
         """
-        folder = Path(folder)
-        contents = files.read_contents(folder)
-        space = files.read_space(folder, contents["space"])
-        pieces = [files.read_segment(folder, entry) for entry in contents["segments"]]
-        galaxies, facts = Segments(pieces), contents["facts"]
-        return cls(space, galaxies, facts, device=device, folder=folder, contents=contents)
+        saved = SavedIndex(Path(folder))
+        return cls(saved.space(), saved.galaxies(), saved.facts, device=device, saved=saved)
 
     def add(self, galaxies: Table | np.ndarray, *, ids: object = None, coords: object = None) -> None:
         """
@@ -284,35 +258,20 @@ class SimilarityIndex:
         """
         named = self._facts["ids"]
         if ids is None and named == "":
-            raise ValueError(
-                "the index was built with ids of its own; give ids= for the galaxies that are added"
-            )
+            raise ValueError("the index was built with ids of its own; give ids= for those that are added")
         read = read_galaxies(galaxies, named if ids is None else ids, self._facts["embedding"], coords)
-        self._check(read.embeddings)
+        check_same_encoder(read.embeddings, self._facts)
         offset = self._facts["source_rows"]
         if named is None and ids is None:
             read = read.renumbered(offset)
-        known = self.ids
-        if known.dtype.kind != read.ids.dtype.kind:
-            raise ValueError(
-                f"ids of the index are {known.dtype}, those of the new galaxies {read.ids.dtype}"
-            )
-        repeated = np.intersect1d(known, read.ids)
-        if len(repeated):
-            raise ValueError(f"{len(repeated)} ids are in the index already, such as {str(repeated[0])!r}")
-        piece = _segment(read, self.space, self._facts["dtype"], offset)
+        check_new_ids(read.ids, self.ids)
+        piece = to_segment(read, self.space, self._facts["dtype"], offset)
         facts = {**self._facts, "source_rows": offset + len(read)}
-        if self._folder is not None:
-            entry = files.write_segment(self._folder, uuid.uuid4().hex[:8], piece)
-            self._publish(segments=[*self._contents["segments"], entry], facts=facts)
+        if self._saved is not None:
+            self._saved.add(piece, facts)
         self._facts = facts
         self._galaxies = Segments([*self._galaxies.pieces, piece])
         self._searcher = self._searcher.widened(self._galaxies)
-
-    def _publish(self, **changed: object) -> None:
-        """Write to the folder what belongs to the index now."""
-        self._contents = {**self._contents, **changed}
-        files.write_contents(self._folder, self._contents)
 
     def search(self, query: Table | np.ndarray, n: int = 10, *, method: str | None = None) -> Table:
         """
@@ -342,15 +301,16 @@ class SimilarityIndex:
             embeddings = read_embeddings(query, self._facts["embedding"])
         else:
             embeddings = embedding_matrix(np.atleast_2d(query), "query")
-        self._check(embeddings)
+        check_same_encoder(embeddings, self._facts)
         if not embeddings.usable.all():
+            bad = np.flatnonzero(~embeddings.usable)
             raise ValueError(
-                f"{(~embeddings.usable).sum()} of {len(embeddings)} queries have no embedding (not finite, "
-                f"or zero), such as query {np.flatnonzero(~embeddings.usable)[0]}; leave them out"
+                f"{len(bad)} of {len(embeddings)} queries have no embedding, such as {bad[0]}; leave them out"
             )
-        n = min(_count(n), len(self))
+        n = min(check_count(n, "n"), len(self))
         method = self._searcher.choose(len(embeddings), n, method, has_graph=self.has_graph)
-        return self._answers(*self._searcher.nearest(self.space.project(embeddings.vectors), n, method))
+        places, similarity = self._searcher.nearest(self.space.project(embeddings.vectors), n, method)
+        return answer_table(self._galaxies, places, similarity, self.metric)
 
     def neighbours(self, n: int = 10, *, method: str | None = None, progress: bool = True) -> Table:
         """
@@ -372,7 +332,7 @@ class SimilarityIndex:
         """
         from tqdm import tqdm
 
-        n = min(_count(n), len(self) - 1)
+        n = min(check_count(n, "n"), len(self) - 1)
         places = np.empty((len(self), n), dtype=np.int64)
         similarity = np.empty((len(self), n))
         method = self._searcher.choose(len(self), n, method, has_graph=self.has_graph)
@@ -385,7 +345,7 @@ class SimilarityIndex:
             order = np.argsort(found == own[:, None], axis=1, kind="stable")[:, :n]
             places[own] = np.take_along_axis(found, order, axis=1)
             similarity[own] = np.take_along_axis(alike, order, axis=1)
-        return self._answers(places, similarity)
+        return answer_table(self._galaxies, places, similarity, self.metric)
 
     def similarities(
         self,
@@ -436,92 +396,5 @@ class SimilarityIndex:
         ValueError
             If it is not.
         """
-        self._check(embeddings)
-        advice = "build the index again: SimilarityIndex.build(table)"
-        if len(embeddings) != self._facts["source_rows"]:
-            raise ValueError(
-                f"the table has {len(embeddings)} rows, but the index was built from "
-                f"{self._facts['source_rows']}; {advice}"
-            )
-        places = np.unique(np.linspace(0, len(self) - 1, min(_SAMPLE, len(self))).astype(np.int64))
-        rows, stored = self._galaxies.take("rows", places), self._galaxies.take("vectors", places)
-        changed = ~embeddings.usable[rows]
-        now = self.space.project(np.where(changed[:, None], 0, embeddings.vectors[rows]))
-        rounding = 1e-5 if stored.dtype == np.float32 else 2e-3
-        changed |= np.abs(stored - now).max(axis=1) > rounding * np.abs(stored).max()
-        if changed.any() or int((~embeddings.usable).sum()) != self.excluded:
-            where = f", such as in row {rows[changed][0]}" if changed.any() else ""
-            raise ValueError(f"the embeddings of the table are not those of the index{where}; {advice}")
-
-    def _check(self, embeddings: Embeddings) -> None:
-        if embeddings.dim != self._facts["given_dim"]:
-            raise ValueError(
-                f"embeddings have {embeddings.dim} dimensions, those of the index "
-                f"{self._facts['given_dim']}; use the same encoder"
-            )
-        ours, theirs = self._facts["encoder"], embeddings.encoder
-        if ours and theirs and ours != theirs:
-            raise ValueError(
-                f"embeddings are by encoder {theirs[:12]}, those of the index by {ours[:12]}; "
-                "use the same encoder"
-            )
-
-    def _load_graph(self) -> NeighbourGraph | None:
-        """Give the graph of the folder, if there is one."""
-        if self._folder is None or self._contents["graph"] is None:
-            return None
-        saved = dict(self._contents["graph"])
-        arrays = files.read_arrays(self._folder / saved.pop("folder"))
-        return NeighbourGraph.from_arrays(arrays, saved, self._galaxies)
-
-    def _keep_graph(self, graph: NeighbourGraph) -> None:
-        """Write a graph that has just been built to the folder, if there is one that can be written to."""
-        if self._folder is not None:
-            try:
-                self._publish(graph=_write_graph(self._folder, graph))
-            except OSError as error:
-                log.info("The neighbour graph is not kept in %s: %s", self._folder, error)
-
-    def _answers(self, places: np.ndarray, similarity: np.ndarray) -> Table:
-        queries, n = places.shape
-        flat = places.ravel()
-        positions = self._galaxies.take("positions", flat)
-        what = "cosine similarity" if self.metric == "cosine" else "minus Euclidean distance"
-        return Table(
-            {
-                "query": Column(np.repeat(np.arange(queries), n), description="number of the query, from 0"),
-                "similarity_rank": Column(
-                    np.tile(np.arange(1, n + 1), queries), description="1 = most alike"
-                ),
-                "id": Column(self._galaxies.take("ids", flat), description="name of the galaxy"),
-                "row": Column(self._galaxies.take("rows", flat), description="row of the catalogue"),
-                "similarity": Column(similarity.ravel(), description=f"{what}; higher is more alike"),
-                "ra": Column(positions[:, 0], unit=u.deg, description="right ascension, ICRS"),
-                "dec": Column(positions[:, 1], unit=u.deg, description="declination, ICRS"),
-            }
-        )
-
-
-def _segment(read: Galaxies, space: Space, dtype: str, offset: int) -> Segment:
-    """Project the usable galaxies, some at a time, so that only one copy of the vectors is made."""
-    usable = np.flatnonzero(read.embeddings.usable)
-    vectors = np.empty((len(usable), space.dim(read.embeddings.dim)), dtype=dtype)
-    for start in range(0, len(usable), _BATCH):
-        block = space.project(read.embeddings.vectors[usable[start : start + _BATCH]])
-        if dtype == "float16" and np.abs(block).max() > np.finfo(np.float16).max:
-            raise ValueError("embeddings are too large for half precision; use dtype='float32'")
-        vectors[start : start + _BATCH] = block
-    return Segment(vectors, read.ids[usable], usable + offset, read.positions[usable])
-
-
-def _write_graph(folder: Path, graph: NeighbourGraph) -> dict[str, object]:
-    arrays, settings = graph.arrays()
-    name = f"graph-{uuid.uuid4().hex[:8]}"
-    files.write_arrays(folder / name, arrays)
-    return {**settings, "folder": name}
-
-
-def _count(n: int) -> int:
-    if not isinstance(n, int | np.integer) or n < 1:
-        raise ValueError(f"n must be a whole number of at least 1, not {n!r}")
-    return int(n)
+        check_same_encoder(embeddings, self._facts)
+        check_same_rows(embeddings, self.space, self._galaxies, self._facts["source_rows"])

@@ -7,6 +7,7 @@ from astropy.table import Column, Table
 from galzoo_repr.catalogue import record_provenance
 from galzoo_repr.similarity._index import SimilarityIndex
 from galzoo_repr.similarity._query import Catalogue
+from galzoo_repr.similarity._score import check_count
 
 __all__ = ["neighbour_table"]
 
@@ -68,6 +69,7 @@ def neighbour_table(
       1             2
       2             1
     """
+    check_count(k, "k")
     catalogue = Catalogue(table, embedding, coords)
     index = SimilarityIndex.build(
         catalogue.table,

@@ -161,6 +161,8 @@ def _from_array(catalogue: Catalogue, query: object) -> ExampleVectors:
             )
         return _from_rows(catalogue, np.flatnonzero(np.ma.filled(values, False)))
     if values.dtype.kind in "iu" and values.ndim <= 1:
+        if np.ma.is_masked(values):
+            raise ValueError("some row numbers of the query are masked; leave them out")
         return _from_rows(catalogue, np.atleast_1d(values))
     if values.dtype.kind == "f" and values.ndim in (1, 2):
         return _from_vectors(catalogue, values)

@@ -9,7 +9,14 @@ import numpy as np
 from astropy import units as u
 
 from galzoo_repr.similarity._query import Catalogue, ExampleVectors, Fetch, read_examples
-from galzoo_repr.similarity._score import COMBINE, METRICS, check_choice, mean_direction, similarities
+from galzoo_repr.similarity._score import (
+    COMBINE,
+    METRICS,
+    check_choice,
+    check_count,
+    mean_direction,
+    similarities,
+)
 from galzoo_repr.similarity._sky import angle, inside, thin
 from galzoo_repr.similarity._space import Space
 
@@ -47,12 +54,10 @@ class Criteria:
         angle(self.max_separation, "max_separation")
         if self.min_separation is not None:
             angle(self.min_separation, "min_separation")
-        if self.n is not None and (not isinstance(self.n, int | np.integer) or self.n < 1):
-            raise ValueError(f"n must be a whole number of at least 1, not {self.n!r}.")
+        if self.n is not None:
+            check_count(self.n, "n")
         if self.weights is not None and self.combine == "best":
             raise ValueError("weights have no meaning with combine='best': use 'contrast' or 'mean'")
-        if self.whiten and self.components is None:
-            raise ValueError("whiten=True needs components=: the number of principal components to keep.")
 
 
 @dataclass(frozen=True)
@@ -106,6 +111,9 @@ def rank(
     negatives = None
     if criteria.negatives is not None:
         negatives = read_examples(catalogue, criteria.negatives, criteria.max_separation, criteria.fetch)
+        both = np.intersect1d(examples.rows[examples.rows >= 0], negatives.rows)
+        if len(both):
+            raise ValueError(f"row {both.tolist()} is an example and a negative example; it can be only one")
     weights = _weights(criteria.weights, catalogue, examples)
     positive, negative = examples.vectors, negatives.vectors if negatives else None
     how = {"weights": weights, "combine": criteria.combine}

@@ -17,7 +17,8 @@ _QUERIES = 512  # queries per matrix product
 _SCORES = 2**20  # similarities held at once, 4 MB
 _ELEMENTS = 2**21  # elements of vectors multiplied at once, 8 MB
 _SMALLEST = 2**22  # multiplications below which a second thread costs more than it brings
-_STALE = 0.25  # share of a list that may be noted before it is merged
+_STALE = 0.25  # share of the lists that may be noted before it is merged with them
+_NOTED = 128  # so many may be noted in any case
 _WIDTH = 32  # similarities of which only the largest is compared at first
 
 
@@ -106,6 +107,7 @@ class _Scanner:
         self.scores = np.full((len(queries), wanted), -np.inf, dtype=np.float32)
         self.places = np.zeros((len(queries), wanted), dtype=np.int64)
         self._noted = [[] for _ in range(0, len(queries), _QUERIES)]
+        self._many = [0] * len(self._noted)
         # Taken once: fresh memory for every product would be faulted in page by page.
         padded = -(-rows // _WIDTH) * _WIDTH
         self._products = np.empty(padded * min(len(queries), _QUERIES), dtype=np.float32)
@@ -149,7 +151,8 @@ class _Scanner:
         groups = grouped.shape[1]
         largest = grouped.max(axis=0)
         floor = self.scores[begin : begin + scores.shape[1], -1]
-        if groups > wanted and floor.min() == -np.inf:
+        full = floor.min() > -np.inf
+        if groups > wanted and not full:
             # So many groups have a member at least as good as this.
             bound = np.partition(largest, groups - wanted, axis=0)[groups - wanted]
             floor = np.maximum(floor, np.nextafter(bound, np.float32(-np.inf)))
@@ -159,9 +162,10 @@ class _Scanner:
         members = grouped[:, group, query]
         member, hit = np.nonzero(members > floor[query])
         places = first + member * groups + group[hit]
-        noted = self._noted[begin // _QUERIES]
-        noted.append((query[hit], members[member, hit], places))
-        if sum(len(part[0]) for part in noted) > scores.shape[1] * wanted * _STALE:
+        part = begin // _QUERIES
+        self._noted[part].append((query[hit], members[member, hit], places))
+        self._many[part] += len(hit)
+        if self._many[part] > max(_NOTED, scores.shape[1] * wanted * _STALE) or not full:
             self._merge(begin)
 
     def _merge(self, begin: int) -> None:
@@ -171,6 +175,7 @@ class _Scanner:
             return
         query, scores, places = (np.concatenate(parts) for parts in zip(*noted, strict=True))
         noted.clear()
+        self._many[begin // _QUERIES] = 0
         order = np.argsort(query, kind="stable")
         own, first, counts = np.unique(query[order], return_index=True, return_counts=True)
         wanted = self.scores.shape[1]

@@ -4,7 +4,7 @@ import numpy as np
 
 from galzoo_repr.catalogue._embeddings import Embeddings
 
-__all__ = ["COMBINE", "METRICS", "check_choice", "mean_direction", "similarities"]
+__all__ = ["COMBINE", "METRICS", "check_choice", "check_count", "mean_direction", "similarities"]
 
 METRICS = ("cosine", "euclidean")
 COMBINE = ("contrast", "mean", "best")
@@ -38,6 +38,32 @@ def check_choice(value: str, allowed: tuple[str, ...], name: str) -> str:
     if value not in allowed:
         raise ValueError(f"{name} must be {' or '.join(map(repr, allowed))}, not {value!r}")
     return value
+
+
+def check_count(value: int, name: str) -> int:
+    """
+    Check an argument that says how many.
+
+    Parameters
+    ----------
+    value : int
+        What the user gave.
+    name : str
+        Name of the argument.
+
+    Returns
+    -------
+    int
+        The value.
+
+    Raises
+    ------
+    ValueError
+        If it is not a whole number of at least 1.
+    """
+    if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer) or value < 1:
+        raise ValueError(f"{name} must be a whole number of at least 1, not {value!r}")
+    return int(value)
 
 
 def similarities(

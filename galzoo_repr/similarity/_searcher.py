@@ -53,15 +53,16 @@ class Searcher:
         self._device, self._load, self._keep = device, load, keep
         self._graph: NeighbourGraph | None = None
         self._sample: Segments | None = None
+        self._checked: str | None = None
 
     @property
     def device(self) -> str:
         """Where the exact search runs."""
-        if self._device is None:
-            import torch
+        if self._checked is None:
+            from galzoo_repr.encoders import choose_device
 
-            self._device = "cuda" if torch.cuda.is_available() else "cpu"
-        return self._device
+            self._checked = str(choose_device(self._device))
+        return self._checked
 
     def widened(self, galaxies: Segments) -> "Searcher":
         """

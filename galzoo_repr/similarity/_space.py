@@ -57,12 +57,17 @@ class Space:
         Raises
         ------
         ValueError
-            If there are fewer dimensions than components, or not more usable rows.
+            If there are fewer dimensions than components, or not more usable rows, or if nothing is left to
+            whiten.
         """
         if components is None:
+            if whiten:
+                raise ValueError("whiten=True needs components=, the number of principal components to keep")
             return cls(metric, centre=mean_of(embeddings) if metric == "euclidean" else None)
         n = int(embeddings.usable.sum())
-        limit = max(0, min(embeddings.dim, n - 1))
+        if n < 2:
+            raise ValueError(f"principal components need at least 2 galaxies with an embedding, not {n}")
+        limit = min(embeddings.dim, n - 1)
         if not isinstance(components, int | np.integer) or not 1 <= components <= limit:
             raise ValueError(
                 f"components must be a whole number from 1 to {limit} for {n} usable embeddings of "

@@ -227,3 +227,33 @@ def test_an_index_of_another_table_is_refused():
         find_similar(cat[::-1], 0, index=index)
     with pytest.raises(ValueError, match="are those of the index; leave them out"):
         find_similar(cat, 0, index=index, components=2)
+
+
+@pytest.mark.parametrize("find", [find_similar, add_similarity])
+@pytest.mark.parametrize(
+    ("rows", "query", "options", "error", "message"),
+    [
+        (0, 0, {}, ValueError, "row .0. asked for, but the catalogue has 0 rows"),
+        (40, 40, {}, ValueError, "row .40. asked for, but the catalogue has 40 rows"),
+        (40, np.ma.array([1, 2], mask=[False, True]), {}, ValueError, "row numbers of the query are masked"),
+        (40, np.ones(7), {}, ValueError, "the query has 7 dimensions, the catalogue's embeddings have 6"),
+        (40, np.full(6, np.nan), {}, ValueError, "must be finite and not zero"),
+        (40, 0, {"negatives": [0, 3]}, ValueError, r"row \[0\] is an example and a negative example"),
+        (40, 0, {"whiten": True}, ValueError, "needs components="),
+        (1, 0, {"components": 1}, ValueError, "at least 2 galaxies with an embedding"),
+    ],
+)
+def test_what_cannot_be_asked(find, rows, query, options, error, message):
+    with pytest.raises(error, match=message):
+        find(catalogue()[:rows], query, **options)
+
+
+def test_an_empty_catalogue_has_no_similar_galaxy():
+    empty = catalogue()[:0]
+    assert len(find_similar(empty, np.ones(6))) == 0
+    assert len(add_similarity(empty, np.ones(6))) == 0
+
+
+def test_an_index_must_be_one():
+    with pytest.raises(TypeError, match="index must be a SimilarityIndex"):
+        find_similar(catalogue(), 0, index="decals.index")

@@ -267,6 +267,9 @@ def test_ids_given_by_value_must_be_given_again():
         (vectors(4), {"method": "faiss"}, ValueError, "method must be"),
         (vectors(4), {"components": 4}, ValueError, "from 1 to 3"),
         (vectors(4), {"whiten": True}, ValueError, "needs components"),
+        (vectors(1), {"components": 1}, ValueError, "at least 2 galaxies with an embedding, not 1"),
+        (np.ones((4, 3)), {"components": 2}, ValueError, "all 4 embeddings are the same"),
+        (vectors(4), {"seed": "one"}, TypeError, "seed must be a whole number, not 'one'"),
     ],
 )
 def test_what_cannot_be_indexed(galaxies, options, error, message):
@@ -282,6 +285,7 @@ def test_what_cannot_be_indexed(galaxies, options, error, message):
         (np.zeros(8), 10, "1 of 1 queries"),
         (np.ones(8), 0, "n must be a whole number"),
         (np.ones(8), 2.5, "n must be a whole number"),
+        (np.ones(8), True, "n must be a whole number"),
     ],
 )
 def test_bad_queries(query, n, message):
@@ -289,10 +293,29 @@ def test_bad_queries(query, n, message):
         SimilarityIndex.build(catalogue()).search(query, n=n)
 
 
+def test_a_device_that_is_not_there_is_refused():
+    with pytest.raises(ValueError, match="device 'warp' cannot be used"):
+        SimilarityIndex.build(vectors(4), device="warp").search(np.ones(16))
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_a_query_far_from_every_galaxy_is_answered_with_its_distance(metric):
+    data = vectors()
+    found = SimilarityIndex.build(data, metric=metric).search(1e6 * np.ones(16), n=3)
+    rows, scores = brute_force(data, 1e6 * np.ones((1, 16)), 3, metric)
+    assert found["row"].tolist() == rows[0].tolist()
+    np.testing.assert_allclose(found["similarity"], scores[0], rtol=1e-6)
+
+
 def test_a_table_may_be_the_query():
     cat = catalogue()
     found = SimilarityIndex.build(cat).search(cat[:3], n=1)
     assert found["row"].tolist() == [0, 1, 2]
+
+
+def test_neighbours_are_counted_in_whole_numbers():
+    with pytest.raises(ValueError, match="k must be a whole number of at least 1, not 0"):
+        neighbour_table(catalogue(), 0)
 
 
 def test_a_damaged_folder_says_so(tmp_path):
