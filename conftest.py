@@ -1,6 +1,7 @@
 """Settings and fixtures of every test: those in tests/, and the doctests of the package and the pages."""
 
 import os
+import signal
 from importlib.metadata import version
 from pathlib import Path
 
@@ -12,6 +13,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 def pytest_configure(config: pytest.Config) -> None:
     """Show the versions that matter, and keep astropy from fetching Earth-rotation tables."""
+    # Shells start what runs in the background with Ctrl-C ignored, and processes that tests interrupt inherit that.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
     from astropy.utils import iers
     from pytest_astropy_header.display import PYTEST_HEADER_MODULES, TESTED_VERSIONS
 

@@ -280,7 +280,7 @@ def test_interrupt_is_prompt_and_keeps_what_came(survey, store, viewer, raw):
     started = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         add_cutouts(table, survey=survey, store=store, fov=FOV, progress=False)
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 20  # long before the requests would end
     assert threading.active_count() <= before + 12  # the service's own, one per connection
     assert not [thread for thread in threading.enumerate() if "galzoo_repr-fetch" in thread.name]
     stats = store.stats()
