@@ -10,7 +10,7 @@ show one of the latter.
 import argparse
 import subprocess
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -252,9 +252,10 @@ def about(n_real: int, start: Encoder | None) -> dict:
             "simulated": f"{GALAXIES} galaxies, votes of simulated volunteers",
             "real": f"{n_real} SDSS galaxies with Galaxy Zoo 1 classes or the largest Galaxy Zoo 2 vote fraction "
             "as partial votes; three in ten held out",
-            "shown": f"{shown} views in {len(STAGES)} stages",
+            "shown": f"{shown} views",
             "not_used": "decals_rings, gz2_votes, and SDSS images that may show a galaxy of the latter",
         },
+        "stages": [{**asdict(stage), "epoch_size": EPOCH_SIZE} for stage in STAGES],
         "limits": [
             "A small network, trained for about an hour on one core: arm counts, winding and rings are read poorly.",
             "Trained on bright, nearby galaxies (r < 18, half-light radius above 1.8 arcsec) that fill about a "
