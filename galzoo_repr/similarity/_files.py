@@ -127,7 +127,7 @@ def write_arrays(folder: Path, arrays: dict[str, np.ndarray]) -> None:
 
 def read_arrays(folder: Path) -> dict[str, np.ndarray]:
     """
-    Read all arrays of a folder.
+    Open all arrays of a folder, memory-mapped.
 
     Parameters
     ----------
@@ -138,7 +138,9 @@ def read_arrays(folder: Path) -> dict[str, np.ndarray]:
     -------
     dict of numpy.ndarray
     """
-    return {path.stem: np.load(path, allow_pickle=False) for path in sorted(folder.glob("*.npy"))}
+    # Copy on write, as compiled code wants arrays that could be written to; and plain arrays, not memory maps.
+    paths = sorted(folder.glob("*.npy"))
+    return {path.stem: np.asarray(np.load(path, mmap_mode="c", allow_pickle=False)) for path in paths}
 
 
 def write_space(folder: Path, space: Space) -> dict[str, object]:

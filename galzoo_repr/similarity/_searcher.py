@@ -59,9 +59,16 @@ class Searcher:
     def device(self) -> str:
         """Where the exact search runs."""
         if self._checked is None:
-            from galzoo_repr.encoders import choose_device
+            import torch
 
-            self._checked = str(choose_device(self._device))
+            try:
+                chosen = self._device or ("cuda" if torch.cuda.is_available() else "cpu")
+                torch.empty(0, device=chosen)
+            except (RuntimeError, AssertionError, TypeError) as error:
+                raise ValueError(
+                    f"device {self._device!r} cannot be used: {error}; leave it out to have one chosen"
+                ) from error
+            self._checked = str(chosen)
         return self._checked
 
     def widened(self, galaxies: Segments) -> "Searcher":
