@@ -114,13 +114,17 @@ def test_interruption_leaves_nothing_behind(tmp_path, small_encoder):
     process = subprocess.Popen(
         [sys.executable, "-c", command, *arguments], stderr=subprocess.PIPE, text=True, start_new_session=True
     )
-    deadline = time.monotonic() + 60
-    while not any(tmp_path.glob(".out-*/cache/cutouts/**/*.fits")):  # in the middle of fetching
-        assert process.poll() is None, process.stderr.read()
-        assert time.monotonic() < deadline, "no cutout was fetched within a minute"
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=20)
+    try:
+        deadline = time.monotonic() + 240
+        while not any(tmp_path.glob(".out-*/cache/cutouts/**/*.fits")):  # in the middle of fetching
+            assert process.poll() is None, process.stderr.read()
+            assert time.monotonic() < deadline, "no cutout was fetched within four minutes"
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.communicate()
     assert process.returncode == 130
     assert "interrupted" in errors
     assert "Traceback" not in errors
