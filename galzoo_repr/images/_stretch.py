@@ -38,7 +38,8 @@ def _checked(bands: torch.Tensor, names: str) -> torch.Tensor:
         )
     if not bands.dtype.is_floating_point:
         bands = bands.float()
-    return torch.nan_to_num(bands, nan=0.0, posinf=1e9, neginf=-1e9)
+    # A billion nanomaggies are far beyond any galaxy, and leave room for the scales of the stretches.
+    return torch.nan_to_num(bands, nan=0.0, posinf=1e9, neginf=-1e9).clamp_(-1e9, 1e9)
 
 
 def galaxy_zoo_stretch(bands: torch.Tensor) -> torch.Tensor:
