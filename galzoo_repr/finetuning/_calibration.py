@@ -13,7 +13,8 @@ __all__ = ["Calibration", "fit_calibration", "held_out_losses"]
 
 PLATT_FROM = 30
 """Galaxies of the rarer answer from which an offset is fitted too, not only a slope."""
-_SLOPES = (0.02, 20.0)
+_SLOPES = (0.02, 5000.0)  # scores of a strongly regularised head are small
+_FACTORS = (0.02, 20.0)
 
 
 @dataclass(frozen=True)
@@ -84,8 +85,9 @@ def fit_calibration(
     Fit a calibration to held-out galaxies.
 
     Yes or no: Platt scaling (Platt 1999, *Advances in Large Margin Classifiers*, with its smoothed targets)
-    where both answers have 30 galaxies; temperature scaling (Guo et al. 2017, arXiv:1706.04599), which is
-    Platt's without the offset, where there are fewer. Classes: temperature scaling. Votes: one factor for the
+    where both answers have 30 galaxies; temperature scaling (Guo et al. 2017, arXiv:1706.04599) where there are
+    fewer. Classes: temperature scaling. The temperature acts on what a score is above or below that of the
+    frequencies of the answers, so that scores which tell nothing give these. Votes: one factor for the
     concentrations of each question; of its posterior, with a flat prior on its logarithm, the mean of the variance
     of a fraction is taken, which goes as one over the factor. Regression: the spread of the residuals.
 
@@ -111,11 +113,12 @@ def fit_calibration(
     if task == "votes":
         return Calibration("concentration", _factors(scores, y, schema), np.zeros(k), np.zeros(k))
     if task == "classes":
-        slope = _one_slope(lambda each: held_out_losses(each * scores, y, task).mean())
-        return Calibration("temperature", np.full(k, slope), np.zeros(k), np.zeros(k))
+        rate = np.log((y.sum(0) + 0.5) / (len(y) + 0.5 * k))
+        slope = _one_slope(lambda each: held_out_losses(each * (scores - rate) + rate, y, task).mean())
+        return Calibration("temperature", np.full(k, slope), (1 - slope) * rate, np.zeros(k))
     fitted = [_yes_or_no(scores[:, i], y[:, i]) for i in range(k)]
-    slope, offset = np.array(fitted).T
-    return Calibration("platt" if offset.any() else "temperature", slope, offset, np.zeros(k))
+    slope, offset, platt = np.array(fitted).T
+    return Calibration("platt" if platt.any() else "temperature", slope, offset, np.zeros(k))
 
 
 def held_out_losses(scores: np.ndarray, y: np.ndarray, task: str, schema: Schema | None = None) -> np.ndarray:
@@ -147,24 +150,27 @@ def held_out_losses(scores: np.ndarray, y: np.ndarray, task: str, schema: Schema
     return np.nanmean(np.logaddexp(0, scores) - y * scores, axis=1)
 
 
-def _yes_or_no(scores: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+def _yes_or_no(scores: np.ndarray, y: np.ndarray) -> tuple[float, float, bool]:
+    """Slope and offset, and whether the offset was fitted too."""
     known = np.isfinite(y) & np.isfinite(scores)
     scores, y = scores[known], y[known]
     yes, no = (y == 1).sum(), (y == 0).sum()
     if min(yes, no) == 0:
-        return 1.0, 0.0
+        return 1.0, 0.0, False
+    rate = np.log((yes + 0.5) / (no + 0.5))
     targets = np.where(y == 1, (yes + 1) / (yes + 2), 1 / (no + 2))
 
-    def loss(slope: float, offset: float = 0.0) -> float:
+    def loss(slope: float, offset: float) -> float:
         calibrated = slope * scores + offset
         return float((np.logaddexp(0, calibrated) - targets * calibrated).mean())
 
-    slope = _one_slope(loss)
+    slope = _one_slope(lambda each: loss(each, (1 - each) * rate))
+    start = slope, (1 - slope) * rate
     if min(yes, no) < PLATT_FROM:
-        return slope, 0.0
+        return *start, False
     bounds = [tuple(np.log(_SLOPES)), (-10, 10)]
-    found = minimize(lambda p: loss(np.exp(p[0]), p[1]), (np.log(slope), 0.0), bounds=bounds)
-    return float(np.exp(found.x[0])), float(found.x[1])
+    found = minimize(lambda p: loss(np.exp(p[0]), p[1]), (np.log(slope), start[1]), bounds=bounds)
+    return float(np.exp(found.x[0])), float(found.x[1]), True
 
 
 def _one_slope(loss: object) -> float:
@@ -176,7 +182,7 @@ def _one_slope(loss: object) -> float:
 def _factors(scores: np.ndarray, y: np.ndarray, schema: Schema) -> np.ndarray:
     """Factor for the concentrations of each question, repeated for its answers."""
     alpha, votes, index = concentrations_of(scores), np.nan_to_num(y), schema.question_index
-    logs = np.linspace(*np.log(_SLOPES), 61)
+    logs = np.linspace(*np.log(_FACTORS), 61)
     likelihood = np.array([-vote_losses(np.exp(each) * alpha, votes, index).sum(0) for each in logs])
     posterior = np.exp(likelihood - likelihood.max(0))
     posterior /= posterior.sum(0)

@@ -126,7 +126,7 @@ def tune(
     if not splits:
         raise ValueError("too few labelled galaxies to hold some out; label more, or use depth='head'")
     known, held = splits[0]
-    head, blend = learn(lesson.part(known), root=False)  # a root is infinitely steep at zero
+    head, blend = learn(lesson.part(known))
     tuning = Tuning(encoder, (head, blend.calibration), lesson, fields, plan, folder)
     network = tuning.run(known, held, progress=progress)
     tuned = Encoder(

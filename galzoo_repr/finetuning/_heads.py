@@ -14,12 +14,9 @@ from galzoo_repr.finetuning._blend import Blend
 from galzoo_repr.finetuning._votes import fit_votes
 from galzoo_repr.pretraining import Schema
 
-__all__ = ["Head", "Space", "fit_head", "fit_one", "signed_root", "strengths"]
+__all__ = ["Head", "Space", "fit_head", "fit_one", "strengths"]
 
-# Labelled galaxies are so many that the variances of the features are as certain as that of all together.
-_PRIOR_GALAXIES = 20
-_MOST_NEGATIVE = 0.02
-_ROWS = 2048  # whose roots stay in memory that is there already
+_ROWS = 2048  # multiplied at a time
 
 
 @dataclass(frozen=True)
@@ -29,21 +26,20 @@ class Head:
 
     Attributes
     ----------
-    mean, scale : ndarray
-        float32, shape (d,): taken off embeddings, and divided by.
+    mean : ndarray
+        float32, shape (d,): taken off embeddings.
+    scale : ndarray
+        float32, shape (): they are then divided by.
     weights : ndarray
         float32, shape (members, d, k); the first member is fitted to all labels, the others to bootstrap samples.
     bias : ndarray
         float32, shape (members, k).
-    root : bool
-        Whether embeddings are first brought to their signed square root.
     """
 
     mean: np.ndarray
     scale: np.ndarray
     weights: np.ndarray
     bias: np.ndarray
-    root: bool = False
 
     def scores(self, embeddings: np.ndarray) -> np.ndarray:
         """
@@ -60,7 +56,7 @@ class Head:
             float32, shape (n, members, k): log-odds, values of a regression, or logits of concentrations.
         """
         members, d, k = self.weights.shape
-        flat = self.weights.transpose(1, 0, 2).reshape(d, members * k) / self.scale[:, None]
+        flat = self.weights.transpose(1, 0, 2).reshape(d, members * k) / self.scale
         offset = self.bias.reshape(-1) - self.mean @ flat
         scores = np.empty((len(embeddings), members, k), np.float32)
         with torch.inference_mode():  # numpy's product is as fast, but torch has a thread for each core
@@ -70,7 +66,7 @@ class Head:
             for start in range(0, len(embeddings), _ROWS):
                 rows = slice(start, start + _ROWS)
                 x = torch.from_numpy(np.ascontiguousarray(embeddings[rows], np.float32))
-                torch.addmm(shift, signed_root(x) if self.root else x, maps, out=out[rows])
+                torch.addmm(shift, x, maps, out=out[rows])
         return scores
 
     def standardise(self, embeddings: np.ndarray) -> np.ndarray:
@@ -87,96 +83,62 @@ class Head:
         ndarray
             float32, shape (n, d).
         """
-        x = torch.from_numpy(np.ascontiguousarray(embeddings, np.float32))
-        return ((signed_root(x) if self.root else x).numpy() - self.mean) / self.scale
-
-
-def signed_root(x: torch.Tensor) -> torch.Tensor:
-    """
-    Take the square root of each number, and keep its sign.
-
-    Features that are averages of what a rectifier lets through have long tails, and a few bright pixels may
-    decide a product of them (power normalisation: Perronnin et al. 2010, ECCV, *Improving the Fisher kernel*).
-
-    Parameters
-    ----------
-    x : torch.Tensor
-
-    Returns
-    -------
-    torch.Tensor
-        Same shape.
-    """
-    return x.abs().sqrt_().copysign_(x)
+        return (np.asarray(embeddings, np.float32) - self.mean) / self.scale
 
 
 def strengths(task: str) -> tuple[float, ...]:
     """Inverse regularisations to choose from by cross-validation, the strongest first."""
-    if task == "votes":
-        return (1e-2, 1e-1, 1.0, 10.0, 100.0)
-    usual = (1e-2, 1e-1, 1.0, 10.0, 100.0, 1000.0)
-    return (
-        (*usual, 1e4, 1e5) if task == "regression" else usual
-    )  # numbers may be free of noise, answers are not
+    usual = (1e-2, 1e-1, 1.0, 10.0, 100.0)
+    # Numbers may be free of noise, answers are not.
+    return (*usual, 1e3, 1e4, 1e5) if task == "regression" else usual
 
 
 @dataclass(frozen=True)
 class Space:
     """
-    Where heads are fitted: standardised embeddings, turned into the span of the labelled galaxies.
+    Where heads are fitted: centred embeddings, turned into the span of the labelled galaxies.
 
     In that span the problem has no more dimensions than labels, and the same answer. Labelled galaxies have a
-    mean square length of one there, so that a regularisation means the same for every encoder.
+    mean square length of one there, so that a regularisation means the same for every encoder. Features are not
+    standardised one by one: those that hardly vary would outweigh all else.
 
     Attributes
     ----------
-    mean, scale : ndarray
+    mean : ndarray
         Shape (d,).
+    scale : float
     rotation : ndarray
         Shape (d, r), orthonormal columns.
-    root : bool
-        As of `Head`.
     """
 
     mean: np.ndarray
-    scale: np.ndarray
+    scale: float
     rotation: np.ndarray
-    root: bool = False
 
     @classmethod
-    def of(cls, x: np.ndarray, *, root: bool | None = None) -> "Space":
+    def of(cls, x: np.ndarray) -> "Space":
         """
         Find the space of labelled galaxies.
-
-        Variances of features are shrunk towards their mean, by which they count as if told by twenty more
-        galaxies: a feature that hardly varies among a few labels is not blown up to outweigh all else.
 
         Parameters
         ----------
         x : ndarray
             Embeddings, shape (n, d).
-        root : bool, optional
-            Whether to take roots; by default if hardly a number is negative, as of averages after a rectifier.
 
         Returns
         -------
         Space
         """
         x = np.asarray(x, float)
-        root = bool(np.mean(x < 0) < _MOST_NEGATIVE) if root is None else root
-        x = _rooted(x) if root else x
-        mean, variance = x.mean(0), x.var(0)
-        n, d = x.shape
-        shrunk = (n * variance + _PRIOR_GALAXIES * variance.mean()) / (n + _PRIOR_GALAXIES)
-        length = (variance / shrunk).sum() if variance.any() else 1.0
-        scale = np.sqrt(shrunk * length) if variance.any() else np.ones(d)
-        if n >= d:
-            return cls(mean, scale, np.eye(d), root)
+        mean = x.mean(0)
+        scale = np.sqrt(x.var(0).sum()) or 1.0
+        if len(x) >= len(mean):
+            return cls(mean, scale, np.eye(len(mean)))
         # From the inner products of n galaxies, which takes a tenth of the time of a singular value decomposition.
         standard = (x - mean) / scale
         squares, left = np.linalg.eigh(standard @ standard.T)
         kept = squares > 1e-10 * max(squares[-1], 1e-10)
-        return cls(mean, scale, standard.T @ (left[:, kept] / np.sqrt(squares[kept])), root)
+        return cls(mean, scale, standard.T @ (left[:, kept] / np.sqrt(squares[kept])))
 
     def reduce(self, x: np.ndarray) -> np.ndarray:
         """
@@ -192,12 +154,7 @@ class Space:
         ndarray
             float64, shape (n, r).
         """
-        x = np.asarray(x, float)
-        return ((_rooted(x) if self.root else x) - self.mean) / self.scale @ self.rotation
-
-
-def _rooted(x: np.ndarray) -> np.ndarray:
-    return np.sign(x) * np.sqrt(np.abs(x))
+        return (np.asarray(x, float) - self.mean) / self.scale @ self.rotation
 
 
 def fit_head(
@@ -208,7 +165,6 @@ def fit_head(
     blend: Blend,
     schema: Schema | None,
     draws: list[np.ndarray],
-    root: bool | None = None,
 ) -> Head:
     """
     Fit a head and its ensemble.
@@ -227,14 +183,12 @@ def fit_head(
         Of votes.
     draws : list of ndarray
         Rows of each member of the ensemble; the first is usually all rows.
-    root : bool, optional
-        As for `Space.of`.
 
     Returns
     -------
     Head
     """
-    space = Space.of(x, root=root)
+    space = Space.of(x)
     reduced = space.reduce(x)
     members = [
         blend.mix({each: fit_one(reduced[rows], y[rows], task, each, schema) for each in blend.weights})
@@ -242,8 +196,7 @@ def fit_head(
     ]
     weights = np.stack([space.rotation @ weight for weight, _ in members])
     bias = np.stack([bias for _, bias in members])
-    arrays = (each.astype(np.float32) for each in (space.mean, space.scale, weights, bias))
-    return Head(*arrays, root=space.root)
+    return Head(*(np.asarray(each, np.float32) for each in (space.mean, space.scale, weights, bias)))
 
 
 def fit_one(

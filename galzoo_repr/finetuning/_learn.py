@@ -74,7 +74,7 @@ class Lesson:
         return folds(self.y, self.groups, self.task, n=n, seed=self.seed)
 
 
-def learn(lesson: Lesson, *, members: int = 1, root: bool | None = None) -> tuple[Head, Blend]:
+def learn(lesson: Lesson, *, members: int = 1) -> tuple[Head, Blend]:
     """
     Choose the regularisation, fit the head and its ensemble, and calibrate it.
 
@@ -84,8 +84,6 @@ def learn(lesson: Lesson, *, members: int = 1, root: bool | None = None) -> tupl
         Labelled galaxies.
     members : int
         Heads, the first fitted to all galaxies, the others to bootstrap samples of them.
-    root : bool, optional
-        As for `galzoo_repr.finetuning._heads.Space.of`.
 
     Returns
     -------
@@ -93,10 +91,10 @@ def learn(lesson: Lesson, *, members: int = 1, root: bool | None = None) -> tupl
     blend : Blend
         Of which regularisations it is, and its calibration by galaxies that were held out in turn.
     """
-    blend = choose(_held_out_scores(lesson, root), lesson.y, lesson.task, lesson.schema)
+    blend = choose(_held_out_scores(lesson), lesson.y, lesson.task, lesson.schema)
     draws = bootstrap_draws(lesson.groups, members, seed=lesson.seed)
-    options = {"task": lesson.task, "schema": lesson.schema, "root": root}
-    return fit_head(lesson.x, lesson.y, blend=blend, draws=draws, **options), blend
+    head = fit_head(lesson.x, lesson.y, task=lesson.task, blend=blend, schema=lesson.schema, draws=draws)
+    return head, blend
 
 
 def held_out_predictions(lesson: Lesson) -> tuple[np.ndarray, np.ndarray, int]:
@@ -125,14 +123,14 @@ def held_out_predictions(lesson: Lesson) -> tuple[np.ndarray, np.ndarray, int]:
     return predicted, spread, len(splits)
 
 
-def _held_out_scores(lesson: Lesson, root: bool | None) -> dict[float, np.ndarray]:
+def _held_out_scores(lesson: Lesson) -> dict[float, np.ndarray]:
     """Scores of held-out galaxies for every regularisation; none where there are too few galaxies."""
     splits = lesson.folds()
     if not splits:
         return {}
     scores = {each: np.full(lesson.y.shape, np.nan) for each in strengths(lesson.task)}
     for known, held in splits:
-        space = Space.of(lesson.x[known], root=root)
+        space = Space.of(lesson.x[known])
         learned, asked = space.reduce(lesson.x[known]), space.reduce(lesson.x[held])
         for strength, of_strength in scores.items():
             weights, bias = fit_one(learned, lesson.y[known], lesson.task, strength, lesson.schema)

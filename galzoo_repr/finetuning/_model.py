@@ -182,7 +182,6 @@ class MorphologyModel:
             "unit": self.unit,
             "schema": self.schema and self.schema.to_dict(),
             "calibration": self.calibration.method,
-            "root": self.head.root,
             "report": self.report.to_dict(),
             "card": self.card,
             "fine_tuned": self.encoder is not None,
@@ -236,10 +235,7 @@ class MorphologyModel:
         """
         folder = find_folder(folder)
         arrays, about = read_folder(folder)
-        parts: dict[str, dict] = {
-            "head": {"root": about["root"]},
-            "calibration": {"method": about["calibration"]},
-        }
+        parts: dict[str, dict] = {"head": {}, "calibration": {"method": about["calibration"]}}
         for name, array in arrays.items():
             part, of = name.split(".")
             parts[part][of] = array

@@ -16,8 +16,8 @@ __all__ = ["DESCRIPTION", "find_folder", "read_folder", "write_folder"]
 DESCRIPTION = "morphology.json"
 FORMAT_VERSION = 1
 _NEEDED = {
-    "arrays", "arrays_sha256", "calibration", "card", "classes", "fine_tuned", "label", "report", "root",
-    "schema", "task", "unit",
+    "arrays", "arrays_sha256", "calibration", "card", "classes", "fine_tuned", "label", "report", "schema",
+    "task", "unit",
 }  # fmt: skip
 _HUB = "hf-hub:"
 

@@ -303,10 +303,10 @@ class _HeadLayer(nn.Module):
 
     def __init__(self, head: Head, calibration: Calibration, task: str) -> None:
         super().__init__()
-        # Features of unit variance, not of unit length, so that a step changes them as much as those within.
+        # Features of unit variance on average, not of unit length, so that a step changes them as much as those within.
         unit = np.sqrt(len(head.mean))
         self.register_buffer("mean", torch.from_numpy(head.mean))
-        self.register_buffer("scale", torch.from_numpy((head.scale / unit).astype(np.float32)))
+        self.register_buffer("scale", torch.tensor(float(head.scale / unit)))
         # The calibration of votes is not one of scores.
         slope, offset = (1.0, 0.0) if task == "votes" else (calibration.slope, calibration.offset)
         self.weight = nn.Parameter(torch.from_numpy((head.weights[0] / unit * slope).T.astype(np.float32)))

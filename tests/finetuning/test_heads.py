@@ -10,6 +10,7 @@ from sklearn.model_selection import GridSearchCV
 
 import galzoo_repr as gzr
 from galzoo_repr.finetuning._blend import choose
+from galzoo_repr.finetuning._calibration import fit_calibration
 from galzoo_repr.finetuning._heads import Space
 from galzoo_repr.finetuning._votes import fit_votes, vote_losses
 from galzoo_repr.pretraining import concentrations, dirichlet_multinomial_loss
@@ -37,16 +38,6 @@ def test_probabilities_are_better_than_those_of_scikit_learn(rectified, n):
     assert np.mean((ours > 0.5) == truth[n:]) > np.mean((expected > 0.5) == truth[n:]) - 0.03
 
 
-def test_only_embeddings_that_are_never_negative_are_brought_to_their_root(rectified, tmp_path):
-    x, truth = rectified
-    model = gzr.finetune(Table({"embedding": x[:60], "ring": truth[:60]}), "ring", members=2, progress=False)
-    assert model.head.root
-    model.save(tmp_path / "ring")
-    again = gzr.MorphologyModel.load(tmp_path / "ring")
-    np.testing.assert_array_equal(again.predict(x).value, model.predict(x).value)
-    assert not Space.of(x - x.mean(0)).root
-
-
 def test_labelled_galaxies_have_the_same_length_for_every_encoder(rectified):
     x, _ = rectified
     for each in (x[:50], 1000 * x[:50], x[:50, :10]):
@@ -54,10 +45,25 @@ def test_labelled_galaxies_have_the_same_length_for_every_encoder(rectified):
 
 
 def test_a_feature_that_hardly_varies_is_not_blown_up():
-    x = np.random.default_rng(0).normal(size=(20, 5))
-    x[:, 0] *= 1e-6
-    space = Space.of(x)
-    assert space.scale[0] > 0.3 * space.scale[1:].max()
+    generator = np.random.default_rng(0)
+    truth = np.arange(200) % 2 == 1
+    x = generator.normal(size=(200, 40))
+    x[:, 0] += 3 * truth
+    x[:, 1:] *= 1e-6
+    model = gzr.finetune(Table({"embedding": x[:20], "ring": truth[:20]}), "ring", members=2, progress=False)
+    assert np.mean((model.predict(x).value[:, 0] > 0.5) == truth) > 0.85
+
+
+def test_scores_that_tell_nothing_give_the_frequencies_of_the_answers():
+    generator = np.random.default_rng(0)
+    y = (np.arange(40) < 10).astype(float)[:, None]
+    scores = np.log(10 / 30) + 1e-3 * generator.normal(size=(40, 1))
+    calibration = fit_calibration(scores, y, "binary")
+    assert_allclose(calibration.apply(scores, "binary").mean(), 0.25, atol=0.05)
+    three = np.eye(3)[np.repeat([0, 1, 2], [5, 10, 25])]
+    scores = np.log([5 / 40, 10 / 40, 25 / 40]) + 1e-3 * generator.normal(size=(40, 3))
+    calibration = fit_calibration(scores, three, "classes")
+    assert_allclose(calibration.apply(scores, "classes").mean(0), [0.125, 0.25, 0.625], atol=0.06)
 
 
 def test_regularisations_are_weighted_by_what_they_make_of_held_out_labels():

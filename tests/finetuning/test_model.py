@@ -124,7 +124,7 @@ def test_overconfident_scores_are_calibrated():
     assert_allclose([6 * calibration.slope[0], calibration.offset[0]], [1, -0.5], atol=0.12)
     few = fit_calibration(6 * score[:40, None], y[:40, None], "binary")
     assert few.method == "temperature"
-    assert few.offset[0] == 0
+    assert 0 < few.slope[0] < 1
     three = np.stack([np.zeros(4000), score - 0.5], 1)
     classes = fit_calibration(6 * three, np.stack([1 - y, y], 1), "classes")
     assert_allclose(6 * classes.slope, 1, atol=0.15)
