@@ -10,7 +10,7 @@ from galzoo_repr.similarity._segments import Segments
 __all__ = ["exact_search", "rescore"]
 
 _BATCH = 16384  # queries answered at a time: the lists of the best of so many stay small
-_SPARE = (8, 256)  # candidates beyond those asked for; the more where rounding could hide a neighbour
+_SPARE = (4, 256)  # candidates beyond those asked for; the more where rounding could hide a neighbour
 
 
 def exact_search(

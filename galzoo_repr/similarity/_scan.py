@@ -13,13 +13,13 @@ from galzoo_repr.similarity._segments import Segments
 
 __all__ = ["scan"]
 
-_QUERIES = 512  # queries per matrix product
+_QUERIES = 256  # queries per matrix product
 _SCORES = 2**20  # similarities held at once, 4 MB
 _ELEMENTS = 2**21  # elements of vectors multiplied at once, 8 MB
 _SMALLEST = 2**22  # multiplications below which a second thread costs more than it brings
 _STALE = 0.25  # share of the lists that may be noted before it is merged with them
 _NOTED = 128  # so many may be noted in any case
-_WIDTH = 32  # similarities of which only the largest is compared at first
+_WIDTH = 16  # similarities of which only the largest is compared at first
 
 
 def scan(
