@@ -1,5 +1,7 @@
 """Exact nearest neighbours: candidates found in single precision, judged in double."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import torch
 
@@ -10,6 +12,7 @@ from galzoo_repr.similarity._segments import Segments
 __all__ = ["exact_search", "rescore"]
 
 _BATCH = 16384  # queries answered at a time: the lists of the best of so many stay small
+_GATHERED = 2**20  # elements of candidates in double precision at a time, 8 MB
 _SPARE = (4, 256)  # candidates beyond those asked for; the more where rounding could hide a neighbour
 
 
@@ -122,18 +125,23 @@ def rescore(
     """
     places = np.empty((len(queries), n), dtype=np.int64)
     similarity = np.empty((len(queries), n))
-    step = max(1, 2**22 // max(1, candidates.shape[1] * vectors.dim))
-    for begin in range(0, len(queries), step):
+
+    def order_some(begin: int) -> None:
         some = candidates[begin : begin + step]
         gathered = vectors.take("vectors", some.ravel()).astype(np.float64)
         gathered = gathered.reshape(*some.shape, vectors.dim)
         asked = queries[begin : begin + step].astype(np.float64)
         if metric == "cosine":
-            scores = np.clip(np.matmul(gathered, asked[:, :, None])[:, :, 0], -1, 1)
+            scores = np.clip(np.vecdot(gathered, asked[:, None, :]), -1, 1)
         else:
             scores = -np.linalg.norm(gathered - asked[:, None, :], axis=2)
         scores[some < 0] = -np.inf
         order = np.lexsort((some, -scores))[:, :n]
         places[begin : begin + step] = np.take_along_axis(some, order, axis=1)
         similarity[begin : begin + step] = np.take_along_axis(scores, order, axis=1)
+
+    step = max(1, _GATHERED // max(1, candidates.shape[1] * vectors.dim))
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        begins = range(0, len(queries), step)
+        list((pool.map if len(begins) > 1 else map)(order_some, begins))
     return places, similarity

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
@@ -28,8 +29,10 @@ def scan(
     """
     Find the best galaxies for each query in single precision.
 
-    Every thread takes the next block of galaxies when it has done its last one, and multiplies alone: threads
+    Every thread takes the next share of the work when it has done its last one, and multiplies alone: threads
     that wait for one another at each product are slower than one as soon as another program keeps one waiting.
+    A share is some of the queries; where they are few, or galaxies in half precision would be converted again for
+    each share, it is a block of galaxies.
 
     Parameters
     ----------
@@ -58,18 +61,25 @@ def scan(
     threads = max(1, min(threads, work // _SMALLEST))
     each = min(len(queries), _QUERIES)
     rows = max(_WIDTH, min(_SCORES // each, _ELEMENTS // vectors.dim))
+    by_query = len(queries) >= threads * _QUERIES and all(
+        piece.vectors.dtype == np.float32 for piece in vectors.pieces
+    )
     blocks = queue.SimpleQueue()
-    for block in _blocks(vectors, rows, start):
+    for block in () if by_query else _blocks(vectors, rows, start):
         blocks.put(block)
-    scanners = [_Scanner(queries, wanted, rows, metric) for _ in range(threads)]
-    with _pools().limit(limits=1, user_api="blas"):
-        if threads == 1:
-            scanners[0].run(blocks)
-        else:
-            with ThreadPoolExecutor(threads) as pool:
-                list(pool.map(lambda scanner: scanner.run(blocks), scanners))
-    scores = np.concatenate([scanner.scores for scanner in scanners], axis=1)
-    places = np.concatenate([scanner.places for scanner in scanners], axis=1)
+
+    def search(share: np.ndarray) -> _Scanner:
+        scanner = _Scanner(share, wanted, rows, metric)
+        scanner.run(_blocks(vectors, rows, start) if by_query else _until_empty(blocks))
+        return scanner
+
+    shares = np.split(queries, range(_QUERIES, len(queries), _QUERIES)) if by_query else [queries] * threads
+    with _pools().limit(limits=1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
+        scanners = list((map if threads == 1 else pool.map)(search, shares))
+    scores = np.concatenate([scanner.scores for scanner in scanners], axis=0 if by_query else 1)
+    places = np.concatenate([scanner.places for scanner in scanners], axis=0 if by_query else 1)
+    if by_query:
+        return scores, places
     order = np.lexsort((places, -scores))[:, :wanted]
     return np.take_along_axis(scores, order, axis=1), np.take_along_axis(places, order, axis=1)
 
@@ -80,7 +90,7 @@ def _pools() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-def _blocks(vectors: Segments, rows: int, start: int):
+def _blocks(vectors: Segments, rows: int, start: int) -> Iterator[tuple[int, np.ndarray]]:
     """Vectors from place `start` on, so many rows at a time, each block with the place of its first."""
     offset = 0
     for piece in vectors.pieces:
@@ -88,6 +98,15 @@ def _blocks(vectors: Segments, rows: int, start: int):
         for first in range(max(0, start - offset), len(whole), rows):
             yield offset + first, whole[first : first + rows]
         offset += len(whole)
+
+
+def _until_empty(blocks: queue.SimpleQueue) -> Iterator[tuple[int, np.ndarray]]:
+    """What no other thread has taken."""
+    while True:
+        try:
+            yield blocks.get_nowait()
+        except queue.Empty:
+            return
 
 
 class _Scanner:
@@ -113,13 +132,9 @@ class _Scanner:
         self._products = np.empty(padded * min(len(queries), _QUERIES), dtype=np.float32)
         self._single = np.empty((rows, queries.shape[1]), dtype=np.float32)
 
-    def run(self, blocks: queue.SimpleQueue) -> None:
-        """Compare blocks until none is left."""
-        while True:
-            try:
-                first, block = blocks.get_nowait()
-            except queue.Empty:
-                break
+    def run(self, blocks: Iterable[tuple[int, np.ndarray]]) -> None:
+        """Compare blocks, each with the place of its first galaxy."""
+        for first, block in blocks:
             if block.dtype != np.float32:
                 block = _to_single(block, self._single[: len(block)])
             half_square = np.einsum("ij,ij->i", block, block) / 2 if self._metric == "euclidean" else None
