@@ -11,6 +11,8 @@ __all__ = ["Blend", "choose"]
 
 _UNCHOSEN = 1.0
 _LEAST_WEIGHT = 0.02
+_PRIOR = 0.5
+"""Of each regularisation, beside the next stronger one: the simpler head, where labels do not tell."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,8 @@ def choose(
     Parameters
     ----------
     held_out : dict of float to ndarray
-        For each inverse regularisation, scores of held-out galaxies, shape (n, k), NaN where one was not held out.
+        For each inverse regularisation, the strongest first, scores of held-out galaxies, shape (n, k), NaN where one
+        was not held out.
         None at all if there are too few galaxies.
     y : ndarray
         Their labels, shape (n, k).
@@ -110,7 +113,7 @@ def choose(
 
 
 def _weights(losses: dict[float, np.ndarray], task: str) -> dict[float, float]:
-    """Likelihood of all held-out labels, of those regularisations where it is not negligible."""
+    """Prior times likelihood of all held-out labels, of those regularisations where it is not negligible."""
     n = len(next(iter(losses.values())))
     mean = np.array([of.mean() for of in losses.values()])
     fall = (
@@ -118,7 +121,7 @@ def _weights(losses: dict[float, np.ndarray], task: str) -> dict[float, float]:
         if task == "regression" and mean.min() > 0
         else n * (mean - mean.min())
     )
-    weights = np.exp(-fall)
+    weights = np.exp(-fall) * _PRIOR ** np.arange(len(losses))
     weights[weights < _LEAST_WEIGHT * weights.max()] = 0
     weights /= weights.sum()
     return {each: float(weight) for each, weight in zip(losses, weights, strict=True) if weight}
