@@ -20,7 +20,7 @@ class Embeddings:
     vectors : numpy.ndarray of float, shape (n, d)
         As given; unusable rows may hold anything.
     usable : numpy.ndarray of bool, shape (n,)
-        Rows whose vector is finite and not zero.
+        Rows whose vector is finite, and not zero, in single precision.
     encoder : str
         Digest of the encoder that made them, "" where unknown.
     """
@@ -45,7 +45,8 @@ def embedding_matrix(array: np.ndarray, name: str = "embedding") -> Embeddings:
     Parameters
     ----------
     array : array-like of float, shape (n, d)
-        Masked rows, and rows with NaN, infinity or nothing but zeros, are not usable.
+        Masked rows, and rows with NaN, infinity or nothing but zeros, are not usable; nor are numbers that
+        single precision, in which galaxies are compared, takes for infinity or zero.
     name : str
         What to call it in an error message.
 
@@ -68,7 +69,8 @@ def embedding_matrix(array: np.ndarray, name: str = "embedding") -> Embeddings:
         raise ValueError(f"{name} must have shape (galaxies, dimensions), not {values.shape}")
     usable = np.empty(len(values), dtype=bool)
     for start in range(0, len(values), _ROWS):
-        block = values[start : start + _ROWS]
+        with np.errstate(over="ignore"):
+            block = values[start : start + _ROWS].astype(np.float32, copy=False)
         usable[start : start + _ROWS] = np.isfinite(block).all(axis=1) & block.any(axis=1)
     if mask is not None:
         usable &= ~mask.any(axis=1)

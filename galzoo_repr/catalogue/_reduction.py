@@ -73,8 +73,10 @@ class Reduction:
         variance, axes = variance[::-1], axes[:, ::-1]
         # An axis has no sign of its own; fix it so that the same rows give the same components everywhere.
         axes = axes * np.sign(np.take_along_axis(axes, np.abs(axes).argmax(axis=0)[None], axis=0))
-        # Directions below the rounding of single precision are constant dimensions, or copies of each other.
-        varies = variance > max(variance[0] * 1e-10, np.finfo(np.float32).tiny)
+        # Directions below the rounding of single precision are constant dimensions, or copies of each other;
+        # where all are the same, what is left is the rounding of their mean.
+        rounding = (16 * np.finfo(float).eps * np.abs(mean).max()) ** 2
+        varies = variance > max(variance[0] * 1e-10, rounding)
         kept = min(n_components, int(varies.sum()), n_rows - 1)
         if kept == 0:
             raise ValueError(
@@ -97,11 +99,13 @@ class Reduction:
         numpy.ndarray of float32, shape (n, k)
         """
         components = np.empty((len(vectors), self.n_components), dtype=np.float32)
-        axes = self.axes.astype(np.float32)
+        scale = _power_of_two(np.abs(self.axes).max())
+        axes = (self.axes / scale).astype(np.float32)
         for start in range(0, len(vectors), CHUNK):
             # The mean may be large beside the scatter: it is subtracted in double precision.
-            centred = (vectors[start : start + CHUNK] - self.mean).astype(np.float32)
-            np.matmul(centred, axes, out=components[start : start + CHUNK])
+            centred = vectors[start : start + CHUNK] - self.mean
+            centred *= scale
+            np.matmul(centred.astype(np.float32), axes, out=components[start : start + CHUNK])
         return components
 
     def transform(self, embeddings: Embeddings) -> np.ndarray:
@@ -159,6 +163,15 @@ def _usable_chunks(embeddings: Embeddings):
             yield rows
 
 
+def _power_of_two(largest: float) -> float:
+    """
+    Find a scale for numbers up to this one.
+
+    Divided by it they lose no digit, and single precision holds their products however large or small they were.
+    """
+    return float(np.exp2(np.floor(np.log2(largest)))) if largest > 0 else 1.0
+
+
 def _moments(embeddings: Embeddings) -> tuple[np.ndarray, np.ndarray, int]:
     """Mean, covariance and number of the usable rows."""
     dimensions = embeddings.dim
@@ -168,9 +181,12 @@ def _moments(embeddings: Embeddings) -> tuple[np.ndarray, np.ndarray, int]:
         if shift is None:
             # Close to the mean, so that single precision is enough for the products.
             shift = rows.mean(axis=0, dtype=float)
-        rows = (rows - shift).astype(np.float32)
-        total += rows.sum(axis=0, dtype=float)
-        products += rows.T @ rows
+        rows = rows - shift
+        scale = _power_of_two(max(rows.max(), -rows.min()))
+        rows /= scale
+        rows = rows.astype(np.float32)
+        total += rows.sum(axis=0, dtype=float) * scale
+        products += (rows.T @ rows).astype(float) * scale**2
         n_rows += len(rows)
     if n_rows == 0:
         return total, products, 0

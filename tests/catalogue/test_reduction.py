@@ -30,6 +30,23 @@ def test_components_are_those_of_scikit_learn(vectors, whiten, chunk, monkeypatc
     np.testing.assert_allclose(mean_of(embeddings), vectors.mean(axis=0, dtype=float), rtol=1e-12)
 
 
+@pytest.mark.parametrize("scale", [1e-30, 1e30])
+@pytest.mark.parametrize("whiten", [False, True])
+def test_the_size_of_embeddings_does_not_matter(vectors, scale, whiten):
+    large = embedding_matrix(vectors * np.float32(scale))
+    of_large, reduction = (Reduction.fit(e, 3, whiten=whiten) for e in (large, embedding_matrix(vectors)))
+    expected = reduction.transform(embedding_matrix(vectors)) * (1 if whiten else scale)
+    np.testing.assert_allclose(of_large.transform(large), expected, atol=1e-3 * np.abs(expected).max())
+    np.testing.assert_allclose(of_large.explained, reduction.explained, rtol=1e-3)
+
+
+@pytest.mark.parametrize("huge", [1e200, 1e-200])
+def test_what_single_precision_cannot_hold_is_not_usable(huge):
+    vectors = np.ones((3, 2))
+    vectors[1] *= huge
+    assert embedding_matrix(vectors).usable.tolist() == [True, False, True]
+
+
 def test_rows_without_embedding_count_for_nothing(vectors):
     holes = np.insert(vectors, [0, 50, 50], np.nan, axis=0)
     whole, reduction = (Reduction.fit(embedding_matrix(v), 3) for v in (vectors, holes))
@@ -49,6 +66,8 @@ def test_directions_without_variation_are_not_kept(vectors):
     ("array", "n", "message"),
     [
         (np.ones((5, 3)), 2, "all 5 embeddings are the same"),
+        (np.full((7, 3), 0.1), 2, "all 7 embeddings are the same"),
+        (np.full((7, 3), 1e-30, dtype=np.float32), 2, "all 7 embeddings are the same"),
         (np.eye(3)[:1], 1, "at least two galaxies need a finite embedding, but 1 of 1"),
         (np.full((4, 3), np.nan), 1, "but 0 of 4"),
         (np.eye(3), 0, "n_components must be at least 1, not 0"),
