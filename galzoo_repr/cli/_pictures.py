@@ -33,15 +33,12 @@ def pictures(table: Table, rows: Sequence[int]) -> np.ndarray:
     numpy.ndarray
         Shape (n, 384, 384, 3), uint8, north up.
     """
-    from galzoo_repr.images import ImageRecipe, read_image
+    from galzoo_repr.images import read_pictures
 
-    recipe = ImageRecipe(size=SIDE, crop=CENTRE)
-    images = [read_image(table["cutout"][row]) if table["cutout"][row] else None for row in rows]
-    shown = [i for i, image in enumerate(images) if image is not None and image.pixels is not None]
     result = np.zeros((len(rows), SIDE, SIDE, 3), np.uint8)
-    if shown:
-        tensor = recipe.prepare([images[i] for i in shown])
-        result[shown] = (tensor.permute(0, 2, 3, 1) * 255).round().byte().numpy()
+    for i, picture in enumerate(read_pictures(table["cutout"][rows], size=SIDE, crop=CENTRE)):
+        if picture is not None:
+            result[i] = picture
     return result
 
 

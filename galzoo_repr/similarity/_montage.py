@@ -60,7 +60,7 @@ def similarity_montage(
     ValueError
         If the table is not an answer, is empty, or has no column of image files.
     """
-    from galzoo_repr.images import montage
+    from galzoo_repr.images import montage, read_pictures
 
     missing = [column for column in ("similarity", "similarity_rank", cutout) if column not in found.colnames]
     if missing:
@@ -70,7 +70,7 @@ def similarity_montage(
         )
     if len(found) == 0:
         raise ValueError("the answer has no galaxies to draw")
-    pictures = [_picture(str(path)) for path in found[cutout]]
+    pictures = read_pictures(found[cutout], size=_SIDE, crop=_CENTRE)
     labels = []
     for label, line, picture in zip(_names(found, name), found, pictures, strict=True):
         rank, alike = line["similarity_rank"], f"similarity {line['similarity']:.3f}"
@@ -86,22 +86,6 @@ def similarity_montage(
         panel=panel,
         lead=np.count_nonzero(found["similarity_rank"] == 0) == 1,
     )
-
-
-def _picture(path: str) -> np.ndarray | None:
-    """Middle of an image, shape (320, 320, 3), or None if it cannot be read."""
-    from galzoo_repr.images import ImageRecipe, read_image
-
-    if path in ("", "--", "None"):
-        return None
-    try:
-        image = read_image(path)
-    except OSError:
-        return None
-    if image.pixels is None:
-        return None
-    prepared = ImageRecipe(size=_SIDE, crop=_CENTRE).prepare([image])[0]
-    return (prepared.permute(1, 2, 0) * 255).round().byte().numpy()
 
 
 def _names(found: Table, name: str | None) -> list[str]:

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 from astropy import units as u
+from PIL import Image
 
-from galzoo_repr.images import montage
+from galzoo_repr.images import montage, read_pictures
 
 COLOURS = np.array([[250, 0, 0], [0, 250, 0], [0, 0, 250], [250, 250, 0], [250, 0, 250]], dtype=np.uint8)
 
@@ -106,3 +107,21 @@ def test_what_cannot_be_drawn_is_refused(arguments, message):
 def test_fields_that_are_no_angles_are_refused(fov):
     with pytest.raises(TypeError, match=r"such as 30 \* u.arcsec"):
         montage([flat(0)], fov=fov)
+
+
+def test_files_become_pictures(tmp_path):
+    Image.new("RGB", (80, 60), (0, 200, 0)).save(tmp_path / "green.png")
+    (tmp_path / "broken.fits").write_bytes(b"no such layer")
+    names = [
+        str(tmp_path / "green.png"),
+        "",
+        None,
+        tmp_path / "gone.fits",
+        tmp_path / "broken.fits",
+        np.ma.masked,
+    ]
+    green, *others = read_pictures(names, size=32, crop=0.5)
+    assert green.shape == (32, 32, 3)
+    assert green.dtype == np.uint8
+    assert np.abs(green.astype(int) - (0, 200, 0)).max() <= 1
+    assert others == [None] * 5
