@@ -2,20 +2,24 @@
 
 from galzoo_repr.catalogue._columns import as_table, with_columns
 from galzoo_repr.catalogue._embeddings import Embeddings, embedding_matrix, read_embeddings
-from galzoo_repr.catalogue._files import read_catalogue, write_catalogue
+from galzoo_repr.catalogue._files import read_catalogue, table_format, write_catalogue
 from galzoo_repr.catalogue._positions import SkyPositions, sky_positions
 from galzoo_repr.catalogue._provenance import provenance, record_provenance
+from galzoo_repr.catalogue._reduction import Reduction, mean_embedding
 
 __all__ = [
     "Embeddings",
+    "Reduction",
     "SkyPositions",
     "as_table",
     "embedding_matrix",
+    "mean_embedding",
     "provenance",
     "read_catalogue",
     "read_embeddings",
     "record_provenance",
     "sky_positions",
+    "table_format",
     "with_columns",
     "write_catalogue",
 ]

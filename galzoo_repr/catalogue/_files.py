@@ -15,7 +15,7 @@ from astropy.table import Table
 from galzoo_repr.catalogue._columns import as_table
 from galzoo_repr.exceptions import GalzooWarning
 
-__all__ = ["read_catalogue", "write_catalogue"]
+__all__ = ["read_catalogue", "table_format", "write_catalogue"]
 
 _FORMATS = {
     "ecsv": (".ecsv",),
@@ -73,11 +73,7 @@ def write_catalogue(table: Table, path: str | os.PathLike, overwrite: bool = Fal
     """
     table = as_table(table)
     path = Path(path).expanduser()
-    file_format, compressed = _format_of(path)
-    if file_format is None:
-        raise ValueError(f"cannot tell the format of {path}; its name must end in {_endings()}.")
-    if compressed and file_format == "parquet":
-        raise ValueError(f"Parquet compresses by itself; leave the .gz off {path}.")
+    file_format, compressed = table_format(path), _format_of(path)[1]
     if not table.colnames:
         raise ValueError("the catalogue has no columns, so there is nothing to write.")
     write = getattr(import_module(f"galzoo_repr.catalogue._{file_format}"), f"write_{file_format}")
@@ -109,7 +105,7 @@ def read_catalogue(path: str | os.PathLike) -> Table:
 
     Raises
     ------
-    FileNotFoundError
+    FileNotFoundError, IsADirectoryError
         If there is no such file.
     ValueError
         If the file is not a catalogue of the format that its name says.
@@ -121,6 +117,8 @@ def read_catalogue(path: str | os.PathLike) -> Table:
         file has no counterpart in a table.
     """
     path = Path(path).expanduser()
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder, not a file.")
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}.")
     file_format, _ = _format_of(path)
@@ -133,6 +131,39 @@ def read_catalogue(path: str | os.PathLike) -> Table:
         raise
     except Exception as error:
         raise ValueError(f"cannot read {path} as {_NAMES.get(file_format, 'a table')}: {error}") from error
+
+
+def table_format(path: str | os.PathLike) -> str:
+    """
+    Format in which a table is written to a file of this name.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Such as ``"galaxies.fits"``; it need not exist.
+
+    Returns
+    -------
+    str
+        ``"ecsv"``, ``"parquet"``, ``"fits"`` or ``"votable"``.
+
+    Raises
+    ------
+    ValueError
+        If `write_catalogue` cannot write a file of this name.
+
+    Examples
+    --------
+    >>> from galzoo_repr.catalogue import table_format
+    >>> table_format("galaxies.ecsv.gz")
+    'ecsv'
+    """
+    file_format, compressed = _format_of(Path(path))
+    if file_format is None:
+        raise ValueError(f"cannot tell the format of {path}; its name must end in {_endings()}.")
+    if compressed and file_format == "parquet":
+        raise ValueError(f"Parquet compresses by itself; leave the .gz off {path}.")
+    return file_format
 
 
 def _format_of(path: Path) -> tuple[str | None, bool]:

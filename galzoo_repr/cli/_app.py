@@ -1,6 +1,7 @@
 """The command ``galzoo-repr``: its verbs, and what becomes of errors and warnings."""
 
 import logging
+import re
 import warnings
 from typing import Annotated
 
@@ -29,9 +30,8 @@ class _Verbs(TyperGroup):
         except Exception as error:
             if ctx.params.get("debug") or not _is_for_the_user(error):
                 raise
-            # str() of a KeyError is the repr of its message.
-            message = error.args[0] if isinstance(error, KeyError) and error.args else str(error)
-            say("error", str(message) or type(error).__name__, "bold red")
+            message = _in_words_of_the_shell(str(error), self.commands.get(ctx.invoked_subcommand))
+            say("error", message or type(error).__name__, "bold red")
             raise typer.Exit(1) from None
 
 
@@ -39,10 +39,19 @@ def _is_for_the_user(error: Exception) -> bool:
     """Bad arguments, files and services; anything else is a fault of ours and keeps its traceback."""
     if isinstance(error, BrokenPipeError):  # the reader of our output has seen enough; typer ends quietly
         return False
-    return isinstance(error, ValueError | TypeError | KeyError | OSError) or type(error).__module__ in {
+    return isinstance(error, ValueError | TypeError | OSError) or type(error).__module__ in {
         "astroquery.exceptions",
         "astropy.io.registry.base",
     }
+
+
+def _in_words_of_the_shell(message: str, verb: object) -> str:
+    """Put the options of a verb where a message of the package names the arguments behind them."""
+    for parameter in verb.params if verb is not None else ():
+        option = parameter.opts[0]
+        if option.startswith("--"):
+            message = re.sub(rf"\b{parameter.name}=(True)?(?=[\s,.;:)]|$)", option, message)
+    return message
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:

@@ -21,6 +21,7 @@ from galzoo_repr.cli._options import (
     read_angle,
     read_coords,
     refuse_existing,
+    refuse_table,
     survey_at,
 )
 from galzoo_repr.cli._pictures import galaxy_names
@@ -127,7 +128,7 @@ def predict(
     quiet: Quiet = False,
 ) -> None:
     """Add what a model predicts for every galaxy. Embeds the galaxies first where that is missing."""
-    refuse_existing(out, overwrite)
+    refuse_table(out, overwrite)
     angle, columns = read_angle(fov), read_coords(coords)
     table = open_catalogue(catalogue)
     from galzoo_repr import MorphologyModel, add_predictions

@@ -25,6 +25,7 @@ __all__ = [
     "read_coords",
     "read_position",
     "refuse_existing",
+    "refuse_table",
     "survey_at",
 ]
 
@@ -195,6 +196,30 @@ def refuse_existing(path: Path, overwrite: bool) -> None:
         raise FileExistsError(f"{path} exists; add --overwrite to replace it")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} into")
+
+
+def refuse_table(path: Path, overwrite: bool) -> None:
+    """
+    Fail before the work rather than after it, where a table shall be written.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Where the table shall go.
+    overwrite : bool
+        Whether it may be there already.
+
+    Raises
+    ------
+    FileExistsError, FileNotFoundError
+        As `refuse_existing`.
+    ValueError
+        If its name is that of no format.
+    """
+    from galzoo_repr.catalogue import table_format
+
+    table_format(path)
+    refuse_existing(path, overwrite)
 
 
 def survey_at(server: str | None, layer: str | None) -> object:

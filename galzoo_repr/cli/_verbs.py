@@ -26,6 +26,7 @@ from galzoo_repr.cli._options import (
     read_coords,
     read_position,
     refuse_existing,
+    refuse_table,
     survey_at,
 )
 from galzoo_repr.cli._pictures import comparison, galaxy_names
@@ -50,7 +51,7 @@ def fetch(
     from galzoo_repr.catalogue import write_catalogue
 
     angle = read_angle(fov)
-    refuse_existing(out, overwrite)
+    refuse_table(out, overwrite)
     table = add_cutouts(
         open_catalogue(catalogue),
         survey=survey_at(server, layer),
@@ -86,7 +87,7 @@ def embed(
     from galzoo_repr.catalogue import write_catalogue
 
     angle = read_angle(fov)
-    refuse_existing(out, overwrite)
+    refuse_table(out, overwrite)
     table = add_embeddings(
         open_catalogue(catalogue),
         encoder=encoder,
@@ -138,11 +139,17 @@ def similar(
 
     query = _query(to, row, image)
     separation, field = read_angle(max_separation, "--max-separation"), read_angle(fov)
-    for path in (out, montage):
-        if path is not None:
-            refuse_existing(path, overwrite)
+    if out is not None:
+        refuse_table(out, overwrite)
+    if montage is not None:
+        refuse_existing(montage, overwrite)
+    table = open_catalogue(catalogue)
+    if montage is not None and "cutout" not in table.colnames:
+        raise ValueError(
+            f"{catalogue} has no column 'cutout', so --montage has nothing to draw; use embed or fetch"
+        )
     table = add_similarity(
-        open_catalogue(catalogue),
+        table,
         query,
         max_separation=separation,
         encoder=encoder,

@@ -82,7 +82,6 @@ def test_wrong_usage_has_exit_code_two(arguments):
     [
         (ValueError("no column 'x';\n  there are: a, b"), "error: no column 'x'; there are: a, b"),
         (TypeError("fov must be an angle"), "error: fov must be an angle"),
-        (KeyError("no such column"), "error: no such column"),
         (FileNotFoundError(2, "No such file", "x.fits"), "No such file: 'x.fits'"),
         (RemoteServiceError("the service is not there [at all]"), "error: the service is not there [at all]"),
         (ValueError(), "error: ValueError"),
@@ -96,8 +95,21 @@ def test_errors_of_users_and_services_are_one_line(run_raising, error, message):
     assert result.stdout == ""
 
 
+def test_arguments_are_named_as_options():
+    small = typer.Typer(cls=_Verbs, pretty_exceptions_enable=False)
+    small.callback()(_every_verb)
+
+    @small.command()
+    def act(overwrite: bool = False, max_separation: str = "") -> None:
+        raise ValueError("pass overwrite=True to replace, give max_separation=, or name=")
+
+    result = CliRunner().invoke(small, ["act"])
+    assert result.stderr == "error: pass --overwrite to replace, give --max-separation, or name=\n"
+
+
 @pytest.mark.parametrize(
-    ("error", "options"), [(ZeroDivisionError("ours"), ()), (ValueError("x"), ("--debug",))]
+    ("error", "options"),
+    [(ZeroDivisionError("ours"), ()), (KeyError("ours"), ()), (ValueError("x"), ("--debug",))],
 )
 def test_faults_of_ours_and_debugging_keep_the_traceback(run_raising, error, options):
     assert run_raising(raising(error), *options).exception is error
