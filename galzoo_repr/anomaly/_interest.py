@@ -11,8 +11,7 @@ from galzoo_repr.anomaly._acquisition import BATCHES, choose_batch, expected_imp
 from galzoo_repr.anomaly._arguments import check_choice, check_number, check_whole_number, checked_scale
 from galzoo_repr.anomaly._persistence import arrays_of, read_folder, write_folder
 from galzoo_repr.anomaly._process import KERNELS, RatingProcess
-from galzoo_repr.catalogue import Embeddings, embedding_matrix
-from galzoo_repr.catalogue._reduction import Reduction
+from galzoo_repr.catalogue import Embeddings, Reduction, embedding_matrix
 
 __all__ = ["InterestModel"]
 

@@ -11,8 +11,7 @@ from sklearn.base import clone
 from galzoo_repr.anomaly._acquisition import choose_first_batch
 from galzoo_repr.anomaly._interest import InterestModel
 from galzoo_repr.anomaly._unsupervised import unusual_scores
-from galzoo_repr.catalogue import Embeddings
-from galzoo_repr.catalogue._reduction import Reduction
+from galzoo_repr.catalogue import Embeddings, Reduction
 from galzoo_repr.exceptions import GalzooWarning
 
 __all__ = ["Candidates", "Judgement"]

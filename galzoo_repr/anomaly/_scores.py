@@ -12,8 +12,7 @@ from galzoo_repr.anomaly._arguments import check_choice, check_seed, check_whole
 from galzoo_repr.anomaly._interest import InterestModel, check_ratings
 from galzoo_repr.anomaly._judgement import Candidates, Judgement
 from galzoo_repr.anomaly._unsupervised import UNSUPERVISED
-from galzoo_repr.catalogue import Embeddings, as_table, read_embeddings, with_columns
-from galzoo_repr.catalogue._reduction import Reduction
+from galzoo_repr.catalogue import Embeddings, Reduction, as_table, read_embeddings, with_columns
 from galzoo_repr.exceptions import GalzooWarning
 
 __all__ = ["add_anomaly_scores", "fit_interest", "next_to_rate"]

@@ -6,7 +6,7 @@ import numpy as np
 
 from galzoo_repr.catalogue._embeddings import Embeddings
 
-__all__ = ["CHUNK", "Reduction", "mean_of"]
+__all__ = ["CHUNK", "Reduction", "mean_embedding"]
 
 # Rows handled at once: a million embeddings are never copied whole.
 CHUNK = 16_384
@@ -139,7 +139,7 @@ class Reduction:
         return components
 
 
-def mean_of(embeddings: Embeddings) -> np.ndarray:
+def mean_embedding(embeddings: Embeddings) -> np.ndarray:
     """
     Mean of the usable rows.
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from galzoo_repr.catalogue._embeddings import Embeddings
+from galzoo_repr.catalogue import Embeddings
 from galzoo_repr.similarity._segments import Segments
 from galzoo_repr.similarity._space import Space
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from galzoo_repr.catalogue._reduction import Reduction
+from galzoo_repr.catalogue import Reduction
 from galzoo_repr.similarity._segments import Segment
 from galzoo_repr.similarity._space import Space
 

@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from astropy.table import Table
 
-from galzoo_repr.catalogue import sky_positions
-from galzoo_repr.catalogue._embeddings import Embeddings, embedding_matrix, read_embeddings
+from galzoo_repr.catalogue import Embeddings, as_table, embedding_matrix, read_embeddings, sky_positions
 from galzoo_repr.similarity._segments import Segment
 from galzoo_repr.similarity._space import Space
 
@@ -75,8 +74,10 @@ def read_galaxies(galaxies: object, ids: object, embedding: str, coords: object)
     Raises
     ------
     TypeError, ValueError
-        If ids are not text or whole numbers, one for each galaxy, each once.
+        If they are neither, or ids are not text or whole numbers, one for each galaxy, each once.
     """
+    if not isinstance(galaxies, Table) and np.asarray(galaxies).dtype.kind not in "fiu":
+        galaxies = as_table(galaxies)  # which knows what people take for a catalogue
     if isinstance(galaxies, Table):
         embeddings = read_embeddings(galaxies, embedding)
     else:
@@ -118,14 +119,20 @@ def to_segment(read: Galaxies, space: Space, dtype: str, offset: int) -> Segment
     Raises
     ------
     ValueError
-        If they are too large for half precision.
+        If they are too large for half precision, or for the squares of their distances in single precision.
     """
     usable = np.flatnonzero(read.embeddings.usable)
     vectors = np.empty((len(usable), space.dim(read.embeddings.dim)), dtype=dtype)
+    largest = np.sqrt(np.finfo(np.float32).max / vectors.shape[1]) / 2
     for start in range(0, len(usable), _ROWS):
         block = space.project(read.embeddings.vectors[usable[start : start + _ROWS]])
         if dtype == "float16" and np.abs(block).max() > np.finfo(np.float16).max:
             raise ValueError("embeddings are too large for half precision; use dtype='float32'")
+        if space.metric == "euclidean" and np.abs(block).max() > largest:
+            raise ValueError(
+                f"embeddings with numbers beyond {largest:.0e} are too large for Euclidean distances; use "
+                "metric='cosine', or divide them all by the same number"
+            )
         vectors[start : start + _ROWS] = block
     return Segment(vectors, read.ids[usable], usable + offset, read.positions[usable])
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from astropy.table import Table
 
-from galzoo_repr.catalogue._embeddings import Embeddings, embedding_matrix, read_embeddings
+from galzoo_repr.catalogue import Embeddings, embedding_matrix, read_embeddings
 from galzoo_repr.similarity._agreement import check_new_ids, check_same_encoder, check_same_rows
 from galzoo_repr.similarity._answers import answer_table
 from galzoo_repr.similarity._choice import METHODS

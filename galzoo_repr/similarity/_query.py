@@ -9,8 +9,7 @@ from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.table import Row, Table
 
-from galzoo_repr.catalogue import as_table, sky_positions
-from galzoo_repr.catalogue._embeddings import Embeddings, embedding_matrix, read_embeddings
+from galzoo_repr.catalogue import Embeddings, as_table, embedding_matrix, read_embeddings, sky_positions
 from galzoo_repr.similarity._sky import matches, unit_vectors
 
 __all__ = ["Catalogue", "ExampleVectors", "Fetch", "read_examples"]
@@ -54,6 +53,8 @@ class Catalogue:
         try:
             return len(self.points) == len(self)
         except ValueError:
+            if self.coords is not None:
+                raise
             return False
 
     @property
@@ -137,7 +138,10 @@ def _check_files(query: object) -> None:
     """Say at once that a file is not there, before an encoder is loaded."""
     for one in query if isinstance(query, Sequence) else ():
         if isinstance(one, str | Path) and not Path(one).is_file():
-            raise ValueError(f"the query {str(one)!r} is neither a column of the catalogue nor a file")
+            raise ValueError(
+                f"the query {str(one)!r} is neither a column of the catalogue nor a file; a position is a "
+                "SkyCoord, such as SkyCoord('10h00m24s +02d12m00s')"
+            )
 
 
 def _marked(column: object, name: str) -> np.ndarray:
@@ -197,6 +201,12 @@ def _status(catalogue: Catalogue, rows: np.ndarray) -> str:
 
 def _from_vectors(catalogue: Catalogue, values: np.ndarray) -> ExampleVectors:
     found = embedding_matrix(np.atleast_2d(values), "query")
+    if found.dim == 2 != catalogue.embeddings.dim:
+        raise ValueError(
+            f"the query {np.asarray(values).tolist()} is taken for an embedding, but those of the catalogue have "
+            f"{catalogue.embeddings.dim} dimensions; a position is a SkyCoord, such as SkyCoord(150.1, 2.2, "
+            "unit='deg')"
+        )
     _check_dim(found, catalogue.embeddings)
     if len(found) == 0 or not found.usable.all():
         raise ValueError("a query vector must be finite and not zero, and one is not")
@@ -230,7 +240,13 @@ def _from_positions(
     if len(outside):
         from galzoo_repr.similarity._embed_query import embed_positions
 
-        vectors[outside] = embed_positions(catalogue, asked[outside], fetch)
+        try:
+            vectors[outside] = embed_positions(catalogue, asked[outside], fetch)
+        except ValueError as error:
+            where = ", ".join(asked[outside].to_string("decimal"))
+            raise ValueError(
+                f"the catalogue has no galaxy within {radius} of {where} (see max_separation), and {error}"
+            ) from error
     return ExampleVectors(vectors, rows, points)
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from galzoo_repr.catalogue._embeddings import Embeddings
+from galzoo_repr.catalogue import Embeddings
 
 __all__ = ["COMBINE", "METRICS", "check_choice", "check_count", "mean_direction", "similarities"]
 

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from galzoo_repr.catalogue._embeddings import Embeddings
-from galzoo_repr.catalogue._reduction import Reduction, mean_of
+from galzoo_repr.catalogue import Embeddings, Reduction, mean_embedding
 
 __all__ = ["Space"]
 
@@ -63,7 +62,7 @@ class Space:
         if components is None:
             if whiten:
                 raise ValueError("whiten=True needs components=, the number of principal components to keep")
-            return cls(metric, centre=mean_of(embeddings) if metric == "euclidean" else None)
+            return cls(metric, centre=mean_embedding(embeddings) if metric == "euclidean" else None)
         n = int(embeddings.usable.sum())
         if n < 2:
             raise ValueError(f"principal components need at least 2 galaxies with an embedding, not {n}")

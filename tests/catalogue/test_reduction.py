@@ -5,7 +5,7 @@ import pytest
 from sklearn.decomposition import PCA
 
 from galzoo_repr.catalogue import _reduction, embedding_matrix
-from galzoo_repr.catalogue._reduction import Reduction, mean_of
+from galzoo_repr.catalogue._reduction import Reduction, mean_embedding
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def test_components_are_those_of_scikit_learn(vectors, whiten, chunk, monkeypatc
     theirs *= np.sign((components * theirs).sum(axis=0))
     np.testing.assert_allclose(components, theirs, atol=1e-3)
     np.testing.assert_allclose(reduction.explained, expected.explained_variance_ratio_, rtol=1e-4)
-    np.testing.assert_allclose(mean_of(embeddings), vectors.mean(axis=0, dtype=float), rtol=1e-12)
+    np.testing.assert_allclose(mean_embedding(embeddings), vectors.mean(axis=0, dtype=float), rtol=1e-12)
 
 
 @pytest.mark.parametrize("scale", [1e-30, 1e30])

@@ -201,7 +201,12 @@ def test_columns_are_not_overwritten_unasked():
         (np.ones(4), ValueError, "query has 4 dimensions, the catalogue's embeddings have 5"),
         (np.full(5, np.nan), ValueError, "must be finite"),
         (np.zeros((0, 5)), ValueError, "names no galaxy"),
-        ("no_such_column", ValueError, "neither a column of the catalogue nor a file|encoder"),
+        (
+            "no_such_column",
+            ValueError,
+            "neither a column of the catalogue nor a file; a position is a SkyCoord",
+        ),
+        ((150.1, 2.2), ValueError, "taken for an embedding, but .* a position is a SkyCoord"),
         ("ra", TypeError, "must be boolean"),
         (object(), TypeError, "the query must be"),
         (None, TypeError, "the query must be"),
@@ -237,6 +242,7 @@ def test_bad_queries(query, error, message):
         ({"embedding": "ra"}, ValueError, "must have shape"),
         ({"whiten": True}, ValueError, "needs components"),
         ({"components": 6}, ValueError, "components must be a whole number from 1 to 5"),
+        ({"coords": ("alpha", "dec")}, ValueError, "'alpha' of coords is not a column"),
     ],
 )
 def test_bad_options(options, error, message):

@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from astropy.coordinates import SkyCoord
 from astropy.table import Table
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -257,7 +258,10 @@ def test_ids_given_by_value_must_be_given_again():
         (catalogue()[:0], {}, ValueError, "none of the 0 galaxies"),
         (Table({"ra": [1.0]}), {}, ValueError, "no column 'embedding'"),
         (np.ones(4), {}, ValueError, "must have shape"),
-        (np.array([["a"]]), {}, TypeError, "must hold numbers"),
+        (np.array([["a"]]), {}, TypeError, "got ndarray; a catalogue is an astropy Table"),
+        ("galaxies.fits", {}, TypeError, "got the path 'galaxies.fits'; a catalogue is"),
+        (SkyCoord([1, 2], [3, 4], unit="deg"), {}, ValueError, "no column 'embedding'"),
+        (vectors(4) * 1e30, {"metric": "euclidean"}, ValueError, "too large for Euclidean distances"),
         (vectors(4), {"ids": [1, 2, 2, 3]}, ValueError, "1 ids are there more than once"),
         (vectors(4), {"ids": [1, 2]}, ValueError, "one for each of the 4"),
         (vectors(4), {"ids": [0.5, 1, 2, 3]}, TypeError, "whole numbers or text"),

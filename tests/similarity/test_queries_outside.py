@@ -110,7 +110,9 @@ def test_another_encoder_is_refused(catalogue, network, survey):
 
 def test_a_catalogue_that_does_not_name_its_encoder(catalogue):
     bare = Table({name: np.asarray(catalogue[name]) for name in ("ra", "dec", "embedding")})
-    with pytest.raises(ValueError, match="does not say which encoder"):
+    with pytest.raises(
+        ValueError, match=r"no galaxy within 5\.0 arcsec of .*, and .* does not say which encoder"
+    ):
         find_similar(bare, SkyCoord(40, 4, unit="deg"))
 
 
