@@ -2,12 +2,14 @@
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from astropy import units as u
 from astropy.table import Table
+from astropy.table.column import BaseColumn
+from astropy.utils.masked import Masked
 
 from galzoo_repr.pretraining import Schema, votes_from_table
 
@@ -32,8 +34,8 @@ class Labels:
         ``"binary"``, ``"classes"``, ``"regression"``, ``"several"`` (independent yes or no labels) or
         ``"votes"``.
     values : ndarray
-        float64, shape (n, k): 0 or 1 for each class or label (k = 1 if binary), numbers, or votes; NaN where
-        there is no label.
+        float64, shape (n, k): 0 or 1 for each class or label (k = 1 if binary), or numbers, NaN where there is
+        no label; or votes, zero for all answers of a question that was not answered.
     classes : tuple of str
         Names of the k columns.
     unit : str
@@ -94,7 +96,7 @@ def read_labels(table: Table, label: str | Sequence[str] | Schema, *, task: str 
         if task == "votes" or label not in table.colnames:
             return _votes(table, _schema_named(table, label, task))
         return _one_column(table, str(label), task)
-    names = list(label)
+    names = list(label) if isinstance(label, Iterable) else []
     if not names or not all(isinstance(name, str) for name in names):
         raise TypeError(f"label must be a column, several columns or a schema, not {label!r}")
     if twice := [name for name, times in Counter(names).items() if times > 1]:
@@ -124,6 +126,10 @@ def _column(table: Table, name: str) -> tuple[np.ndarray, np.ndarray, dict[str, 
             f"label {name!r} is not a column of the table; its columns are {', '.join(table.colnames)}"
         )
     column = table[name]
+    if not isinstance(column, BaseColumn | u.Quantity | Masked):
+        raise TypeError(
+            f"label {name!r} is a column of {type(column).__name__}; give booleans, text, whole or real numbers"
+        )
     missing = np.array(np.broadcast_to(getattr(column, "mask", False), np.shape(column)), dtype=bool)
     unitless = getattr(column, "unit", None) in (None, "")
     column = getattr(column, "unmasked", column)

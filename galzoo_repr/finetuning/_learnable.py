@@ -63,13 +63,18 @@ def check_learnable(lesson: Lesson, labels: Labels) -> None:
     ------
     ValueError
         If there are fewer than two classes, a class of one galaxy, too few numbers or votes, or all numbers
-        are the same.
+        or all embeddings are the same.
 
     Warns
     -----
     GalzooWarning
         If a class has few galaxies, or votes contradict the tree.
     """
+    if np.all(lesson.x == lesson.x[0]):
+        raise ValueError(
+            f"all {len(lesson)} galaxies labelled in {labels.name!r} have the same embedding, by which they cannot "
+            "be told apart: embed them again"
+        )
     if lesson.task == "several":
         for i, name in enumerate(labels.classes):
             known = np.flatnonzero(np.isfinite(lesson.y[:, i]))

@@ -18,7 +18,8 @@ def votes_from_table(table: Table, schema: Schema) -> np.ndarray:
     Parameters
     ----------
     table : astropy.table.Table
-        Has the columns ``schema.columns``. NaN or masked: the question was not asked.
+        Has the columns ``schema.columns``. NaN or masked: the question was not asked. Where only some answers
+        of a question are so, nobody knows how many others there were, and the question counts as not asked.
     schema : Schema
         Questions and their columns.
 
@@ -38,7 +39,8 @@ def votes_from_table(table: Table, schema: Schema) -> np.ndarray:
     Warns
     -----
     GalzooWarning
-        If the votes look like fractions, or all votes on one of several questions are for the same answer.
+        If votes are left out because other answers of their question are NaN or masked, the votes look like
+        fractions, or all votes on one of several questions are for the same answer.
 
     Examples
     --------
@@ -52,6 +54,7 @@ def votes_from_table(table: Table, schema: Schema) -> np.ndarray:
     votes = np.zeros((len(table), len(schema.columns)), dtype=np.float32)
     for i, name in enumerate(schema.columns):
         votes[:, i] = _one_column(table, name)
+    _leave_out_halves(votes, schema)
     check_something_to_learn(votes, schema)
     return votes
 
@@ -151,7 +154,27 @@ def _one_column(table: Table, name: str) -> np.ndarray:
                 f"Vote column {name!r} is {what} in {len(rows)} row(s), the first {rows[:5].tolist()}; "
                 "votes are counts, NaN or masked where the question was not asked."
             )
-    return np.nan_to_num(votes)
+    return votes
+
+
+def _leave_out_halves(votes: np.ndarray, schema: Schema) -> None:
+    """Set all answers of a question to zero where one of them is NaN, and warn of votes that are lost by it."""
+    index = np.asarray(schema.question_index)
+    lost = {}
+    for i, label in enumerate(schema.labels):
+        answers = votes[:, index == i]
+        unknown = np.isnan(answers).any(axis=1)
+        if n_rows := int((np.nansum(answers[unknown], axis=1) > 0).sum()):
+            lost[label] = n_rows
+        votes[np.ix_(unknown, index == i)] = 0
+    if lost:
+        which = _some([f"{label!r} in {n_rows} row(s)" for label, n_rows in lost.items()])
+        warnings.warn(
+            f"Votes on {which} are left out: other answers of the question are NaN or masked there, so that "
+            "their fractions are not known. If that stands for no votes, fill these cells with 0.",
+            GalzooWarning,
+            stacklevel=4,
+        )
 
 
 def _filled(table: Table, name: str) -> np.ndarray:

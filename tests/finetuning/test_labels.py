@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 from astropy import units as u
+from astropy.coordinates import SkyCoord
 from astropy.table import Column, MaskedColumn, Table
+from astropy.time import Time
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -93,6 +95,8 @@ def test_rows_with_the_same_words_have_the_same_class(words):
         ([1, 0], {"task": "wish"}, ValueError, "task='wish' is not one of binary, classes"),
         ([1j, 2j], {}, TypeError, "holds complex128; give booleans, text"),
         (np.zeros((3, 2)), {}, ValueError, r"one value for each row, not shape \(3, 2\)"),
+        (Time([50000, 50001], format="mjd"), {}, TypeError, "is a column of Time; give booleans, text"),
+        (SkyCoord([1, 2], [3, 4], unit="deg"), {}, TypeError, "is a column of SkyCoord"),
     ],
 )
 def test_values_that_make_no_sense_are_refused(column, options, error, message):
@@ -108,7 +112,7 @@ def test_values_that_make_no_sense_are_refused(column, options, error, message):
         ("gz_rings", {}, ValueError, "none of the vote columns"),
         (["ring", "dec"], {"task": "votes"}, ValueError, "must be named question_answer"),
         (["ring", "ra"], {"task": "classes"}, ValueError, "several columns are labels of yes or no"),
-        (3, {}, TypeError, "'int' object is not iterable"),
+        (3, {}, TypeError, "label must be a column, several columns or a schema, not 3"),
         (["ring", "ring"], {}, ValueError, "label names 'ring' more than once"),
         ([], {}, TypeError, r"label must be a column, several columns or a schema, not \[\]"),
     ],
@@ -134,6 +138,12 @@ def test_labels_that_are_not_there_are_refused(galaxies, label, options, error, 
 def test_labels_from_which_nothing_can_be_learned_are_refused(galaxies, column, message):
     galaxies["ring"] = column
     with pytest.raises(ValueError, match=message):
+        gzr.finetune(galaxies, "ring")
+
+
+def test_galaxies_that_look_the_same_are_refused(galaxies):
+    galaxies["embedding"] = np.ones((len(galaxies), 300), np.float32)
+    with pytest.raises(ValueError, match="all 60 galaxies labelled in 'ring' have the same embedding"):
         gzr.finetune(galaxies, "ring")
 
 

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from astropy.table import MaskedColumn, QTable, Table, vstack
+from astropy.table import QTable, Table, vstack
 
 from galzoo_repr import GalzooWarning
 from galzoo_repr.pretraining import Schema, votes_from_fractions, votes_from_table
@@ -52,11 +52,25 @@ def test_columns_that_are_not_counts_are_refused(wrong):
         votes_from_table(QTable({"ring_yes": wrong, "ring_no": [1, 1]}), RINGS)
 
 
+@pytest.mark.parametrize("missing", [np.nan, np.ma.masked])
+def test_a_question_of_which_an_answer_is_missing_was_not_asked(missing):
+    table = Table(
+        {"ring_yes": np.ma.array([3.0, 5.0, 0.0, 2.0]), "ring_no": np.ma.array([1.0, 2.0, 3.0, 0.0])}
+    )
+    table["ring_no"][1] = missing
+    table["ring_no"][2] = missing  # no vote is lost here, and none is counted in the warning
+    with pytest.warns(
+        GalzooWarning, match=r"Votes on 'ring' in 1 row\(s\) are left out.*fill these cells with 0"
+    ):
+        votes = votes_from_table(table, Schema.load("gz_rings"))
+    assert votes.tolist() == [[3, 1], [0, 0], [0, 0], [2, 0]]
+
+
 def test_suspicious_votes_warn():
     with pytest.warns(GalzooWarning, match="fractions"):
         votes_from_table(Table({"ring_yes": [0.3, 1], "ring_no": [0.7, 0]}), RINGS)
     table = Table({name: [1.0, 2.0] for name in Schema.load("gz2").columns})
-    table["ring_yes"], table["ring_no"] = [1, 1], MaskedColumn([0, 0], mask=[True, False])
+    table["ring_yes"], table["ring_no"] = [1, 1], [0, 0]
     with pytest.warns(GalzooWarning, match="for one answer"):
         votes_from_table(table, Schema.load(["gz_rings", "gz2"]))
 
