@@ -31,9 +31,11 @@ class Head:
     scale : ndarray
         float32, shape (): they are then divided by.
     weights : ndarray
-        float32, shape (members, d, k); the first member is fitted to all labels, the others to bootstrap samples.
+        Shape (members, d, k); the first member is fitted to all labels, the others to bootstrap samples. float64
+        of a regression, whose labels may be dates or luminosities that float32 rounds or cannot hold; else
+        float32.
     bias : ndarray
-        float32, shape (members, k).
+        Of the same type, shape (members, k).
     """
 
     mean: np.ndarray
@@ -53,19 +55,20 @@ class Head:
         Returns
         -------
         ndarray
-            float32, shape (n, members, k): log-odds, values of a regression, or logits of concentrations.
+            Of the type of the weights, shape (n, members, k): log-odds, values of a regression, or logits of
+            concentrations.
         """
         members, d, k = self.weights.shape
         flat = self.weights.transpose(1, 0, 2).reshape(d, members * k) / self.scale
         offset = self.bias.reshape(-1) - self.mean @ flat
-        scores = np.empty((len(embeddings), members, k), np.float32)
+        scores = np.empty((len(embeddings), members, k), self.weights.dtype)
         with torch.inference_mode():  # numpy's product is as fast, but torch has a thread for each core
             maps, shift, out = (
                 torch.from_numpy(each) for each in (flat, offset, scores.reshape(-1, members * k))
             )
             for start in range(0, len(embeddings), _ROWS):
                 rows = slice(start, start + _ROWS)
-                x = torch.from_numpy(np.ascontiguousarray(embeddings[rows], np.float32))
+                x = torch.from_numpy(np.ascontiguousarray(embeddings[rows], scores.dtype))
                 torch.addmm(shift, x, maps, out=out[rows])
         return scores
 
@@ -196,7 +199,9 @@ def fit_head(
     ]
     weights = np.stack([space.rotation @ weight for weight, _ in members])
     bias = np.stack([bias for _, bias in members])
-    return Head(*(np.asarray(each, np.float32) for each in (space.mean, space.scale, weights, bias)))
+    precision = np.float64 if task == "regression" else np.float32
+    standard = (np.asarray(each, np.float32) for each in (space.mean, space.scale))
+    return Head(*standard, *(np.asarray(each, precision) for each in (weights, bias)))
 
 
 def fit_one(

@@ -13,6 +13,7 @@ from galzoo_repr.finetuning._learn import Lesson
 
 __all__ = ["check_learnable", "check_whole"]
 
+_LARGEST = 1e150  # numbers whose squares, summed over all galaxies, double precision holds
 _FEW = 5  # galaxies of a class below which held-out figures say next to nothing
 
 
@@ -125,6 +126,11 @@ def _check_numbers(lesson: Lesson, labels: Labels) -> None:
         raise ValueError(
             f"{galaxies} labelled galaxies with an embedding are too few for a "
             f"{lesson.task.replace('votes', 'model of votes')}; label at least {2 * _FEW}"
+        )
+    if lesson.task == "regression" and np.abs(lesson.y).max() > _LARGEST:
+        raise ValueError(
+            f"labels in {labels.name!r} reach {np.abs(lesson.y).max():g}, and squares of such numbers have no room: "
+            "learn their logarithm"
         )
     if lesson.task == "regression" and np.ptp(lesson.y) == 0:
         raise ValueError(f"all labels in {labels.name!r} are {lesson.y[0, 0]:g}: there is nothing to learn")

@@ -42,7 +42,9 @@ class Metric:
     high: float
 
     def __str__(self) -> str:
-        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
+        # Errors of a regression have the size of its labels, whatever that is.
+        digits = ".3f" if 1e-2 <= abs(self.value) < 1e4 or self.value == 0 else ".3g"
+        return f"{self.value:{digits}} ({self.low:{digits}} to {self.high:{digits}})"
 
 
 @dataclass(frozen=True)

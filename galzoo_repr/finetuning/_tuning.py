@@ -175,9 +175,13 @@ class Tuning:
         self.recipe, self.device, self.plan, self.folder = encoder.recipe, encoder.device, plan, folder
         self.lesson, self.images = lesson, images
         self.network = deepcopy(encoder.model).eval()
-        self.head = _HeadLayer(*head, lesson.task).to(self.device)
-        self.scale = lesson.y.std(0) if lesson.task == "regression" else np.ones(1)
-        self.targets = torch.from_numpy(np.asarray(lesson.y, np.float32)).to(self.device)
+        # Numbers are learned in units of their scatter, so that a step means the same for any of them.
+        centre, scale = 0.0, 1.0
+        if lesson.task == "regression":
+            centre, scale = lesson.y.mean(0), lesson.y.std(0)
+        self.head = _HeadLayer(*head, lesson.task, centre, scale).to(self.device)
+        targets = np.asarray((lesson.y - centre) / scale, np.float32)
+        self.targets = torch.from_numpy(targets).to(self.device)
         groups = parameter_groups(self.network, plan)
         of_head = list(self.head.parameters())
         groups.append({"params": of_head, "lr": plan.learning_rate, "weight_decay": plan.weight_decay})
@@ -266,7 +270,7 @@ class Tuning:
         if task == "classes":
             return functional.cross_entropy(logits, targets.argmax(1))
         if task == "regression":
-            return functional.mse_loss(logits, targets) / float(self.scale[0] ** 2)
+            return functional.mse_loss(logits, targets)
         known = torch.isfinite(targets)
         return functional.binary_cross_entropy_with_logits(logits[known], targets[known])
 
@@ -299,9 +303,20 @@ class Tuning:
 
 
 class _HeadLayer(nn.Module):
-    """The first member of a head, calibrated, as a layer of a network with its standardisation fixed."""
+    """
+    The first member of a head, calibrated, as a layer of a network with its standardisation fixed.
 
-    def __init__(self, head: Head, calibration: Calibration, task: str) -> None:
+    Its outputs are those of the head, less a centre and divided by a scale.
+    """
+
+    def __init__(
+        self,
+        head: Head,
+        calibration: Calibration,
+        task: str,
+        centre: np.ndarray | float,
+        scale: np.ndarray | float,
+    ) -> None:
         super().__init__()
         # Features of unit variance on average, not of unit length, so that a step changes them as much as those within.
         unit = np.sqrt(len(head.mean))
@@ -309,8 +324,12 @@ class _HeadLayer(nn.Module):
         self.register_buffer("scale", torch.tensor(float(head.scale / unit)))
         # The calibration of votes is not one of scores.
         slope, offset = (1.0, 0.0) if task == "votes" else (calibration.slope, calibration.offset)
-        self.weight = nn.Parameter(torch.from_numpy((head.weights[0] / unit * slope).T.astype(np.float32)))
-        self.bias = nn.Parameter(torch.from_numpy((head.bias[0] * slope + offset).astype(np.float32)))
+        weight, bias = (
+            head.weights[0] / unit * slope / scale,
+            (head.bias[0] * slope + offset - centre) / scale,
+        )
+        self.weight = nn.Parameter(torch.from_numpy(weight.T.astype(np.float32)))
+        self.bias = nn.Parameter(torch.from_numpy(bias.astype(np.float32)))
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         return functional.linear((features - self.mean) / self.scale, self.weight, self.bias)

@@ -133,6 +133,7 @@ def test_labels_that_are_not_there_are_refused(galaxies, label, options, error, 
         (["spiral"] * 100 + ["merger"] + ["smooth"] * 99, "only one galaxy labelled merger .*mask or merge"),
         (np.where(np.arange(200) < 6, np.arange(200) + 0.5, NAN), "6 labelled galaxies .* label at least 10"),
         (np.full(200, 3.5), "all labels in 'ring' are 3.5: there is nothing to learn"),
+        (np.linspace(1e199, 1e200, 200), r"labels in 'ring' reach 1e\+200, .* learn their logarithm"),
     ],
 )
 def test_labels_from_which_nothing_can_be_learned_are_refused(galaxies, column, message):

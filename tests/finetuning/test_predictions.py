@@ -95,6 +95,22 @@ def test_a_regression_keeps_its_unit_and_covers_its_scatter(galaxies):
     assert plain["size_prediction"].unit == u.kpc
 
 
+@pytest.mark.parametrize(("unit", "zero"), [(1e44, 0), (1e-40, 0), (1.0, 2_459_000.5)])
+def test_luminosities_and_dates_are_learned_as_other_numbers(galaxies, tmp_path, unit, zero):
+    truth = 5 + 2 * np.asarray(galaxies["embedding"], float)[:, 1]
+    truth += 0.5 * np.random.default_rng(0).normal(size=200)
+    galaxies["size"] = np.where(np.arange(200) < 80, truth, np.nan)
+    galaxies["other"] = galaxies["size"] * unit + zero
+    plain, model = quick(galaxies, "size"), quick(galaxies, "other")
+    model.save(tmp_path / "model")
+    found = gzr.MorphologyModel.load(tmp_path / "model").predict(galaxies["embedding"])
+    expected = plain.predict(galaxies["embedding"])
+    np.testing.assert_allclose((found.value - zero) / unit, expected.value, atol=1e-5)
+    np.testing.assert_allclose(found.std / unit, expected.std, rtol=1e-4)
+    assert model.report["R squared"] == pytest.approx(plain.report["R squared"], abs=1e-5)
+    assert "0.000" not in str(model.report)
+
+
 def test_several_labels_may_be_missing_one_by_one(galaxies):
     x = np.asarray(galaxies["embedding"])
     galaxies["bar"] = MaskedColumn(x[:, 2] > 0, mask=(np.arange(200) < 20) | (np.arange(200) > 90))
