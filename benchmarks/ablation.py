@@ -13,11 +13,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-import timm
-import torch
 from bundled_encoder import (
-    ARCHITECTURE,
-    AUGMENTATION,
     RECIPE,
     SCHEMAS,
     STAGES,
@@ -27,15 +23,14 @@ from bundled_encoder import (
     train,
 )
 from imagenet import imagenet_encoder
-from PIL import Image
 from real_galaxies import read_set
 from representation import embeddings_of, with_labels
+from rings import from_scratch, tasks
 
-from galzoo_repr import Schema
+from galzoo_repr import Encoder, Schema
 
 LABELS = (10, 20, 40, 80, 160)
 FROM_SCRATCH = (20, 80, 160)
-STEPS_FROM_SCRATCH, BATCH = 150, 32
 
 
 def smooth_or_featured(schemas: list[str]) -> Schema:
@@ -56,39 +51,12 @@ def accuracies(work: Path, encoder: object) -> dict[int, list[float]]:
     return result
 
 
-def accuracies_from_scratch(work: Path, seeds: int = 3) -> dict[int, list[float]]:
+def accuracies_from_scratch(work: Path, start: Encoder, seeds: int = 3) -> dict[int, list[float]]:
     """Of the whole network, trained end to end on the labels alone."""
-    table = read_set("decals_rings", work / "real")
-    y = torch.tensor(np.array(table["label"] == "ring"))
-    pixels = [np.asarray(Image.open(file).convert("RGB").resize((160, 160))) for file in table["file_loc"]]
-    fields = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).contiguous()
-    return {n: [_from_scratch(fields, y, n, seed) for seed in range(seeds)] for n in FROM_SCRATCH}
-
-
-def _from_scratch(fields: torch.Tensor, y: torch.Tensor, n: int, seed: int) -> float:
-    rng = np.random.default_rng(seed)
-    chosen = np.concatenate([rng.permutation(np.flatnonzero(y == each))[: n // 2] for each in (False, True)])
-    rest = np.setdiff1d(np.arange(len(y)), chosen)
-    torch.manual_seed(seed)
-    generator = torch.Generator().manual_seed(seed)
-    network = timm.create_model(ARCHITECTURE, num_classes=1, drop_rate=0.3).to(
-        memory_format=torch.channels_last
-    )
-    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=0.05)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=STEPS_FROM_SCRATCH)
-    for _ in range(STEPS_FROM_SCRATCH):
-        rows = rng.choice(chosen, BATCH)
-        images = AUGMENTATION.apply(fields[rows], size=RECIPE.size, crop=RECIPE.crop, generator=generator)
-        logits = network(images.contiguous(memory_format=torch.channels_last)).squeeze(1)
-        loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, y[rows].float())
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-    network.eval()
-    with torch.inference_mode():
-        predicted = network(RECIPE.from_rgb(fields[rest])).squeeze(1) > 0
-    return float((predicted == y[rest]).float().mean())
+    task = next(task for task in tasks(work / "real") if task.name == "rings")
+    return {
+        n: [from_scratch(task, start, n, seed)["accuracy"] for seed in range(seeds)] for n in FROM_SCRATCH
+    }
 
 
 def draw(curves: dict[str, dict[int, list[float]]], path: Path) -> None:
@@ -135,7 +103,7 @@ def main() -> None:
         encoder.save(options.work / name.replace(" ", "-"), overwrite=True)
         curves[name] = accuracies(options.work, encoder)
     curves["ImageNet"] = accuracies(options.work, start)
-    curves["from scratch"] = accuracies_from_scratch(options.work)
+    curves["from scratch"] = accuracies_from_scratch(options.work, start)
     for name, curve in curves.items():
         print(
             name, {n: f"{np.mean(v):.3f} ± {np.std(v, ddof=1) / len(v) ** 0.5:.3f}" for n, v in curve.items()}
