@@ -11,6 +11,7 @@ from galzoo_repr.anomaly._acquisition import BATCHES, choose_batch, expected_imp
 from galzoo_repr.anomaly._arguments import check_choice, check_number, check_whole_number, checked_scale
 from galzoo_repr.anomaly._persistence import arrays_of, read_folder, write_folder
 from galzoo_repr.anomaly._process import KERNELS, RatingProcess
+from galzoo_repr.anomaly._ratings import check_noise, check_ratings, scale_of
 from galzoo_repr.catalogue import Embeddings, Reduction, embedding_matrix
 
 __all__ = ["InterestModel"]
@@ -151,8 +152,8 @@ class InterestModel(BaseEstimator):
             raise ValueError(
                 f"1 to {MAX_RATED} rated galaxies with a finite embedding are needed, not {len(rated)}"
             )
-        self.scale_ = _scale_of(ratings[rated], self.rating_scale)
-        variance = None if noise is None else np.square(_noise_of(noise, len(ratings))[rated] / self._unit)
+        self.scale_ = scale_of(ratings[rated], self.rating_scale)
+        variance = None if noise is None else np.square(check_noise(noise, len(ratings))[rated] / self._unit)
         self.reduction_ = reduction
         self.encoder_ = {}
         self.process_ = RatingProcess.fit(
@@ -349,44 +350,3 @@ class InterestModel(BaseEstimator):
             from galzoo_repr.encoders import choose_device
 
             choose_device(self.device)
-
-
-def check_ratings(ratings: ArrayLike, n_rows: int) -> np.ndarray:
-    """Ratings as a float64 array of shape (n_rows,), NaN where not rated; infinite ones are refused."""
-    ratings = np.ma.asanyarray(ratings)
-    if ratings.dtype.kind not in "fiub":
-        raise TypeError(f"ratings must be numbers, NaN or masked where not rated, not {ratings.dtype}")
-    ratings = ratings.astype(float).filled(np.nan)
-    if ratings.shape != (n_rows,):
-        raise ValueError(
-            f"one rating per galaxy is needed: {n_rows} galaxies, but ratings of shape {ratings.shape}"
-        )
-    if np.isinf(ratings).any():
-        rows = np.flatnonzero(np.isinf(ratings))
-        raise ValueError(
-            f"ratings must be finite, or NaN where not rated; row {rows[0]} has {ratings[rows[0]]}"
-        )
-    return ratings
-
-
-def _scale_of(ratings: np.ndarray, scale: tuple[float, float] | None) -> tuple[float, float]:
-    """Lowest and highest possible rating."""
-    if scale is None:
-        low, high = min(0.0, float(ratings.min())), float(ratings.max())
-        return low, high if high > low else low + 1
-    low, high = checked_scale(scale)
-    outside = (ratings < low) | (ratings > high)
-    if outside.any():
-        raise ValueError(f"rating {ratings[outside][0]} is outside rating_scale={scale!r}")
-    return low, high
-
-
-def _noise_of(noise: ArrayLike, n_rows: int) -> np.ndarray:
-    noise = np.ma.asanyarray(noise)
-    if noise.dtype.kind not in "fiu":
-        raise TypeError(f"noise must be numbers, NaN or masked where not known, not {noise.dtype}")
-    noise = noise.astype(float).filled(np.nan)
-    noise = np.where(np.isnan(noise), 0.0, noise)
-    if noise.shape != (n_rows,) or (noise < 0).any() or np.isinf(noise).any():
-        raise ValueError(f"noise must be {n_rows} standard deviations, none negative or infinite")
-    return noise

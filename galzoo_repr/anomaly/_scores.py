@@ -9,8 +9,9 @@ from sklearn.base import clone
 
 from galzoo_repr.anomaly._acquisition import FIRST_BATCHES
 from galzoo_repr.anomaly._arguments import check_choice, check_seed, check_whole_number
-from galzoo_repr.anomaly._interest import InterestModel, check_ratings
+from galzoo_repr.anomaly._interest import InterestModel
 from galzoo_repr.anomaly._judgement import Candidates, Judgement
+from galzoo_repr.anomaly._ratings import check_ratings
 from galzoo_repr.anomaly._unsupervised import UNSUPERVISED
 from galzoo_repr.catalogue import Embeddings, Reduction, as_table, read_embeddings, with_columns
 from galzoo_repr.exceptions import GalzooWarning

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from astropy import units as u
 from astropy.table import MaskedColumn, QTable, Table
 
 import galzoo_repr as gzr
@@ -162,6 +163,9 @@ def test_bad_ratings_are_refused(rated):
         gzr.add_anomaly_scores(rated)
     rated["interest"] = ["very"] * 400
     with pytest.raises(TypeError, match="ratings must be numbers"):
+        gzr.add_anomaly_scores(rated)
+    rated["interest"] = np.ones(400) * u.mag
+    with pytest.raises(TypeError, match="ratings must be plain numbers, but have the unit mag"):
         gzr.add_anomaly_scores(rated)
     with pytest.raises(TypeError, match="ratings must be the name of a column, not ndarray"):
         gzr.add_anomaly_scores(rated, ratings=np.zeros(400))

@@ -1,0 +1,61 @@
+"""Ratings and their uncertainties, as given in any kind of array or column, checked."""
+
+import numpy as np
+from astropy import units as u
+from numpy.typing import ArrayLike
+
+from galzoo_repr.anomaly._arguments import checked_scale
+
+__all__ = ["check_noise", "check_ratings", "scale_of"]
+
+
+def check_ratings(ratings: ArrayLike, n_rows: int) -> np.ndarray:
+    """Ratings as a float64 array of shape (n_rows,), NaN where not rated; infinite ones are refused."""
+    ratings = _without_unit(ratings, "ratings")
+    if ratings.dtype.kind not in "fiub":
+        raise TypeError(f"ratings must be numbers, NaN or masked where not rated, not {ratings.dtype}")
+    ratings = ratings.astype(float).filled(np.nan)
+    if ratings.shape != (n_rows,):
+        raise ValueError(
+            f"one rating per galaxy is needed: {n_rows} galaxies, but ratings of shape {ratings.shape}"
+        )
+    if np.isinf(ratings).any():
+        rows = np.flatnonzero(np.isinf(ratings))
+        raise ValueError(
+            f"ratings must be finite, or NaN where not rated; row {rows[0]} has {ratings[rows[0]]}"
+        )
+    return ratings
+
+
+def _without_unit(values: ArrayLike, name: str) -> np.ma.MaskedArray:
+    """Give numbers of any of numpy's and astropy's kinds as a masked array; a unit would be lost in the scores."""
+    unit = getattr(values, "unit", None)
+    if unit is not None and unit != u.dimensionless_unscaled:
+        raise TypeError(f"{name} must be plain numbers, but have the unit {unit}; take .value of them")
+    mask = getattr(values, "mask", False)
+    values = getattr(values, "unmasked", values)
+    return np.ma.array(np.ma.getdata(getattr(values, "value", values)), mask=mask)
+
+
+def scale_of(ratings: np.ndarray, scale: tuple[float, float] | None) -> tuple[float, float]:
+    """Lowest and highest possible rating."""
+    if scale is None:
+        low, high = min(0.0, float(ratings.min())), float(ratings.max())
+        return low, high if high > low else low + 1
+    low, high = checked_scale(scale)
+    outside = (ratings < low) | (ratings > high)
+    if outside.any():
+        raise ValueError(f"rating {ratings[outside][0]} is outside rating_scale={scale!r}")
+    return low, high
+
+
+def check_noise(noise: ArrayLike, n_rows: int) -> np.ndarray:
+    """Standard deviations of ratings as a float64 array of shape (n_rows,), zero where not known."""
+    noise = _without_unit(noise, "noise")
+    if noise.dtype.kind not in "fiu":
+        raise TypeError(f"noise must be numbers, NaN or masked where not known, not {noise.dtype}")
+    noise = noise.astype(float).filled(np.nan)
+    noise = np.where(np.isnan(noise), 0.0, noise)
+    if noise.shape != (n_rows,) or (noise < 0).any() or np.isinf(noise).any():
+        raise ValueError(f"noise must be {n_rows} standard deviations, none negative or infinite")
+    return noise
