@@ -227,7 +227,7 @@ def _from_skycoord(coords: SkyCoord | BaseCoordinateFrame) -> SkyPositions:
     try:
         with np.errstate(invalid="ignore"):
             icrs = coords.icrs
-    except (ConvertError, ValueError) as error:
+    except (ConvertError, ValueError, AttributeError) as error:  # the last where AltAz lacks time and place
         raise ValueError(f"cannot transform {coords.frame.name} coordinates to ICRS: {error}") from error
     ra, dec = (
         np.array(getattr(angle, "unmasked", angle).deg, dtype=np.float64) for angle in (icrs.ra, icrs.dec)

@@ -313,7 +313,13 @@ class Encoder:
             If the weights are neither cached nor reachable.
         FileNotFoundError, ValueError
             If there is no such encoder, or its files are incomplete, changed, or of a later version.
+        TypeError
+            If it is neither a name nor a folder.
         """
+        if not isinstance(name, str | os.PathLike):
+            raise TypeError(
+                f"an encoder is an Encoder, the name of one or its folder, such as 'bundled', not {name!r}"
+            )
         parts = {"name": str(name), **_parts(name)}
         promised = parts.pop("feature_dim", None)
         if recipe is not None:

@@ -288,6 +288,12 @@ def test_input_is_left_alone():
         (pair(RA, DEC)[0], None, TypeError, r"one Row of a table.*table\[i:i \+ 1\]"),
         ("galaxies.fits", None, TypeError, "got the path 'galaxies.fits'.*read_catalogue"),
         ([1, 2], None, TypeError, "got list; a catalogue is an astropy Table, QTable or SkyCoord"),
+        (
+            SkyCoord([1, 2] * u.deg, [1, 2] * u.deg, frame="altaz"),
+            None,
+            ValueError,
+            "cannot transform altaz coordinates to ICRS",
+        ),
         (TRUTH.reshape(3, 1), None, ValueError, r"shape \(3, 1\); one position per row"),
         (
             SkyCoord([1, 2] * u.deg, [1, 2] * u.deg, frame="heliocentrictrueecliptic"),

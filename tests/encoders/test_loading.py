@@ -381,3 +381,9 @@ def test_list_names_the_zoobot_family():
     table = list_encoders()
     assert {"zoobot-encoder-convnext_nano", "zoobot-encoder-greyscale-convnext_nano"} <= set(table["name"])
     assert (table["dim"] >= 512).sum() >= 13
+
+
+@pytest.mark.parametrize("name", [None, 5, ["bundled"]])
+def test_what_is_no_name_is_refused(name):
+    with pytest.raises(TypeError, match="the name of one or its folder, such as 'bundled', not"):
+        Encoder.load(name)
