@@ -3,7 +3,8 @@
 from importlib import import_module
 
 from galzoo_repr.pretraining._question import Question
-from galzoo_repr.pretraining._schema import Schema, schema_names
+from galzoo_repr.pretraining._schema import Schema
+from galzoo_repr.pretraining._schema_files import schema_names
 from galzoo_repr.pretraining._votes import votes_from_fractions, votes_from_table
 
 # Schemas and votes are wanted without torch; what trains is imported when it is first used.

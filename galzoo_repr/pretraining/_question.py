@@ -1,9 +1,9 @@
 """One question of a tree, and how it is described in a file."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-__all__ = ["Question", "check_keys", "question_from_dict", "repeated"]
+__all__ = ["Question", "check_keys", "question_from_dict", "questions_from_list", "repeated"]
 
 _QUESTION_KEYS = {"name", "text", "answers", "asked_after", "published", "campaign"}
 
@@ -62,6 +62,23 @@ class Question:
         """Names of the vote columns, one per answer: ``("bar-dr5_strong", ...)``."""
         return tuple(f"{self.label}_{answer}" for answer in self.answers)
 
+    def to_dict(self) -> dict:
+        """
+        Return plain lists and strings, as a file holds them.
+
+        Returns
+        -------
+        dict
+        """
+        return {
+            "name": self.name,
+            "campaign": self.campaign,
+            "text": self.text,
+            "answers": list(self.answers),
+            "asked_after": list(self.asked_after),
+            "published": list(self.published),
+        }
+
 
 def question_from_dict(description: Mapping, campaign: str) -> Question:
     """
@@ -100,6 +117,44 @@ def question_from_dict(description: Mapping, campaign: str) -> Question:
         text=description.get("text", ""),
         published=tuple(description.get("published", ())),
     )
+
+
+def questions_from_list(descriptions: Sequence[Mapping], campaign: str) -> tuple[Question, ...]:
+    """
+    Make the questions of a tree, each asked after answers of the others.
+
+    Parameters
+    ----------
+    descriptions : sequence of mapping
+        As for `question_from_dict`. ``asked_after`` may leave out the campaign.
+    campaign : str
+        Campaign of those that name none.
+
+    Returns
+    -------
+    tuple of Question
+        Asked after columns, campaign included.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As for `question_from_dict`, or if this is no list.
+    """
+    if not isinstance(descriptions, Sequence) or isinstance(descriptions, str):
+        raise TypeError(f"`questions` is a list of tables, not {descriptions!r}.")
+    questions = [question_from_dict(each, campaign) for each in descriptions]
+    return tuple(_with_full_parents(each, questions) for each in questions)
+
+
+def _with_full_parents(question: Question, questions: Iterable[Question]) -> Question:
+    """Write the answers after which a question is asked as columns, campaign included."""
+    short = {
+        f"{other.name}_{answer}": column
+        for other in questions
+        if other.campaign == question.campaign
+        for answer, column in zip(other.answers, other.columns, strict=True)
+    }
+    return replace(question, asked_after=tuple(short.get(each, each) for each in question.asked_after))
 
 
 def check_keys(description: Mapping, allowed: set[str], required: set[str], what: str) -> None:

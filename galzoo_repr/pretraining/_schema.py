@@ -5,14 +5,14 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from importlib.resources import files
-from pathlib import Path
 
 import numpy as np
 
-from galzoo_repr.pretraining._question import Question, check_keys, question_from_dict, repeated
+from galzoo_repr.pretraining._question import Question, check_keys, questions_from_list, repeated
+from galzoo_repr.pretraining._schema_files import schema_text
+from galzoo_repr.pretraining._schema_tree import branches
 
-__all__ = ["Schema", "schema_names"]
+__all__ = ["Schema"]
 
 _SCHEMA_KEYS = {"name", "title", "campaign", "source", "questions"}
 
@@ -97,8 +97,7 @@ class Schema:
         ----------
         source : str, path, mapping, Schema or sequence of these
             Name of a schema that comes with the package (see `schema_names`), path of a TOML file, mapping
-            as for
-            `from_dict`, or several of these, whose union is returned.
+            as for `from_dict`, or several of these, whose union is returned.
 
         Returns
         -------
@@ -116,26 +115,13 @@ class Schema:
         if isinstance(source, Mapping):
             return cls.from_dict(source)
         if isinstance(source, (str, os.PathLike)):
-            return cls._from_name_or_path(source)
+            return cls.from_toml(schema_text(source), where=str(source))
         if isinstance(source, Sequence) and source:
             first, *others = (cls.load(each) for each in source)
             return first.union(*others)
         raise TypeError(
             f"A schema is a name, a path to a TOML file, a mapping, a Schema or a list, not {source!r}."
         )
-
-    @classmethod
-    def _from_name_or_path(cls, source: "str | os.PathLike") -> "Schema":
-        if str(source) in schema_names():
-            return cls.from_toml(
-                (files(__package__) / "schemas" / f"{source}.toml").read_text(encoding="utf-8")
-            )
-        path = Path(source).expanduser()
-        if not path.is_file():
-            raise ValueError(
-                f"There is no schema {str(source)!r}: neither a file nor one of {', '.join(schema_names())}."
-            )
-        return cls.from_toml(path.read_text(encoding="utf-8"), where=str(path))
 
     @classmethod
     def from_toml(cls, text: str, *, where: str = "the schema") -> "Schema":
@@ -187,13 +173,9 @@ class Schema:
             If a key is missing, unknown or of the wrong type, or the schema is not valid.
         """
         check_keys(description, _SCHEMA_KEYS, {"name", "questions"}, "schema")
-        if not isinstance(description["questions"], Sequence) or isinstance(description["questions"], str):
-            raise TypeError(f"`questions` is a list of tables, not {description['questions']!r}.")
-        campaign = description.get("campaign", "")
-        questions = tuple(question_from_dict(each, campaign) for each in description["questions"])
         return cls(
             name=description["name"],
-            questions=tuple(_with_full_parents(each, questions) for each in questions),
+            questions=questions_from_list(description["questions"], description.get("campaign", "")),
             title=description.get("title", ""),
             source=description.get("source", ""),
         )
@@ -206,17 +188,7 @@ class Schema:
         -------
         dict
         """
-        questions = [
-            {
-                "name": question.name,
-                "campaign": question.campaign,
-                "text": question.text,
-                "answers": list(question.answers),
-                "asked_after": list(question.asked_after),
-                "published": list(question.published),
-            }
-            for question in self.questions
-        ]
+        questions = [question.to_dict() for question in self.questions]
         return {"name": self.name, "title": self.title, "source": self.source, "questions": questions}
 
     def union(self, *others: "Schema") -> "Schema":
@@ -424,54 +396,4 @@ class Schema:
     def __str__(self) -> str:
         title = f": {self.title}" if self.title else ""
         head = f"{self.name}{title} ({len(self.questions)} questions, {len(self.columns)} answers)"
-        return "\n".join([head, *self._branches(None, "")])
-
-    def _branches(self, parent: Question | None, indent: str) -> list[str]:
-        children = [question for question in self.questions if self.parent(question) == parent]
-        lines = []
-        for child in children:
-            last = child is children[-1]
-            after = (
-                " or ".join(
-                    a for a, c in zip(parent.answers, parent.columns, strict=True) if c in child.asked_after
-                )
-                if parent
-                else ""
-            )
-            lines.append(
-                f"{indent}{'└─' if last else '├─'} {f'after {after}: ' if after else ''}{child.label}: "
-                f"{' | '.join(child.answers)}"
-            )
-            lines += self._branches(child, indent + ("   " if last else "│  "))
-        return lines
-
-
-def schema_names() -> tuple[str, ...]:
-    """
-    Names of the schemas that come with the package.
-
-    Returns
-    -------
-    tuple of str
-
-    Examples
-    --------
-    >>> from galzoo_repr.pretraining import schema_names
-    >>> "gz_decals_dr5" in schema_names()
-    True
-    """
-    folder = files(__package__) / "schemas"
-    return tuple(
-        sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
-    )
-
-
-def _with_full_parents(question: Question, questions: Iterable[Question]) -> Question:
-    """Write the answers after which a question is asked as columns, campaign included."""
-    short = {
-        f"{other.name}_{answer}": column
-        for other in questions
-        if other.campaign == question.campaign
-        for answer, column in zip(other.answers, other.columns, strict=True)
-    }
-    return replace(question, asked_after=tuple(short.get(each, each) for each in question.asked_after))
+        return "\n".join([head, *branches(self)])
