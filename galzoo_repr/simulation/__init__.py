@@ -7,7 +7,8 @@ from galzoo_repr.simulation._population import KINDS, NATURAL_MIX, draw_galaxies
 from galzoo_repr.simulation._render import render_galaxies
 from galzoo_repr.simulation._replay import Recording, ReplaySurvey, replay
 from galzoo_repr.simulation._service import LoggedRequest, Reply, Request, SurveyService
-from galzoo_repr.simulation._survey import SimulatedSurvey, SkyImage
+from galzoo_repr.simulation._sky_image import SkyImage
+from galzoo_repr.simulation._survey import SimulatedSurvey
 from galzoo_repr.simulation._volunteers import volunteer_votes
 
 __all__ = [

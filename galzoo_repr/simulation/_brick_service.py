@@ -11,9 +11,10 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from galzoo_repr.simulation._reply import Endpoint, Reply, Request, html_reply
+from galzoo_repr.simulation._sky_image import SkyImage, tangent_wcs
 
 if TYPE_CHECKING:
-    from galzoo_repr.simulation._survey import SimulatedSurvey, SkyImage
+    from galzoo_repr.simulation._survey import SimulatedSurvey
 
 __all__ = ["brick_routes"]
 
@@ -61,8 +62,6 @@ def brick_routes(survey: "SimulatedSurvey", *, size: int = 3600) -> dict[str, En
 
 def _image(survey: "SimulatedSurvey", name: str, release: str, size: int) -> "tuple[SkyImage, WCS] | None":
     """All bands of a brick, None when there is no such brick."""
-    from galzoo_repr.simulation._survey import tangent_wcs
-
     centre = _centre(name)
     if centre is None:
         return None

@@ -19,6 +19,7 @@ from mocpy import MOC
 from PIL import Image
 
 from galzoo_repr.simulation._reply import Endpoint, Reply, Request
+from galzoo_repr.simulation._sky_image import tangent_wcs
 
 if TYPE_CHECKING:
     from galzoo_repr.simulation._survey import SimulatedSurvey
@@ -77,8 +78,6 @@ def _refusal(title: str, description: str) -> Reply:
 
 
 def _grid(query: dict[str, str]) -> WCS:
-    from galzoo_repr.simulation._survey import tangent_wcs
-
     if "wcs" in query:
         cards = json.loads(query["wcs"])
         asked = WCS(fits.Header(cards), naxis=2)

@@ -3,7 +3,6 @@
 import math
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -25,10 +24,11 @@ from galzoo_repr.simulation._paint import LARGEST_REACH, PlacedGalaxies
 from galzoo_repr.simulation._population import NATURAL_MIX, draw_galaxies
 from galzoo_repr.simulation._service import Request, SurveyService, Writable
 from galzoo_repr.simulation._sky import SkyTiling, slow_variation
+from galzoo_repr.simulation._sky_image import SkyImage, tangent_wcs
 from galzoo_repr.simulation._truth import light_columns, position_columns, truth_columns
 from galzoo_repr.simulation._volunteers import volunteer_votes
 
-__all__ = ["SimulatedSurvey", "SkyImage", "tangent_wcs"]
+__all__ = ["SimulatedSurvey"]
 
 _SEEING, _DEPTH = 3, 4  # purposes of random numbers; 1 and 2 are the galaxies and the faint field
 _MEDIAN_SEEING = 1.25  # arcsec, FWHM in r
@@ -38,53 +38,6 @@ _MAX_FIELD = 1.0
 _MAX_RADIUS = 10.0
 _BLOCK = 1024
 _PADDING = 4.0
-
-
-@dataclass(frozen=True)
-class SkyImage:
-    """
-    What the survey has of a piece of sky.
-
-    Attributes
-    ----------
-    pixels : ndarray of float32, shape (nbands, height, width)
-        Surface brightness in nanomaggies per native pixel of 0.262 arcsec, exactly 0 where nothing was seen.
-    invvar : ndarray of float32
-        Inverse variance of the sky and photon noise, 0 where nothing was observed.
-    observed : ndarray of bool
-        Whether there is data.
-    """
-
-    pixels: NDArray
-    invvar: NDArray
-    observed: NDArray
-
-
-def tangent_wcs(ra: float, dec: float, *, width: int, height: int, pixel_scale: float) -> WCS:
-    """
-    Make the grid of the viewer's cutouts: gnomonic, north up, east left, the position in the middle.
-
-    Parameters
-    ----------
-    ra, dec : float
-        Position, degrees.
-    width, height : int
-        Pixels.
-    pixel_scale : float
-        Arcsec per pixel.
-
-    Returns
-    -------
-    astropy.wcs.WCS
-        With a CD matrix, and CRPIX (width + 1) / 2, (height + 1) / 2.
-    """
-    wcs = WCS(naxis=2)
-    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
-    wcs.wcs.crval = [ra, dec]
-    wcs.wcs.crpix = [(width + 1) / 2, (height + 1) / 2]
-    wcs.wcs.cd = [[-pixel_scale / 3600, 0.0], [0.0, pixel_scale / 3600]]
-    wcs.pixel_shape = (width, height)
-    return wcs
 
 
 class SimulatedSurvey:
@@ -170,8 +123,10 @@ class SimulatedSurvey:
         ValueError
             Both or neither of `n` and `radius` given, one out of range, or too few galaxies near `center`.
         TypeError
-            `radius` is a number without a unit.
+            `center` is no SkyCoord, or `radius` no angle.
         """
+        if center is not None and not isinstance(center, SkyCoord):
+            raise TypeError(f"center is a SkyCoord, such as SkyCoord(150, 2, unit='deg'), not {center!r}")
         position = SkyCoord(150.0, 2.0, unit="deg") if center is None else center.icrs
         ra0, dec0 = float(position.ra.deg), float(position.dec.deg)
         if (n is None) == (radius is None):
@@ -181,8 +136,8 @@ class SimulatedSurvey:
                 ra0, dec0, _checked_radius(radius), observed=self._observed
             )
             return self._table(ra, dec, galaxies, schema)
-        if n < 0:
-            raise ValueError(f"n is a number of galaxies, 0 or more, not {n}")
+        if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 0:
+            raise ValueError(f"n is a number of galaxies, 0 or more, not {n!r}")
         reach = math.sqrt((n + 4) / GALAXY_DENSITY / math.pi) * 1.1
         ra, dec, galaxies = self._galaxies.near(ra0, dec0, min(reach, _MAX_RADIUS), observed=self._observed)
         while len(ra) < n:
@@ -421,6 +376,8 @@ def _checked_radius(radius: u.Quantity) -> float:
         raise TypeError(
             f"radius is an angle with a unit, such as {radius} * u.deg, not the number {radius!r}"
         )
+    if not radius.unit.is_equivalent(u.deg):
+        raise TypeError(f"radius is an angle, such as 1 * u.deg, not {radius}")
     degrees = float(radius.to_value(u.deg))
     if not 0 <= degrees <= _MAX_RADIUS:
         raise ValueError(f"radius is from 0 to {_MAX_RADIUS:.0f} degrees, not {radius}")

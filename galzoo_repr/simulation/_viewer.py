@@ -20,6 +20,7 @@ from PIL import Image
 
 from galzoo_repr.simulation._reply import Endpoint, Reply, Request, cache_headers, html_reply
 from galzoo_repr.simulation._sky import SkyTiling
+from galzoo_repr.simulation._sky_image import tangent_wcs
 from galzoo_repr.simulation._viewer_layers import layer_grid, layer_image
 from galzoo_repr.simulation._viewer_request import NATIVE_SCALE, ViewerRequest, read_request
 
@@ -162,8 +163,6 @@ def _image_hdu(kind: type, data: NDArray | None, header: fits.Header, image_type
 
 def _subimage_answer(survey: "SimulatedSurvey", asked: ViewerRequest) -> Reply:
     """Send native pixels of each brick that holds part of the field, every band in an extension."""
-    from galzoo_repr.simulation._survey import tangent_wcs
-
     header = fits.Header({"SURVEY": "LegacySurvey", "VERSION": asked.layer.version})
     hdus = [_image_hdu(fits.PrimaryHDU, None, header, "")]
     radius = 0.2 + max(asked.width, asked.height) * NATIVE_SCALE / 3600

@@ -9,10 +9,11 @@ from astropy.wcs import WCS
 from scipy.ndimage import map_coordinates
 
 from galzoo_repr.simulation._noise import sky_noise
+from galzoo_repr.simulation._sky_image import SkyImage, tangent_wcs
 from galzoo_repr.simulation._viewer_request import NATIVE_SCALE, ViewerRequest
 
 if TYPE_CHECKING:
-    from galzoo_repr.simulation._survey import SimulatedSurvey, SkyImage
+    from galzoo_repr.simulation._survey import SimulatedSurvey
 
 __all__ = ["layer_grid", "layer_image"]
 
@@ -65,8 +66,6 @@ def layer_image(survey: "SimulatedSurvey", asked: ViewerRequest, bands: str) -> 
 
 
 def _north_up(asked: ViewerRequest, width: int, height: int) -> WCS:
-    from galzoo_repr.simulation._survey import tangent_wcs
-
     return tangent_wcs(asked.ra, asked.dec, width=width, height=height, pixel_scale=asked.pixel_scale)
 
 

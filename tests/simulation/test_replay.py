@@ -13,7 +13,7 @@ from PIL import Image
 
 from galzoo_repr import GalzooWarning
 from galzoo_repr.simulation import Recording, ReplaySurvey, replay
-from galzoo_repr.simulation._survey import tangent_wcs
+from galzoo_repr.simulation._sky_image import tangent_wcs
 
 
 def write_fits(path, ra, dec, size=20, value=0.1):

@@ -9,7 +9,7 @@ from astropy.table import Table
 
 from galzoo_repr.simulation import Footprint, SimulatedSurvey, draw_galaxies
 from galzoo_repr.simulation._radii import light_reach, petrosian_radii
-from galzoo_repr.simulation._survey import tangent_wcs
+from galzoo_repr.simulation._sky_image import tangent_wcs
 
 
 @pytest.fixture(scope="module")
@@ -256,7 +256,10 @@ def test_bad_mix_is_refused():
         ({"n": 3, "radius": 1 * u.deg}, ValueError, "give either n"),
         ({"n": -1}, ValueError, "0 or more, not -1"),
         ({"radius": 1.0}, TypeError, r"such as 1.0 \* u.deg"),
+        ({"n": 2.5}, ValueError, "0 or more, not 2.5"),
         ({"radius": 40 * u.deg}, ValueError, "from 0 to 10 degrees"),
+        ({"radius": 40 * u.kpc}, TypeError, "radius is an angle"),
+        ({"n": 3, "center": (150, 2)}, TypeError, r"center is a SkyCoord, .*not \(150, 2\)"),
     ],
 )
 def test_bad_regions_are_refused(survey, options, error, match):

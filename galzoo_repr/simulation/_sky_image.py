@@ -1,0 +1,55 @@
+"""A piece of the sky as a survey has it, and the grid of its pixels."""
+
+from dataclasses import dataclass
+
+from astropy.wcs import WCS
+from numpy.typing import NDArray
+
+__all__ = ["SkyImage", "tangent_wcs"]
+
+
+@dataclass(frozen=True)
+class SkyImage:
+    """
+    What the survey has of a piece of sky.
+
+    Attributes
+    ----------
+    pixels : ndarray of float32, shape (nbands, height, width)
+        Surface brightness in nanomaggies per native pixel of 0.262 arcsec, exactly 0 where nothing was seen.
+    invvar : ndarray of float32
+        Inverse variance of the sky and photon noise, 0 where nothing was observed.
+    observed : ndarray of bool
+        Whether there is data.
+    """
+
+    pixels: NDArray
+    invvar: NDArray
+    observed: NDArray
+
+
+def tangent_wcs(ra: float, dec: float, *, width: int, height: int, pixel_scale: float) -> WCS:
+    """
+    Make the grid of the viewer's cutouts: gnomonic, north up, east left, the position in the middle.
+
+    Parameters
+    ----------
+    ra, dec : float
+        Position, degrees.
+    width, height : int
+        Pixels.
+    pixel_scale : float
+        Arcsec per pixel.
+
+    Returns
+    -------
+    astropy.wcs.WCS
+        With a CD matrix, and CRPIX (width + 1) / 2, (height + 1) / 2.
+    """
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
+    wcs.wcs.crval = [ra, dec]
+    wcs.wcs.crpix = [(width + 1) / 2, (height + 1) / 2]
+    wcs.wcs.cd = [[-pixel_scale / 3600, 0.0], [0.0, pixel_scale / 3600]]
+    wcs.pixel_shape = (width, height)
+    return wcs
