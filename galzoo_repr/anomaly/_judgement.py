@@ -75,7 +75,7 @@ class Candidates:
                 f"{(rated & ~self.usable).sum()} of {rated.sum()} rated galaxies have no embedding: "
                 "their ratings are kept but teach nothing",
                 GalzooWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
         if self.reduction is None or not (rated & self.usable).any():
             scores = unusual_scores(self.features, method=unsupervised, seed=seed)
