@@ -12,6 +12,7 @@ from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
+from galzoo_repr.catalogue import as_table
 from galzoo_repr.images._field_of_view import RADIUS_COLUMNS, checked_fov, galaxy_zoo_fields, radius_columns
 from galzoo_repr.images._read import ImageData
 from galzoo_repr.images._resize import central_crop, resize
@@ -211,15 +212,16 @@ class ImageRecipe:
         Raises
         ------
         TypeError
-            If `fov` is not an angle.
+            If it is no catalogue, or `fov` is not an angle.
         ValueError
             If the rule needs radii, and the catalogue has none.
         """
+        table = as_table(table)
         if fov is not None:
             return checked_fov(fov, len(table))
         if self.fov_rule == "fixed":
             return np.full(len(table), self.fov) * u.arcsec
-        radii = None if isinstance(table, SkyCoord) else radius_columns(table)
+        radii = radius_columns(table)
         if radii is None:
             names = ", ".join("/".join(filter(None, pair)) for pair in RADIUS_COLUMNS)
             raise ValueError(

@@ -18,8 +18,7 @@ from astropy.table import Table
 
 import galzoo_repr
 from galzoo_repr._config import log
-from galzoo_repr.encoders import Encoder
-from galzoo_repr.encoders._encoder import choose_device
+from galzoo_repr.encoders import Encoder, choose_device
 from galzoo_repr.exceptions import GalzooWarning
 from galzoo_repr.images import ImageRecipe
 from galzoo_repr.pretraining._augmentation import Augmentation

@@ -192,6 +192,13 @@ def test_catalogue_without_radii_needs_a_field(catalogue):
     np.testing.assert_allclose(fields.to_value(u.arcsec), [30.0])
 
 
+def test_what_is_no_catalogue_has_no_fields():
+    with pytest.raises(TypeError, match="got the path 'galaxies.fits'; a catalogue is"):
+        ImageRecipe().fields_of_view("galaxies.fits")
+    with pytest.raises(TypeError, match="got one Row of a table"):
+        ImageRecipe().fields_of_view(Table({"r50": [3.0]})[0])
+
+
 def test_given_field_outranks_radii():
     table = Table({"r50": [5.0, 5.0, 5.0]})
     fields = ImageRecipe().fields_of_view(table, fov=[10.0, -1.0, np.nan] * u.arcsec)
