@@ -10,7 +10,7 @@ from astropy.table import Column, QTable, Row, Table
 
 from galzoo_repr.catalogue._provenance import record_provenance
 
-__all__ = ["as_table", "with_columns"]
+__all__ = ["as_table", "texts_of", "with_columns"]
 
 
 def as_table(catalogue: Table | SkyCoord) -> Table:
@@ -74,6 +74,35 @@ def _not_a_catalogue(given: object) -> str:
     if type(given).__name__ == "DataFrame":
         return f"got a DataFrame; {allowed}. Use astropy.table.Table.from_pandas(frame) first."
     return f"got {type(given).__name__}; {allowed}."
+
+
+def texts_of(column: Column | np.ndarray) -> list[str]:
+    """
+    Read a column of text, such as file names, whichever way a file format gave it.
+
+    Parameters
+    ----------
+    column : `~astropy.table.Column` or `~numpy.ndarray`
+        One text per row: `str`, UTF-8 bytes as in FITS, or objects.
+
+    Returns
+    -------
+    list of str
+        Empty where the column is masked or None.
+
+    Examples
+    --------
+    >>> from astropy.table import MaskedColumn
+    >>> from galzoo_repr.catalogue import texts_of
+    >>> texts_of(MaskedColumn([b"a.fits", b"b.fits"], mask=[False, True]))
+    ['a.fits', '']
+    """
+    values, mask = np.asarray(np.ma.getdata(column)), np.ma.getmaskarray(column)
+    if values.dtype.kind == "S":
+        values = np.char.decode(values, "utf-8", "replace")
+    return [
+        "" if gone or value is None else str(value) for value, gone in zip(values.tolist(), mask, strict=True)
+    ]
 
 
 def with_columns(

@@ -7,7 +7,7 @@ from astropy import units as u
 from astropy.table import Table
 from PIL import Image
 
-from galzoo_repr.catalogue import sky_positions
+from galzoo_repr.catalogue import sky_positions, texts_of
 
 __all__ = ["comparison", "galaxy_names", "pictures"]
 
@@ -36,7 +36,7 @@ def pictures(table: Table, rows: Sequence[int]) -> np.ndarray:
     from galzoo_repr.images import read_pictures
 
     result = np.zeros((len(rows), SIDE, SIDE, 3), np.uint8)
-    for i, picture in enumerate(read_pictures(table["cutout"][rows], size=SIDE, crop=CENTRE)):
+    for i, picture in enumerate(read_pictures(texts_of(table["cutout"][rows]), size=SIDE, crop=CENTRE)):
         if picture is not None:
             result[i] = picture
     return result

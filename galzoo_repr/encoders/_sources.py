@@ -14,6 +14,7 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Table
 from astroquery.exceptions import LargeQueryWarning
 
+from galzoo_repr.catalogue import texts_of
 from galzoo_repr.cutouts import USABLE, CutoutStore, LegacySurvey, cutout_requests, fetch_into
 from galzoo_repr.images import ImageData, ImageRecipe, read_image
 
@@ -190,10 +191,9 @@ class SurveyPictures:
 
 def _from_columns(catalogue: Table, root: Path) -> dict[int, Picture]:
     """Rows that need not be fetched, by what `add_cutouts` wrote."""
-    paths = np.ma.filled(np.ma.asarray(catalogue["cutout"]).astype(str), "")
-    statuses = np.ma.filled(np.ma.asarray(catalogue["cutout_status"]).astype(str), "")
+    paths, statuses = texts_of(catalogue["cutout"]), texts_of(catalogue["cutout_status"])
     known = {}
-    for row, (path, status) in enumerate(zip(paths.tolist(), statuses.tolist(), strict=True)):
+    for row, (path, status) in enumerate(zip(paths, statuses, strict=True)):
         if status in USABLE and os.path.isfile(path):
             known[row] = Picture(path, status, key=_key_in_name(path, root))
         elif status not in USABLE and status not in _UNSETTLED:
@@ -239,7 +239,7 @@ def pictures_of(catalogue: Table, images: object) -> list[Picture]:
         what = f"column {images!r}"
         images = catalogue[images]
         if images.dtype.kind in "OSU" and images.ndim == 1:
-            images = np.ma.filled(np.ma.asarray(images).astype(str), "").tolist()
+            images = texts_of(images)
     if isinstance(images, (bytes, dict)) or not hasattr(images, "__len__"):
         raise TypeError(
             f"images must name a column of files, or hold files or arrays, not {type(images).__name__}"

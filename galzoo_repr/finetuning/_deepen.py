@@ -10,6 +10,7 @@ import numpy as np
 from astropy.table import Table
 
 from galzoo_repr._config import log
+from galzoo_repr.catalogue import texts_of
 from galzoo_repr.cutouts import USABLE
 from galzoo_repr.encoders import Encoder
 from galzoo_repr.finetuning._blend import Blend, choose
@@ -55,13 +56,12 @@ def images_of(table: Table, images: str | Sequence | np.ndarray | None) -> list[
                 "fine-tuning an encoder needs images: call add_cutouts or add_embeddings first, or give "
                 "files as images="
             )
-        statuses = [str(status) for status in table["cutout_status"]]
-        paths = [str(path) for path in table["cutout"]]
-        return [path if status in USABLE else "" for path, status in zip(paths, statuses, strict=True)]
+        found = zip(texts_of(table["cutout"]), texts_of(table["cutout_status"]), strict=True)
+        return [path if status in USABLE else "" for path, status in found]
     if isinstance(images, str):
         if images not in table.colnames:
             raise ValueError(f"images={images!r} is not a column; they are {', '.join(table.colnames)}")
-        images = [str(path) for path in table[images]]
+        images = texts_of(table[images])
     if len(images) != len(table):
         raise ValueError(f"there are {len(images)} images for a catalogue of {len(table)} rows")
     return images if isinstance(images, np.ndarray) else [os.fspath(path) for path in images]

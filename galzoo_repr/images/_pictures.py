@@ -10,8 +10,6 @@ from galzoo_repr.images._recipe import ImageRecipe
 
 __all__ = ["read_pictures"]
 
-_NONE = ("", "--", "None")
-
 
 def read_pictures(
     files: Iterable[str | os.PathLike | None], *, size: int = 384, crop: float = 1.0
@@ -22,8 +20,7 @@ def read_pictures(
     Parameters
     ----------
     files : iterable of str or path-like
-        FITS cutouts, JPEG or PNG files, such as the column ``cutout`` of a catalogue. Empty, masked or None where
-        there is none.
+        FITS cutouts, JPEG or PNG files. Empty, masked or None where there is none.
     size : int, optional
         Pixels of each side of a picture.
     crop : float, optional
@@ -45,7 +42,7 @@ def read_pictures(
 
 
 def _picture(file: str | os.PathLike | None, recipe: ImageRecipe) -> np.ndarray | None:
-    if file is None or file is np.ma.masked or str(file) in _NONE:
+    if file is None or file is np.ma.masked or not str(file):
         return None
     try:
         image = read_image(str(file))

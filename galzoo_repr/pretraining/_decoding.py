@@ -119,6 +119,8 @@ def decode_images(
 
 def _one_field(image: str | np.ndarray, recipe: ImageRecipe) -> np.ndarray | str:
     """Field as uint8 of shape (3, side, side), or the reason why there is none."""
+    if isinstance(image, str) and not image:
+        return "no file is named"
     try:
         data = _from_array(image) if isinstance(image, np.ndarray) else read_image(str(image), recipe.bands)
     except OSError as error:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from astropy.table import Table
 
+from galzoo_repr.catalogue import texts_of
 from galzoo_repr.images import ImageRecipe
 from galzoo_repr.pretraining._decoding import decode_images
 from galzoo_repr.pretraining._fields import DecodedImages, RenderedImages
@@ -59,12 +60,19 @@ def image_source(
 def _paths(table: Table, name: str) -> list[str]:
     if name not in table.colnames:
         candidates = [each for each in ("file_loc", "cutout") if each in table.colnames]
-        hint = f"; did you mean images={candidates[0]!r}?" if candidates else ", nor 'file_loc' nor 'cutout'."
-        raise ValueError(f"The table has no column {name!r} with paths of images{hint}")
-    column = np.ma.asarray(table[name])
-    if column.dtype.kind not in "UO" or column.ndim != 1:
-        raise TypeError(f"Column {name!r} holds {column.dtype} of shape {column.shape}, not paths of images.")
-    return [str(path) for path in column.filled("")]
+        hint = (
+            f"did you mean images={candidates[0]!r}?"
+            if candidates
+            else f"its columns are {', '.join(table.colnames)}; name the right one with images="
+        )
+        raise ValueError(f"The table has no column {name!r} with paths of images; {hint}")
+    column = table[name]
+    if getattr(column, "dtype", np.dtype(float)).kind not in "USO" or column.ndim != 1:
+        raise TypeError(
+            f"Column {name!r} holds {getattr(column, 'dtype', type(column).__name__)} of shape {column.shape}, "
+            "not paths of images."
+        )
+    return texts_of(column)
 
 
 def _check_array(images: np.ndarray, n: int) -> None:

@@ -54,8 +54,8 @@ def dirichlet_multinomial_loss(
     concentrations : torch.Tensor
         Positive, shape (n, n_answers), in the order of ``schema.columns``.
     votes : torch.Tensor
-        Counts of votes, not negative, shape (n, n_answers). They may be fractional, such as debiased
-        fractions times the number of volunteers.
+        Counts of votes, not negative, shape (n, n_answers); zero, not NaN, where a question was not asked. They
+        may be fractional, such as debiased fractions times the number of volunteers.
     schema : Schema
         Which answers belong together.
     reduction : {"mean", "sum", "none"}

@@ -8,6 +8,8 @@ import numpy as np
 from astropy import units as u
 from astropy.table import Table
 
+from galzoo_repr.catalogue import texts_of
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
@@ -70,7 +72,7 @@ def similarity_montage(
         )
     if len(found) == 0:
         raise ValueError("the answer has no galaxies to draw")
-    pictures = read_pictures(found[cutout], size=_SIDE, crop=_CENTRE)
+    pictures = read_pictures(texts_of(found[cutout]), size=_SIDE, crop=_CENTRE)
     labels = []
     for label, line, picture in zip(_names(found, name), found, pictures, strict=True):
         rank, alike = line["similarity_rank"], f"similarity {line['similarity']:.3f}"

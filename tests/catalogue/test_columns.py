@@ -9,7 +9,7 @@ from astropy.timeseries import TimeSeries
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from galzoo_repr.catalogue import as_table, provenance, with_columns
+from galzoo_repr.catalogue import as_table, provenance, texts_of, with_columns
 
 
 def galaxies(table_class):
@@ -192,3 +192,18 @@ def test_each_column_says_what_computed_it(kind):
     assert given.meta == {"mine": 1}
     assert not angle.info.meta
     assert not result["ra"].info.meta
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        MaskedColumn(["été.fits", "b", "c"], mask=[False, False, True]),
+        MaskedColumn(["été.fits".encode(), b"b", b"c"], mask=[False, False, True]),
+        Column(["été.fits", "b", ""]),
+        Column(np.array(["été.fits", "b", None], dtype=object)),
+        np.array(["été.fits", "b", ""]),
+    ],
+)
+def test_text_is_read_in_every_form(column):
+    assert texts_of(column) == ["été.fits", "b", ""]
+    assert texts_of(column[:0]) == []

@@ -193,7 +193,7 @@ def test_catalogue_without_radii_needs_a_field(catalogue):
 
 
 def test_what_is_no_catalogue_has_no_fields():
-    with pytest.raises(TypeError, match="got the path 'galaxies.fits'; a catalogue is"):
+    with pytest.raises(TypeError, match=r"got the path 'galaxies\.fits'; a catalogue is"):
         ImageRecipe().fields_of_view("galaxies.fits")
     with pytest.raises(TypeError, match="got one Row of a table"):
         ImageRecipe().fields_of_view(Table({"r50": [3.0]})[0])

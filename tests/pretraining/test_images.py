@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from astropy.table import MaskedColumn, Table
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -10,6 +11,7 @@ from galzoo_repr.pretraining import Augmentation
 from galzoo_repr.pretraining._consistency import consistency_loss
 from galzoo_repr.pretraining._decoding import decode_images, field_pixels
 from galzoo_repr.pretraining._fields import DecodedImages
+from galzoo_repr.pretraining._inputs import image_source
 
 RECIPE = ImageRecipe(size=24, crop=0.75)
 
@@ -184,3 +186,13 @@ def test_consistency_likes_agreement_spread_and_independence():
     assert agreeing < consistency_loss(repeated, repeated)
     with pytest.raises(ValueError, match="at least two galaxies"):
         consistency_loss(torch.zeros(1, 8), torch.zeros(1, 8))
+
+
+def test_paths_may_be_bytes_and_missing(tmp_path):
+    table = Table(
+        {"file_loc": np.array([b"a.jpg", b"b.jpg"]), "other": MaskedColumn(["c", "d"], mask=[1, 0])}
+    )
+    assert image_source(table, "file_loc") == ["a.jpg", "b.jpg"]
+    assert image_source(table, "other") == ["", "d"]
+    with pytest.raises(ValueError, match=r"1 of 1 images cannot be read; .*: no file is named"):
+        decode_images([""], RECIPE, tmp_path, progress=False)

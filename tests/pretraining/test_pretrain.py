@@ -267,7 +267,7 @@ def test_architectures_of_several_kinds(toy, tmp_path, architecture):
         ({"schema": "gz_decals_dr5"}, ValueError, "none of the vote columns.*another schema"),
         ({"schema": "gz"}, ValueError, "There is no schema 'gz'"),
         ({"architecture": "lcnet_50"}, ValueError, "no architecture 'lcnet_50'; did you mean .*lcnet_050"),
-        ({"images": "file_loc"}, ValueError, "no column 'file_loc'"),
+        ({"images": "file_loc"}, ValueError, "no column 'file_loc' .*its columns are .*name the right one"),
         ({"images": "ring_yes"}, TypeError, "not paths of images"),
         ({"images": 5}, TypeError, "not int"),
         ({"images": np.zeros((3, 3, 40, 40))}, ValueError, "3 images for 64 rows"),
