@@ -13,7 +13,14 @@ from galzoo_repr.anomaly._interest import InterestModel
 from galzoo_repr.anomaly._judgement import Candidates, Judgement
 from galzoo_repr.anomaly._ratings import check_ratings
 from galzoo_repr.anomaly._unsupervised import UNSUPERVISED
-from galzoo_repr.catalogue import Embeddings, Reduction, as_table, read_embeddings, with_columns
+from galzoo_repr.catalogue import (
+    Embeddings,
+    Reduction,
+    as_table,
+    read_embeddings,
+    refuse_existing,
+    with_columns,
+)
 from galzoo_repr.exceptions import GalzooWarning
 
 __all__ = ["add_anomaly_scores", "fit_interest", "next_to_rate"]
@@ -92,6 +99,7 @@ def add_anomaly_scores(
     True
     """
     table = as_table(table)
+    refuse_existing(table, [f"{name}_{end}" for end in ("score", "score_std", "rank")], overwrite=overwrite)
     check_choice("unsupervised", unsupervised, UNSUPERVISED)
     check_seed(seed)
     judgement, values = _judge(

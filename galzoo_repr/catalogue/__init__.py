@@ -1,6 +1,6 @@
 """What a catalogue is: positions out of any table, columns back on, provenance, files."""
 
-from galzoo_repr.catalogue._columns import as_table, texts_of, with_columns
+from galzoo_repr.catalogue._columns import as_table, refuse_existing, texts_of, with_columns
 from galzoo_repr.catalogue._embeddings import Embeddings, embedding_matrix, read_embeddings
 from galzoo_repr.catalogue._files import read_catalogue, table_format, write_catalogue
 from galzoo_repr.catalogue._positions import SkyPositions, sky_positions
@@ -18,6 +18,7 @@ __all__ = [
     "read_catalogue",
     "read_embeddings",
     "record_provenance",
+    "refuse_existing",
     "sky_positions",
     "table_format",
     "texts_of",

@@ -1,6 +1,6 @@
 """Columns onto a catalogue: the same class and rows, the old data shared, the input untouched."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
 
 import numpy as np
@@ -10,7 +10,7 @@ from astropy.table import Column, QTable, Row, Table
 
 from galzoo_repr.catalogue._provenance import record_provenance
 
-__all__ = ["as_table", "texts_of", "with_columns"]
+__all__ = ["as_table", "refuse_existing", "texts_of", "with_columns"]
 
 
 def as_table(catalogue: Table | SkyCoord) -> Table:
@@ -105,6 +105,32 @@ def texts_of(column: Column | np.ndarray) -> list[str]:
     ]
 
 
+def refuse_existing(table: Table, names: Iterable[str], *, overwrite: bool = False) -> None:
+    """
+    Refuse to replace columns, before the work whose results they would hold.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        Catalogue.
+    names : iterable of str
+        Columns to be made.
+    overwrite : bool, optional
+        Whether they may replace those that exist.
+
+    Raises
+    ------
+    ValueError
+        If one exists and may not be replaced.
+    """
+    taken = [name for name in names if name in table.colnames]
+    if taken and not overwrite:
+        raise ValueError(
+            f"the catalogue already has {', '.join(map(repr, taken))}; pass overwrite=True to replace, or "
+            "choose another name with name=."
+        )
+
+
 def with_columns(
     catalogue: Table | SkyCoord,
     columns: Mapping[str, Column | u.Quantity | SkyCoord | np.ndarray],
@@ -150,12 +176,7 @@ def with_columns(
     (['ra', 'dec', 'similarity'], ['ra', 'dec'])
     """
     table = as_table(catalogue)
-    taken = [name for name in columns if name in table.colnames]
-    if taken and not overwrite:
-        raise ValueError(
-            f"the catalogue already has {', '.join(map(repr, taken))}; "
-            "pass overwrite=True to replace, or choose another name."
-        )
+    refuse_existing(table, columns, overwrite=overwrite)
     for name, values in columns.items():
         if np.shape(values)[:1] != (len(table),):
             raise ValueError(

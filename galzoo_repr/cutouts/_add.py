@@ -6,7 +6,7 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Column, Table
 
 from galzoo_repr._config import log
-from galzoo_repr.catalogue import as_table, sky_positions, with_columns
+from galzoo_repr.catalogue import as_table, refuse_existing, sky_positions, with_columns
 from galzoo_repr.cutouts._fetch import Route
 from galzoo_repr.cutouts._fetch_into import fetch_into
 from galzoo_repr.cutouts._legacy_survey import LegacySurvey
@@ -88,11 +88,7 @@ def add_cutouts(
     if not isinstance(name, str) or not name:
         raise TypeError(f"name={name!r} is no name of a column; give text, such as name='cutout'.")
     columns = (name, f"{name}_status")
-    taken = [column for column in columns if column in catalogue.colnames]
-    if taken and not overwrite:
-        raise ValueError(
-            f"The catalogue already has {', '.join(taken)}; pass overwrite=True, or another name=."
-        )
+    refuse_existing(catalogue, columns, overwrite=overwrite)
     survey = LegacySurvey() if survey is None else survey
     recipe = _recipe_or_default(recipe)
     requests, reasons = cutout_requests(catalogue, survey, recipe=recipe, fov=fov, coords=coords)

@@ -9,7 +9,7 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Column, QTable, Table
 
 from galzoo_repr._config import log
-from galzoo_repr.catalogue import as_table, read_embeddings, with_columns
+from galzoo_repr.catalogue import as_table, read_embeddings, refuse_existing, with_columns
 from galzoo_repr.encoders import Encoder, add_embeddings
 from galzoo_repr.exceptions import GalzooWarning
 from galzoo_repr.finetuning._model import MorphologyModel, Outcome, chunks
@@ -84,8 +84,7 @@ def add_predictions(
     if not isinstance(model, MorphologyModel):
         raise TypeError(f"model must be a MorphologyModel, or the folder or name of one, not {type(model)}")
     name = model.label if name is None else name
-    if not overwrite:
-        _refuse_existing(table, column_names(model, name))
+    refuse_existing(table, column_names(model, name), overwrite=overwrite)
     if embedding not in table.colnames:
         table = seen = _embedded(table, model, embedding, encoder, progress=progress, **images)
     else:
@@ -229,14 +228,6 @@ def _stems(model: MorphologyModel, name: str) -> list[str]:
         return [f"{name}_{each}" for each in words]
     # Outputs of several labels and of votes have names of their own.
     return words if name == model.label else [f"{name}_{each}" for each in words]
-
-
-def _refuse_existing(table: Table, names: list[str]) -> None:
-    if taken := [each for each in names if each in table.colnames]:
-        raise ValueError(
-            f"the catalogue already has {', '.join(map(repr, taken))}; pass overwrite=True to replace, or "
-            "choose another name="
-        )
 
 
 def _embedded(

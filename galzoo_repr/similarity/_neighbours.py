@@ -8,6 +8,7 @@ from galzoo_repr.catalogue import record_provenance
 from galzoo_repr.similarity._index import SimilarityIndex
 from galzoo_repr.similarity._query import Catalogue
 from galzoo_repr.similarity._score import check_count
+from galzoo_repr.similarity._sky import chord_angle
 
 __all__ = ["neighbour_table"]
 
@@ -87,7 +88,7 @@ def neighbour_table(
     separation = np.full(len(found), np.nan)
     if catalogue.placed and len(found):
         chords = np.linalg.norm(catalogue.points[rows] - catalogue.points[found["row"]], axis=1)
-        separation = np.degrees(2 * np.arcsin(np.clip(chords / 2, 0, 1))) * 3600
+        separation = chord_angle(chords).to_value(u.arcsec)
     result = Table(
         {
             "row": Column(rows, description="row of the catalogue"),

@@ -4,7 +4,7 @@ import numpy as np
 from astropy import units as u
 from astropy.table import Column, Table
 
-from galzoo_repr.catalogue import with_columns
+from galzoo_repr.catalogue import refuse_existing, with_columns
 from galzoo_repr.similarity._query import Catalogue, Fetch
 from galzoo_repr.similarity._rank import Criteria, Ranking, rank
 
@@ -130,6 +130,7 @@ def add_similarity(
            0.8               1
     """
     catalogue = Catalogue(table, embedding, coords)
+    refuse_existing(catalogue.table, [name, f"{name}_rank"], overwrite=overwrite)
     criteria = Criteria(
         n=n,
         negatives=negatives,

@@ -6,7 +6,7 @@ import numpy as np
 from astropy import units as u
 from astropy.coordinates import SkyCoord
 
-__all__ = ["angle", "inside", "matches", "nearest_separation", "thin", "unit_vectors"]
+__all__ = ["angle", "chord_angle", "inside", "matches", "nearest_separation", "thin", "unit_vectors"]
 
 
 def angle(value: u.Quantity, name: str) -> u.Quantity:
@@ -68,6 +68,23 @@ def _chord(value: u.Quantity) -> float:
     return 2 * np.sin(value.to_value(u.rad) / 2)
 
 
+def chord_angle(chords: np.ndarray) -> u.Quantity:
+    """
+    Angle between unit vectors from their distance, which is accurate however small it is.
+
+    Parameters
+    ----------
+    chords : numpy.ndarray of float64
+        Distances, 0 to 2.
+
+    Returns
+    -------
+    astropy.units.Quantity
+        In arcsec, of the same shape.
+    """
+    return (2 * np.arcsin(np.clip(chords / 2, 0, 1)) * u.rad).to(u.arcsec)
+
+
 def _tree(points: np.ndarray):
     from scipy.spatial import cKDTree
 
@@ -94,7 +111,7 @@ def nearest_separation(points: np.ndarray, examples: np.ndarray) -> u.Quantity:
     known, placed = np.isfinite(points[:, 0]), np.isfinite(examples[:, 0])
     if known.any() and placed.any():
         chords[known], _ = _tree(examples[placed]).query(points[known])
-    return (2 * np.arcsin(np.clip(chords / 2, 0, 1)) * u.rad).to(u.arcsec)
+    return chord_angle(chords)
 
 
 def matches(points: np.ndarray, examples: np.ndarray, radius: u.Quantity) -> np.ndarray:

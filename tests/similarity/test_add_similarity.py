@@ -186,6 +186,8 @@ def test_columns_are_not_overwritten_unasked():
     once = add_similarity(catalogue(), 0)
     with pytest.raises(ValueError, match="already has 'similarity'"):
         add_similarity(once, 1)
+    with pytest.raises(ValueError, match="already has 'similarity'"):  # before anything is fetched
+        add_similarity(once, SkyCoord(200, 60, unit="deg"))
     again = add_similarity(once, 1, overwrite=True)
     assert again["similarity_rank"][1] == 0
     assert "like_one" in add_similarity(once, 1, name="like_one").colnames
