@@ -1,5 +1,6 @@
 """The verbs that learn a feature from labels, and predict it."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -71,6 +72,8 @@ def finetune(
     refuse_existing(out, overwrite)
     if plot is not None:
         refuse_existing(plot, overwrite)
+        if find_spec("matplotlib") is None:
+            raise ValueError("--plot needs matplotlib: pip install 'galzoo_repr[plot]'")
     table = open_catalogue(catalogue)
     from galzoo_repr import finetune as learn
     from galzoo_repr import which_to_label

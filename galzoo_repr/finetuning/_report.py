@@ -107,8 +107,13 @@ class Report:
         ------
         ValueError
             If the model predicts no probabilities.
+        ImportError
+            If matplotlib is not installed.
         """
-        import matplotlib.pyplot as plt
+        try:
+            import matplotlib.pyplot as plt
+        except ImportError as error:
+            raise ImportError("drawing needs matplotlib: pip install 'galzoo_repr[plot]'") from error
 
         if not self.reliability:
             raise ValueError("this model has no held-out probabilities to draw")

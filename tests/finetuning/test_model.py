@@ -1,6 +1,7 @@
 """A model on disk and in print, and the figures of its report."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -95,6 +96,13 @@ def test_reliability_is_drawn(model):
     axes = model.report.plot_reliability()
     assert axes.get_xlabel() == "predicted probability"
     axes.figure.clear()
+
+
+def test_drawing_without_matplotlib_says_what_to_install(model, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+    with pytest.raises(ImportError, match="pip install 'galzoo_repr"):
+        model.report.plot_reliability()
 
 
 def test_figures_are_those_of_scikit_learn():

@@ -84,3 +84,13 @@ def test_faults_are_told_in_a_line(catalogue, tmp_path):
     result = run("predict", catalogue, tmp_path, tmp_path / "out.fits")
     assert result.exit_code == 1
     assert "holds no model" in result.stderr
+
+
+def test_a_plot_without_matplotlib_is_refused_before_anything_is_learned(catalogue, tmp_path, monkeypatch):
+    monkeypatch.setattr("galzoo_repr.cli._finetuning.find_spec", lambda name: None)
+    result = run(
+        "finetune", catalogue, tmp_path / "model", "--label", "ring", "--plot", tmp_path / "plot.png"
+    )
+    assert result.exit_code == 1
+    assert "pip install 'galzoo_repr[plot]'" in result.stderr
+    assert not (tmp_path / "model").exists()
