@@ -120,9 +120,14 @@ def refuse_existing(table: Table, names: Iterable[str], *, overwrite: bool = Fal
 
     Raises
     ------
+    TypeError
+        If a name is not text.
     ValueError
         If one exists and may not be replaced.
     """
+    names = list(names)
+    if wrong := [name for name in names if not isinstance(name, str) or not name]:
+        raise TypeError(f"{wrong[0]!r} is no name of a column; give text.")
     taken = [name for name in names if name in table.colnames]
     if taken and not overwrite:
         raise ValueError(

@@ -85,8 +85,6 @@ def add_cutouts(
     bad_position
     """
     catalogue = as_table(table)
-    if not isinstance(name, str) or not name:
-        raise TypeError(f"name={name!r} is no name of a column; give text, such as name='cutout'.")
     columns = (name, f"{name}_status")
     refuse_existing(catalogue, columns, overwrite=overwrite)
     survey = LegacySurvey() if survey is None else survey

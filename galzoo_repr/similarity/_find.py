@@ -164,7 +164,10 @@ def _best(
     }
     found = catalogue.table[rows]
     for name in [name for name in columns if name in found.colnames]:
-        found.rename_column(name, f"{name}_catalogue")
+        other = f"{name}_catalogue"
+        while other in found.colnames:  # an answer that is searched in turn has one
+            other += "_catalogue"
+        found.rename_column(name, other)
     found.add_columns(list(columns.values()), names=list(columns), indexes=[0] * len(columns))
     found["separation"].info.description = "angle on the sky from the nearest example"
     record_provenance(found, "find_similar", facts_of(ranking, criteria))

@@ -165,7 +165,7 @@ def inside(points: np.ndarray, coordinates: SkyCoord, within: object, examples: 
     TypeError
         If the region is none of these.
     ValueError
-        If a radius is given and no example has a position.
+        If a radius is given and no example has a position, or a file cannot be read.
     """
     known = np.isfinite(points[:, 0])
     if isinstance(within, tuple) and len(within) == 2 and isinstance(within[0], SkyCoord):
@@ -189,7 +189,16 @@ def _moc(region: object):
     from mocpy import MOC
 
     if isinstance(region, str | Path):
-        return MOC.from_fits(str(region))
+        if not Path(region).is_file():
+            raise ValueError(
+                f"within={str(region)!r} is no file of a MOC; an angle is a Quantity, such as 2 * u.deg."
+            )
+        try:
+            return MOC.from_fits(str(region))
+        except Exception as error:
+            raise ValueError(
+                f"within={str(region)!r} cannot be read as the FITS file of a MOC: {error}"
+            ) from error
     if isinstance(region, MOC):
         return region
     raise TypeError(

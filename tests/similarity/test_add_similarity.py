@@ -177,6 +177,12 @@ def test_only_the_first_n_are_ranked():
     assert add_similarity(catalogue(), 0, n=1000)["similarity_rank"].max() == 11
 
 
+@pytest.mark.parametrize("name", ["", 5, None])
+def test_what_is_no_name_of_a_column(name):
+    with pytest.raises(TypeError, match="is no name of a column; give text"):
+        add_similarity(catalogue(), 0, name=name)
+
+
 def test_one_row():
     result = add_similarity(catalogue(1), 0)
     assert result["similarity_rank"].tolist() == [0]

@@ -129,6 +129,24 @@ def test_within_a_moc(tmp_path):
     assert np.array_equal(from_file["row"], found["row"])
 
 
+def test_an_answer_can_be_searched_in_turn():
+    once = find_similar(add_similarity(catalogue(), 0), 0, n=5)
+    twice = find_similar(once, 0, n=3)
+    assert np.array_equal(twice["similarity_catalogue_catalogue"], once["similarity_catalogue"][twice["row"]])
+    assert np.array_equal(twice["row_catalogue"], once["row"][twice["row"]])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(None, "is no file of a MOC; an angle is a Quantity"), (b"junk", "cannot be read as")],
+)
+def test_what_is_no_region(tmp_path, content, message):
+    if content is not None:
+        (tmp_path / "2 deg").write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        find_similar(catalogue(), 0, within=str(tmp_path / "2 deg"))
+
+
 def test_within_an_empty_region_is_an_empty_table():
     found = find_similar(line([0, 100], [0, 0], [1, 0.5]), 0, within=1 * u.arcsec)
     assert len(found) == 0
