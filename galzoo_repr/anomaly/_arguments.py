@@ -1,23 +1,12 @@
 """Checks of arguments, whose messages say what was given and what is allowed."""
 
-from collections.abc import Sequence
-from numbers import Integral, Real
+from numbers import Real
 
 import numpy as np
 
-__all__ = ["check_choice", "check_number", "check_seed", "check_whole_number", "checked_scale"]
+from galzoo_repr._arguments import check_whole_number
 
-
-def check_choice(argument: str, value: str, allowed: Sequence[str]) -> None:
-    """Refuse what is not one of the words that are allowed."""
-    if not isinstance(value, str) or value not in allowed:
-        raise ValueError(f"{argument}={value!r} is not one of {', '.join(map(repr, allowed))}")
-
-
-def check_whole_number(argument: str, value: int, *, low: int = 1) -> None:
-    """Refuse what is not a whole number from `low`."""
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < low:
-        raise ValueError(f"{argument} must be a whole number from {low}, not {value!r}")
+__all__ = ["check_number", "check_seed", "checked_scale"]
 
 
 def check_number(argument: str, value: float, meaning: str, *, positive: bool = False) -> None:
@@ -29,7 +18,7 @@ def check_number(argument: str, value: float, meaning: str, *, positive: bool = 
 
 def check_seed(seed: int) -> None:
     """Refuse what no generator of random numbers takes as a seed."""
-    check_whole_number("seed", seed, low=0)
+    check_whole_number("seed", seed, 0)
     if seed >= 2**32:
         raise ValueError(f"seed must be below 2**32, not {seed!r}")
 

@@ -7,8 +7,9 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.metadata_routing import UNUSED
 
+from galzoo_repr._arguments import check_choice, check_whole_number
 from galzoo_repr.anomaly._acquisition import BATCHES, choose_batch, expected_improvement
-from galzoo_repr.anomaly._arguments import check_choice, check_number, check_whole_number, checked_scale
+from galzoo_repr.anomaly._arguments import check_number, checked_scale
 from galzoo_repr.anomaly._persistence import arrays_of, read_folder, write_folder
 from galzoo_repr.anomaly._process import KERNELS, RatingProcess
 from galzoo_repr.anomaly._ratings import check_noise, check_ratings, scale_of

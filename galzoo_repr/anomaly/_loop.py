@@ -8,8 +8,9 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Column, Row, Table
 from tqdm.auto import tqdm
 
+from galzoo_repr._arguments import check_choice, check_whole_number
 from galzoo_repr.anomaly._acquisition import FIRST_BATCHES
-from galzoo_repr.anomaly._arguments import check_choice, check_number, check_seed, check_whole_number
+from galzoo_repr.anomaly._arguments import check_number, check_seed
 from galzoo_repr.anomaly._interest import InterestModel
 from galzoo_repr.anomaly._judgement import Candidates
 from galzoo_repr.anomaly._ratings_file import RatingsFile, catalogue_facts

@@ -7,8 +7,9 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Column, Table
 from sklearn.base import clone
 
+from galzoo_repr._arguments import check_choice, check_whole_number
 from galzoo_repr.anomaly._acquisition import FIRST_BATCHES
-from galzoo_repr.anomaly._arguments import check_choice, check_seed, check_whole_number
+from galzoo_repr.anomaly._arguments import check_seed
 from galzoo_repr.anomaly._interest import InterestModel
 from galzoo_repr.anomaly._judgement import Candidates, Judgement
 from galzoo_repr.anomaly._ratings import check_ratings

@@ -9,6 +9,7 @@ from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.table import Column, Table
 
+from galzoo_repr._arguments import check_whole_number
 from galzoo_repr._config import log
 from galzoo_repr.catalogue import as_table, sky_positions, with_columns
 from galzoo_repr.cutouts import CutoutStore, LegacySurvey
@@ -121,8 +122,8 @@ def add_embeddings(
     """
     catalogue = as_table(table)
     _refuse_existing(catalogue, name, images, overwrite)
-    if batch_size is not None and (isinstance(batch_size, bool) or batch_size < 1):
-        raise ValueError(f"batch_size must be a whole number from 1, not {batch_size!r}")
+    if batch_size is not None:
+        check_whole_number("batch_size", batch_size)
     if not isinstance(encoder, Encoder):
         encoder = Encoder.load(encoder, device=device)
     elif device is not None:

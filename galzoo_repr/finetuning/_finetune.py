@@ -11,6 +11,7 @@ import torch
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
+from galzoo_repr._arguments import check_whole_number
 from galzoo_repr._config import log
 from galzoo_repr.catalogue import as_table, provenance, read_embeddings
 from galzoo_repr.encoders import Encoder
@@ -18,7 +19,7 @@ from galzoo_repr.finetuning._deepen import images_of, tune
 from galzoo_repr.finetuning._folds import sky_groups
 from galzoo_repr.finetuning._labels import Labels, read_labels
 from galzoo_repr.finetuning._learn import Lesson, held_out_predictions, learn
-from galzoo_repr.finetuning._learnable import check_learnable, check_whole
+from galzoo_repr.finetuning._learnable import check_learnable
 from galzoo_repr.finetuning._model import MorphologyModel
 from galzoo_repr.finetuning._predict import find_encoder
 from galzoo_repr.finetuning._report import make_report
@@ -130,7 +131,7 @@ def finetune(
     True
     """
     table = as_table(table)
-    seed = check_whole("seed", seed, 0)
+    seed = check_whole_number("seed", seed, 0)
     unknown = set(training) - {field.name for field in fields(TuningPlan)}
     if unknown:
         raise TypeError(
@@ -140,8 +141,8 @@ def finetune(
     of_encoder = {**training, "images": images, "output": output}
     if plan is None and (given := [name for name, value in of_encoder.items() if value is not None]):
         raise TypeError(f"{', '.join(given)} would be for fine-tuning an encoder; say depth= how deep")
-    members = check_whole("members", members, 2, ": a spread needs two heads")
-    seed = check_whole("seed", seed, 0)
+    members = check_whole_number("members", members, 2, ": a spread needs two heads")
+    seed = check_whole_number("seed", seed, 0)
     labels = read_labels(table, label, task=task)
     lesson, rows = lesson_of(table, labels, embedding=embedding, coords=coords, seed=seed)
     card = card_of(table, labels, rows, lesson, embedding)

@@ -1,6 +1,5 @@
 """What can be learned from, and what is refused before anything is trained."""
 
-import operator
 import warnings
 from dataclasses import replace
 
@@ -11,42 +10,10 @@ from galzoo_repr.finetuning._folds import fewest_galaxies
 from galzoo_repr.finetuning._labels import Labels
 from galzoo_repr.finetuning._learn import Lesson
 
-__all__ = ["check_learnable", "check_whole"]
+__all__ = ["check_learnable"]
 
 _LARGEST = 1e150  # numbers whose squares, summed over all galaxies, double precision holds
 _FEW = 5  # galaxies of a class below which held-out figures say next to nothing
-
-
-def check_whole(name: str, value: int, least: int, why: str = "") -> int:
-    """
-    Refuse what is not a whole number, or too small.
-
-    Parameters
-    ----------
-    name : str
-        Of the argument.
-    value : int
-    least : int
-        Smallest that is allowed.
-    why : str
-        End of the message.
-
-    Returns
-    -------
-    int
-
-    Raises
-    ------
-    ValueError
-        If it is not one.
-    """
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = None
-    if number is None or isinstance(value, bool) or number < least:
-        raise ValueError(f"{name} must be a whole number from {least}, not {value!r}{why}")
-    return number
 
 
 def check_learnable(lesson: Lesson, labels: Labels) -> None:

@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn import functional
 from tqdm import tqdm
 
+from galzoo_repr._arguments import check_whole_number
 from galzoo_repr._config import log
 from galzoo_repr.encoders import Encoder
 from galzoo_repr.finetuning._calibration import Calibration
@@ -65,9 +66,7 @@ class TuningPlan:
         if not whole and self.depth != "all":
             raise ValueError(f"depth must be 'head', 'all' or a number of blocks from 1, not {self.depth!r}")
         for name, low in (("epochs", 1), ("batch_size", 2), ("patience", 1), ("seed", 0)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < low:
-                raise ValueError(f"{name} must be a whole number from {low}, not {value!r}")
+            object.__setattr__(self, name, check_whole_number(name, getattr(self, name), low))
         for name, high in (("learning_rate", 1), ("layer_decay", 1), ("weight_decay", 1)):
             if not 0 <= getattr(self, name) <= high or (name != "weight_decay" and getattr(self, name) == 0):
                 raise ValueError(f"{name} must be above 0 and at most {high}, not {getattr(self, name)!r}")

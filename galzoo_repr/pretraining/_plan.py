@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 import torch
 
+from galzoo_repr._arguments import check_whole_number
 from galzoo_repr.pretraining._augmentation import Augmentation
 from galzoo_repr.pretraining._fields import DecodedImages, ImagesOnDevice, RenderedImages
 
@@ -32,11 +33,9 @@ class Plan:
     def __post_init__(self) -> None:
         """Check the ranges."""
         for name, low in (("epochs", 1), ("batch_size", 2), ("patience", 1), ("seed", 0)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or int(value) != value or value < low:
-                raise ValueError(f"{name} is a whole number of at least {low}, not {value!r}.")
-        if self.epoch_size is not None and self.epoch_size < 1:
-            raise ValueError(f"epoch_size is a number of images of at least 1, not {self.epoch_size!r}.")
+            object.__setattr__(self, name, check_whole_number(name, getattr(self, name), low))
+        if self.epoch_size is not None:
+            object.__setattr__(self, "epoch_size", check_whole_number("epoch_size", self.epoch_size))
         for name, high in (
             ("learning_rate", 1),
             ("weight_decay", 1),

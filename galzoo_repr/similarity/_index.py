@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 from astropy.table import Table
 
+from galzoo_repr._arguments import check_choice, check_whole_number
 from galzoo_repr.catalogue import Embeddings, embedding_matrix, read_embeddings
 from galzoo_repr.similarity._agreement import check_new_ids, check_same_encoder, check_same_rows
 from galzoo_repr.similarity._answers import answer_table
 from galzoo_repr.similarity._choice import METHODS
 from galzoo_repr.similarity._galaxies import read_galaxies, to_segment
 from galzoo_repr.similarity._saved import SavedIndex, save_index
-from galzoo_repr.similarity._score import METRICS, check_choice, check_count, mean_direction, similarities
+from galzoo_repr.similarity._score import METRICS, mean_direction, similarities
 from galzoo_repr.similarity._searcher import Searcher
 from galzoo_repr.similarity._segments import Segments
 from galzoo_repr.similarity._space import Space
@@ -120,9 +121,9 @@ class SimilarityIndex:
         TypeError, ValueError
             If there are no usable embeddings, ids repeat, or an option has no such value.
         """
-        check_choice(metric, METRICS, "metric")
-        check_choice(dtype, DTYPES, "dtype")
-        check_choice(method, METHODS, "method")
+        check_choice("metric", metric, METRICS)
+        check_choice("dtype", dtype, DTYPES)
+        check_choice("method", method, METHODS)
         if not isinstance(seed, int | np.integer):
             raise TypeError(f"seed must be a whole number, not {seed!r}")
         read = read_galaxies(galaxies, ids, embedding, coords)
@@ -307,7 +308,7 @@ class SimilarityIndex:
             raise ValueError(
                 f"{len(bad)} of {len(embeddings)} queries have no embedding, such as {bad[0]}; leave them out"
             )
-        n = min(check_count(n, "n"), len(self))
+        n = min(check_whole_number("n", n), len(self))
         method = self._searcher.choose(len(embeddings), n, method, has_graph=self.has_graph)
         places, similarity = self._searcher.nearest(self.space.project(embeddings.vectors), n, method)
         return answer_table(self._galaxies, places, similarity, self.metric)
@@ -332,7 +333,7 @@ class SimilarityIndex:
         """
         from tqdm import tqdm
 
-        n = min(check_count(n, "n"), len(self) - 1)
+        n = min(check_whole_number("n", n), len(self) - 1)
         places = np.empty((len(self), n), dtype=np.int64)
         similarity = np.empty((len(self), n))
         method = self._searcher.choose(len(self), n, method, has_graph=self.has_graph)

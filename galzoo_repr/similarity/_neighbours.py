@@ -4,10 +4,10 @@ import numpy as np
 from astropy import units as u
 from astropy.table import Column, Table
 
+from galzoo_repr._arguments import check_whole_number
 from galzoo_repr.catalogue import record_provenance
 from galzoo_repr.similarity._index import SimilarityIndex
 from galzoo_repr.similarity._query import Catalogue
-from galzoo_repr.similarity._score import check_count
 from galzoo_repr.similarity._sky import chord_angle
 
 __all__ = ["neighbour_table"]
@@ -70,7 +70,7 @@ def neighbour_table(
       1             2
       2             1
     """
-    check_count(k, "k")
+    check_whole_number("k", k)
     catalogue = Catalogue(table, embedding, coords)
     index = SimilarityIndex.build(
         catalogue.table,

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from astropy import units as u
 
+from galzoo_repr._arguments import check_choice, check_whole_number
 from galzoo_repr.similarity._query import Catalogue, ExampleVectors, Fetch, read_examples
 from galzoo_repr.similarity._score import (
     COMBINE,
     METRICS,
-    check_choice,
-    check_count,
     mean_direction,
     similarities,
 )
@@ -43,10 +42,10 @@ class Criteria:
     fetch: Fetch = field(default_factory=Fetch)
 
     def __post_init__(self) -> None:
-        check_choice(self.metric, METRICS, "metric")
+        check_choice("metric", self.metric, METRICS)
         if self.combine is None:
             object.__setattr__(self, "combine", "contrast" if self.metric == "cosine" else "mean")
-        check_choice(self.combine, COMBINE, "combine")
+        check_choice("combine", self.combine, COMBINE)
         if self.combine == "contrast" and self.metric != "cosine":
             raise ValueError(
                 "combine='contrast' is for cosines; with metric='euclidean' use 'mean' or 'best'"
@@ -55,7 +54,7 @@ class Criteria:
         if self.min_separation is not None:
             angle(self.min_separation, "min_separation")
         if self.n is not None:
-            check_count(self.n, "n")
+            check_whole_number("n", self.n)
         if self.weights is not None and self.combine == "best":
             raise ValueError("weights have no meaning with combine='best': use 'contrast' or 'mean'")
 

@@ -4,66 +4,12 @@ import numpy as np
 
 from galzoo_repr.catalogue import Embeddings
 
-__all__ = ["COMBINE", "METRICS", "check_choice", "check_count", "mean_direction", "similarities"]
+__all__ = ["COMBINE", "METRICS", "mean_direction", "similarities"]
 
 METRICS = ("cosine", "euclidean")
 COMBINE = ("contrast", "mean", "best")
 
 _BLOCK = 2**18  # elements in double precision at a time: stays in the processor's cache
-
-
-def check_choice(value: str, allowed: tuple[str, ...], name: str) -> str:
-    """
-    Check an argument that names one of a few choices.
-
-    Parameters
-    ----------
-    value : str
-        What the user gave.
-    allowed : tuple of str
-        What there is.
-    name : str
-        Name of the argument.
-
-    Returns
-    -------
-    str
-        The value.
-
-    Raises
-    ------
-    ValueError
-        If it is none of them.
-    """
-    if value not in allowed:
-        raise ValueError(f"{name} must be {' or '.join(map(repr, allowed))}, not {value!r}")
-    return value
-
-
-def check_count(value: int, name: str) -> int:
-    """
-    Check an argument that says how many.
-
-    Parameters
-    ----------
-    value : int
-        What the user gave.
-    name : str
-        Name of the argument.
-
-    Returns
-    -------
-    int
-        The value.
-
-    Raises
-    ------
-    ValueError
-        If it is not a whole number of at least 1.
-    """
-    if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer) or value < 1:
-        raise ValueError(f"{name} must be a whole number of at least 1, not {value!r}")
-    return int(value)
 
 
 def similarities(

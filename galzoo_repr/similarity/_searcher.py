@@ -5,9 +5,9 @@ from copy import copy
 
 import numpy as np
 
+from galzoo_repr._arguments import check_choice
 from galzoo_repr.similarity._choice import METHODS, choose_method
 from galzoo_repr.similarity._graph import NeighbourGraph
-from galzoo_repr.similarity._score import check_choice
 from galzoo_repr.similarity._segments import Segment, Segments
 
 __all__ = ["Searcher"]
@@ -113,7 +113,7 @@ class Searcher:
         -------
         {"exact", "pynndescent"}
         """
-        method = check_choice(self.method if method is None else method, METHODS, "method")
+        method = check_choice("method", self.method if method is None else method, METHODS)
         if method != "auto":
             return method
         rows, dim = len(self.galaxies), self.galaxies.dim

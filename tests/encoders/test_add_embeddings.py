@@ -265,7 +265,7 @@ def test_provenance_says_how_it_was_made(embed, galaxies, encoder, survey):
     assert "tiny" in result["embedding"].info.description
 
 
-@pytest.mark.parametrize("batch_size", [0, True, -1])
+@pytest.mark.parametrize("batch_size", [0, True, -1, 2.5, "8"])
 def test_batch_size_must_be_positive(batch_size, embed, galaxies):
     with pytest.raises(ValueError, match="batch_size must be a whole number from 1"):
         embed(galaxies, batch_size=batch_size)

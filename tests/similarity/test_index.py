@@ -266,9 +266,9 @@ def test_ids_given_by_value_must_be_given_again():
         (vectors(4), {"ids": [1, 2]}, ValueError, "one for each of the 4"),
         (vectors(4), {"ids": [0.5, 1, 2, 3]}, TypeError, "whole numbers or text"),
         (vectors(4), {"ids": "name"}, ValueError, "is not a column"),
-        (vectors(4), {"metric": "manhattan"}, ValueError, "metric must be"),
-        (vectors(4), {"dtype": "int8"}, ValueError, "dtype must be"),
-        (vectors(4), {"method": "faiss"}, ValueError, "method must be"),
+        (vectors(4), {"metric": "manhattan"}, ValueError, "metric='manhattan' is not one of 'cosine'"),
+        (vectors(4), {"dtype": "int8"}, ValueError, "dtype='int8' is not one of 'float32', 'float16'"),
+        (vectors(4), {"method": "faiss"}, ValueError, "method='faiss' is not one of"),
         (vectors(4), {"components": 4}, ValueError, "from 1 to 3"),
         (vectors(4), {"whiten": True}, ValueError, "needs components"),
         (vectors(1), {"components": 1}, ValueError, "at least 2 galaxies with an embedding, not 1"),
@@ -318,7 +318,7 @@ def test_a_table_may_be_the_query():
 
 
 def test_neighbours_are_counted_in_whole_numbers():
-    with pytest.raises(ValueError, match="k must be a whole number of at least 1, not 0"):
+    with pytest.raises(ValueError, match="k must be a whole number from 1, not 0"):
         neighbour_table(catalogue(), 0)
 
 
