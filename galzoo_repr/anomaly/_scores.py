@@ -202,6 +202,24 @@ def fit_interest(
     -------
     InterestModel
         It remembers which encoder made the embeddings, if the table's provenance says so.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, or nothing is rated.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astropy.table import Table
+    >>> import galzoo_repr as gzr
+    >>> from galzoo_repr.anomaly import fit_interest
+    >>> embedding = np.random.default_rng(1).normal(size=(200, 4)).astype("float32")
+    >>> interest = np.where(np.arange(200) < 40, np.clip(2 + 2 * embedding[:, 0], 0, 5), np.nan)
+    >>> model = fit_interest(Table({"embedding": embedding, "interest": interest}))
+    >>> other = gzr.add_anomaly_scores(Table({"embedding": embedding[100:]}), model=model)
+    >>> int((other["anomaly_rank"] > 0).sum())
+    100
     """
     table = as_table(table)
     fitted = new_model(model)

@@ -124,6 +124,12 @@ def refuse_existing(table: Table, names: Iterable[str], *, overwrite: bool = Fal
         If a name is not text.
     ValueError
         If one exists and may not be replaced.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from galzoo_repr.catalogue import refuse_existing
+    >>> refuse_existing(Table({"ra": [10.0], "dec": [1.0]}), ["similarity"])
     """
     names = list(names)
     if wrong := [name for name in names if not isinstance(name, str) or not name]:

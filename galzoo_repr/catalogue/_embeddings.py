@@ -60,6 +60,12 @@ def embedding_matrix(array: np.ndarray, name: str = "embedding") -> Embeddings:
         If it does not hold numbers.
     ValueError
         If it has not two dimensions.
+
+    Examples
+    --------
+    >>> from galzoo_repr.catalogue import embedding_matrix
+    >>> embedding_matrix([[1.0, 2.0], [float("nan"), 2.0], [0.0, 0.0]]).usable
+    array([ True, False, False])
     """
     mask = np.ma.getmaskarray(array) if np.ma.isMaskedArray(array) else None
     values = np.asarray(getattr(array, "value", array))

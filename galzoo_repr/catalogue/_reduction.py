@@ -151,6 +151,12 @@ def mean_embedding(embeddings: Embeddings) -> np.ndarray:
     Returns
     -------
     numpy.ndarray of float64, shape (d,)
+
+    Examples
+    --------
+    >>> from galzoo_repr.catalogue import embedding_matrix, mean_embedding
+    >>> mean_embedding(embedding_matrix([[1.0, 2.0], [3.0, 4.0], [float("nan"), 0.0]]))
+    array([2., 3.])
     """
     total = sum(rows.sum(axis=0, dtype=np.float64) for rows in _usable_chunks(embeddings))
     return total / embeddings.usable.sum()

@@ -77,6 +77,18 @@ def add_predictions(
     -----
     GalzooWarning
         If the encoder was fine-tuned, so that the galaxies are embedded again.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astropy.table import Table
+    >>> import galzoo_repr as gzr
+    >>> embedding = np.random.default_rng(0).normal(size=(300, 8)).astype("float32")
+    >>> ring = np.where(np.arange(300) < 60, embedding[:, 0] > 0, np.nan)
+    >>> galaxies = Table({"embedding": embedding, "ring": ring})
+    >>> galaxies = gzr.add_predictions(galaxies, gzr.finetune(galaxies, "ring"))
+    >>> bool(np.mean((galaxies["ring_probability"] > 0.5) == (embedding[:, 0] > 0)) > 0.9)
+    True
     """
     table = as_table(table)
     if isinstance(model, (str, os.PathLike)):

@@ -246,6 +246,11 @@ class ImageRecipe:
         pixel_scale : astropy.units.Quantity
             Arcsec per pixel, of the same shape.
 
+        Raises
+        ------
+        TypeError
+            If `fov` is not an angle.
+
         Notes
         -----
         As Galaxy Zoo DECaLS asked the viewer for its FITS files (https://github.com/zooniverse/decals).
@@ -284,6 +289,11 @@ class ImageRecipe:
         -------
         torch.Tensor
             ``(B, channels, size, size)`` float32 on the same device.
+
+        Raises
+        ------
+        ValueError
+            If `bands` has another shape.
         """
         if bands.ndim != 4 or bands.shape[1] != len(self.bands):
             raise ValueError(
@@ -309,6 +319,13 @@ class ImageRecipe:
         -------
         torch.Tensor
             ``(B, channels, size, size)`` float32 on the same device.
+
+        Raises
+        ------
+        ValueError
+            If `images` has another shape, or the recipe takes fluxes.
+        TypeError
+            If they are numbers of another type.
         """
         if images.ndim != 4 or images.shape[1] != 3:
             raise ValueError(f"images has shape {tuple(images.shape)}, but colour images are (B, 3, H, W)")
