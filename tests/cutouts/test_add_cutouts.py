@@ -146,7 +146,7 @@ class TestColumns:
     def test_existing_columns_are_safe(self, add, service):
         table = add(_table())
         asked = len(service.requests)
-        with pytest.raises(ValueError, match=r"cutout, cutout_status.*overwrite=True"):
+        with pytest.raises(ValueError, match=r"already has 'cutout', 'cutout_status'; pass overwrite=True"):
             add(table)
         assert add(table, overwrite=True).colnames == table.colnames
         assert add(table, name="stamp").colnames[-2:] == ["stamp", "stamp_status"]
