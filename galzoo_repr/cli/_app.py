@@ -15,11 +15,28 @@ from galzoo_repr.cli._terminal import messages, say
 
 __all__ = ["app", "main"]
 
+# As they are needed one after the other.
+VERBS = (
+    "demo",
+    "fetch",
+    "embed",
+    "similar",
+    "anomalies",
+    "finetune",
+    "predict",
+    "pretrain",
+    "serve-survey",
+)
 INTERRUPTED = 130  # what shells report for a process that Ctrl-C ended
 
 
 class _Verbs(TyperGroup):
     """Runs a verb and turns the errors that a user can mend into one line and an exit code."""
+
+    def list_commands(self, ctx: object) -> list[str]:
+        """Names of the verbs in the order in which the help lists them."""
+        names = super().list_commands(ctx)
+        return sorted(names, key=lambda name: VERBS.index(name) if name in VERBS else len(VERBS))
 
     def invoke(self, ctx: object) -> object:
         try:

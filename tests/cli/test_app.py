@@ -11,19 +11,7 @@ from typer.testing import CliRunner
 
 from galzoo_repr import GalzooWarning, __version__
 from galzoo_repr.cli import app
-from galzoo_repr.cli._app import _every_verb, _Verbs
-
-VERBS = (
-    "demo",
-    "serve-survey",
-    "fetch",
-    "embed",
-    "similar",
-    "anomalies",
-    "finetune",
-    "predict",
-    "pretrain",
-)
+from galzoo_repr.cli._app import VERBS, _every_verb, _Verbs
 
 
 @pytest.fixture
@@ -66,6 +54,12 @@ def test_every_verb_has_help(verb):
     result = CliRunner().invoke(app, [verb, "--help"])
     assert result.exit_code == 0
     assert "Usage" in result.stdout
+
+
+def test_the_help_lists_verbs_as_they_are_needed():
+    text = CliRunner().invoke(app, ["--help"]).stdout
+    listed = [line.split()[1] for line in text.splitlines() if line[:1] == "│" and line.split()[1] in VERBS]
+    assert listed == list(VERBS)
 
 
 def test_no_verb_shows_the_help():
