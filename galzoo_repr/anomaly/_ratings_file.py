@@ -201,8 +201,11 @@ def read_ratings(path: str | Path) -> Table:
     """
     text = Path(path).read_text(encoding="utf-8")
     whole = text[: text.rfind("\n") + 1]
+    if not whole:
+        raise ValueError(f"{path} is not a file of ratings: it has not one whole line")
     try:
-        table = Table.read(whole, format="ascii.ecsv")
+        # As lines: text of one line would be taken for the name of a file.
+        table = Table.read(whole.splitlines(), format="ascii.ecsv")
     except Exception as error:
         raise ValueError(f"{path} is not a file of ratings: {error}") from error
     if table.colnames != list(COLUMNS) or META not in table.meta:

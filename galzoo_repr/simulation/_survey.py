@@ -185,8 +185,8 @@ class SimulatedSurvey:
         ValueError
             A position, size, pixel scale or band that does not exist.
         """
-        if size < 1:
-            raise ValueError(f"the size of a cutout is at least 1 pixel, not {size}")
+        if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
+            raise ValueError(f"the size of a cutout is a whole number of at least 1 pixel, not {size!r}")
         return self.image(
             tangent_wcs(ra, dec, width=size, height=size, pixel_scale=pixel_scale), bands=bands
         ).pixels

@@ -168,6 +168,10 @@ def test_the_file_belongs_to_one_catalogue(galaxies, oracle, path):
         rate(galaxies[1:], oracle, path=path, **OPTIONS)
     with pytest.raises(ValueError, match=r"another catalogue .embeddings"):
         rate(galaxies[::-1], oracle, path=path, **OPTIONS)
+    for text in ("", str(path), f"{path}\n"):
+        path.write_text(text)
+        with pytest.raises(ValueError, match=r"is not a file of ratings: (it has not one|ECSV header line)"):
+            read_ratings(path)
     path.write_text("a,b\n1,2\n")
     with pytest.raises(ValueError, match=r"is not a file of ratings"):
         rate(galaxies, oracle, path=path, **OPTIONS)
