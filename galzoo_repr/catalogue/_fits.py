@@ -1,7 +1,10 @@
 """Catalogues as FITS binary tables, with one header card for the meta that FITS keywords cannot hold."""
 
+import itertools
 import re
+import unicodedata
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +23,9 @@ from galzoo_repr.catalogue._storable import code_points, replace_data, storable
 __all__ = ["read_fits", "write_fits"]
 
 _RECORD = "GZRMETA"
+_UNUSUAL_NAME = "It is strongly recommended that column names"
+_CARD = 68  # characters of text in one
+_LONGEST_NAME = 55  # to which astropy appends the name of a part, of coordinates and of masks
 _KEYWORD = re.compile(r"(?!NAXIS\d+$)[A-Z0-9_-]{1,8}")
 
 # What astropy adds to the header for columns of times.
@@ -69,13 +75,49 @@ def write_fits(table: Table, path: Path) -> list[str]:
     cards = {key: value for key, value in table.meta.items() if _is_card(key, value)}
     record = {key: value for key, value in table.meta.items() if key not in cards}
     quantities = isinstance(table, QTable)
-    columns = {name: facts for name, facts in columns.items() if facts}
-    table.meta = {**cards, _RECORD: to_text({"meta": record, "columns": columns, "quantities": quantities})}
+    names = _take_foreign_names(table)
+    lost += [
+        f"column {true!r} is called {name!r} in the file, as FITS has no such names; read_catalogue knows the "
+        "true one."
+        for name, true in names.items()
+    ]
+    in_file = {true: name for name, true in names.items()}
+    columns = {in_file.get(name, name): facts for name, facts in columns.items() if facts}
+    record = {
+        "meta": record,
+        "columns": columns,
+        "quantities": quantities,
+        **({"names": names} if names else {}),
+    }
+    table.meta = {**cards, _RECORD: to_text(record)}
     with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", _UNUSUAL_NAME, fits.verify.VerifyWarning)
         # Units outside the FITS standard survive in the comment cards that astropy writes for column meta.
         warnings.filterwarnings("ignore", ".*could not be saved in native FITS", AstropyUserWarning)
         table.write(path, format="fits")
     return lost
+
+
+def _take_foreign_names(table: Table) -> dict[str, str]:
+    """Rename the columns whose names no header card holds, and give the true name of each."""
+    names = {}
+    for true in table.colnames:
+        whole = isinstance(table[true], BaseColumn) and not isinstance(table[true], MaskedColumn)
+        fits_in = len(true) <= (_CARD if whole else _LONGEST_NAME)
+        if fits_in and true.isascii() and true.isprintable() and true.strip() == true:
+            continue
+        plain = unicodedata.normalize("NFKD", true).encode("ascii", "ignore").decode()
+        plain = re.sub(r"\W+", "_", plain)[:_LONGEST_NAME].strip("_") or "column"
+        taken = {name.lower() for name in table.colnames}
+        name = next(each for each in _numbered(plain) if each.lower() not in taken)
+        table.rename_column(true, name)
+        names[name] = true
+    return names
+
+
+def _numbered(name: str) -> Iterator[str]:
+    yield name
+    yield from (f"{name}_{i}" for i in itertools.count(2))
 
 
 def _take_foreign_units(table: Table) -> dict[str, str]:
@@ -183,6 +225,7 @@ def read_fits(path: Path) -> Table:
         ours = bool(tables) and _RECORD in tables[0].header
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", u.UnitsWarning)
+            warnings.filterwarnings("ignore", _UNUSUAL_NAME, fits.verify.VerifyWarning)
             table = Table.read(hdus, format="fits", mask_invalid=False, astropy_native=ours)
     record = recorded(table.meta.pop(_RECORD, None), path)
     for name in table.colnames:
@@ -197,6 +240,9 @@ def read_fits(path: Path) -> Table:
         for key in _OF_TIME_COLUMNS:
             table.meta.pop(key, None)
         table.meta.update(record["meta"])
+        for name, true in record.get("names", {}).items():
+            if name in table.colnames:
+                table.rename_column(name, true)
     return QTable(table, copy=False) if record.get("quantities") else table
 
 

@@ -172,6 +172,32 @@ def test_types_with_their_extremes(dtype, masked, ending, tmp_path):
     assert_same_column(round_trip(table, tmp_path, ending)["x"], table["x"])
 
 
+def test_names_that_fits_does_not_have_come_back(tmp_path):
+    columns = {
+        "назва": ["а", "b"],
+        "naïve": [1.0, 2.0],
+        "Naive": [3, 4],
+        "x" * 90: MaskedColumn(["a", ""], mask=[False, True]),
+        "α δ": SkyCoord([1, 2], [3, 4], unit="deg", frame="galactic"),
+        " µm ": [1.0, 2.0] * u.um,
+        "2mass's": [5, 6],
+    }
+    table = QTable(columns)
+    table["naïve"].info.description = "Not wise"
+    with pytest.warns(GalzooWarning) as caught:
+        write_catalogue(table, tmp_path / "catalogue.fits")
+    said = " ".join(str(each.message) for each in caught)
+    assert "column 'naïve' is called 'naive_2' in the file" in said
+    assert "2mass" not in said
+    assert Table.read(tmp_path / "catalogue.fits").colnames[:3] == ["column", "naive_2", "Naive"]
+    back = read_catalogue(tmp_path / "catalogue.fits")
+    assert back.colnames == table.colnames
+    assert back["naïve"].info.description == "Not wise"
+    assert back["α δ"].frame.name == "galactic"
+    assert back[" µm "].unit == u.um
+    assert back["x" * 90].mask.tolist() == [False, True]
+
+
 def test_an_integer_column_that_uses_every_value_keeps_its_mask_in_fits(tmp_path):
     table = Table({"x": MaskedColumn(np.arange(256, dtype=np.uint8), mask=np.arange(256) == 17)})
     assert_same_column(round_trip(table, tmp_path, ".fits")["x"], table["x"])
