@@ -335,7 +335,7 @@ def test_routes_do_not_answer_for_each_other(hips, sky, bricks, tmp_path):
 
 def _write_brick(folder, brick, level, size):
     from galzoo_repr.cutouts._brick_survey import _path
-    from galzoo_repr.simulation._survey import tangent_wcs
+    from galzoo_repr.simulation._sky_image import tangent_wcs
 
     path = folder / _path("ls-dr10", brick, "r")
     path.parent.mkdir(parents=True)
