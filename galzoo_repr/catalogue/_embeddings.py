@@ -102,9 +102,16 @@ def read_embeddings(table: Table, embedding: str = "embedding") -> Embeddings:
 
     Raises
     ------
+    TypeError
+        If this is not the name of one column, or it does not hold numbers.
     ValueError
         If there is no such column, it is not two-dimensional, or it mixes the embeddings of two encoders.
     """
+    if not isinstance(embedding, str):
+        raise TypeError(
+            f"embedding must be the name of one column of vectors, not {embedding!r}; make one of several columns "
+            "by table['embedding'] = np.stack([table[name] for name in names], axis=1)"
+        )
     if embedding not in table.colnames:
         raise ValueError(
             f"the catalogue has no column {embedding!r}; call add_embeddings first, or name its column with "

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from astropy import units as u
-from astropy.coordinates import SkyCoord
+from astropy.coordinates import BaseCoordinateFrame, SkyCoord
 from astropy.table import Row, Table
 
 from galzoo_repr.catalogue import Embeddings, as_table, embedding_matrix, read_embeddings, sky_positions
@@ -112,8 +112,8 @@ def read_examples(catalogue: Catalogue, query: object, radius: u.Quantity, fetch
     """
     if isinstance(query, Row):
         query = query.index if query.table is catalogue.given else Table(query)
-    if isinstance(query, SkyCoord):
-        return _from_positions(catalogue, query, radius, fetch)
+    if isinstance(query, SkyCoord | BaseCoordinateFrame):
+        return _from_positions(catalogue, SkyCoord(query), radius, fetch)
     if isinstance(query, Table):
         return _from_table(catalogue, query, radius, fetch)
     if isinstance(query, str) and query in catalogue.table.colnames:
@@ -226,12 +226,12 @@ def _from_positions(
     catalogue: Catalogue, query: SkyCoord, radius: u.Quantity, fetch: Fetch
 ) -> ExampleVectors:
     """Rows of the catalogue where it has the galaxy, fetched and embedded where it has not."""
-    asked = query.icrs.reshape(-1)
-    if len(asked) == 0:
+    found = sky_positions(query.reshape(-1))
+    if len(found) == 0:
         raise ValueError("the query names no galaxy: the SkyCoord is empty")
-    points = unit_vectors(asked.ra.deg, asked.dec.deg)
-    if not np.isfinite(points).all():
-        raise ValueError("the query has a position that is not finite")
+    if not found.valid.all():
+        raise ValueError(f"the query has a position that is {found.reason[~found.valid][0]}")
+    asked, points = found.skycoord, unit_vectors(found.ra, found.dec)
     rows = matches(points=catalogue.points, examples=points, radius=radius)
     inside, outside = np.flatnonzero(rows >= 0), np.flatnonzero(rows < 0)
     vectors = np.empty((len(rows), catalogue.embeddings.dim), dtype=np.float64)

@@ -219,7 +219,8 @@ def test_columns_are_not_overwritten_unasked():
         (object(), TypeError, "the query must be"),
         (None, TypeError, "the query must be"),
         (SkyCoord([], [], unit="deg"), ValueError, "SkyCoord is empty"),
-        (SkyCoord(np.nan, 0, unit="deg"), ValueError, "not finite"),
+        (SkyCoord(np.nan, 0, unit="deg"), ValueError, "not a finite number"),
+        (SkyCoord(1, 0, unit="deg", frame="altaz"), ValueError, "cannot transform altaz"),
         (2, ValueError, "row \\[2\\] has no embedding \\(cutout_status no_coverage\\)"),
     ],
 )
@@ -248,6 +249,7 @@ def test_bad_queries(query, error, message):
         ({"n": 0}, ValueError, "n must be a whole number"),
         ({"embedding": "vector"}, ValueError, "no column 'vector'; call add_embeddings"),
         ({"embedding": "ra"}, ValueError, "must have shape"),
+        ({"embedding": ["ra", "dec"]}, TypeError, r"one column of vectors, not .*np\.stack"),
         ({"whiten": True}, ValueError, "needs components"),
         ({"components": 6}, ValueError, "components must be a whole number from 1 to 5"),
         ({"coords": ("alpha", "dec")}, ValueError, "'alpha' of coords is not a column"),
