@@ -6,12 +6,13 @@ __all__ = ["METHODS", "choose_method"]
 
 METHODS = ("auto", "exact", "pynndescent")
 
-# Measured by benchmarks/similarity.py on two cores of a server; ratios, not the figures, decide.
-_PRODUCTS = 4e10  # multiplications a second of the exact search
-_COMPILE = 60.0  # seconds for pynndescent to be imported and compiled, once in each process
-_OPEN = 5.0  # the same when a saved graph is only queried
+# Measured by benchmarks/similarity.py on one core of a server, with 10^6 galaxies of 64 dimensions; ratios, not the
+# figures, decide.
+_PRODUCTS = 3.3e10  # multiplications a second of the exact search
+_COMPILE = 35.0  # seconds for pynndescent to be imported and compiled, once in each process
+_OPEN = 4.0  # the same when a saved graph is only queried
 _BUILD = 2e-6  # seconds per galaxy and dimension to build the graph
-_QUERY = 1e-4  # seconds per query of the graph, guard included
+_QUERY = 4.7e-4  # seconds per query of the graph, guard included
 _SMALLEST = 20_000  # below this the graph is never worth its memory
 _MOST = 100  # beyond so many neighbours the graph is searched too widely to be quick
 
