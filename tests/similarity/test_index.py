@@ -423,7 +423,7 @@ def test_threads_share_the_work_and_give_the_same_answers(dtype, monkeypatch):
     answers = []
     for threads in (1, 3):
         monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
-        answers.append([index.search(data[:queries]) for queries in (1, 5, 700)])
+        answers.append([index.search(data[:queries]) for queries in (1, 5, 700, 900)])
     assert all(same(one, three) for one, three in zip(*answers, strict=True))
     assert answers[0][1]["row"][:5].tolist() == [0, 1, 2, 3, 4]
 
