@@ -63,7 +63,7 @@ def draw(curves: dict[str, dict[int, list[float]]], path: Path) -> None:
     """Learning curves with standard errors."""
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
+    figure, axes = plt.subplots(figsize=(6.5, 4.2), layout="constrained")
     for (name, curve), colour in zip(
         curves.items(), ("#0b6e4f", "#c8553d", "#3b6ea5", "#6b7280"), strict=False
     ):
@@ -77,7 +77,7 @@ def draw(curves: dict[str, dict[int, list[float]]], path: Path) -> None:
     )
     axes.set_xticks(LABELS, [str(n) for n in LABELS])
     axes.minorticks_off()
-    axes.legend(frameon=False, loc="upper left")
+    figure.legend(frameon=False, loc="outside upper center", ncols=2)
     figure.savefig(path, dpi=150)
 
 
