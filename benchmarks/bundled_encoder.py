@@ -68,11 +68,7 @@ class Stage:
     label_votes: float  # that a published label stands for
 
 
-STAGES = (
-    Stage("first", 6, 7e-4, 0.4, 20),
-    Stage("second", 20, 6e-4, 0.45, 40),
-    Stage("third", 24, 6e-4, 0.45, 40),
-)
+STAGES = (Stage("first", 6, 7e-4, 0.4, 20), Stage("second", 20, 6e-4, 0.45, 40))
 
 
 def sdss_colours(bands: torch.Tensor) -> torch.Tensor:
@@ -261,7 +257,7 @@ def about(n_real: int, start: Encoder | None) -> dict:
         },
         "stages": [{**asdict(stage), "epoch_size": EPOCH_SIZE} for stage in STAGES],
         "limits": [
-            "A small network, trained for about two hours on one core: arm counts, winding and rings are read poorly.",
+            "A small network, trained for about an hour on one core: arm counts, winding and rings are read poorly.",
             "Trained on bright, nearby galaxies (r < 18, half-light radius above 1.8 arcsec) that fill about a "
             "seventeenth of their Galaxy Zoo DECaLS field of view; others are outside what it has seen.",
         ],
