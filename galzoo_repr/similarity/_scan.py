@@ -76,9 +76,11 @@ def scan(
 
     def search(share: np.ndarray) -> _Scanner:
         workspace = workspaces.get()
-        scanner = _Scanner(share, wanted, metric, workspace)
-        scanner.run(_blocks(vectors, rows, start) if by_query else _until_empty(blocks))
-        workspaces.put(workspace)
+        try:
+            scanner = _Scanner(share, wanted, metric, workspace)
+            scanner.run(_blocks(vectors, rows, start) if by_query else _until_empty(blocks))
+        finally:  # without it, a failure would leave other shares waiting for ever
+            workspaces.put(workspace)
         return scanner
 
     shares = np.split(queries, range(_QUERIES, len(queries), _QUERIES)) if by_query else [queries] * threads

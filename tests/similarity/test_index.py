@@ -433,3 +433,24 @@ def test_half_precision_is_converted_exactly():
     numbers = numbers[np.isfinite(numbers)]
     single = _scan._to_single(numbers, np.empty(len(numbers), dtype=np.float32))
     assert np.array_equal(single.view(np.int32), numbers.astype(np.float32).view(np.int32))
+
+
+def test_a_failure_in_one_thread_ends_the_search():
+    # In a process of its own, which can be ended if it waits for ever.
+    code = """
+import time
+import numpy as np, torch
+from galzoo_repr import SimilarityIndex
+from galzoo_repr.similarity import _scan
+
+def fail(*_):
+    time.sleep(0.02)
+    raise MemoryError("no room for products")
+
+torch.set_num_threads(2)
+vectors = np.random.default_rng(0).normal(size=(4000, 24))
+_scan._SMALLEST, _scan._Scanner.run = 1, fail
+SimilarityIndex.build(vectors).search(vectors[:2000])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert "MemoryError: no room for products" in done.stderr
