@@ -1,10 +1,13 @@
-"""Exact nearest neighbours: candidates found in single precision, judged in double."""
+"""Exact nearest neighbours: candidates found with few bits, judged in double precision."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import torch
 
+from galzoo_repr.similarity._products import has_bfloat16
 from galzoo_repr.similarity._scan import scan
 from galzoo_repr.similarity._scan_gpu import scan_gpu
 from galzoo_repr.similarity._segments import Segments
@@ -13,7 +16,11 @@ __all__ = ["exact_search", "rescore"]
 
 _BATCH = 16384  # queries answered at a time: the lists of the best of so many stay small
 _GATHERED = 2**20  # elements of candidates in double precision at a time, 8 MB
-_SPARE = (4, 256)  # candidates beyond those asked for; the more where rounding could hide a neighbour
+_NARROW = 64  # queries from which it is worth turning galaxies into bfloat16
+_SPARE = (
+    4,
+    256,
+)  # candidates beyond those asked for on a GPU; the more where rounding could hide a neighbour
 
 
 def exact_search(
@@ -22,8 +29,8 @@ def exact_search(
     """
     Nearest neighbours of each query.
 
-    Candidates are the best in single precision, and some more. Where the error of single precision could have
-    hidden a better galaxy behind the last candidate, there are many more.
+    Candidates are found by products with as many bits as the processor is quick with. They are all those that
+    rounding may have put behind the last neighbour; where there are too many, they are found again with more bits.
 
     Parameters
     ----------
@@ -50,51 +57,24 @@ def exact_search(
     queries = np.ascontiguousarray(queries, dtype=np.float32)
     places = np.empty((len(queries), n), dtype=np.int64)
     similarity = np.empty((len(queries), n))
-    options = {"metric": metric, "start": start}
     for begin in range(0, len(queries), _BATCH):
         todo = np.arange(begin, min(begin + _BATCH, len(queries)))
-        for spare in _SPARE:
-            wanted = min(n + spare, len(vectors) - start)
-            if torch.device(device).type == "cpu":
-                found = scan(vectors, queries[todo], wanted, threads=torch.get_num_threads(), **options)
-            else:
-                found = scan_gpu(vectors, queries[todo], wanted, device=device, **options)
-            scores, candidates = found
+        for search in _searches(metric, torch.device(device), len(todo)):
+            candidates, complete = search(vectors, queries[todo], n, metric=metric, start=start)
             places[todo], similarity[todo] = rescore(vectors, queries[todo], candidates, n, metric=metric)
-            if wanted == len(vectors) - start:
-                break
-            todo = todo[_unsure(queries[todo], similarity[todo, -1], scores[:, -1], metric)]
+            todo = todo[~complete]
             if not len(todo):
                 break
     return places, similarity
 
 
-def _unsure(queries: np.ndarray, worst: np.ndarray, limit: np.ndarray, metric: str) -> np.ndarray:
-    """
-    Say for which queries a galaxy that is no candidate might be nearer than the worst of the neighbours found.
-
-    Parameters
-    ----------
-    queries : numpy.ndarray of float32, shape (m, k)
-    worst : numpy.ndarray of float64, shape (m,)
-        Similarity of the last neighbour.
-    limit : numpy.ndarray of float32, shape (m,)
-        Score of the last candidate, which no other galaxy exceeds.
-    metric : {"cosine", "euclidean"}
-
-    Returns
-    -------
-    numpy.ndarray of bool, shape (m,)
-    """
-    length = np.linalg.norm(queries.astype(np.float64), axis=1)
-    if metric == "cosine":
-        score, longest = worst, np.ones(len(queries))
-    else:
-        # The score of a galaxy as near as the last neighbour, and the longest that such a galaxy can be.
-        score, longest = (length**2 - worst**2) / 2, length - worst
-    # A sum of k products in any order errs by less than k roundings of the sum of their sizes.
-    error = (queries.shape[1] + 4) * 2.0**-24 * longest * (length + longest)
-    return score <= limit.astype(np.float64) + error
+def _searches(metric: str, device: torch.device, queries: int) -> list[Callable]:
+    """Searches for candidates, the next one for queries of which the one before it could not give all."""
+    if device.type != "cpu":
+        return [partial(scan_gpu, device=device, spare=spare) for spare in _SPARE]
+    single = partial(scan, threads=torch.get_num_threads())
+    narrow = metric == "cosine" and queries >= _NARROW and has_bfloat16()
+    return [partial(single, narrow=True), single] if narrow else [single]
 
 
 def rescore(
@@ -127,19 +107,24 @@ def rescore(
     similarity = np.empty((len(queries), n))
 
     def order_some(begin: int) -> None:
-        some = candidates[begin : begin + step]
+        part = by_count[begin : begin + step]
+        width = max(n, ends[part[-1]])
+        some = candidates[part, :width]
         gathered = vectors.take("vectors", some.ravel()).astype(np.float64)
         gathered = gathered.reshape(*some.shape, vectors.dim)
-        asked = queries[begin : begin + step].astype(np.float64)
+        asked = queries[part].astype(np.float64)
         if metric == "cosine":
             scores = np.clip(np.vecdot(gathered, asked[:, None, :]), -1, 1)
         else:
             scores = -np.linalg.norm(gathered - asked[:, None, :], axis=2)
         scores[some < 0] = -np.inf
         order = np.lexsort((some, -scores))[:, :n]
-        places[begin : begin + step] = np.take_along_axis(some, order, axis=1)
-        similarity[begin : begin + step] = np.take_along_axis(scores, order, axis=1)
+        places[part] = np.take_along_axis(some, order, axis=1)
+        similarity[part] = np.take_along_axis(scores, order, axis=1)
 
+    # Queries with about as many candidates are judged together, so that few places without one are gathered.
+    ends = (np.arange(1, candidates.shape[1] + 1) * (candidates >= 0)).max(axis=1, initial=0)
+    by_count = np.argsort(ends, kind="stable")
     step = max(1, _GATHERED // max(1, candidates.shape[1] * vectors.dim))
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
         begins = range(0, len(queries), step)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
+from galzoo_repr.similarity._products import rounding
 from galzoo_repr.similarity._segments import Segments
 
 __all__ = ["scan_gpu"]
@@ -17,23 +18,33 @@ _WIDTH = 64  # similarities of which only the largest is compared at first
 
 
 def scan_gpu(
-    vectors: Segments, queries: np.ndarray, wanted: int, *, metric: str, start: int, device: str
+    vectors: Segments,
+    queries: np.ndarray,
+    n: int,
+    *,
+    metric: str,
+    start: int,
+    device: torch.device,
+    spare: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """
-    Find the best galaxies for each query in single precision.
+    Find the galaxies that may be among the nearest of each query.
 
     Parameters
     ----------
-    vectors, queries, wanted, metric, start
+    vectors, queries, n, metric, start
         As for `galzoo_repr.similarity._scan.scan`.
-    device : str
+    device : torch.device
         Where to compute.
+    spare : int
+        Candidates beyond those asked for.
 
     Returns
     -------
-    scores : numpy.ndarray of float32, shape (m, wanted)
-    places : numpy.ndarray of int64, shape (m, wanted)
+    places, complete
+        As for `galzoo_repr.similarity._scan.scan`.
     """
+    wanted = min(n + spare, len(vectors) - start)
     asked = torch.from_numpy(queries).to(device)
     best = torch.full((len(asked), wanted), -torch.inf, device=device)
     where = torch.zeros((len(asked), wanted), dtype=torch.int64, device=device)
@@ -46,10 +57,15 @@ def scan_gpu(
             scores, at = _largest(_compare(asked[part], block, metric, memory), wanted)
             scores, kept = torch.cat([best[part], scores], dim=1).topk(wanted, dim=1)
             best[part], where[part] = scores, torch.cat([where[part], at + first], dim=1).gather(1, kept)
-    return best.cpu().numpy(), where.cpu().numpy()
+    scores = best.cpu().numpy()
+    length = np.linalg.norm(queries.astype(np.float64), axis=1)
+    surely = scores[:, n - 1] - 2 * rounding(length, scores[:, n - 1], vectors.dim, metric)
+    return where.cpu().numpy(), (scores[:, -1] < surely) | (wanted == len(vectors) - start)
 
 
-def _blocks(vectors: Segments, rows: int, start: int, device: str) -> Iterator[tuple[int, torch.Tensor]]:
+def _blocks(
+    vectors: Segments, rows: int, start: int, device: torch.device
+) -> Iterator[tuple[int, torch.Tensor]]:
     """Vectors from place `start` on, so many rows at a time, each block with the place of its first."""
     offset = 0
     for tensor in vectors.tensors(device):

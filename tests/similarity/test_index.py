@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from galzoo_repr import SimilarityIndex, neighbour_table
-from galzoo_repr.similarity import _scan
+from galzoo_repr.similarity import _exact, _scan
 from galzoo_repr.similarity._choice import choose_method
+from galzoo_repr.similarity._products import decode, encode
 
 
 def vectors(n=500, d=16, seed=0):
@@ -428,11 +429,36 @@ def test_threads_share_the_work_and_give_the_same_answers(dtype, monkeypatch):
     assert answers[0][1]["row"][:5].tolist() == [0, 1, 2, 3, 4]
 
 
-def test_half_precision_is_converted_exactly():
-    numbers = np.arange(2**16, dtype=np.uint16).view(np.float16)
-    numbers = numbers[np.isfinite(numbers)]
-    single = _scan._to_single(numbers, np.empty(len(numbers), dtype=np.float32))
-    assert np.array_equal(single.view(np.int32), numbers.astype(np.float32).view(np.int32))
+@pytest.mark.parametrize("quick", [True, False])
+def test_few_bits_hide_no_neighbour(quick, monkeypatch):
+    # Three hundred galaxies closer to one another than bfloat16 can tell, and others on the far side of the sky.
+    monkeypatch.setattr(_exact, "has_bfloat16", lambda: quick)
+    rng = np.random.default_rng(8)
+    near = rng.normal(size=32) + 1e-4 * rng.normal(size=(300, 32))
+    data = np.concatenate([vectors(3000, 32), near, -vectors(40, 32)]).astype(np.float32)
+    queries = np.concatenate([data[:60], near[:70], -near[:3]]).astype(np.float32)
+    for n in (1, 10, 400, len(data)):
+        rows, scores = answer(SimilarityIndex.build(data).search(queries, n=n), len(queries))
+        _, best = brute_force(data, queries, n, "cosine")
+        np.testing.assert_allclose(scores, best, atol=2e-7)
+        assert all(len(set(line)) == n for line in rows.tolist())
+
+
+def test_of_equal_galaxies_the_first_is_found_first(monkeypatch):
+    monkeypatch.setattr(_exact, "has_bfloat16", lambda: True)
+    data = np.repeat(vectors(4, 16), 1500, axis=0)
+    rows, _ = answer(SimilarityIndex.build(data).search(np.tile(data[4500], (70, 1)), n=5), 70)
+    assert (rows == np.arange(4500, 4505)).all()
+
+
+@given(st.lists(st.floats(width=32, allow_nan=False), min_size=1, max_size=50))
+def test_bfloat16_numbers_as_integers_are_in_order(numbers):
+    numbers = np.array(numbers, dtype=np.float32)
+    near = decode(encode(numbers))
+    assert (np.abs(near) <= np.abs(numbers)).all()
+    assert np.array_equal(encode(near), encode(numbers))
+    order = near[:, None] > numbers
+    assert (encode(near)[:, None] >= encode(numbers))[order].all()
 
 
 def test_a_failure_in_one_thread_ends_the_search():
