@@ -27,6 +27,7 @@ from pathlib import Path
 import numpy as np
 
 K = 10
+PATIENCE = 5.0  # seconds after which nothing is timed again
 SINGLE = 30  # single queries timed
 FIRST = 2000  # rows of a first index, for which libraries are imported and compiled
 EF = 64  # candidates that the graph libraries keep, as for the figures in their own documentation
@@ -167,7 +168,7 @@ def measure(name: str, folder: Path, answers: multiprocessing.Queue) -> None:
     build, _ = timed(lambda: method.build(data))
     single = [timed(lambda i=i: method.search(queries[i : i + 1]))[0] for i in range(SINGLE)]
     method.search(queries[:100])
-    batched, found = timed(lambda: method.search(queries))
+    batched, found = quickest(lambda: method.search(queries))
     figures = {
         "method": name,
         "start_s": start,
@@ -204,6 +205,17 @@ def timed(work) -> tuple[float, object]:
     start = clock()
     result = work()
     return clock() - start, result
+
+
+def quickest(work) -> tuple[float, object]:
+    """As `timed`, the least of up to five calls: others have the processor, too."""
+    seconds, result = timed(work)
+    spent = seconds
+    for _ in range(4):
+        if spent < PATIENCE:
+            again, result = timed(work)
+            seconds, spent = min(seconds, again), spent + again
+    return seconds, result
 
 
 def memory() -> float:

@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 import torch
 
-__all__ = ["WIDTH", "Products", "decode", "encode", "has_bfloat16", "rounding"]
+__all__ = ["WIDTH", "Products", "decode", "encode", "has_bfloat16", "in_order", "rounding"]
 
 WIDTH = 16  # scores of which only the largest is compared at first; blocks are filled up to a multiple of it
 
@@ -32,7 +32,7 @@ def encode(values: np.ndarray) -> np.ndarray:
     numpy.ndarray of int16
         The bits of the bfloat16 number next to it on the side of zero, all but the sign turned over below zero.
     """
-    return (_in_order(values.view(np.int32)) >> 16).astype(np.int16)
+    return (in_order(values.view(np.int32)) >> 16).astype(np.int16)
 
 
 def decode(keys: np.ndarray) -> np.ndarray:
@@ -47,11 +47,23 @@ def decode(keys: np.ndarray) -> np.ndarray:
     -------
     numpy.ndarray of float32
     """
-    return (_in_order(keys).astype(np.int32) << 16).view(np.float32)
+    return (in_order(keys).astype(np.int32) << 16).view(np.float32)
 
 
-def _in_order(bits: np.ndarray) -> np.ndarray:
-    """Turn over all bits but the sign of negative numbers, so that they are in order as integers, or back."""
+def in_order(bits: np.ndarray) -> np.ndarray:
+    """
+    Put the bits of numbers into the order of the numbers.
+
+    Parameters
+    ----------
+    bits : numpy.ndarray of int16 or int32
+        Of numbers in bfloat16 or single precision.
+
+    Returns
+    -------
+    numpy.ndarray of the same type
+        The bits, all but the sign turned over where the number is negative. Given them, the function turns them back.
+    """
     limits = np.iinfo(bits.dtype)
     return bits ^ (bits >> (limits.bits - 1) & limits.max)
 
@@ -165,7 +177,7 @@ class Products:
             bfloat16 = torch.from_numpy(scores[:rows]).view(torch.bfloat16)
             torch.mm(self._galaxies[:rows], self._asked[part].T, out=bfloat16)
             # Among integers, numbers below zero stand in the wrong order, but below those that are not.
-            return _in_order(scores) if threshold.min() < 0 else scores
+            return in_order(scores) if threshold.min() < 0 else scores
         scores[rows:] = -np.inf
         if len(queries) == 1:
             # Row after row, as the memory holds them: quicker than a product of matrix and vector.

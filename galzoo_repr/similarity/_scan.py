@@ -16,9 +16,9 @@ from galzoo_repr.similarity._segments import Segments
 
 __all__ = ["scan"]
 
-_QUERIES = 256  # queries per matrix product
+_QUERIES = 512  # queries per matrix product
 _SHARE = 2048  # queries with which a thread goes through all galaxies
-_SCORES = 2**20  # similarities held at once, 4 MB
+_SCORES = 2**21  # similarities held at once, 8 MB
 _ELEMENTS = 2**21  # elements of vectors multiplied at once, 8 MB
 _SMALLEST = 2**22  # multiplications below which a second thread costs more than it brings
 
