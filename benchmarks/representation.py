@@ -7,6 +7,7 @@ and of 32 x 32 pixels with PCA. Galaxies of the SDSS sets are those that trainin
 import argparse
 import json
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from tempfile import gettempdir
 
@@ -15,7 +16,7 @@ import timm
 import torch
 from astropy.table import Table
 from PIL import Image
-from real_galaxies import is_validation, read_set, sdss_labels
+from real_galaxies import is_validation, read_set, rings_by_eye, sdss_labels
 from rich.console import Console
 from rich.table import Table as RichTable
 from scipy.stats import pearsonr
@@ -126,13 +127,13 @@ def precision_at_10(x: np.ndarray, labels: np.ndarray, seed: int) -> float:
 
 
 def rings(work: Path, embed: Embed) -> dict[str, list[float]]:
-    """Accuracy on ring / not ring."""
+    """Accuracy on ring / not ring, by the labels of the set and by eye."""
     table = read_set("decals_rings", work)
-    x, y = embed(table), np.array(table["label"] == "ring")
-    result = {}
-    for n in (20, 80, 160):
+    x, published, seen = embed(table), np.array(table["label"] == "ring"), rings_by_eye(table)
+    result = {"rings, agreement of the labels with the eye": [np.mean(published == seen)]}
+    for (name, y), n in product((("rings", published), ("rings by eye", seen)), (20, 80, 160)):
         trained = [with_labels(x, y, n, seed, balanced=True) for seed in range(SEEDS)]
-        result[f"rings, accuracy with {n} labels"] = [
+        result[f"{name}, accuracy with {n} labels"] = [
             model.score(x[rest], y[rest]) for model, rest in trained
         ]
     return result

@@ -31,7 +31,7 @@ import torch
 from astropy.table import Table
 from learning_curves import LABELS, Curves, calibration_error, cost, draw, show, spread, verdicts
 from PIL import Image
-from real_galaxies import is_validation, read_set, sdss_labels
+from real_galaxies import is_validation, read_set, rings_by_eye, sdss_labels
 from representation import probe, untrained_like
 from sklearn.metrics import average_precision_score
 from tqdm import tqdm
@@ -74,7 +74,7 @@ class Task:
 
 
 def tasks(work: Path) -> list[Task]:
-    """Rings of DECaLS; mergers and odd galaxies among those of SDSS that training held out."""
+    """Rings of DECaLS, by their labels and by eye; mergers and odd galaxies of SDSS that training held out."""
     rings = read_set("decals_rings", work)
     found = [Task("rings", rings, np.array(rings["label"] == "ring").astype(int))]
     table = read_set("sdss_galaxy_zoo", work)
@@ -88,7 +88,7 @@ def tasks(work: Path) -> list[Task]:
         order = np.random.default_rng(0).permutation(rows)
         order = np.concatenate([order[labels[order] == rare], order[labels[order] != rare]])[:POOL]
         found.append(Task(name, table[order], (labels[order] == rare).astype(int)))
-    return found
+    return [*found, Task("rings by eye", rings, rings_by_eye(rings).astype(int))]
 
 
 class Watch:
@@ -269,7 +269,7 @@ def measure(options: argparse.Namespace) -> tuple[Curves, dict]:
 
     for task in found:
         rings = task.name == "rings"
-        seeds = range(options.seeds if rings else options.sdss_seeds)
+        seeds = range(options.seeds if task.name.startswith("rings") else options.sdss_seeds)
         for name, encoder in encoders.items():
             x = partial(cells.embeddings, task, encoder, digests[name])
             about = {"encoder": digests[name]}
@@ -320,7 +320,7 @@ def main() -> None:
     for task, models in curves.items():
         show(f"{task}: accuracy", models, lambda cells: spread(cells, "accuracy"))
         show(f"{task}: average precision", models, lambda cells: spread(cells, "average precision"))
-        calibration = partial(calibration_error, even=task == "rings")
+        calibration = partial(calibration_error, even=task.startswith("rings"))
         show(
             f"{task}: calibration error of all choices, and that of perfect probabilities by chance",
             models,

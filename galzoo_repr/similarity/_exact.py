@@ -12,15 +12,12 @@ from galzoo_repr.similarity._scan import scan
 from galzoo_repr.similarity._scan_gpu import scan_gpu
 from galzoo_repr.similarity._segments import Segments
 
-__all__ = ["exact_search", "rescore"]
+__all__ = ["compares_in_bfloat16", "exact_search", "rescore"]
 
 _BATCH = 16384  # queries answered at a time: the lists of the best of so many stay small
 _GATHERED = 2**20  # elements of candidates in double precision at a time, 8 MB
 _NARROW = 64  # queries from which it is worth turning galaxies into bfloat16
-_SPARE = (
-    4,
-    256,
-)  # candidates beyond those asked for on a GPU; the more where rounding could hide a neighbour
+_SPARE = 4, 256  # candidates beyond those asked for on a GPU; the more where rounding may hide a neighbour
 
 
 def exact_search(
@@ -73,8 +70,25 @@ def _searches(metric: str, device: torch.device, queries: int) -> list[Callable]
     if device.type != "cpu":
         return [partial(scan_gpu, device=device, spare=spare) for spare in _SPARE]
     single = partial(scan, threads=torch.get_num_threads())
-    narrow = metric == "cosine" and queries >= _NARROW and has_bfloat16()
-    return [partial(single, narrow=True), single] if narrow else [single]
+    return [partial(single, narrow=True), single] if compares_in_bfloat16(metric, queries) else [single]
+
+
+def compares_in_bfloat16(metric: str, queries: int) -> bool:
+    """
+    Say whether the processor is quicker with bfloat16 than with single precision.
+
+    Parameters
+    ----------
+    metric : {"cosine", "euclidean"}
+        How vectors are compared.
+    queries : int
+        How many.
+
+    Returns
+    -------
+    bool
+    """
+    return metric == "cosine" and queries >= _NARROW and has_bfloat16()
 
 
 def rescore(

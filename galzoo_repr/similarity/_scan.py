@@ -80,14 +80,16 @@ def scan(
         return scanner
 
     size = min(_SHARE, -(-len(queries) // threads))
-    shares = np.split(queries, range(size, len(queries), size)) if by_query else [queries] * threads
+    shares = np.split(queries, range(size, len(queries), size))
     with _pools().limit(limits=1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
-        scanners = list((map if threads == 1 else pool.map)(search, shares))
-    if not by_query:
-        for other in scanners[1:]:
-            scanners[0].join(other)
-        del scanners[1:]
-    return _stacked([part.best() for scanner in scanners for part in scanner.parts])
+        each_share = map if threads == 1 else pool.map
+        if by_query:
+            found = each_share(lambda share: search(share).best(), shares)
+            return _stacked([part for parts in found for part in parts])
+        scanner, *others = each_share(search, [queries] * threads)
+    for other in others:
+        scanner.join(other)
+    return _stacked(scanner.best())
 
 
 @cache
@@ -123,26 +125,15 @@ def _stacked(parts: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np
 
 
 class _Scanner:
-    """
-    One thread's share.
-
-    Attributes
-    ----------
-    parts : list of Candidates
-        Of so many queries each as are multiplied at once.
-    """
+    """One thread's share, in parts of so many queries as are multiplied at once."""
 
     def __init__(self, queries: np.ndarray, n: int, *, each: int, **options: object) -> None:
         self._products = Products(queries, each=each, **options)
-        slices = [slice(begin, begin + each) for begin in range(0, len(queries), each)]
-        self._parts = [
-            (part, Candidates(len(queries[part]), n, partial(self._products.error, part))) for part in slices
-        ]
-
-    @property
-    def parts(self) -> list[Candidates]:
-        """What was found for each part of the queries."""
-        return [candidates for _, candidates in self._parts]
+        self._parts = []
+        for begin in range(0, len(queries), each):
+            part = slice(begin, min(begin + each, len(queries)))
+            candidates = Candidates(part.stop - begin, n, partial(self._products.error, part))
+            self._parts.append((part, candidates))
 
     def run(self, blocks: Iterable[tuple[int, np.ndarray]]) -> None:
         """Compare blocks, each with the place of its first galaxy."""
@@ -154,5 +145,9 @@ class _Scanner:
     def join(self, other: _Scanner) -> None:
         """Add what another thread has found for the same queries in other blocks."""
         self._products.lost = max(self._products.lost, other._products.lost)
-        for mine, theirs in zip(self.parts, other.parts, strict=True):
+        for (_, mine), (_, theirs) in zip(self._parts, other._parts, strict=True):
             mine.join(theirs)
+
+    def best(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Candidates of each part, and whether they are complete."""
+        return [candidates.best() for _, candidates in self._parts]

@@ -116,8 +116,17 @@ class Searcher:
         method = check_choice("method", self.method if method is None else method, METHODS)
         if method != "auto":
             return method
-        rows, dim = len(self.galaxies), self.galaxies.dim
-        return choose_method(rows, dim, queries, n, device=self.device, graph=has_graph)
+        from galzoo_repr.similarity._exact import compares_in_bfloat16
+
+        return choose_method(
+            len(self.galaxies),
+            self.galaxies.dim,
+            queries,
+            n,
+            device=self.device,
+            graph=has_graph,
+            narrow=compares_in_bfloat16(self.metric, queries),
+        )
 
     def nearest(self, vectors: np.ndarray, n: int, method: str) -> tuple[np.ndarray, np.ndarray]:
         """
