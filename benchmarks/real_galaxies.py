@@ -59,16 +59,26 @@ def read_set(name: str, work: Path) -> Table:
     return table
 
 
-def rings_by_eye(table: Table) -> np.ndarray:
+def judged_rings(table: Table) -> tuple[np.ndarray, np.ndarray]:
     """
-    Say which galaxies of ``decals_rings`` show a ring.
+    Say which galaxies of ``decals_rings`` show a ring, and on which two judges agree.
 
-    The labels of that set come from tags that volunteers gave to some galaxies, and from others without the tag. One
-    of the authors looked at all of them once, in random order and without their labels, and wrote down what was seen.
+    The published labels are tags that volunteers gave to some galaxies; others were taken to have no ring. So all were
+    judged again, twice and independently, in random order and without the labels, by a vision-language model that was
+    shown the images.
+
+    Returns
+    -------
+    rows : numpy.ndarray of int
+        Galaxies on which both judgements agree, four in five.
+    ring : numpy.ndarray of bool
+        For each of them.
     """
-    seen = Table.read(Path(__file__).parent / "rings_by_eye.csv", format="ascii.csv")
-    ring = dict(zip(seen["file"], seen["ring"], strict=True))
-    return np.array([ring[file] for file in table["file"]]) == 1
+    judged = Table.read(Path(__file__).parent / "judged_rings.csv", format="ascii.csv")
+    of_file = {file: (bool(first), bool(second)) for file, first, second in judged.iterrows()}
+    first, second = np.array([of_file[file] for file in table["file"]]).T
+    rows = np.flatnonzero(first == second)
+    return rows, first[rows]
 
 
 def is_validation(files: list[str]) -> np.ndarray:

@@ -16,7 +16,7 @@ import timm
 import torch
 from astropy.table import Table
 from PIL import Image
-from real_galaxies import is_validation, read_set, rings_by_eye, sdss_labels
+from real_galaxies import is_validation, judged_rings, read_set, sdss_labels
 from rich.console import Console
 from rich.table import Table as RichTable
 from scipy.stats import pearsonr
@@ -127,14 +127,16 @@ def precision_at_10(x: np.ndarray, labels: np.ndarray, seed: int) -> float:
 
 
 def rings(work: Path, embed: Embed) -> dict[str, list[float]]:
-    """Accuracy on ring / not ring, by the labels of the set and by eye."""
+    """Accuracy on ring / not ring, by the published labels and by those on which two judges agree."""
     table = read_set("decals_rings", work)
-    x, published, seen = embed(table), np.array(table["label"] == "ring"), rings_by_eye(table)
-    result = {"rings, agreement of the labels with the eye": [np.mean(published == seen)]}
-    for (name, y), n in product((("rings", published), ("rings by eye", seen)), (20, 80, 160)):
-        trained = [with_labels(x, y, n, seed, balanced=True) for seed in range(SEEDS)]
+    x, published = embed(table), np.array(table["label"] == "ring")
+    rows, judged = judged_rings(table)
+    result = {"rings, published labels that are as judged": [np.mean(published[rows] == judged)]}
+    tasks = ("rings", x, published), ("judged rings", x[rows], judged)
+    for (name, given, y), n in product(tasks, (20, 80, 160)):
+        trained = [with_labels(given, y, n, seed, balanced=True) for seed in range(SEEDS)]
         result[f"{name}, accuracy with {n} labels"] = [
-            model.score(x[rest], y[rest]) for model, rest in trained
+            model.score(given[rest], y[rest]) for model, rest in trained
         ]
     return result
 

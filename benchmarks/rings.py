@@ -31,7 +31,7 @@ import torch
 from astropy.table import Table
 from learning_curves import LABELS, Curves, calibration_error, cost, draw, show, spread, verdicts
 from PIL import Image
-from real_galaxies import is_validation, read_set, rings_by_eye, sdss_labels
+from real_galaxies import is_validation, judged_rings, read_set, sdss_labels
 from representation import probe, untrained_like
 from sklearn.metrics import average_precision_score
 from tqdm import tqdm
@@ -74,7 +74,7 @@ class Task:
 
 
 def tasks(work: Path) -> list[Task]:
-    """Rings of DECaLS, by their labels and by eye; mergers and odd galaxies of SDSS that training held out."""
+    """Rings of DECaLS, as published and as judged; mergers and odd galaxies of SDSS that training held out."""
     rings = read_set("decals_rings", work)
     found = [Task("rings", rings, np.array(rings["label"] == "ring").astype(int))]
     table = read_set("sdss_galaxy_zoo", work)
@@ -88,7 +88,8 @@ def tasks(work: Path) -> list[Task]:
         order = np.random.default_rng(0).permutation(rows)
         order = np.concatenate([order[labels[order] == rare], order[labels[order] != rare]])[:POOL]
         found.append(Task(name, table[order], (labels[order] == rare).astype(int)))
-    return [*found, Task("rings by eye", rings, rings_by_eye(rings).astype(int))]
+    rows, judged = judged_rings(rings)
+    return [*found, Task("rings as judged", rings[rows], judged.astype(int))]
 
 
 class Watch:
