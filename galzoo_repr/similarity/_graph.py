@@ -12,7 +12,8 @@ from galzoo_repr.similarity._segments import Segments
 __all__ = ["NeighbourGraph"]
 
 _NEIGHBOURS = 30
-_EPSILON = 0.2  # how much farther than the worst of the best the search looks
+_EPSILON = 0.1  # how much farther than the worst of the best the search looks
+_FOUND = 20  # the search is asked for so many at least, and for twice as many as are wanted
 _GUARD = 0.02  # share of the galaxies that every query is also compared with
 _FEWEST = 1000  # but at least so many: a smaller sample may hold none that is near
 _LEFT_OUT = {"_raw_data", "_neighbor_graph", "_rp_forest", "_query_workspace", "random_state"}
@@ -81,8 +82,8 @@ class NeighbourGraph:
         numpy.ndarray of int64, shape (m, c)
             More than `n` of them, not in order; -1 for none.
         """
-        # Asked for thrice as many, the search misses far fewer of the first n.
-        wanted = min(max(3 * n, _NEIGHBOURS), len(self))
+        # Asked for twice as many, the search misses far fewer of the first n.
+        wanted = min(max(2 * n, _FOUND), len(self))
         # Its random state moves on with every query; the same query shall get the same answer.
         self._search.search_rng_state[:] = self._rng_state
         found, _ = self._search.query(queries, k=wanted, epsilon=_EPSILON)
