@@ -23,9 +23,8 @@ from bundled_encoder import (
     train,
 )
 from imagenet import imagenet_encoder
-from real_galaxies import read_set
 from representation import embeddings_of, with_labels
-from rings import from_scratch, tasks
+from rings import Task, from_scratch, tasks
 
 from galzoo_repr import Encoder, Schema
 
@@ -40,10 +39,9 @@ def smooth_or_featured(schemas: list[str]) -> Schema:
     return Schema.from_dict({"name": "smooth-only", "questions": questions})
 
 
-def accuracies(work: Path, encoder: object) -> dict[int, list[float]]:
+def accuracies(task: Task, encoder: Encoder) -> dict[int, list[float]]:
     """Of a line through the embeddings, for growing numbers of labels and five choices of them."""
-    table = read_set("decals_rings", work / "real")
-    x, y = embeddings_of(encoder)(table), np.array(table["label"] == "ring")
+    x, y = embeddings_of(encoder)(task.table), task.truth == 1
     result = {}
     for n in LABELS:
         trained = [with_labels(x, y, n, seed, balanced=True) for seed in range(5)]
@@ -51,33 +49,45 @@ def accuracies(work: Path, encoder: object) -> dict[int, list[float]]:
     return result
 
 
-def accuracies_from_scratch(work: Path, start: Encoder, seeds: int = 3) -> dict[int, list[float]]:
+def accuracies_from_scratch(task: Task, start: Encoder, seeds: int = 3) -> dict[int, list[float]]:
     """Of the whole network, trained end to end on the labels alone."""
-    task = next(task for task in tasks(work / "real") if task.name == "rings")
     return {
         n: [from_scratch(task, start, n, seed)["accuracy"] for seed in range(seeds)] for n in FROM_SCRATCH
     }
 
 
-def draw(curves: dict[str, dict[int, list[float]]], path: Path) -> None:
-    """Learning curves with standard errors."""
+def measure(
+    encoders: dict[str, Encoder], start: Encoder, work: Path
+) -> dict[str, dict[str, dict[int, list[float]]]]:
+    """Accuracies by task, network and number of labels."""
+    titles = {"rings as judged": "where two judges agree", "rings": "published labels"}
+    by_name = {task.name: task for task in tasks(work)}
+    return {
+        title: {name: accuracies(by_name[task], encoder) for name, encoder in encoders.items()}
+        | {"from scratch": accuracies_from_scratch(by_name[task], start)}
+        for task, title in titles.items()
+    }
+
+
+def draw(found: dict[str, dict[str, dict[int, list[float]]]], path: Path) -> None:
+    """Learning curves with standard errors, by task."""
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(6.5, 4.2), layout="constrained")
-    for (name, curve), colour in zip(
-        curves.items(), ("#0b6e4f", "#c8553d", "#3b6ea5", "#6b7280"), strict=False
-    ):
-        n = sorted(curve)
-        mean = [np.mean(curve[each]) for each in n]
-        error = [np.std(curve[each], ddof=1) / len(curve[each]) ** 0.5 for each in n]
-        axes.errorbar(n, mean, error, marker="o", capsize=3, label=name, color=colour)
-    axes.axhline(0.5, color="0.8", lw=1, zorder=0)
-    axes.set(
-        xscale="log", xlabel="galaxies with a label (half of them rings)", ylabel="accuracy on the others"
-    )
-    axes.set_xticks(LABELS, [str(n) for n in LABELS])
-    axes.minorticks_off()
-    figure.legend(frameon=False, loc="outside upper center", ncols=2)
+    figure, panels = plt.subplots(1, len(found), figsize=(9.5, 4.4), layout="constrained", sharey=True)
+    for panel, (title, curves) in zip(panels, found.items(), strict=True):
+        for (name, curve), colour in zip(
+            curves.items(), ("#0b6e4f", "#c8553d", "#3b6ea5", "#6b7280"), strict=True
+        ):
+            n = sorted(curve)
+            mean = [np.mean(curve[each]) for each in n]
+            error = [np.std(curve[each], ddof=1) / len(curve[each]) ** 0.5 for each in n]
+            panel.errorbar(n, mean, error, marker="o", capsize=3, label=name, color=colour)
+        panel.axhline(0.5, color="0.8", lw=1, zorder=0)
+        panel.set(title=title, xscale="log", xlabel="galaxies with a label (half of them rings)")
+        panel.set_xticks(LABELS, [str(n) for n in LABELS])
+        panel.minorticks_off()
+    panels[0].set_ylabel("accuracy on the others")
+    figure.legend(*panels[0].get_legend_handles_labels(), frameon=False, loc="outside upper center", ncols=4)
     figure.savefig(path, dpi=150)
 
 
@@ -93,24 +103,26 @@ def main() -> None:
     pixels, simulated = simulated_galaxies(options.work, workers=2)
     real_pixels, real = real_galaxies(options.work / "real")
     galaxies, start = (simulated, real, Fields(pixels, real_pixels)), imagenet_encoder(RECIPE)
-    curves = {}
     schemas = {
         "all questions": (Schema.load(list(SCHEMAS)), "run-first"),
         "smooth or featured only": (smooth_or_featured(list(SCHEMAS)), "run-smooth-only"),
     }
+    encoders = {}
     for name, (schema, run) in schemas.items():
-        encoder = train(galaxies, options.work / run, stage=STAGES[0], schema=schema, start=start)
-        encoder.save(options.work / name.replace(" ", "-"), overwrite=True)
-        curves[name] = accuracies(options.work, encoder)
-    curves["ImageNet"] = accuracies(options.work, start)
-    curves["from scratch"] = accuracies_from_scratch(options.work, start)
-    for name, curve in curves.items():
-        print(
-            name, {n: f"{np.mean(v):.3f} ± {np.std(v, ddof=1) / len(v) ** 0.5:.3f}" for n, v in curve.items()}
-        )
-    draw(curves, options.figure)
+        encoders[name] = train(galaxies, options.work / run, stage=STAGES[0], schema=schema, start=start)
+        encoders[name].save(options.work / name.replace(" ", "-"), overwrite=True)
+    encoders["ImageNet"] = start
+    found = measure(encoders, start, options.work / "real")
+    for title, curves in found.items():
+        for name, curve in curves.items():
+            print(
+                title,
+                name,
+                {n: f"{np.mean(v):.3f} ± {np.std(v, ddof=1) / len(v) ** 0.5:.3f}" for n, v in curve.items()},
+            )
+    draw(found, options.figure)
     if options.json:
-        options.json.write_text(json.dumps(curves, indent=1))
+        options.json.write_text(json.dumps(found, indent=1))
 
 
 if __name__ == "__main__":

@@ -251,7 +251,7 @@ def deep_cells(rings: bool, main: bool, seeds: int) -> tuple[tuple[int, ...], in
     """Numbers of labels, and choices of them, from which encoders are fine-tuned: each takes up to a minute."""
     if main:
         return (LABELS, seeds) if rings else (LABELS[-1:], min(1, seeds))
-    return (DEEP_LABELS, min(1, seeds)) if rings else ((), 0)
+    return (DEEP_LABELS, min(2, seeds)) if rings else ((), 0)
 
 
 def measure(options: argparse.Namespace) -> tuple[Curves, dict]:
@@ -269,8 +269,8 @@ def measure(options: argparse.Namespace) -> tuple[Curves, dict]:
         plan.append((task.name, model, n, {"task": task.name, "n": n, "seed": seed, **about}, compute))
 
     for task in found:
-        rings = task.name == "rings"
-        seeds = range(options.seeds if task.name.startswith("rings") else options.sdss_seeds)
+        rings = task.name.startswith("rings")
+        seeds = range(options.seeds if rings else options.sdss_seeds)
         for name, encoder in encoders.items():
             x = partial(cells.embeddings, task, encoder, digests[name])
             about = {"encoder": digests[name]}
