@@ -89,6 +89,10 @@ def tasks(work: Path) -> list[Task]:
         order = np.concatenate([order[labels[order] == rare], order[labels[order] != rare]])[:POOL]
         found.append(Task(name, table[order], (labels[order] == rare).astype(int)))
     rows, judged = judged_rings(rings)
+    as_judged = np.mean(found[0].truth[rows] == judged)
+    print(
+        f"judgements agree on {len(rows)} of {len(rings)} galaxies; {as_judged:.2f} of their labels are as judged"
+    )
     return [*found, Task("rings as judged", rings[rows], judged.astype(int))]
 
 
