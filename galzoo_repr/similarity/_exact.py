@@ -32,9 +32,9 @@ def exact_search(
     Parameters
     ----------
     vectors : Segments
-        Galaxies; of unit length for the cosine metric.
+        Galaxies.
     queries : numpy.ndarray of float32, shape (m, k)
-        In the same space.
+        In the same space. For the cosine metric, galaxies and queries are of unit length, or zero.
     n : int
         Neighbours wanted, at most as many as there are galaxies from `start` on.
     metric : {"cosine", "euclidean"}
