@@ -168,7 +168,7 @@ def draw(curves: Curves, path: Path) -> None:
         panel.set_xticks(LABELS, [str(n) for n in LABELS])
         panel.minorticks_off()
     for panel in (judged, paper, published):
-        panel.set_ylim(0.42, 0.93)
+        panel.set_ylim(0.42, 0.98)
     key.axis("off")
     key.legend(*judged.get_legend_handles_labels(), frameon=False, loc="center", title="this package")
     figure.savefig(path, dpi=150)

@@ -14,7 +14,7 @@ __all__ = ["NeighbourGraph"]
 _NEIGHBOURS = 30
 _EPSILON = 0.1  # how much farther than the worst of the best the search looks
 _FOUND = 20  # the search is asked for so many at least, and for twice as many as are wanted
-_GUARD = 0.02  # share of the galaxies that every query is also compared with
+_GUARD = 0.01  # share of the galaxies that every query is also compared with
 _FEWEST = 1000  # but at least so many: a smaller sample may hold none that is near
 _LEFT_OUT = {"_raw_data", "_neighbor_graph", "_rp_forest", "_query_workspace", "random_state"}
 
