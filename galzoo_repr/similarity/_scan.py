@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 
 import numpy as np
+import torch
 from threadpoolctl import ThreadpoolController
 
 from galzoo_repr.similarity._candidates import Candidates
@@ -75,6 +76,7 @@ def scan(
 
     def search(share: np.ndarray) -> _Scanner:
         scanner = _Scanner(share, n, rows=rows, each=each, metric=metric, narrow=narrow)
+        torch.get_num_threads()  # else torch would set the number of threads after it has been limited here
         with _pools().limit(limits=1, user_api="openmp"):  # of this thread only
             scanner.run(_blocks(vectors, rows, start) if by_query else _until_empty(blocks))
         return scanner

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from galzoo_repr import SimilarityIndex, neighbour_table
-from galzoo_repr.similarity import _exact, _scan
+from galzoo_repr.similarity import _exact, _products, _scan
 from galzoo_repr.similarity._choice import choose_method
 from galzoo_repr.similarity._products import decode, encode
 
@@ -459,6 +459,27 @@ def test_bfloat16_numbers_as_integers_are_in_order(numbers):
     assert np.array_equal(encode(near), encode(numbers))
     order = near[:, None] > numbers
     assert (encode(near)[:, None] >= encode(numbers))[order].all()
+
+
+def test_each_thread_of_a_search_multiplies_alone(monkeypatch):
+    import torch
+
+    threads, seen = torch.get_num_threads(), set()
+    scores = _products.Products.scores
+
+    def watched(*arguments):
+        seen.add(torch.get_num_threads())
+        return scores(*arguments)
+
+    monkeypatch.setattr(_products.Products, "scores", watched)
+    monkeypatch.setattr(_exact, "has_bfloat16", lambda: True)
+    try:
+        torch.set_num_threads(3)
+        SimilarityIndex.build(vectors(5000, 24)).search(vectors(2000, 24))
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(threads)
+    assert seen == {1}
 
 
 def test_a_failure_in_one_thread_ends_the_search():
