@@ -13,7 +13,7 @@ _NARROW_PRODUCTS = 7.2e10  # the same in bfloat16
 _COMPILE = 35.0  # seconds for pynndescent to be imported and compiled, once in each process
 _OPEN = 4.0  # the same when a saved graph is only queried
 _BUILD = 2e-6  # seconds per galaxy and dimension to build the graph
-_QUERY = 4.7e-4  # seconds per query of the graph, guard included
+_QUERY = 1.0e-4  # seconds per query of the graph, guard included
 _SMALLEST = 20_000  # below this the graph is never worth its memory
 _MOST = 100  # beyond so many neighbours the graph is searched too widely to be quick
 

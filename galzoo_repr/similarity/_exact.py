@@ -17,6 +17,7 @@ __all__ = ["compares_in_bfloat16", "exact_search", "rescore"]
 _BATCH = 16384  # queries answered at a time: the lists of the best of so many stay small
 _GATHERED = 2**20  # elements of candidates in double precision at a time, 8 MB
 _NARROW = 64  # queries from which it is worth turning galaxies into bfloat16
+_TOO_MANY = 64  # neighbours beyond which too many galaxies are the same to bfloat16
 _SPARE = 4, 256  # candidates beyond those asked for on a GPU; the more where rounding may hide a neighbour
 
 
@@ -56,7 +57,7 @@ def exact_search(
     similarity = np.empty((len(queries), n))
     for begin in range(0, len(queries), _BATCH):
         todo = np.arange(begin, min(begin + _BATCH, len(queries)))
-        for search in _searches(metric, torch.device(device), len(todo)):
+        for search in _searches(metric, torch.device(device), len(todo), n):
             candidates, complete = search(vectors, queries[todo], n, metric=metric, start=start)
             places[todo], similarity[todo] = rescore(vectors, queries[todo], candidates, n, metric=metric)
             todo = todo[~complete]
@@ -65,15 +66,15 @@ def exact_search(
     return places, similarity
 
 
-def _searches(metric: str, device: torch.device, queries: int) -> list[Callable]:
+def _searches(metric: str, device: torch.device, queries: int, n: int) -> list[Callable]:
     """Searches for candidates, the next one for queries of which the one before it could not give all."""
     if device.type != "cpu":
         return [partial(scan_gpu, device=device, spare=spare) for spare in _SPARE]
     single = partial(scan, threads=torch.get_num_threads())
-    return [partial(single, narrow=True), single] if compares_in_bfloat16(metric, queries) else [single]
+    return [partial(single, narrow=True), single] if compares_in_bfloat16(metric, queries, n) else [single]
 
 
-def compares_in_bfloat16(metric: str, queries: int) -> bool:
+def compares_in_bfloat16(metric: str, queries: int, n: int) -> bool:
     """
     Say whether the processor is quicker with bfloat16 than with single precision.
 
@@ -81,14 +82,14 @@ def compares_in_bfloat16(metric: str, queries: int) -> bool:
     ----------
     metric : {"cosine", "euclidean"}
         How vectors are compared.
-    queries : int
-        How many.
+    queries, n : int
+        Queries, and neighbours wanted of each.
 
     Returns
     -------
     bool
     """
-    return metric == "cosine" and queries >= _NARROW and has_bfloat16()
+    return metric == "cosine" and queries >= _NARROW and n <= _TOO_MANY and has_bfloat16()
 
 
 def rescore(

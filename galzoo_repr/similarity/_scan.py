@@ -19,6 +19,8 @@ __all__ = ["scan"]
 
 _QUERIES = 512  # queries per matrix product
 _SHARE = 2048  # queries with which a thread goes through all galaxies
+_SORTED = 2**14  # neighbours of the queries of a product, for which candidates are sorted together
+_KEPT = 2**21  # neighbours of the queries of a share
 _SCORES = 2**21  # similarities held at once, 8 MB
 _ELEMENTS = 2**21  # elements of vectors multiplied at once, 8 MB
 _SMALLEST = 2**22  # multiplications below which a second thread costs more than it brings
@@ -67,9 +69,9 @@ def scan(
     """
     work = (len(vectors) - start) * vectors.dim * len(queries)
     threads = max(1, min(threads, work // _SMALLEST))
-    each = min(len(queries), _QUERIES)
+    each = min(len(queries), _QUERIES, max(WIDTH, _SORTED // n))
     rows = max(WIDTH, min(_SCORES // each, _ELEMENTS // vectors.dim))
-    by_query = len(queries) >= threads * _QUERIES
+    by_query = len(queries) >= threads * each
     blocks = queue.SimpleQueue()
     for block in () if by_query else _blocks(vectors, rows, start):
         blocks.put(block)
@@ -81,7 +83,7 @@ def scan(
             scanner.run(_blocks(vectors, rows, start) if by_query else _until_empty(blocks))
         return scanner
 
-    size = min(_SHARE, -(-len(queries) // threads))
+    size = min(_SHARE, -(-len(queries) // threads), max(each, _KEPT // n))
     shares = np.split(queries, range(size, len(queries), size))
     with _pools().limit(limits=1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
         each_share = map if threads == 1 else pool.map

@@ -125,7 +125,7 @@ class Searcher:
             n,
             device=self.device,
             graph=has_graph,
-            narrow=compares_in_bfloat16(self.metric, queries),
+            narrow=compares_in_bfloat16(self.metric, queries, n),
         )
 
     def nearest(self, vectors: np.ndarray, n: int, method: str) -> tuple[np.ndarray, np.ndarray]:

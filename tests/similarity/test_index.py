@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -459,6 +460,24 @@ def test_bfloat16_numbers_as_integers_are_in_order(numbers):
     assert np.array_equal(encode(near), encode(numbers))
     order = near[:, None] > numbers
     assert (encode(near)[:, None] >= encode(numbers))[order].all()
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_the_search_of_a_gpu_finds_the_same(metric, monkeypatch):
+    # Nothing in it needs a GPU, so it can be compared without one.
+    import torch
+
+    data = np.concatenate([vectors(9000, 16), np.repeat(vectors(3, 16), 300, axis=0)])
+    index = SimilarityIndex.build(data, metric=metric)
+    index.add(vectors(700, 16, seed=5))
+    queries = np.concatenate([data[:300], data[-2:]])
+    expected = [answer(index.search(queries, n=n), len(queries)) for n in (1, 10, 400)]
+    searches = [partial(_exact.scan_gpu, device=torch.device("cpu"), spare=spare) for spare in (4, 256)]
+    monkeypatch.setattr(_exact, "_searches", lambda *_: searches)
+    for n, (_, scores) in zip((1, 10, 400), expected, strict=True):
+        found, similarity = answer(index.search(queries, n=n), len(queries))
+        np.testing.assert_allclose(similarity, scores, atol=1e-12)
+        assert all(len(set(line)) == n for line in found.tolist())
 
 
 def test_each_thread_of_a_search_multiplies_alone(monkeypatch):
