@@ -26,8 +26,7 @@ from rich.table import Table as RichTable
 from sklearn.metrics import average_precision_score
 
 from galzoo_repr import Encoder, InterestModel
-from galzoo_repr.anomaly import unusual_scores
-from galzoo_repr.anomaly._judgement import Candidates
+from galzoo_repr.anomaly import Candidates, unusual_scores
 from galzoo_repr.catalogue import embedding_matrix
 
 RATINGS, BATCH, SCALE = 200, 10, (0, 5)

@@ -24,17 +24,18 @@ from tqdm import tqdm
 
 from galzoo_repr import Encoder, ImageRecipe, Schema, pretrain
 from galzoo_repr.images import galaxy_zoo_stretch
-from galzoo_repr.pretraining import Augmentation
 from galzoo_repr.simulation import (
     add_field_objects,
     add_noise,
     apply_defects,
     blur,
     draw_galaxies,
+    light_columns,
     render_galaxies,
+    truth_columns,
     volunteer_votes,
 )
-from galzoo_repr.simulation._truth import light_columns, truth_columns
+from galzoo_repr.training import Augmentation
 
 ARCHITECTURE = "tf_efficientnet_lite0"
 SCHEMAS = ("gz_decals_dr5", "gz_rings", "gz2", "gz1")

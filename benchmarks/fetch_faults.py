@@ -28,8 +28,7 @@ from astroquery.hips2fits import hips2fitsClass
 from mocpy import MOC
 
 from galzoo_repr import CutoutStore, LegacySurvey, add_cutouts
-from galzoo_repr.cutouts import USABLE, Coverage, HipsSurvey, fetch_into
-from galzoo_repr.cutouts._fetch import fetch
+from galzoo_repr.cutouts import USABLE, Coverage, HipsSurvey, fetch, fetch_into
 
 HERE = Path(__file__).parent
 SIZE, BANDS = 64, "grz"

@@ -12,9 +12,7 @@ from collections import Counter
 import numpy as np
 from astropy.io import fits
 
-from galzoo_repr.simulation import Faults, Reply, SurveyService
-from galzoo_repr.simulation._service import html_reply
-from galzoo_repr.simulation._viewer import encode_jpeg
+from galzoo_repr.simulation import Faults, Reply, SurveyService, encode_jpeg, html_reply
 
 NORTH = 60.0  # degrees; beyond it there is no data
 EMPTY, HALF, BROKEN, CUT = range(1, 5)  # whole degrees of declination at which lasting trouble lies

@@ -24,10 +24,8 @@ from sklearn.gaussian_process.kernels import RationalQuadratic, WhiteKernel
 from sklearn.neighbors import LocalOutlierFactor
 
 from galzoo_repr import InterestModel
-from galzoo_repr.anomaly import unusual_scores
-from galzoo_repr.anomaly._process import RatingProcess
-from galzoo_repr.catalogue import embedding_matrix
-from galzoo_repr.catalogue._reduction import Reduction
+from galzoo_repr.anomaly import RatingProcess, unusual_scores
+from galzoo_repr.catalogue import Reduction, embedding_matrix
 
 DIMENSIONS, RATED, CHUNK = 40, 500, 10_000
 

@@ -14,7 +14,7 @@ from astropy.table import Table
 from PIL import Image
 from scipy.ndimage import uniform_filter
 
-from galzoo_repr.pretraining import Schema
+from galzoo_repr.questions import Schema
 
 VALIDATION_SHARE = 0.3
 GALAXY_TYPES = {

@@ -19,7 +19,7 @@ from astropy import units as u
 from astropy.table import Table
 
 import galzoo_repr as gzr
-from galzoo_repr.cli._pictures import comparison
+from galzoo_repr.images import comparison
 from galzoo_repr.simulation import replay
 
 PIXELS = 424  # side of the recorded images

@@ -38,7 +38,7 @@ from tqdm import tqdm
 
 import galzoo_repr as gzr
 from galzoo_repr import finetuning
-from galzoo_repr.pretraining import Augmentation
+from galzoo_repr.training import Augmentation
 
 DEEP_LABELS = (20, 80, 160)  # from which encoders other than the main one are fine-tuned
 LEFT = 16  # galaxies of the rarer class to test on, or half of them

@@ -14,9 +14,8 @@ import torch
 from astropy.table import Table
 from scipy.stats import ks_2samp
 
-from galzoo_repr.pretraining import Schema, votes_from_fractions, votes_from_table
-from galzoo_repr.simulation import draw_galaxies, volunteer_votes
-from galzoo_repr.simulation._truth import light_columns, truth_columns
+from galzoo_repr.questions import Schema, votes_from_fractions, votes_from_table
+from galzoo_repr.simulation import draw_galaxies, light_columns, truth_columns, volunteer_votes
 
 N_GALAXIES = 4000
 FEWEST_VOTES = 8

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from galzoo_repr.cli._demo import run_demo
+from galzoo_repr.demo import run_demo
 
 IMAGES = Path(__file__).parent / "images"
 WANTED = ("similar_merger", "interesting")

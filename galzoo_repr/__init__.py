@@ -24,24 +24,28 @@ _ROOM_OF = {
     "InterestModel": "anomaly",
     "add_anomaly_scores": "anomaly",
     "next_to_rate": "anomaly",
+    "rate": "anomaly",
     "MorphologyModel": "finetuning",
     "add_predictions": "finetuning",
     "finetune": "finetuning",
     "which_to_label": "finetuning",
     "SimulatedSurvey": "simulation",
-    "Schema": "pretraining",
+    "Schema": "questions",
     "pretrain": "pretraining",
 }
 _ROOMS = (
-    "anomaly",
     "catalogue",
-    "cutouts",
     "images",
+    "cutouts",
     "encoders",
-    "finetuning",
     "similarity",
+    "anomaly",
+    "questions",
+    "training",
+    "finetuning",
     "pretraining",
     "simulation",
+    "demo",
 )
 
 __all__ = ["Conf", "GalzooWarning", "__version__", "conf", *_ROOM_OF, *_ROOMS]

@@ -1,19 +1,25 @@
 """From a researcher's ratings to a score for every galaxy, and to the galaxies to look at next."""
 
 from galzoo_repr.anomaly._acquisition import expected_improvement
+from galzoo_repr.anomaly._gaussian_process import RatingProcess
 from galzoo_repr.anomaly._interest import InterestModel
-from galzoo_repr.anomaly._loop import rate
+from galzoo_repr.anomaly._rate import rate
+from galzoo_repr.anomaly._rating_sheet import record_answers
 from galzoo_repr.anomaly._ratings_file import read_ratings
 from galzoo_repr.anomaly._scores import add_anomaly_scores, fit_interest, next_to_rate
+from galzoo_repr.anomaly._scoring import Candidates
 from galzoo_repr.anomaly._unsupervised import unusual_scores
 
 __all__ = [
+    "Candidates",
     "InterestModel",
+    "RatingProcess",
     "add_anomaly_scores",
     "expected_improvement",
     "fit_interest",
     "next_to_rate",
     "rate",
     "read_ratings",
+    "record_answers",
     "unusual_scores",
 ]

@@ -6,7 +6,7 @@ from scipy.special import ndtr
 from sklearn.cluster import kmeans_plusplus
 
 from galzoo_repr.anomaly._arguments import check_number
-from galzoo_repr.anomaly._process import RatingProcess
+from galzoo_repr.anomaly._gaussian_process import RatingProcess
 
 __all__ = ["BATCHES", "FIRST_BATCHES", "choose_batch", "choose_first_batch", "expected_improvement"]
 

@@ -10,8 +10,8 @@ from sklearn.utils.metadata_routing import UNUSED
 from galzoo_repr._arguments import check_choice, check_whole_number
 from galzoo_repr.anomaly._acquisition import BATCHES, choose_batch, expected_improvement
 from galzoo_repr.anomaly._arguments import check_number, checked_scale
+from galzoo_repr.anomaly._gaussian_process import KERNELS, RatingProcess
 from galzoo_repr.anomaly._persistence import arrays_of, read_folder, write_folder
-from galzoo_repr.anomaly._process import KERNELS, RatingProcess
 from galzoo_repr.anomaly._ratings import check_noise, check_ratings, scale_of
 from galzoo_repr.catalogue import Embeddings, Reduction, embedding_matrix
 

@@ -11,8 +11,8 @@ from galzoo_repr._arguments import check_choice, check_whole_number
 from galzoo_repr.anomaly._acquisition import FIRST_BATCHES
 from galzoo_repr.anomaly._arguments import check_seed
 from galzoo_repr.anomaly._interest import InterestModel
-from galzoo_repr.anomaly._judgement import Candidates, Judgement
 from galzoo_repr.anomaly._ratings import check_ratings
+from galzoo_repr.anomaly._scoring import Candidates, Judgement
 from galzoo_repr.anomaly._unsupervised import UNSUPERVISED
 from galzoo_repr.catalogue import (
     Embeddings,

@@ -7,9 +7,9 @@ import numpy as np
 import typer
 from astropy.table import Column, MaskedColumn, Table
 
+from galzoo_repr.catalogue import galaxy_names
 from galzoo_repr.cli._app import app
 from galzoo_repr.cli._options import CatalogueIn, open_catalogue
-from galzoo_repr.cli._pictures import galaxy_names, pictures
 from galzoo_repr.cli._terminal import messages, show
 
 __all__ = ["anomalies"]
@@ -45,8 +45,7 @@ def anomalies(
     rating. The next call reads it, adds the ratings to ratings.ecsv, scores every galaxy into scored.ecsv
     (or in the format of the catalogue), and shows the next galaxies.
     """
-    from galzoo_repr.anomaly import InterestModel, add_anomaly_scores, next_to_rate
-    from galzoo_repr.anomaly._answers import record_answers
+    from galzoo_repr.anomaly import InterestModel, add_anomaly_scores, next_to_rate, record_answers
     from galzoo_repr.catalogue import with_columns, write_catalogue
 
     table = open_catalogue(catalogue)
@@ -69,7 +68,7 @@ def anomalies(
 
 def _write_sheet(table: Table, chosen: Table, sheet: Path) -> None:
     """Write the galaxies to look at: their pictures, and a table with a blank for each rating."""
-    from galzoo_repr.images import montage
+    from galzoo_repr.images import montage, pictures
 
     rows = np.asarray(chosen["row"])
     names = _names(table)

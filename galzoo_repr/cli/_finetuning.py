@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from galzoo_repr.catalogue import galaxy_names
 from galzoo_repr.cli._app import app
 from galzoo_repr.cli._options import (
     CatalogueIn,
@@ -25,7 +26,6 @@ from galzoo_repr.cli._options import (
     refuse_table,
     survey_at,
 )
-from galzoo_repr.cli._pictures import galaxy_names
 from galzoo_repr.cli._terminal import output, show, show_statuses
 
 
@@ -77,7 +77,7 @@ def finetune(
     table = open_catalogue(catalogue)
     from galzoo_repr import finetune as learn
     from galzoo_repr import which_to_label
-    from galzoo_repr.finetuning._predict import must_embed
+    from galzoo_repr.finetuning import must_embed
 
     model = learn(
         table,
@@ -136,7 +136,7 @@ def predict(
     table = open_catalogue(catalogue)
     from galzoo_repr import MorphologyModel, add_predictions
     from galzoo_repr.catalogue import write_catalogue
-    from galzoo_repr.finetuning._predict import must_embed
+    from galzoo_repr.finetuning import must_embed
 
     loaded = MorphologyModel.load(model, device=device)
     images = {}

@@ -32,7 +32,7 @@ def demo(
         raise FileExistsError(f"{out} is not an empty folder; choose another --out, or add --overwrite")
     say = (lambda _: None) if quiet else (lambda line: messages.print(f"- {line}"))
     with _one_thread():
-        from galzoo_repr.cli._demo import run_demo
+        from galzoo_repr.demo import run_demo
 
         result = run_demo(out, encoder=encoder, n=n, seed=seed, progress=not quiet, say=say)
     show(result.summary, f"Found among {len(result.catalogue)} galaxies")

@@ -8,6 +8,7 @@ import typer
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
+from galzoo_repr.catalogue import galaxy_names
 from galzoo_repr.cli._app import app
 from galzoo_repr.cli._options import (
     CatalogueIn,
@@ -29,7 +30,6 @@ from galzoo_repr.cli._options import (
     refuse_table,
     survey_at,
 )
-from galzoo_repr.cli._pictures import comparison, galaxy_names
 from galzoo_repr.cli._terminal import show, show_statuses
 
 
@@ -166,6 +166,8 @@ def similar(
     order = np.argsort(ranks, kind="stable")
     rows = order[ranks[order] > 0][:n]
     if montage is not None:
+        from galzoo_repr.images import comparison
+
         asked = np.flatnonzero(ranks == 0)
         comparison(table, rows, asked[0] if len(asked) else None).save(montage)
     names = galaxy_names(table)

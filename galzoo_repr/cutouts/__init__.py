@@ -3,6 +3,7 @@
 from galzoo_repr.cutouts._add import add_cutouts, cutout_requests
 from galzoo_repr.cutouts._brick_survey import BrickSurvey
 from galzoo_repr.cutouts._coverage import Coverage
+from galzoo_repr.cutouts._fetch import fetch
 from galzoo_repr.cutouts._fetch_into import fetch_into
 from galzoo_repr.cutouts._hips_survey import HipsSurvey
 from galzoo_repr.cutouts._legacy_survey import LegacySurvey
@@ -27,6 +28,7 @@ __all__ = [
     "add_cutouts",
     "cutout_requests",
     "error_for",
+    "fetch",
     "fetch_into",
     "validate_body",
 ]

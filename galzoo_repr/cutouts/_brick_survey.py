@@ -21,11 +21,11 @@ from astroquery.query import BaseQuery
 from scipy.ndimage import gaussian_filter, map_coordinates
 
 from galzoo_repr._config import cache_path
+from galzoo_repr.cutouts._ask import exchange
 from galzoo_repr.cutouts._assemble import assemble, grid_of
 from galzoo_repr.cutouts._brick_grid import Brick, brick_at
 from galzoo_repr.cutouts._checks import check_number, check_text, check_url
 from galzoo_repr.cutouts._coverage import Coverage
-from galzoo_repr.cutouts._exchange import exchange
 from galzoo_repr.cutouts._manifest import CutoutStoreError
 from galzoo_repr.cutouts._request import Attempt, CutoutRequest, Outcome
 from galzoo_repr.cutouts._survey import CutoutSurvey

@@ -14,9 +14,9 @@ from typing import Protocol
 from tqdm.auto import tqdm
 
 from galzoo_repr.cutouts._http import abort_when
-from galzoo_repr.cutouts._pace import backoff_seconds, pace_of
 from galzoo_repr.cutouts._request import Attempt, CutoutRequest, Outcome
 from galzoo_repr.cutouts._status import RETRYABLE
+from galzoo_repr.cutouts._throttle import backoff_seconds, pace_of
 
 __all__ = ["Route", "fetch"]
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from astroquery.exceptions import LargeQueryWarning
 
 from galzoo_repr.cutouts._checks import check_number
-from galzoo_repr.cutouts._claims import Claims
 from galzoo_repr.cutouts._fetch import Route, fetch
+from galzoo_repr.cutouts._leases import Claims
 from galzoo_repr.cutouts._manifest import CutoutStoreError
 from galzoo_repr.cutouts._request import CutoutRequest, Outcome
 from galzoo_repr.cutouts._store import CutoutStore

@@ -8,8 +8,8 @@ import numpy as np
 from astropy.io import fits
 from astroquery.hips2fits import hips2fitsClass
 
+from galzoo_repr.cutouts._ask import exchange
 from galzoo_repr.cutouts._assemble import assemble, grid_of
-from galzoo_repr.cutouts._exchange import exchange
 from galzoo_repr.cutouts._request import Attempt, CutoutRequest
 from galzoo_repr.cutouts._survey import CutoutSurvey
 from galzoo_repr.cutouts._validate import validate_body

@@ -8,7 +8,7 @@ import numpy as np
 from astropy.coordinates import SkyCoord
 from astroquery.query import BaseQuery
 
-from galzoo_repr.cutouts._exchange import exchange
+from galzoo_repr.cutouts._ask import exchange
 from galzoo_repr.cutouts._request import Attempt, CutoutRequest
 from galzoo_repr.cutouts._survey import CutoutSurvey
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from galzoo_repr._config import cache_path, log
-from galzoo_repr.cutouts._care import StoreCare
+from galzoo_repr.cutouts._maintenance import StoreCare
 from galzoo_repr.cutouts._manifest import REQUEST_FIELDS, CutoutStoreError, Manifest, request_values
 from galzoo_repr.cutouts._request import Attempt, CutoutRequest, Outcome
 from galzoo_repr.cutouts._validate import validate_body

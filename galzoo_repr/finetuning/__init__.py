@@ -4,9 +4,9 @@ from galzoo_repr.finetuning._finetune import finetune
 from galzoo_repr.finetuning._learning_curve import learning_curve
 from galzoo_repr.finetuning._metrics import Metric, Reliability, expected_calibration_error
 from galzoo_repr.finetuning._model import MorphologyModel, Outcome
-from galzoo_repr.finetuning._next import which_to_label
-from galzoo_repr.finetuning._predict import add_predictions
+from galzoo_repr.finetuning._predict import add_predictions, must_embed
 from galzoo_repr.finetuning._report import Report
+from galzoo_repr.finetuning._which_to_label import which_to_label
 
 __all__ = [
     "Metric",
@@ -18,5 +18,6 @@ __all__ = [
     "expected_calibration_error",
     "finetune",
     "learning_curve",
+    "must_embed",
     "which_to_label",
 ]

@@ -7,7 +7,7 @@ from scipy.optimize import minimize
 from scipy.special import expit, log_softmax, softmax
 
 from galzoo_repr.finetuning._votes import concentrations_of, vote_losses
-from galzoo_repr.pretraining import Schema
+from galzoo_repr.questions import Schema
 
 __all__ = ["Calibration", "fit_calibration", "held_out_losses"]
 

@@ -15,16 +15,16 @@ from galzoo_repr._arguments import check_whole_number
 from galzoo_repr._config import log
 from galzoo_repr.catalogue import as_table, provenance, read_embeddings
 from galzoo_repr.encoders import Encoder
-from galzoo_repr.finetuning._deepen import images_of, tune
+from galzoo_repr.finetuning._backbone import images_of, tune
+from galzoo_repr.finetuning._backbone_loop import TuningPlan
 from galzoo_repr.finetuning._folds import sky_groups
 from galzoo_repr.finetuning._labels import Labels, read_labels
-from galzoo_repr.finetuning._learn import Lesson, held_out_predictions, learn
 from galzoo_repr.finetuning._learnable import check_learnable
 from galzoo_repr.finetuning._model import MorphologyModel
 from galzoo_repr.finetuning._predict import find_encoder
 from galzoo_repr.finetuning._report import make_report
-from galzoo_repr.finetuning._tuning import TuningPlan
-from galzoo_repr.pretraining import Schema
+from galzoo_repr.finetuning._training_set import Lesson, held_out_predictions, learn
+from galzoo_repr.questions import Schema
 
 __all__ = ["finetune", "lesson_of"]
 
@@ -95,7 +95,7 @@ def finetune(
     **training
         Options of a fine-tuning run: ``epochs`` (40), ``batch_size`` (32), ``learning_rate`` (3e-4),
         ``layer_decay`` (0.75), ``weight_decay`` (0.05), ``patience`` (6) and ``augmentation``
-        (`galzoo_repr.pretraining.Augmentation`).
+        (`galzoo_repr.training.Augmentation`).
 
     Returns
     -------

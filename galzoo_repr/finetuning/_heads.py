@@ -10,9 +10,9 @@ from sklearn import config_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from galzoo_repr.finetuning._blend import Blend
+from galzoo_repr.finetuning._averaging import Blend
 from galzoo_repr.finetuning._votes import fit_votes
-from galzoo_repr.pretraining import Schema
+from galzoo_repr.questions import Schema
 
 __all__ = ["Head", "Space", "fit_head", "fit_one", "strengths"]
 

@@ -11,7 +11,7 @@ from astropy.table import Table
 from astropy.table.column import BaseColumn
 from astropy.utils.masked import Masked
 
-from galzoo_repr.pretraining import Schema, votes_from_table
+from galzoo_repr.questions import Schema, votes_from_table
 
 __all__ = ["TASKS", "Labels", "read_labels"]
 

@@ -8,7 +8,7 @@ import numpy as np
 from galzoo_repr.exceptions import GalzooWarning
 from galzoo_repr.finetuning._folds import fewest_galaxies
 from galzoo_repr.finetuning._labels import Labels
-from galzoo_repr.finetuning._learn import Lesson
+from galzoo_repr.finetuning._training_set import Lesson
 
 __all__ = ["check_learnable"]
 

@@ -11,9 +11,9 @@ from galzoo_repr.catalogue import as_table
 from galzoo_repr.finetuning._finetune import lesson_of
 from galzoo_repr.finetuning._folds import fewest_galaxies
 from galzoo_repr.finetuning._labels import read_labels
-from galzoo_repr.finetuning._learn import Lesson, learn
 from galzoo_repr.finetuning._metrics import measure
-from galzoo_repr.pretraining import Schema
+from galzoo_repr.finetuning._training_set import Lesson, learn
+from galzoo_repr.questions import Schema
 
 __all__ = ["learning_curve"]
 

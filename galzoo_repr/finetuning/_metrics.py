@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from galzoo_repr.pretraining import Schema
+from galzoo_repr.questions import Schema
 
 __all__ = [
     "INTERVAL",

@@ -13,7 +13,7 @@ from galzoo_repr.finetuning._heads import Head
 from galzoo_repr.finetuning._persistence import find_folder, read_folder, write_folder
 from galzoo_repr.finetuning._report import Report
 from galzoo_repr.finetuning._votes import fractions
-from galzoo_repr.pretraining import Schema
+from galzoo_repr.questions import Schema
 
 __all__ = ["MorphologyModel", "Outcome"]
 

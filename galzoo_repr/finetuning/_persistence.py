@@ -9,7 +9,7 @@ import numpy as np
 from safetensors.numpy import load, save
 
 from galzoo_repr.encoders import Encoder
-from galzoo_repr.pretraining._checkpoint import write_atomically
+from galzoo_repr.training import write_atomically
 
 __all__ = ["DESCRIPTION", "find_folder", "read_folder", "write_folder"]
 

@@ -6,8 +6,8 @@ import numpy as np
 from astropy.table import Table
 
 from galzoo_repr.finetuning._folds import bootstrap_draws
-from galzoo_repr.finetuning._learn import Lesson
 from galzoo_repr.finetuning._metrics import INTERVAL, Metric, Reliability, confusion, measure, reliability
+from galzoo_repr.finetuning._training_set import Lesson
 
 __all__ = ["Report", "make_report"]
 

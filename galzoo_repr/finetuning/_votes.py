@@ -4,7 +4,7 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import betaincinv, expit, gammaln, psi
 
-from galzoo_repr.pretraining import Schema
+from galzoo_repr.questions import Schema
 
 __all__ = ["concentrations_of", "fit_votes", "fraction_interval", "fractions", "vote_losses"]
 
@@ -16,7 +16,7 @@ _FIRST_BIAS = -3.0  # concentrations of 5.7, of an answer that some give
 
 def concentrations_of(scores: np.ndarray) -> np.ndarray:
     """
-    Concentrations of Dirichlet distributions from scores, as `galzoo_repr.pretraining.concentrations`.
+    Concentrations of Dirichlet distributions from scores, as `galzoo_repr.training.concentrations`.
 
     Parameters
     ----------

@@ -10,8 +10,7 @@ from astropy.table import Table
 
 from galzoo_repr.catalogue import texts_of
 from galzoo_repr.images import ImageRecipe
-from galzoo_repr.pretraining._decoding import decode_images
-from galzoo_repr.pretraining._fields import DecodedImages, RenderedImages
+from galzoo_repr.training import DecodedImages, RenderedImages, decode_images
 
 __all__ = ["decoded_images", "held_out_rows", "identity_of_images", "image_source", "sampling_weights"]
 

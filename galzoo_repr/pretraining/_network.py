@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from galzoo_repr.pretraining._consistency import Projector
-from galzoo_repr.pretraining._schema import Schema
+from galzoo_repr.questions import Schema
 
 __all__ = ["VoteNetwork", "make_backbone"]
 

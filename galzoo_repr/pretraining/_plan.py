@@ -7,8 +7,7 @@ import numpy as np
 import torch
 
 from galzoo_repr._arguments import check_whole_number
-from galzoo_repr.pretraining._augmentation import Augmentation
-from galzoo_repr.pretraining._fields import DecodedImages, ImagesOnDevice, RenderedImages
+from galzoo_repr.training import Augmentation, DecodedImages, ImagesOnDevice, RenderedImages
 
 __all__ = ["Plan", "Sample"]
 

@@ -21,9 +21,6 @@ from galzoo_repr._config import log
 from galzoo_repr.encoders import Encoder, choose_device
 from galzoo_repr.exceptions import GalzooWarning
 from galzoo_repr.images import ImageRecipe
-from galzoo_repr.pretraining._augmentation import Augmentation
-from galzoo_repr.pretraining._checkpoint import begin_run, end_run, is_finished
-from galzoo_repr.pretraining._fields import DecodedImages, RenderedImages
 from galzoo_repr.pretraining._inputs import (
     decoded_images,
     held_out_rows,
@@ -34,9 +31,9 @@ from galzoo_repr.pretraining._inputs import (
 from galzoo_repr.pretraining._network import VoteNetwork, make_backbone
 from galzoo_repr.pretraining._plan import Plan, Sample
 from galzoo_repr.pretraining._processes import Processes, joined_processes
-from galzoo_repr.pretraining._schema import Schema
-from galzoo_repr.pretraining._training import Training
-from galzoo_repr.pretraining._votes import check_something_to_learn, votes_from_table
+from galzoo_repr.pretraining._training_loop import Training
+from galzoo_repr.questions import Schema, check_something_to_learn, votes_from_table
+from galzoo_repr.training import Augmentation, DecodedImages, RenderedImages, begin_run, end_run, is_finished
 
 __all__ = ["pretrain"]
 

@@ -13,7 +13,7 @@ from astropy.table import QTable, Table
 
 from galzoo_repr._config import log
 from galzoo_repr.catalogue import provenance
-from galzoo_repr.similarity._query import Catalogue, Fetch
+from galzoo_repr.similarity._catalogue import Catalogue, Fetch
 
 if TYPE_CHECKING:
     from galzoo_repr.images import ImageData

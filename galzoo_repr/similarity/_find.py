@@ -8,8 +8,8 @@ from astropy import units as u
 from astropy.table import Column, Table
 
 from galzoo_repr.catalogue import record_provenance
+from galzoo_repr.similarity._catalogue import Catalogue, Fetch
 from galzoo_repr.similarity._index import SimilarityIndex
-from galzoo_repr.similarity._query import Catalogue, Fetch
 from galzoo_repr.similarity._rank import Criteria, rank
 from galzoo_repr.similarity._search import RANK_DESCRIPTION, describe_similarity, facts_of
 from galzoo_repr.similarity._sky import nearest_separation

@@ -6,8 +6,8 @@ from astropy.table import Column, Table
 
 from galzoo_repr._arguments import check_whole_number
 from galzoo_repr.catalogue import record_provenance
+from galzoo_repr.similarity._catalogue import Catalogue
 from galzoo_repr.similarity._index import SimilarityIndex
-from galzoo_repr.similarity._query import Catalogue
 from galzoo_repr.similarity._sky import chord_angle
 
 __all__ = ["neighbour_table"]

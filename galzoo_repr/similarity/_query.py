@@ -9,58 +9,12 @@ from astropy import units as u
 from astropy.coordinates import BaseCoordinateFrame, SkyCoord
 from astropy.table import Row, Table
 
-from galzoo_repr.catalogue import Embeddings, as_table, embedding_matrix, read_embeddings, sky_positions
+from galzoo_repr.catalogue import Embeddings, embedding_matrix, sky_positions
+from galzoo_repr.similarity._catalogue import Catalogue, Fetch
+from galzoo_repr.similarity._embed_query import embed_images, embed_positions
 from galzoo_repr.similarity._sky import matches, unit_vectors
 
-__all__ = ["Catalogue", "ExampleVectors", "Fetch", "read_examples"]
-
-
-@dataclass(frozen=True)
-class Fetch:
-    """How a galaxy that is not in the catalogue becomes an embedding: the options of `add_embeddings`."""
-
-    encoder: object = None
-    fov: u.Quantity | None = None
-    survey: object = None
-    store: object = None
-    device: str | None = None
-
-
-class Catalogue:
-    """A table with its embeddings and, where it has them, its sky positions."""
-
-    def __init__(self, table: Table, embedding: str, coords: object = None) -> None:
-        # The table as the user has it is kept to recognise its own rows.
-        self.given, self.table = table, as_table(table)
-        self.embedding, self.coords = embedding, coords
-        self.embeddings = read_embeddings(self.table, embedding)
-        self._points: np.ndarray | None = None
-
-    def __len__(self) -> int:
-        return len(self.table)
-
-    @property
-    def points(self) -> np.ndarray:
-        """Unit vectors, shape (n, 3), NaN where a row has no valid position."""
-        if self._points is None:
-            found = sky_positions(self.table, coords=self.coords)
-            self._points = unit_vectors(np.where(found.valid, found.ra, np.nan), found.dec)
-        return self._points
-
-    @property
-    def placed(self) -> bool:
-        """Whether the table has sky positions at all."""
-        try:
-            return len(self.points) == len(self)
-        except ValueError:
-            if self.coords is not None:
-                raise
-            return False
-
-    @property
-    def skycoord(self) -> SkyCoord:
-        """Positions of all rows, NaN where there is none."""
-        return sky_positions(self.table, coords=self.coords).skycoord
+__all__ = ["ExampleVectors", "read_examples"]
 
 
 @dataclass(frozen=True)
@@ -238,8 +192,6 @@ def _from_positions(
     if len(inside):
         vectors[inside] = _from_rows(catalogue, rows[inside]).vectors
     if len(outside):
-        from galzoo_repr.similarity._embed_query import embed_positions
-
         try:
             vectors[outside] = embed_positions(catalogue, asked[outside], fetch)
         except ValueError as error:
@@ -277,8 +229,6 @@ def _from_table(catalogue: Catalogue, query: Table, radius: u.Quantity, fetch: F
 
 
 def _from_images(catalogue: Catalogue, query: object, fetch: Fetch) -> ExampleVectors:
-    from galzoo_repr.similarity._embed_query import embed_images
-
     vectors = embed_images(catalogue, query, fetch)
     return ExampleVectors(
         vectors, np.full(len(vectors), -1, dtype=np.int64), np.full((len(vectors), 3), np.nan)

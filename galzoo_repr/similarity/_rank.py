@@ -9,7 +9,8 @@ import numpy as np
 from astropy import units as u
 
 from galzoo_repr._arguments import check_choice, check_whole_number
-from galzoo_repr.similarity._query import Catalogue, ExampleVectors, Fetch, read_examples
+from galzoo_repr.similarity._catalogue import Catalogue, Fetch
+from galzoo_repr.similarity._query import ExampleVectors, read_examples
 from galzoo_repr.similarity._score import (
     COMBINE,
     METRICS,

@@ -5,7 +5,7 @@ from astropy import units as u
 from astropy.table import Column, Table
 
 from galzoo_repr.catalogue import refuse_existing, with_columns
-from galzoo_repr.similarity._query import Catalogue, Fetch
+from galzoo_repr.similarity._catalogue import Catalogue, Fetch
 from galzoo_repr.similarity._rank import Criteria, Ranking, rank
 
 __all__ = ["add_similarity", "describe_similarity", "facts_of"]

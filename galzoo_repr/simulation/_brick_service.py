@@ -4,17 +4,13 @@ import io
 import math
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 from astropy.io import fits
 from astropy.wcs import WCS
 
 from galzoo_repr.simulation._reply import Endpoint, Reply, Request, html_reply
-from galzoo_repr.simulation._sky_image import SkyImage, tangent_wcs
-
-if TYPE_CHECKING:
-    from galzoo_repr.simulation._survey import SimulatedSurvey
+from galzoo_repr.simulation._sky_image import SkyImage, SkySurvey, tangent_wcs
 
 __all__ = ["brick_routes"]
 
@@ -29,13 +25,13 @@ _TILE = 100
 _QUANTIZE = 16
 
 
-def brick_routes(survey: "SimulatedSurvey", *, size: int = 3600) -> dict[str, Endpoint]:
+def brick_routes(survey: SkySurvey, *, size: int = 3600) -> dict[str, Endpoint]:
     """
     Routes of the archive of bricks.
 
     Parameters
     ----------
-    survey : SimulatedSurvey
+    survey : SkySurvey
         Where the pixels come from.
     size : int, optional
         Pixels on a side; the real 3600 take this machine long to draw, fewer leave the outer part of a
@@ -60,7 +56,7 @@ def brick_routes(survey: "SimulatedSurvey", *, size: int = 3600) -> dict[str, En
     return {"/bricks": endpoint}
 
 
-def _image(survey: "SimulatedSurvey", name: str, release: str, size: int) -> "tuple[SkyImage, WCS] | None":
+def _image(survey: SkySurvey, name: str, release: str, size: int) -> "tuple[SkyImage, WCS] | None":
     """All bands of a brick, None when there is no such brick."""
     centre = _centre(name)
     if centre is None:

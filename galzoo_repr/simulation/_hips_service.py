@@ -9,7 +9,6 @@ import io
 import json
 import math
 import re
-from typing import TYPE_CHECKING
 
 import astropy.units as u
 import numpy as np
@@ -19,10 +18,7 @@ from mocpy import MOC
 from PIL import Image
 
 from galzoo_repr.simulation._reply import Endpoint, Reply, Request
-from galzoo_repr.simulation._sky_image import tangent_wcs
-
-if TYPE_CHECKING:
-    from galzoo_repr.simulation._survey import SimulatedSurvey
+from galzoo_repr.simulation._sky_image import SkySurvey, tangent_wcs
 
 __all__ = ["hips_routes"]
 
@@ -33,13 +29,13 @@ _MOC_ORDER = 6
 _SAMPLES_PER_DEGREE = 3
 
 
-def hips_routes(survey: "SimulatedSurvey") -> dict[str, Endpoint]:
+def hips_routes(survey: SkySurvey) -> dict[str, Endpoint]:
     """
     Routes of hips2fits and of the MOC server.
 
     Parameters
     ----------
-    survey : SimulatedSurvey
+    survey : SkySurvey
         Where the pixels come from.
 
     Returns
@@ -53,7 +49,7 @@ def hips_routes(survey: "SimulatedSurvey") -> dict[str, Endpoint]:
     }
 
 
-def _cutout(survey: "SimulatedSurvey", request: Request) -> Reply:
+def _cutout(survey: SkySurvey, request: Request) -> Reply:
     if request.method == "HEAD":
         return Reply(405, "text/html", b"Method Not Allowed")
     named = _HIPS.fullmatch(request.query.get("hips", ""))
@@ -100,7 +96,7 @@ def _grid(query: dict[str, str]) -> WCS:
     return wcs
 
 
-def _plane(survey: "SimulatedSurvey", wcs: WCS, band: str) -> np.ndarray:
+def _plane(survey: SkySurvey, wcs: WCS, band: str) -> np.ndarray:
     image = survey.image(wcs, bands=band)
     y, x = np.mgrid[: wcs.pixel_shape[1], : wcs.pixel_shape[0]]
     ra, dec = wcs.wcs_pix2world(x.ravel(), y.ravel(), 0)
@@ -129,7 +125,7 @@ def _jpeg_bytes(pixels: np.ndarray, query: dict[str, str]) -> bytes:
     return body.getvalue()
 
 
-def _coverage(survey: "SimulatedSurvey", request: Request) -> Reply:
+def _coverage(survey: SkySurvey, request: Request) -> Reply:
     """Send the MOC of a band, at most of order 6, the empty one for an unknown HiPS."""
     named = _HIPS.search(request.query.get("expr", ""))
     order = min(int(request.query.get("order", _MOC_ORDER)), _MOC_ORDER)
@@ -137,7 +133,7 @@ def _coverage(survey: "SimulatedSurvey", request: Request) -> Reply:
     return Reply(200, "text/plain", moc.to_string("ascii").encode())
 
 
-def _footprint(survey: "SimulatedSurvey", band: str, order: int) -> MOC:
+def _footprint(survey: SkySurvey, band: str, order: int) -> MOC:
     rows = np.arange(-90, 90, 1 / _SAMPLES_PER_DEGREE) + 0.5 / _SAMPLES_PER_DEGREE
     counts = np.maximum(360 * _SAMPLES_PER_DEGREE * np.cos(np.radians(rows)), 1).astype(int)
     ra = np.concatenate([np.arange(n) * 360 / n for n in counts])

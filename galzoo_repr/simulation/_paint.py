@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from galzoo_repr.simulation._observe import NATIVE_PIXEL_SCALE
+from galzoo_repr.simulation._instrument import NATIVE_PIXEL_SCALE
 from galzoo_repr.simulation._render import render_galaxies
 
 __all__ = ["LARGEST_REACH", "PlacedGalaxies"]

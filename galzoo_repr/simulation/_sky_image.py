@@ -1,11 +1,14 @@
 """A piece of the sky as a survey has it, and the grid of its pixels."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from astropy.wcs import WCS
 from numpy.typing import NDArray
 
-__all__ = ["SkyImage", "tangent_wcs"]
+from galzoo_repr.simulation._footprint import Footprint
+
+__all__ = ["SkyImage", "SkySurvey", "tangent_wcs"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,16 @@ class SkyImage:
     pixels: NDArray
     invvar: NDArray
     observed: NDArray
+
+
+class SkySurvey(Protocol):
+    """What the services need of a survey that they serve: `galzoo_repr.simulation.SimulatedSurvey` has it."""
+
+    seed: int
+    footprint: Footprint
+
+    def image(self, wcs: WCS, *, bands: str = "grz", half: str = "") -> SkyImage:
+        """Draw a piece of the sky on a grid of pixels."""
 
 
 def tangent_wcs(ra: float, dec: float, *, width: int, height: int, pixel_scale: float) -> WCS:

@@ -14,18 +14,21 @@ from astropy.wcs import WCS
 from numpy.typing import NDArray
 from torch import Tensor
 
-from galzoo_repr.pretraining import Schema
+from galzoo_repr.questions import Schema
+from galzoo_repr.simulation._brick_service import brick_routes
 from galzoo_repr.simulation._field import FieldSources, draw_field
 from galzoo_repr.simulation._footprint import Footprint
 from galzoo_repr.simulation._galaxies_on_sky import GALAXY_DENSITY, GalaxiesOnSky
+from galzoo_repr.simulation._hips_service import hips_routes
+from galzoo_repr.simulation._instrument import NATIVE_PIXEL_SCALE, NOISE_AT_NATIVE_SCALE, blur
 from galzoo_repr.simulation._noise import BANDS, sky_noise
-from galzoo_repr.simulation._observe import NATIVE_PIXEL_SCALE, NOISE_AT_NATIVE_SCALE, blur
 from galzoo_repr.simulation._paint import LARGEST_REACH, PlacedGalaxies
 from galzoo_repr.simulation._population import NATURAL_MIX, draw_galaxies
 from galzoo_repr.simulation._service import Request, SurveyService, Writable
 from galzoo_repr.simulation._sky import SkyTiling, slow_variation
 from galzoo_repr.simulation._sky_image import SkyImage, tangent_wcs
 from galzoo_repr.simulation._truth import light_columns, position_columns, truth_columns
+from galzoo_repr.simulation._viewer import viewer_routes
 from galzoo_repr.simulation._volunteers import volunteer_votes
 
 __all__ = ["SimulatedSurvey"]
@@ -268,10 +271,6 @@ class SimulatedSurvey:
         ...         print(answer.status, answer.headers["Content-Type"])
         200 image/fits
         """
-        from galzoo_repr.simulation._brick_service import brick_routes
-        from galzoo_repr.simulation._hips_service import hips_routes
-        from galzoo_repr.simulation._viewer import viewer_routes
-
         routes = {**viewer_routes(self), **hips_routes(self), **brick_routes(self)}
         return SurveyService(routes, port=port, host=host, base="/viewer", faults=faults)
 

@@ -9,7 +9,6 @@ a JPEG one succeeds with a uniform grey, missing data are exact zeros.
 import io
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -20,12 +19,9 @@ from PIL import Image
 
 from galzoo_repr.simulation._reply import Endpoint, Reply, Request, cache_headers, html_reply
 from galzoo_repr.simulation._sky import SkyTiling
-from galzoo_repr.simulation._sky_image import tangent_wcs
+from galzoo_repr.simulation._sky_image import SkySurvey, tangent_wcs
 from galzoo_repr.simulation._viewer_layers import layer_grid, layer_image
 from galzoo_repr.simulation._viewer_request import NATIVE_SCALE, ViewerRequest, read_request
-
-if TYPE_CHECKING:
-    from galzoo_repr.simulation._survey import SimulatedSurvey
 
 __all__ = ["encode_jpeg", "fits_reply", "jpeg_bytes", "jpeg_reply", "viewer_endpoints", "viewer_routes"]
 
@@ -70,13 +66,13 @@ def viewer_endpoints(fits_answer: Answer, jpeg_answer: Answer) -> dict[str, Endp
     return {f"/viewer/{suffix}": answers[kind] for kind, suffixes in _SUFFIXES.items() for suffix in suffixes}
 
 
-def viewer_routes(survey: "SimulatedSurvey") -> dict[str, Endpoint]:
+def viewer_routes(survey: SkySurvey) -> dict[str, Endpoint]:
     """
     Routes of a viewer that shows a simulated survey.
 
     Parameters
     ----------
-    survey : SimulatedSurvey
+    survey : SkySurvey
         Where the pixels come from.
 
     Returns
@@ -89,7 +85,7 @@ def viewer_routes(survey: "SimulatedSurvey") -> dict[str, Endpoint]:
     )
 
 
-def _fits_answer(survey: "SimulatedSurvey", asked: ViewerRequest) -> Reply:
+def _fits_answer(survey: SkySurvey, asked: ViewerRequest) -> Reply:
     if asked.subimage:
         return _subimage_answer(survey, asked)
     image = layer_image(survey, asked, asked.bands)
@@ -106,13 +102,13 @@ def _fits_answer(survey: "SimulatedSurvey", asked: ViewerRequest) -> Reply:
     return fits_reply(_fits_bytes(hdus), asked)
 
 
-def _jpeg_answer(survey: "SimulatedSurvey", asked: ViewerRequest) -> Reply:
+def _jpeg_answer(survey: SkySurvey, asked: ViewerRequest) -> Reply:
     """Colour image in the bands of the layer, or in g, r, z where just these are asked for."""
     bands = asked.bands if asked.bands in ("grz", "griz") else asked.layer.default
     return jpeg_reply(jpeg_bytes(layer_image(survey, asked, bands).pixels, bands))
 
 
-def _in_footprint(survey: "SimulatedSurvey", asked: ViewerRequest) -> bool:
+def _in_footprint(survey: SkySurvey, asked: ViewerRequest) -> bool:
     """Whether any band has data at the centre: then zeros are sent, as of a place that one band missed."""
     covered = survey.footprint.covers(asked.ra, asked.dec, asked.layer.bands, half=asked.layer.half)
     return bool(covered.any())
@@ -161,7 +157,7 @@ def _image_hdu(kind: type, data: NDArray | None, header: fits.Header, image_type
     return hdu
 
 
-def _subimage_answer(survey: "SimulatedSurvey", asked: ViewerRequest) -> Reply:
+def _subimage_answer(survey: SkySurvey, asked: ViewerRequest) -> Reply:
     """Send native pixels of each brick that holds part of the field, every band in an extension."""
     header = fits.Header({"SURVEY": "LegacySurvey", "VERSION": asked.layer.version})
     hdus = [_image_hdu(fits.PrimaryHDU, None, header, "")]

@@ -2,18 +2,14 @@
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from astropy.wcs import WCS
 from scipy.ndimage import map_coordinates
 
 from galzoo_repr.simulation._noise import sky_noise
-from galzoo_repr.simulation._sky_image import SkyImage, tangent_wcs
+from galzoo_repr.simulation._sky_image import SkyImage, SkySurvey, tangent_wcs
 from galzoo_repr.simulation._viewer_request import NATIVE_SCALE, ViewerRequest
-
-if TYPE_CHECKING:
-    from galzoo_repr.simulation._survey import SimulatedSurvey
 
 __all__ = ["layer_grid", "layer_image"]
 
@@ -41,13 +37,13 @@ def layer_grid(asked: ViewerRequest) -> WCS:
     return wcs
 
 
-def layer_image(survey: "SimulatedSurvey", asked: ViewerRequest, bands: str) -> "SkyImage":
+def layer_image(survey: SkySurvey, asked: ViewerRequest, bands: str) -> "SkyImage":
     """
     Draw what the layer of a cutout shows.
 
     Parameters
     ----------
-    survey : SimulatedSurvey
+    survey : SkySurvey
         The sky.
     asked : ViewerRequest
         The cutout.
@@ -69,7 +65,7 @@ def _north_up(asked: ViewerRequest, width: int, height: int) -> WCS:
     return tangent_wcs(asked.ra, asked.dec, width=width, height=height, pixel_scale=asked.pixel_scale)
 
 
-def _content(survey: "SimulatedSurvey", asked: ViewerRequest, bands: str, wcs: WCS) -> "SkyImage":
+def _content(survey: SkySurvey, asked: ViewerRequest, bands: str, wcs: WCS) -> "SkyImage":
     image = survey.image(wcs, bands=bands, half=asked.layer.half)
     if asked.layer.content == "image":
         return image
@@ -77,7 +73,7 @@ def _content(survey: "SimulatedSurvey", asked: ViewerRequest, bands: str, wcs: W
     return replace(image, pixels=noise if asked.layer.content == "resid" else image.pixels - noise)
 
 
-def _noise(survey: "SimulatedSurvey", image: "SkyImage", wcs: WCS, bands: str, scale: float) -> np.ndarray:
+def _noise(survey: SkySurvey, image: "SkyImage", wcs: WCS, bands: str, scale: float) -> np.ndarray:
     """Noise that the survey has put into an image."""
     width, height = wcs.pixel_shape
     y, x = np.mgrid[:height, :width]

@@ -7,9 +7,9 @@ import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from galzoo_repr.pretraining import Question, Schema
-from galzoo_repr.simulation._observe import NATIVE_PIXEL_SCALE, NOISE_AT_NATIVE_SCALE
-from galzoo_repr.simulation._perception import JUDGEMENTS, View
+from galzoo_repr.questions import Question, Schema
+from galzoo_repr.simulation._instrument import NATIVE_PIXEL_SCALE, NOISE_AT_NATIVE_SCALE
+from galzoo_repr.simulation._vote_model import JUDGEMENTS, View
 
 __all__ = ["volunteer_votes"]
 
@@ -49,7 +49,7 @@ def volunteer_votes(
         Simulated galaxies, with the columns ``petro_th50`` (arcsec), ``mag_r`` and those that begin with
         ``true_``, as from `SimulatedSurvey.catalogue`.
     schema : str or Schema
-        Questions, as for `galzoo_repr.pretraining.Schema.load`.
+        Questions, as for `galzoo_repr.questions.Schema.load`.
     seed : int
         Another seed, other volunteers.
     volunteers : tuple of int

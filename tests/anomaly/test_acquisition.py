@@ -7,7 +7,7 @@ from scipy.stats import norm
 
 from galzoo_repr.anomaly import InterestModel, expected_improvement
 from galzoo_repr.anomaly._acquisition import choose_batch, choose_first_batch
-from galzoo_repr.anomaly._process import RatingProcess
+from galzoo_repr.anomaly._gaussian_process import RatingProcess
 
 
 @settings(max_examples=30, deadline=None)

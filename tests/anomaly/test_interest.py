@@ -9,7 +9,7 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Matern, RationalQuadratic, WhiteKernel
 
 from galzoo_repr.anomaly import InterestModel
-from galzoo_repr.anomaly._process import _log1p
+from galzoo_repr.anomaly._gaussian_process import _log1p
 from galzoo_repr.catalogue import embedding_matrix
 
 

@@ -129,7 +129,7 @@ def raw():
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """Retry without the pauses that real services deserve."""
-    from galzoo_repr.cutouts import _fetch, _pace
+    from galzoo_repr.cutouts import _fetch, _throttle
 
     monkeypatch.setattr(_fetch, "backoff_seconds", lambda attempts: 0.001)
-    monkeypatch.setattr(_pace, "_PROBE_SECONDS", (0.01, 0.02))
+    monkeypatch.setattr(_throttle, "_PROBE_SECONDS", (0.01, 0.02))

@@ -16,10 +16,10 @@ import pytest
 from astropy.table import Table
 
 from galzoo_repr import LegacySurvey, add_cutouts
-from galzoo_repr.cutouts import CutoutStore, Outcome, _pace, fetch_into
-from galzoo_repr.cutouts._claims import Claims
-from galzoo_repr.cutouts._exchange import _retry_after
-from galzoo_repr.cutouts._pace import Pace, backoff_seconds
+from galzoo_repr.cutouts import CutoutStore, Outcome, _throttle, fetch_into
+from galzoo_repr.cutouts._ask import _retry_after
+from galzoo_repr.cutouts._leases import Claims
+from galzoo_repr.cutouts._throttle import Pace, backoff_seconds
 from galzoo_repr.simulation import FAULTS, Faults, Reply
 from galzoo_repr.simulation._service import html_reply
 
@@ -198,7 +198,7 @@ class TestPace:
         assert (pace.rate, pace.in_flight) == (50, 3)
 
     def test_trial_after_it_was_down(self, monkeypatch):
-        monkeypatch.setattr(_pace, "_PROBE_SECONDS", ())
+        monkeypatch.setattr(_throttle, "_PROBE_SECONDS", ())
         pace = Pace(float("inf"), 2)
         for _ in range(8):
             self._answer(pace, "server_error", 503)

@@ -9,11 +9,11 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV
 
 import galzoo_repr as gzr
-from galzoo_repr.finetuning._blend import choose
+from galzoo_repr.finetuning._averaging import choose
 from galzoo_repr.finetuning._calibration import fit_calibration
 from galzoo_repr.finetuning._heads import Space
 from galzoo_repr.finetuning._votes import fit_votes, vote_losses
-from galzoo_repr.pretraining import concentrations, dirichlet_multinomial_loss
+from galzoo_repr.training import concentrations, dirichlet_multinomial_loss
 
 
 @pytest.fixture(scope="module")

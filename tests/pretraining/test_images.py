@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from galzoo_repr import GalzooWarning, ImageRecipe
-from galzoo_repr.pretraining import Augmentation
 from galzoo_repr.pretraining._consistency import consistency_loss
-from galzoo_repr.pretraining._decoding import decode_images, field_pixels
-from galzoo_repr.pretraining._fields import DecodedImages
 from galzoo_repr.pretraining._inputs import image_source
+from galzoo_repr.training import Augmentation
+from galzoo_repr.training._decoding import decode_images, field_pixels
+from galzoo_repr.training._image_sources import DecodedImages
 
 RECIPE = ImageRecipe(size=24, crop=0.75)
 
@@ -117,7 +117,7 @@ def test_files_are_decoded_once_and_found_again(tmp_path, monkeypatch):
     def read(*_):
         raise AssertionError("decoded again")
 
-    monkeypatch.setattr("galzoo_repr.pretraining._decoding.read_image", read)
+    monkeypatch.setattr("galzoo_repr.training._decoding.read_image", read)
     again = decode_images(paths, RECIPE, tmp_path / "cache", progress=False)
     np.testing.assert_array_equal(first.pixels, again.pixels)
     batch = again.batch(np.array([3, 1]), torch.device("cpu"))
@@ -127,7 +127,7 @@ def test_files_are_decoded_once_and_found_again(tmp_path, monkeypatch):
 def test_an_interrupted_decoding_goes_on(tmp_path, monkeypatch):
     paths = [_png(tmp_path / f"{i}.png", image) for i, image in enumerate(_fields(5).numpy())]
     whole = decode_images(paths, RECIPE, tmp_path / "whole", progress=False)
-    from galzoo_repr.pretraining import _decoding
+    from galzoo_repr.training import _decoding
 
     monkeypatch.setattr(_decoding, "_CHUNK", 2)
     read, seen = _decoding.read_image, []

@@ -12,7 +12,8 @@ from astropy.table import MaskedColumn, vstack
 from PIL import Image
 
 from galzoo_repr import Encoder, GalzooWarning, ImageRecipe, pretrain
-from galzoo_repr.pretraining import Augmentation, Schema
+from galzoo_repr.questions import Schema
+from galzoo_repr.training import Augmentation
 
 SMALL = {"architecture": "lcnet_035", "batch_size": 16, "epochs": 2, "progress": False, "device": "cpu"}
 

@@ -89,8 +89,8 @@ def test_rows_and_tables_of_another_catalogue():
 
 def test_the_survey_of_the_catalogue_is_used_again():
     from galzoo_repr.catalogue import record_provenance
+    from galzoo_repr.similarity._catalogue import Catalogue, Fetch
     from galzoo_repr.similarity._embed_query import _survey
-    from galzoo_repr.similarity._query import Catalogue, Fetch
 
     cat = catalogue()
     assert _survey(Catalogue(cat, "embedding"), Fetch()) is None

@@ -3,7 +3,7 @@ import pytest
 import torch
 from astropy.table import Table, vstack
 
-from galzoo_repr.pretraining import Schema, schema_names, votes_from_table
+from galzoo_repr.questions import Schema, schema_names, votes_from_table
 from galzoo_repr.simulation import draw_galaxies, volunteer_votes
 from galzoo_repr.simulation._truth import light_columns, truth_columns
 

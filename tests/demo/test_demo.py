@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from galzoo_repr.catalogue import read_catalogue
 from galzoo_repr.cli import app
-from galzoo_repr.cli._findings import purity
+from galzoo_repr.demo._findings import purity
 
 
 @pytest.fixture(scope="module")

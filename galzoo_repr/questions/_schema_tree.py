@@ -1,24 +1,27 @@
 """A question tree drawn in text."""
 
-from __future__ import annotations
+from collections.abc import Callable, Sequence
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from galzoo_repr.pretraining._question import Question
-    from galzoo_repr.pretraining._schema import Schema
+from galzoo_repr.questions._question import Question
 
 __all__ = ["branches"]
 
 
-def branches(schema: Schema, parent: Question | None = None, indent: str = "") -> list[str]:
+def branches(
+    questions: Sequence[Question],
+    parent_of: Callable[[Question], Question | None],
+    parent: Question | None = None,
+    indent: str = "",
+) -> list[str]:
     """
     Draw the questions below one.
 
     Parameters
     ----------
-    schema : Schema
-        The tree.
+    questions : sequence of Question
+        Those of the tree.
+    parent_of : callable
+        Gives the question after which one is asked.
     parent : Question, optional
         By default those that everybody is asked.
     indent : str, optional
@@ -29,7 +32,7 @@ def branches(schema: Schema, parent: Question | None = None, indent: str = "") -
     list of str
         A line for each question, with its answers and after which answer it is asked.
     """
-    children = [question for question in schema.questions if schema.parent(question) == parent]
+    children = [question for question in questions if parent_of(question) == parent]
     lines = []
     for child in children:
         last = child is children[-1]
@@ -37,7 +40,7 @@ def branches(schema: Schema, parent: Question | None = None, indent: str = "") -
             f"{indent}{'└─' if last else '├─'} {_condition(parent, child)}{child.label}: "
             f"{' | '.join(child.answers)}"
         )
-        lines += branches(schema, child, indent + ("   " if last else "│  "))
+        lines += branches(questions, parent_of, child, indent + ("   " if last else "│  "))
     return lines
 
 

@@ -13,18 +13,16 @@ from galzoo_repr._config import log
 from galzoo_repr.catalogue import texts_of
 from galzoo_repr.cutouts import USABLE
 from galzoo_repr.encoders import Encoder
-from galzoo_repr.finetuning._blend import Blend, choose
+from galzoo_repr.finetuning._averaging import Blend, choose
+from galzoo_repr.finetuning._backbone_loop import Tuning, TuningPlan
 from galzoo_repr.finetuning._calibration import fit_calibration
 from galzoo_repr.finetuning._folds import bootstrap_draws, folds
 from galzoo_repr.finetuning._heads import Head, Space, fit_head, fit_one, strengths
 from galzoo_repr.finetuning._labels import Labels
-from galzoo_repr.finetuning._learn import Lesson, learn
 from galzoo_repr.finetuning._model import MorphologyModel
 from galzoo_repr.finetuning._report import make_report
-from galzoo_repr.finetuning._tuning import Tuning, TuningPlan
-from galzoo_repr.pretraining._checkpoint import begin_run, end_run
-from galzoo_repr.pretraining._decoding import decode_images
-from galzoo_repr.pretraining._fields import DecodedImages
+from galzoo_repr.finetuning._training_set import Lesson, learn
+from galzoo_repr.training import DecodedImages, begin_run, decode_images, end_run
 
 __all__ = ["images_of", "tune"]
 

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import dirichlet_multinomial
 
-from galzoo_repr.pretraining import Schema, concentrations, dirichlet_multinomial_loss, expected_fractions
+from galzoo_repr.questions import Schema
+from galzoo_repr.training import concentrations, dirichlet_multinomial_loss, expected_fractions
 
 DECALS = Schema.load("gz_decals_dr5")
 PAIR = DECALS.only("smooth-or-featured", "disk-edge-on")

@@ -17,10 +17,15 @@ from galzoo_repr._config import log
 from galzoo_repr.encoders import Encoder
 from galzoo_repr.finetuning._calibration import Calibration
 from galzoo_repr.finetuning._heads import Head
-from galzoo_repr.finetuning._learn import Lesson
-from galzoo_repr.pretraining import Augmentation, concentrations, dirichlet_multinomial_loss
-from galzoo_repr.pretraining._checkpoint import read_checkpoint, write_checkpoint
-from galzoo_repr.pretraining._fields import DecodedImages
+from galzoo_repr.finetuning._training_set import Lesson
+from galzoo_repr.training import (
+    Augmentation,
+    DecodedImages,
+    concentrations,
+    dirichlet_multinomial_loss,
+    read_checkpoint,
+    write_checkpoint,
+)
 
 __all__ = ["Tuning", "TuningPlan", "parameter_groups"]
 

@@ -12,9 +12,9 @@ from galzoo_repr._arguments import check_choice, check_whole_number
 from galzoo_repr.anomaly._acquisition import FIRST_BATCHES
 from galzoo_repr.anomaly._arguments import check_number, check_seed
 from galzoo_repr.anomaly._interest import InterestModel
-from galzoo_repr.anomaly._judgement import Candidates
 from galzoo_repr.anomaly._ratings_file import RatingsFile, catalogue_facts
 from galzoo_repr.anomaly._scores import column_of, new_model, ratings_of, rows_to_rate
+from galzoo_repr.anomaly._scoring import Candidates
 from galzoo_repr.catalogue import as_table, read_embeddings, with_columns
 
 __all__ = ["rate"]

@@ -54,7 +54,7 @@ class Augmentation:
     Examples
     --------
     >>> import torch
-    >>> from galzoo_repr.pretraining import Augmentation
+    >>> from galzoo_repr.training import Augmentation
     >>> field = torch.rand(4, 3, 64, 64)
     >>> generator = torch.Generator().manual_seed(0)
     >>> view = Augmentation(greyscale=1).apply(field, size=48, crop=0.75, generator=generator)

@@ -17,7 +17,7 @@ def schema_names() -> tuple[str, ...]:
 
     Examples
     --------
-    >>> from galzoo_repr.pretraining import schema_names
+    >>> from galzoo_repr.questions import schema_names
     >>> "gz_decals_dr5" in schema_names()
     True
     """

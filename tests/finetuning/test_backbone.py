@@ -7,7 +7,7 @@ import torch
 from astropy.table import Table
 
 import galzoo_repr as gzr
-from galzoo_repr.finetuning._tuning import TuningPlan, parameter_groups
+from galzoo_repr.finetuning._backbone_loop import TuningPlan, parameter_groups
 
 N = 48
 
@@ -105,7 +105,7 @@ class Killed(Exception):
 
 
 def test_an_interrupted_run_goes_on_to_the_same_end(galaxies, encoder, pictures, tmp_path, monkeypatch):
-    from galzoo_repr.finetuning._tuning import Tuning
+    from galzoo_repr.finetuning._backbone_loop import Tuning
 
     whole = tuned(galaxies, encoder, pictures, epochs=3)
     finish = Tuning._finish_epoch

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from galzoo_repr.finetuning._calibration import Calibration, fit_calibration, held_out_losses
-from galzoo_repr.pretraining import Schema
+from galzoo_repr.questions import Schema
 
 __all__ = ["Blend", "choose"]
 

@@ -3,7 +3,7 @@ import pytest
 from astropy.table import QTable, Table, vstack
 
 from galzoo_repr import GalzooWarning
-from galzoo_repr.pretraining import Schema, votes_from_fractions, votes_from_table
+from galzoo_repr.questions import Schema, votes_from_fractions, votes_from_table
 
 RINGS = Schema.load("gz_rings")
 

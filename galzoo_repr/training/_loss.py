@@ -4,7 +4,7 @@ from typing import Literal
 
 import torch
 
-from galzoo_repr.pretraining._schema import Schema
+from galzoo_repr.questions import Schema
 
 __all__ = ["concentrations", "dirichlet_multinomial_loss", "expected_fractions"]
 
@@ -75,7 +75,8 @@ def dirichlet_multinomial_loss(
     Examples
     --------
     >>> import torch
-    >>> from galzoo_repr.pretraining import Schema, dirichlet_multinomial_loss
+    >>> from galzoo_repr.questions import Schema
+    >>> from galzoo_repr.training import dirichlet_multinomial_loss
     >>> schema = Schema.load("gz_rings")
     >>> loss = dirichlet_multinomial_loss(torch.tensor([[1.0, 1.0]]), torch.tensor([[4, 0]]), schema)
     >>> round(loss.exp().item(), 6)

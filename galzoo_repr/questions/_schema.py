@@ -8,9 +8,9 @@ from functools import cached_property
 
 import numpy as np
 
-from galzoo_repr.pretraining._question import Question, check_keys, questions_from_list, repeated
-from galzoo_repr.pretraining._schema_files import schema_text
-from galzoo_repr.pretraining._schema_tree import branches
+from galzoo_repr.questions._question import Question, check_keys, questions_from_list, repeated
+from galzoo_repr.questions._schema_files import schema_text
+from galzoo_repr.questions._schema_tree import branches
 
 __all__ = ["Schema"]
 
@@ -40,7 +40,7 @@ class Schema:
 
     Examples
     --------
-    >>> from galzoo_repr.pretraining import Schema
+    >>> from galzoo_repr.questions import Schema
     >>> schema = Schema.from_dict({
     ...     "name": "rings",
     ...     "questions": [
@@ -211,7 +211,7 @@ class Schema:
 
         Examples
         --------
-        >>> from galzoo_repr.pretraining import Schema
+        >>> from galzoo_repr.questions import Schema
         >>> both = Schema.load("gz_decals_dr5").union(Schema.load("gz_rings"))
         >>> len(both.questions), both.columns[-2:]
         (11, ('ring_yes', 'ring_no'))
@@ -371,7 +371,7 @@ class Schema:
 
         Examples
         --------
-        >>> from galzoo_repr.pretraining import Schema
+        >>> from galzoo_repr.questions import Schema
         >>> schema = Schema.load("gz_decals_dr5").only("smooth-or-featured", "disk-edge-on")
         >>> schema.joint_probability([0.2, 0.7, 0.1, 0.4, 0.6])
         array([0.2 , 0.7 , 0.1 , 0.28, 0.42])
@@ -396,4 +396,4 @@ class Schema:
     def __str__(self) -> str:
         title = f": {self.title}" if self.title else ""
         head = f"{self.name}{title} ({len(self.questions)} questions, {len(self.columns)} answers)"
-        return "\n".join([head, *branches(self)])
+        return "\n".join([head, *branches(self.questions, self.parent)])

@@ -7,9 +7,11 @@ from astropy import units as u
 from astropy.table import Table
 from PIL import Image
 
-from galzoo_repr.catalogue import sky_positions, texts_of
+from galzoo_repr.catalogue import galaxy_names, texts_of
+from galzoo_repr.images._montage import montage
+from galzoo_repr.images._pictures import read_pictures
 
-__all__ = ["comparison", "galaxy_names", "pictures"]
+__all__ = ["comparison", "pictures"]
 
 SIDE = 384  # pixels of one picture
 PANEL = 176  # pixels of one picture among many: as wide as a designation
@@ -33,35 +35,11 @@ def pictures(table: Table, rows: Sequence[int]) -> np.ndarray:
     numpy.ndarray
         Shape (n, 384, 384, 3), uint8, north up.
     """
-    from galzoo_repr.images import read_pictures
-
     result = np.zeros((len(rows), SIDE, SIDE, 3), np.uint8)
     for i, picture in enumerate(read_pictures(texts_of(table["cutout"][rows]), size=SIDE, crop=CENTRE)):
         if picture is not None:
             result[i] = picture
     return result
-
-
-def galaxy_names(table: Table) -> list[str]:
-    """
-    Give the entry of each galaxy in the column ``name``, or else its position.
-
-    Parameters
-    ----------
-    table : astropy.table.Table
-        With or without names and positions.
-
-    Returns
-    -------
-    list of str
-        One for each row; ``"row 5"`` where there is neither.
-    """
-    if "name" in table.colnames:
-        return [str(name) for name in table["name"]]
-    try:
-        return list(sky_positions(table).skycoord.to_string("hmsdms", precision=0))
-    except ValueError:  # a catalogue of image files needs no positions
-        return [f"row {row}" for row in range(len(table))]
 
 
 def comparison(
@@ -104,8 +82,6 @@ def comparison(
     -------
     `PIL.Image.Image`
     """
-    from galzoo_repr.images import montage
-
     asked = [] if row is None else [row]
     rows = [*asked, *best]
     names = galaxy_names(table)

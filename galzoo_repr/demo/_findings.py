@@ -9,7 +9,7 @@ from PIL import Image
 
 import galzoo_repr as gzr
 from galzoo_repr.catalogue import sky_positions
-from galzoo_repr.cli._pictures import comparison
+from galzoo_repr.images import comparison
 
 __all__ = [
     "QUERY_KINDS",

@@ -18,13 +18,20 @@ from tqdm import tqdm
 
 from galzoo_repr._config import log
 from galzoo_repr.images import ImageRecipe
-from galzoo_repr.pretraining._checkpoint import BEST, read_checkpoint, write_atomically, write_checkpoint
 from galzoo_repr.pretraining._consistency import consistency_loss
-from galzoo_repr.pretraining._loss import concentrations, dirichlet_multinomial_loss, expected_fractions
 from galzoo_repr.pretraining._network import VoteNetwork
 from galzoo_repr.pretraining._plan import Plan, Sample
 from galzoo_repr.pretraining._processes import Processes
-from galzoo_repr.pretraining._schema import Schema
+from galzoo_repr.questions import Schema
+from galzoo_repr.training import (
+    BEST,
+    concentrations,
+    dirichlet_multinomial_loss,
+    expected_fractions,
+    read_checkpoint,
+    write_atomically,
+    write_checkpoint,
+)
 
 __all__ = ["Training"]
 

@@ -4,10 +4,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from galzoo_repr.finetuning._blend import Blend, choose
+from galzoo_repr.finetuning._averaging import Blend, choose
 from galzoo_repr.finetuning._folds import bootstrap_draws, folds
 from galzoo_repr.finetuning._heads import Head, Space, fit_head, fit_one, strengths
-from galzoo_repr.pretraining import Schema
+from galzoo_repr.questions import Schema
 
 __all__ = ["Lesson", "held_out_predictions", "learn"]
 

@@ -12,8 +12,7 @@ from astropy.table import Table
 
 import galzoo_repr as gzr
 from galzoo_repr.catalogue import write_catalogue
-from galzoo_repr.cli._demo_page import demo_page
-from galzoo_repr.cli._findings import (
+from galzoo_repr.demo._findings import (
     QUERY_KINDS,
     add_interest,
     add_labels_and_predictions,
@@ -23,6 +22,7 @@ from galzoo_repr.cli._findings import (
     predicted,
     summary_of,
 )
+from galzoo_repr.demo._page import demo_page
 
 __all__ = ["DemoResult", "run_demo"]
 

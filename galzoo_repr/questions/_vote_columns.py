@@ -6,7 +6,7 @@ import numpy as np
 from astropy.table import Table
 
 from galzoo_repr.exceptions import GalzooWarning
-from galzoo_repr.pretraining._schema import Schema
+from galzoo_repr.questions._schema import Schema
 
 __all__ = ["check_something_to_learn", "votes_from_fractions", "votes_from_table"]
 
@@ -45,7 +45,7 @@ def votes_from_table(table: Table, schema: Schema) -> np.ndarray:
     Examples
     --------
     >>> from astropy.table import Table
-    >>> from galzoo_repr.pretraining import Schema, votes_from_table
+    >>> from galzoo_repr.questions import Schema, votes_from_table
     >>> votes_from_table(Table({"ring_yes": [3, 0], "ring_no": [1.0, float("nan")]}), Schema.load("gz_rings"))
     array([[3., 1.],
            [0., 0.]], dtype=float32)
@@ -102,7 +102,7 @@ def votes_from_fractions(
     Examples
     --------
     >>> from astropy.table import Table
-    >>> from galzoo_repr.pretraining import Schema, votes_from_fractions
+    >>> from galzoo_repr.questions import Schema, votes_from_fractions
     >>> published = Table({"n": [40], "ring_yes_fraction": [0.25], "ring_no_fraction": [0.75]})
     >>> made = votes_from_fractions(published, Schema.load("gz_rings"), total="n", counted="_fraction")
     >>> made["ring_yes"][0], made["ring_no"][0]

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from galzoo_repr.exceptions import GalzooWarning
 from galzoo_repr.images import ImageData, ImageRecipe, read_image
-from galzoo_repr.pretraining._fields import DecodedImages
+from galzoo_repr.training._image_sources import DecodedImages
 
 __all__ = ["decode_images", "field_pixels"]
 
@@ -38,7 +38,7 @@ def field_pixels(recipe: ImageRecipe) -> int:
     Examples
     --------
     >>> from galzoo_repr.images import ImageRecipe
-    >>> from galzoo_repr.pretraining._decoding import field_pixels
+    >>> from galzoo_repr.training._decoding import field_pixels
     >>> field_pixels(ImageRecipe(size=96, crop=0.75))
     128
     """

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from galzoo_repr.pretraining import Question, Schema, schema_names
+from galzoo_repr.questions import Question, Schema, schema_names
 
 RING_TREE = {
     "name": "rings",

@@ -10,7 +10,7 @@ from string import Template
 from astropy.table import Column, Table
 from PIL import Image
 
-from galzoo_repr.cli._findings import Finding
+from galzoo_repr.demo._findings import Finding
 
 __all__ = ["demo_page"]
 
@@ -40,7 +40,7 @@ def demo_page(
     str
         HTML.
     """
-    template = Template((files("galzoo_repr.cli") / "demo_page.html").read_text(encoding="utf-8"))
+    template = Template((files("galzoo_repr.demo") / "page.html").read_text(encoding="utf-8"))
     return template.substitute(
         {name: html.escape(str(value)) for name, value in facts.items()},
         summary=_table(

@@ -8,9 +8,9 @@ import requests
 from astroquery.exceptions import TimeoutError as QueryTimeoutError
 
 from galzoo_repr.cutouts._http import Interrupted, ThreadedRequests, current_stop
-from galzoo_repr.cutouts._pace import pace_of
 from galzoo_repr.cutouts._request import Attempt, CutoutRequest, Outcome
 from galzoo_repr.cutouts._status import USABLE
+from galzoo_repr.cutouts._throttle import pace_of
 from galzoo_repr.cutouts._validate import validate_body
 
 __all__ = ["exchange"]
