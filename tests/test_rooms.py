@@ -71,7 +71,7 @@ def test_every_room_is_in_the_order():
     assert rooms == {*BELOW, *ABOVE}
 
 
-@pytest.mark.parametrize("room", ["_arguments", "_config", "exceptions"])
+@pytest.mark.parametrize("room", ["_arguments", "_config", "_folder", "exceptions"])
 def test_the_ground_floor_stands_on_nothing(room):
     path = PACKAGE / f"{room}.py"
     touched = {room for _, module, names in imports(path) for room in rooms_of(module, names)}

@@ -1,0 +1,160 @@
+"""Files that appear complete, folders of a card and its arrays, and the lock."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save
+
+from galzoo_repr._folder import FolderFormat, locked, publish, published
+
+FORMAT = FolderFormat(
+    what="a toy",
+    card="toy.json",
+    arrays="arrays",
+    stem="toy",
+    needed=frozenset({"name"}),
+    optional={"size": 3},
+)
+
+
+def body(value):
+    return save({"values": np.full(4, value)})
+
+
+def test_a_file_is_complete_or_not_there(tmp_path):
+    target = tmp_path / "notes.txt"
+    publish(target, b"old")
+
+    def fail_half_way():
+        with published(target) as draft:
+            draft.write_bytes(b"ne")
+            raise RuntimeError("half-way")
+
+    with pytest.raises(RuntimeError, match="half-way"):
+        fail_half_way()
+    assert target.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["notes.txt"]
+
+
+def test_a_link_is_written_through(tmp_path):
+    (tmp_path / "far").mkdir()
+    link = tmp_path / "link.txt"
+    link.symlink_to(tmp_path / "far" / "file.txt")
+    publish(link, b"here")
+    assert link.is_symlink()
+    assert (tmp_path / "far" / "file.txt").read_bytes() == b"here"
+
+
+def test_names_as_long_as_the_file_system_allows(tmp_path):
+    target = tmp_path / ("n" * 240 + ".fits")
+    publish(target, b"x")
+    assert target.read_bytes() == b"x"
+
+
+def test_a_draft_keeps_the_ending_and_the_permissions_of_any_new_file(tmp_path):
+    with published(tmp_path / "a.fits") as draft:
+        assert draft.suffix == ".fits"
+        draft.write_bytes(b"")
+    (tmp_path / "plain").touch()
+    assert (tmp_path / "a.fits").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_a_folder_comes_back(tmp_path):
+    FORMAT.save(tmp_path / "a", {"name": "one"}, body(1), overwrite=False)
+    card, path = FORMAT.load(tmp_path / "a")
+    assert (card["name"], card["size"]) == ("one", 3)
+    np.testing.assert_array_equal(load_file(path)["values"], 1)
+
+
+def test_replacing_leaves_one_file_of_arrays(tmp_path):
+    for value in (1, 2, 2, 3):
+        FORMAT.save(tmp_path, {"name": str(value)}, body(value), overwrite=True)
+        card, path = FORMAT.load(tmp_path)
+        assert card["name"] == str(value)
+        np.testing.assert_array_equal(load_file(path)["values"], value)
+        assert len(list(tmp_path.glob("*.safetensors"))) == 1
+
+
+def test_nothing_is_replaced_without_leave(tmp_path):
+    FORMAT.save(tmp_path, {"name": "one"}, body(1), overwrite=False)
+    with pytest.raises(FileExistsError, match="already holds a toy"):
+        FORMAT.save(tmp_path, {"name": "two"}, body(2), overwrite=False)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format_version": 2}, "reads version 1"),
+        ({"name": None}, "lacks name"),
+        ({"colour": "red"}, "unknown: colour"),
+        ({"arrays": "../toy.safetensors"}, "outside its folder"),
+        ({"arrays_sha256": "0" * 64}, "has changed since it was saved"),
+    ],
+)
+def test_a_card_that_does_not_fit_is_refused(tmp_path, change, message):
+    FORMAT.save(tmp_path, {"name": "one"}, body(1), overwrite=False)
+    card = json.loads((tmp_path / "toy.json").read_text()) | change
+    (tmp_path / "toy.json").write_text(json.dumps({k: v for k, v in card.items() if v is not None}))
+    with pytest.raises(ValueError, match=message):
+        FORMAT.load(tmp_path)
+
+
+def test_what_is_missing_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"does not hold a toy: there is no toy.json"):
+        FORMAT.load(tmp_path)
+    FORMAT.save(tmp_path, {"name": "one"}, body(1), overwrite=False)
+    (tmp_path / "toy.safetensors").unlink()
+    with pytest.raises(FileNotFoundError, match="copy the whole folder of a toy"):
+        FORMAT.load(tmp_path)
+    (tmp_path / "toy.json").write_text("{")
+    with pytest.raises(ValueError, match="not valid JSON"):
+        FORMAT.load(tmp_path)
+
+
+WRITER = """
+import sys
+from itertools import count
+from pathlib import Path
+import numpy as np
+from safetensors.numpy import save
+from galzoo_repr._folder import FolderFormat
+
+form = FolderFormat(what="a toy", card="toy.json", arrays="arrays", stem="toy")
+for i in count(int(sys.argv[2])):
+    form.save(Path(sys.argv[1]), {"value": i}, save({"values": np.full(50_000, i)}), overwrite=True)
+"""
+
+
+def test_readers_and_kills_never_find_a_mixture(tmp_path):
+    form = FolderFormat(what="a toy", card="toy.json", arrays="arrays", stem="toy")
+    form.save(tmp_path, {"value": 0}, save({"values": np.zeros(50_000, int)}), overwrite=True)
+    for round_ in range(4):
+        writers = [
+            subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path), str(start)])
+            for start in (0, 10**6)
+        ]
+        until = time.monotonic() + 1.0 + 0.05 * round_
+        while time.monotonic() < until:
+            card, path = form.load(tmp_path)
+            assert card["arrays"] == path.name
+        for writer in writers:
+            writer.send_signal(signal.SIGKILL)
+            writer.wait()
+        card, path = form.load(tmp_path)
+        assert set(np.unique(load_file(path)["values"])) == {card["value"]}
+
+
+def test_a_lock_is_waited_for_or_refused(tmp_path):
+    held = tmp_path / "toy.json"
+    with locked(held):
+        again = locked(held, wait=0)
+        with pytest.raises(BlockingIOError, match="is in use by another process"):
+            again.__enter__()
+    with locked(held, wait=0):
+        pass
