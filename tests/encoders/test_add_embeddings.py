@@ -308,9 +308,9 @@ def test_second_run_computes_only_what_is_missing(embed, galaxies, survey, count
 
 
 def test_interrupted_run_goes_on_where_it_was(embed, galaxies, survey, count_encoded, monkeypatch):
-    from galzoo_repr.encoders import _sources
+    from galzoo_repr.encoders import _survey_pictures
 
-    monkeypatch.setattr(_sources, "_FETCHED_AT_ONCE", 1)
+    monkeypatch.setattr(_survey_pictures, "_FETCHED_AT_ONCE", 1)
     answer = type(survey).attempt
 
     def failing(self, request, **options):
