@@ -56,7 +56,7 @@ def column_degrees(column: object, name: str, *, hours: bool) -> tuple[np.ndarra
     values, mask = _split_mask(column)
     if values.ndim != 1:
         raise ValueError(
-            f"column {name!r} has shape {values.shape}; a position needs one number or text per row."
+            f"column {name!r} has shape {values.shape}; a position needs one number or text per row"
         )
     unit = _angle_unit(getattr(column, "unit", None), name)
     if values.dtype.kind in "iuf":
@@ -69,7 +69,7 @@ def column_degrees(column: object, name: str, *, hours: bool) -> tuple[np.ndarra
     else:
         raise ValueError(
             f"column {name!r} has dtype {values.dtype}; a position is numbers (degrees, or with a unit) or "
-            "sexagesimal text."
+            "sexagesimal text"
         )
     bad = ~np.isfinite(degrees)
     degrees[bad | mask] = np.nan
@@ -103,7 +103,7 @@ def _angle_unit(unit: u.UnitBase | None, name: str) -> u.UnitBase | None:
     if isinstance(unit, u.UnrecognizedUnit) or not unit.is_equivalent(u.deg):
         raise ValueError(
             f"column {name!r} has unit {str(unit)!r}, which is not one of angle; "
-            "set its unit to deg, rad or hourangle."
+            "set its unit to deg, rad or hourangle"
         )
     return unit
 

@@ -55,7 +55,7 @@ def as_table(catalogue: Table | SkyCoord) -> Table:
         if coords.ndim != 1:
             raise ValueError(
                 f"the coordinates have shape {coords.shape}; "
-                "one position per row is needed, as .ravel() gives."
+                "one position per row is needed, as .ravel() gives"
             )
         table = QTable({"coords": coords})
         table["coords"].info.description = "Position as given"
@@ -133,12 +133,12 @@ def refuse_existing(table: Table, names: Iterable[str], *, overwrite: bool = Fal
     """
     names = list(names)
     if wrong := [name for name in names if not isinstance(name, str) or not name]:
-        raise TypeError(f"{wrong[0]!r} is no name of a column; give text.")
+        raise TypeError(f"{wrong[0]!r} is no name of a column; give text")
     taken = [name for name in names if name in table.colnames]
     if taken and not overwrite:
         raise ValueError(
             f"the catalogue already has {', '.join(map(repr, taken))}; pass overwrite=True to replace, or "
-            "choose another name with name=."
+            "choose another name with name="
         )
 
 
@@ -192,7 +192,7 @@ def with_columns(
         if np.shape(values)[:1] != (len(table),):
             raise ValueError(
                 f"column {name!r} has shape {np.shape(values)} for a catalogue of {len(table)} rows; "
-                "it needs one value, or one array, per row."
+                "it needs one value, or one array, per row"
             )
     for name, values in columns.items():
         # A mixin (Quantity, SkyCoord) would otherwise be taken in itself, and renamed.

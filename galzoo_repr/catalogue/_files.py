@@ -75,7 +75,7 @@ def write_catalogue(table: Table, path: str | os.PathLike, overwrite: bool = Fal
     path = Path(path).expanduser()
     file_format, compressed = table_format(path), _format_of(path)[1]
     if not table.colnames:
-        raise ValueError("the catalogue has no columns, so there is nothing to write.")
+        raise ValueError("the catalogue has no columns, so there is nothing to write")
     write = getattr(import_module(f"galzoo_repr.catalogue._{file_format}"), f"write_{file_format}")
     with _published(path, overwrite=overwrite) as folder:
         plain = folder / f"catalogue{_FORMATS[file_format][0]}"
@@ -118,9 +118,9 @@ def read_catalogue(path: str | os.PathLike) -> Table:
     """
     path = Path(path).expanduser()
     if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder, not a file.")
+        raise IsADirectoryError(f"{path} is a folder, not a file")
     if not path.is_file():
-        raise FileNotFoundError(f"there is no file {path}.")
+        raise FileNotFoundError(f"there is no file {path}")
     file_format, _ = _format_of(path)
     try:
         if file_format is None:
@@ -160,9 +160,9 @@ def table_format(path: str | os.PathLike) -> str:
     """
     file_format, compressed = _format_of(Path(path))
     if file_format is None:
-        raise ValueError(f"cannot tell the format of {path}; its name must end in {_endings()}.")
+        raise ValueError(f"cannot tell the format of {path}; its name must end in {_endings()}")
     if compressed and file_format == "parquet":
-        raise ValueError(f"Parquet compresses by itself; leave the .gz off {path}.")
+        raise ValueError(f"Parquet compresses by itself; leave the .gz off {path}")
     return file_format
 
 
@@ -182,9 +182,9 @@ def _endings() -> str:
 def _published(path: Path, *, overwrite: bool) -> Iterator[Path]:
     """Give a folder beside the target, whose file ``complete`` takes the target's place if nothing fails."""
     if path.exists() and not overwrite:
-        raise FileExistsError(f"{path} exists; pass overwrite=True to replace it.")
+        raise FileExistsError(f"{path} exists; pass overwrite=True to replace it")
     if not path.parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} into.")
+        raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} into")
     # A link is written through, not replaced.
     target = path.resolve()
     folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))

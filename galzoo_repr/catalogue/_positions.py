@@ -144,7 +144,7 @@ def sky_positions(
     else:
         positions = _from_pair(table, coords)
     if len(positions) != len(table):
-        raise ValueError(f"coords holds {len(positions)} positions for a catalogue of {len(table)} rows.")
+        raise ValueError(f"coords holds {len(positions)} positions for a catalogue of {len(table)} rows")
     return positions
 
 
@@ -156,7 +156,7 @@ def _find_columns(table: Table) -> str | tuple[str, str]:
     if skycoords:
         raise ValueError(
             f"the catalogue has {len(skycoords)} columns of sky coordinates, {', '.join(skycoords)}; "
-            f"say which one is meant, such as coords={skycoords[0]!r}."
+            f"say which one is meant, such as coords={skycoords[0]!r}"
         )
     spellings: dict[str, list[str]] = {}
     for name in table.colnames:
@@ -176,7 +176,7 @@ def _one_spelling(ra_names: list[str], dec_names: list[str]) -> tuple[str, str]:
         return ra_names[0], dec_names[0]
     raise ValueError(
         f"the catalogue has positions several times, in {', '.join(ra_names + dec_names)}; "
-        f"say which are meant, such as coords=({ra_names[0]!r}, {dec_names[0]!r})."
+        f"say which are meant, such as coords=({ra_names[0]!r}, {dec_names[0]!r})"
     )
 
 
@@ -200,12 +200,12 @@ def _no_positions(table: Table) -> str:
 
 def _skycoord_column(table: Table, name: str) -> SkyCoord:
     if name not in table.colnames:
-        raise ValueError(f"coords={name!r} is not a column; the columns are {', '.join(table.colnames)}.")
+        raise ValueError(f"coords={name!r} is not a column; the columns are {', '.join(table.colnames)}")
     column = table[name]
     if not isinstance(column, SkyCoord | BaseCoordinateFrame):
         raise ValueError(
             f"column {name!r} holds {type(column).__name__}, not sky coordinates; "
-            "for right ascension and declination give two names, coords=(ra_name, dec_name)."
+            "for right ascension and declination give two names, coords=(ra_name, dec_name)"
         )
     return column
 
@@ -217,7 +217,7 @@ def _from_skycoord(coords: SkyCoord | BaseCoordinateFrame) -> SkyPositions:
         coords = coords.reshape(1)
     if coords.ndim != 1:
         raise ValueError(
-            f"the coordinates have shape {coords.shape}; one position per row is needed, as .ravel() gives."
+            f"the coordinates have shape {coords.shape}; one position per row is needed, as .ravel() gives"
         )
     mask = np.broadcast_to(getattr(coords.data, "mask", False), coords.shape)
     distance = getattr(coords.data, "distance", None)
@@ -242,12 +242,12 @@ def _from_pair(table: Table, names: tuple[str, str]) -> SkyPositions:
     if not (isinstance(names, tuple | list) and len(names) == 2 and all(isinstance(n, str) for n in names)):
         raise TypeError(
             f"coords is {names!r}; it must be the name of a SkyCoord column, "
-            "a pair (ra_name, dec_name), or a SkyCoord."
+            "a pair (ra_name, dec_name), or a SkyCoord"
         )
     for name in names:
         if name not in table.colnames:
             raise ValueError(
-                f"{name!r} of coords is not a column; the columns are {', '.join(table.colnames)}."
+                f"{name!r} of coords is not a column; the columns are {', '.join(table.colnames)}"
             )
     _warn_of_old_frame(table, names)
     (ra, ra_reasons), (dec, dec_reasons) = (

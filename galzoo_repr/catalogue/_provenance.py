@@ -63,7 +63,7 @@ def record_provenance(table: Table, call: str, facts: Mapping[str, object]) -> N
     """
     if not call:
         raise ValueError(
-            "call is empty; provenance is recorded under the name of the function, such as 'add_cutouts'."
+            "call is empty; provenance is recorded under the name of the function, such as 'add_cutouts'"
         )
     # Here, because the package imports its rooms.
     from galzoo_repr import __version__

@@ -139,7 +139,7 @@ def read_votable(path: Path) -> Table:
         document = votable.parse(str(path))
         elements = list(document.iter_tables())
         if len(elements) != 1:
-            raise ValueError(f"{path} holds {len(elements)} tables; a catalogue is one.")
+            raise ValueError(f"{path} holds {len(elements)} tables; a catalogue is one")
         plain = elements[0].to_table(use_names_over_ids=True)
     for name in plain.colnames:
         _without_needless_mask(plain, name)

@@ -39,17 +39,17 @@ class Question:
 
     def __post_init__(self) -> None:
         if not self.name or not isinstance(self.name, str):
-            raise ValueError(f"A question needs a name, not {self.name!r}.")
+            raise ValueError(f"a question needs a name, not {self.name!r}")
         if len(self.answers) < 2:
             raise ValueError(
-                f"Question {self.name!r} has {len(self.answers)} answer(s); it needs at least two."
+                f"question {self.name!r} has {len(self.answers)} answer(s); it needs at least two"
             )
         if twice := repeated(self.answers):
-            raise ValueError(f"Question {self.name!r} has the answer(s) {', '.join(twice)} more than once.")
+            raise ValueError(f"question {self.name!r} has the answer(s) {', '.join(twice)} more than once")
         if self.published and len(self.published) != len(self.answers):
             raise ValueError(
-                f"Question {self.name!r} has {len(self.answers)} answers but "
-                f"{len(self.published)} published columns."
+                f"question {self.name!r} has {len(self.answers)} answers but "
+                f"{len(self.published)} published columns"
             )
 
     @property
@@ -102,12 +102,12 @@ def question_from_dict(description: Mapping, campaign: str) -> Question:
         If a key is missing, unknown or of the wrong type.
     """
     if not isinstance(description, Mapping):
-        raise TypeError(f"A question is a table with a name and answers, not {description!r}.")
+        raise TypeError(f"a question is a table with a name and answers, not {description!r}")
     check_keys(description, _QUESTION_KEYS, {"name", "answers"}, f"question {description.get('name')!r}")
     answers, after = description["answers"], description.get("asked_after", ())
     if isinstance(answers, str) or not all(isinstance(answer, str) for answer in answers):
         raise TypeError(
-            f"The answers of question {description['name']!r} are a list of strings, not {answers!r}."
+            f"the answers of question {description['name']!r} are a list of strings, not {answers!r}"
         )
     return Question(
         name=description["name"],
@@ -141,7 +141,7 @@ def questions_from_list(descriptions: Sequence[Mapping], campaign: str) -> tuple
         As for `question_from_dict`, or if this is no list.
     """
     if not isinstance(descriptions, Sequence) or isinstance(descriptions, str):
-        raise TypeError(f"`questions` is a list of tables, not {descriptions!r}.")
+        raise TypeError(f"`questions` is a list of tables, not {descriptions!r}")
     questions = [question_from_dict(each, campaign) for each in descriptions]
     return tuple(_with_full_parents(each, questions) for each in questions)
 
@@ -176,11 +176,11 @@ def check_keys(description: Mapping, allowed: set[str], required: set[str], what
         If a key is missing or unknown.
     """
     if missing := required - description.keys():
-        raise ValueError(f"The {what} lacks {', '.join(sorted(missing))}.")
+        raise ValueError(f"the {what} lacks {', '.join(sorted(missing))}")
     if unknown := description.keys() - allowed:
         raise ValueError(
-            f"The {what} has the unknown key(s) {', '.join(sorted(unknown))}; "
-            f"allowed are {', '.join(sorted(allowed))}."
+            f"the {what} has the unknown key(s) {', '.join(sorted(unknown))}; "
+            f"allowed are {', '.join(sorted(allowed))}"
         )
 
 

@@ -63,11 +63,11 @@ class Schema:
 
     def __post_init__(self) -> None:
         if not self.questions:
-            raise ValueError(f"Schema {self.name!r} has no question.")
+            raise ValueError(f"schema {self.name!r} has no question")
         if twice := repeated(question.label for question in self.questions):
-            raise ValueError(f"Schema {self.name!r} asks {', '.join(twice)} more than once.")
+            raise ValueError(f"schema {self.name!r} asks {', '.join(twice)} more than once")
         if twice := repeated(self.columns):
-            raise ValueError(f"Schema {self.name!r} has the column(s) {', '.join(twice)} more than once.")
+            raise ValueError(f"schema {self.name!r} has the column(s) {', '.join(twice)} more than once")
         for question in self.questions:
             self._check_parent(question)
         self._levels  # noqa: B018  looks for cycles
@@ -76,14 +76,14 @@ class Schema:
         unknown = [column for column in question.asked_after if column not in self._question_of]
         if unknown:
             raise ValueError(
-                f"Schema {self.name!r}: question {question.label!r} is asked after {', '.join(unknown)}, "
-                f"which is the answer of no question. The answers are {', '.join(self.columns)}."
+                f"schema {self.name!r}: question {question.label!r} is asked after {', '.join(unknown)}, "
+                f"which is the answer of no question; the answers are {', '.join(self.columns)}"
             )
         parents = {self._question_of[column] for column in question.asked_after}
         if len(parents) > 1:
             raise ValueError(
-                f"Schema {self.name!r}: question {question.label!r} is asked after answers of several "
-                f"questions ({', '.join(sorted(parents))}); name answers of one question that lead to it."
+                f"schema {self.name!r}: question {question.label!r} is asked after answers of several "
+                f"questions ({', '.join(sorted(parents))}); name answers of one question that lead to it"
             )
 
     # Ways to get one.
@@ -120,7 +120,7 @@ class Schema:
             first, *others = (cls.load(each) for each in source)
             return first.union(*others)
         raise TypeError(
-            f"A schema is a name, a path to a TOML file, a mapping, a Schema or a list, not {source!r}."
+            f"a schema is a name, a path to a TOML file, a mapping, a Schema or a list, not {source!r}"
         )
 
     @classmethod
@@ -148,7 +148,7 @@ class Schema:
         try:
             return cls.from_dict(tomllib.loads(text))
         except tomllib.TOMLDecodeError as error:
-            raise ValueError(f"Cannot read {where} as TOML: {error}") from error
+            raise ValueError(f"cannot read {where} as TOML: {error}") from error
 
     @classmethod
     def from_dict(cls, description: Mapping) -> "Schema":
@@ -222,8 +222,8 @@ class Schema:
                 known = merged.setdefault(question.label, question)
                 if (known.answers, known.asked_after) != (question.answers, question.asked_after):
                     raise ValueError(
-                        f"Schema {schema.name!r} and an earlier one have different questions of the name "
-                        f"{question.label!r}; give one of them another campaign."
+                        f"schema {schema.name!r} and an earlier one have different questions of the name "
+                        f"{question.label!r}; give one of them another campaign"
                     )
         names = dict.fromkeys(schema.name for schema in (self, *others))
         return Schema(name="+".join(names), questions=tuple(merged.values()))
@@ -263,8 +263,8 @@ class Schema:
         exact = [each for each in matches if each.label == label]
         if not matches or (len(matches) > 1 and not exact):
             raise ValueError(
-                f"Schema {self.name!r} has {len(matches)} questions {label!r}; "
-                f"it has {', '.join(each.label for each in self.questions)}."
+                f"schema {self.name!r} has {len(matches)} questions {label!r}; "
+                f"it has {', '.join(each.label for each in self.questions)}"
             )
         return (exact or matches)[0]
 
@@ -314,7 +314,7 @@ class Schema:
             while (parent := self.parent(self[path[-1]])) is not None:
                 if parent.label in path:
                     raise ValueError(
-                        f"Schema {self.name!r} asks in a circle: {' <- '.join([*path, parent.label])}."
+                        f"schema {self.name!r} asks in a circle: {' <- '.join([*path, parent.label])}"
                     )
                 path.append(parent.label)
             levels[question.label] = len(path) - 1
@@ -379,8 +379,8 @@ class Schema:
         joint = np.array(fractions, dtype=float)
         if joint.ndim == 0 or joint.shape[-1] != len(self.columns):
             raise ValueError(
-                f"Fractions have shape {joint.shape}; the last axis must be the {len(self.columns)} answers "
-                f"of {self.name!r}."
+                f"fractions have shape {joint.shape}; the last axis must be the {len(self.columns)} answers "
+                f"of {self.name!r}"
             )
         for question in self.questions_in_order:
             if question.asked_after:

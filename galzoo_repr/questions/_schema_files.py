@@ -51,6 +51,6 @@ def schema_text(source: str | os.PathLike) -> str:
     path = Path(source).expanduser()
     if not path.is_file():
         raise ValueError(
-            f"There is no schema {str(source)!r}: neither a file nor one of {', '.join(schema_names())}."
+            f"there is no schema {str(source)!r}: neither a file nor one of {', '.join(schema_names())}"
         )
     return path.read_text(encoding="utf-8")

@@ -112,7 +112,7 @@ def votes_from_fractions(
     needed = [total, *(name + suffix for suffix in {counted, fractions or counted} for name in names)]
     if missing := [name for name in needed if name not in table.colnames]:
         raise ValueError(
-            f"The table lacks {_some(missing)}, from which the votes of {schema.name!r} are made."
+            f"the table lacks {_some(missing)}, from which the votes of {schema.name!r} are made"
         )
     down_the_tree = np.stack([_filled(table, name + counted) for name in names], axis=-1)
     given = np.stack([_filled(table, name + (fractions or counted)) for name in names], axis=-1)
@@ -130,13 +130,13 @@ def _check_columns(table: Table, schema: Schema) -> None:
     missing = [name for name in schema.columns if name not in table.colnames]
     if len(missing) == len(schema.columns):
         raise ValueError(
-            f"The table has none of the vote columns of schema {schema.name!r} ({_some(missing)}). "
-            f"Its columns are {_some(table.colnames)}; is it another schema?"
+            f"the table has none of the vote columns of schema {schema.name!r} ({_some(missing)}); "
+            f"its columns are {_some(table.colnames)}; is it another schema?"
         )
     if missing:
         raise ValueError(
-            f"The table lacks the vote columns {_some(missing)} of schema {schema.name!r}. If a question was "
-            "never asked, fill its columns with NaN or use schema.only(...) with the questions that were."
+            f"the table lacks the vote columns {_some(missing)} of schema {schema.name!r}; if a question was "
+            "never asked, fill its columns with NaN or use schema.only(...) with the questions that were"
         )
 
 
@@ -144,15 +144,15 @@ def _one_column(table: Table, name: str) -> np.ndarray:
     column = table[name]
     if getattr(column, "ndim", 1) != 1 or getattr(column, "dtype", np.dtype(object)).kind not in "iufb":
         raise TypeError(
-            f"Vote column {name!r} must hold one number per row, not {getattr(column, 'dtype', column)}."
+            f"vote column {name!r} must hold one number per row, not {getattr(column, 'dtype', column)}"
         )
     votes = _filled(table, name)
     for wrong, what in ((votes < 0, "negative"), (np.isinf(votes), "infinite")):
         if wrong.any():
             rows = np.flatnonzero(wrong)
             raise ValueError(
-                f"Vote column {name!r} is {what} in {len(rows)} row(s), the first {rows[:5].tolist()}; "
-                "votes are counts, NaN or masked where the question was not asked."
+                f"vote column {name!r} is {what} in {len(rows)} row(s), the first {rows[:5].tolist()}; "
+                "votes are counts, NaN or masked where the question was not asked"
             )
     return votes
 
@@ -192,7 +192,7 @@ def check_something_to_learn(votes: np.ndarray, schema: Schema) -> None:
     of_answer = votes.sum(axis=0, dtype=float)
     if not of_answer.any():
         raise ValueError(
-            f"There is not one vote on any question of schema {schema.name!r} in {len(votes)} row(s)."
+            f"there is not one vote on any question of schema {schema.name!r} in {len(votes)} row(s)"
         )
     answered = {label: [] for label in schema.labels}
     for column, number, index in zip(schema.columns, of_answer, schema.question_index, strict=True):
@@ -201,8 +201,8 @@ def check_something_to_learn(votes: np.ndarray, schema: Schema) -> None:
     one_sided = [columns[0] for columns in answered.values() if len(columns) == 1]
     if one_sided and all(len(columns) < 2 for columns in answered.values()):
         raise ValueError(
-            f"All votes on each question are for one answer ({_some(one_sided)}): there is nothing to tell "
-            "apart. Add galaxies of other classes."
+            f"all votes on each question are for one answer ({_some(one_sided)}): there is nothing to tell "
+            "apart; add galaxies of other classes"
         )
     if one_sided:
         warnings.warn(

@@ -93,7 +93,7 @@ class SurveyService:
         faults: Callable[[Request], Writable | None] | None = None,
     ) -> None:
         if not 0 <= port <= 65535:
-            raise ValueError(f"port={port} is not allowed; give a number up to 65535, or 0 for a free one.")
+            raise ValueError(f"port={port} is not allowed; give a number up to 65535, or 0 for a free one")
         self.routes = dict(sorted(routes.items(), key=lambda item: -len(item[0])))
         self.faults = faults
         self.requests: list[LoggedRequest] = []

@@ -81,16 +81,16 @@ def volunteer_votes(
     schema = Schema.load(schema)
     low, high = volunteers
     if not 1 <= low <= high:
-        raise ValueError(f"volunteers is a smallest and a largest number of at least 1, not {volunteers!r}.")
+        raise ValueError(f"volunteers is a smallest and a largest number of at least 1, not {volunteers!r}")
     unknown = [question.label for question in schema.questions if question.name not in JUDGEMENTS]
     if unknown:
         raise ValueError(
-            f"Volunteers do not know the questions {', '.join(unknown)}; they know {', '.join(JUDGEMENTS)}."
+            f"volunteers do not know the questions {', '.join(unknown)}; they know {', '.join(JUDGEMENTS)}"
         )
     needed = ["petro_th50", "mag_r", *(f"true_{name}" for name in _TRUTHS)]
     needed += [each for each in (seeing, depth) if isinstance(each, str)]
     if missing := [name for name in needed if name not in table.colnames]:
-        raise ValueError(f"The table lacks the columns {', '.join(missing)} of a simulated survey.")
+        raise ValueError(f"the table lacks the columns {', '.join(missing)} of a simulated survey")
     keys, seeing_of_all, depth_of_all = _keys(table, seed), _values(table, seeing), _values(table, depth)
     votes = np.zeros((len(table), len(schema.columns)), dtype=np.int16)
     for start in range(0, len(table), _CHUNK):
