@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 from astropy import units as u
 from astropy.coordinates import Angle, IllegalSecondWarning
+from astropy.table import Column
 from astropy.utils.masked import Masked
 
 __all__ = ["column_degrees"]
@@ -26,7 +27,9 @@ _SEXAGESIMAL = re.compile(
 )
 
 
-def column_degrees(column: object, name: str, *, hours: bool) -> tuple[np.ndarray, dict[int, str]]:
+def column_degrees(
+    column: Column | u.Quantity | np.ndarray, name: str, *, hours: bool
+) -> tuple[np.ndarray, dict[int, str]]:
     """
     Convert one column of angles to degrees.
 
@@ -79,7 +82,7 @@ def column_degrees(column: object, name: str, *, hours: bool) -> tuple[np.ndarra
     return degrees, reasons
 
 
-def _split_mask(column: object) -> tuple[np.ndarray, np.ndarray]:
+def _split_mask(column: Column | u.Quantity | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Values and mask as plain arrays, of any of numpy's and astropy's masked kinds."""
     if isinstance(column, Masked):
         values, mask = np.asarray(column.unmasked), np.asarray(column.mask)

@@ -7,10 +7,13 @@ import numpy as np
 from astropy import units as u
 from astropy.coordinates import BaseCoordinateFrame, SkyCoord
 from astropy.table import Column, QTable, Row, Table
+from astropy.time import Time
 
 from galzoo_repr.catalogue._provenance import record_provenance
 
 __all__ = ["as_table", "refuse_existing", "texts_of", "with_columns"]
+
+Mixin = u.Quantity | SkyCoord | Time
 
 
 def as_table(catalogue: Table | SkyCoord) -> Table:
@@ -209,7 +212,7 @@ def with_columns(
     return table
 
 
-def _own(values: object) -> object:
+def _own(values: Mixin) -> Mixin:
     """Give a view of a mixin column with its description and meta."""
     if isinstance(values, u.Quantity):
         view = values.view()

@@ -33,12 +33,12 @@ INTERRUPTED = 130  # what shells report for a process that Ctrl-C ended
 class _Verbs(TyperGroup):
     """Runs a verb and turns the errors that a user can mend into one line and an exit code."""
 
-    def list_commands(self, ctx: object) -> list[str]:
+    def list_commands(self, ctx: typer.Context) -> list[str]:
         """Names of the verbs in the order in which the help lists them."""
         names = super().list_commands(ctx)
         return sorted(names, key=lambda name: VERBS.index(name) if name in VERBS else len(VERBS))
 
-    def invoke(self, ctx: object) -> object:
+    def invoke(self, ctx: typer.Context) -> object:
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
@@ -62,7 +62,7 @@ def _is_for_the_user(error: Exception) -> bool:
     }
 
 
-def _in_words_of_the_shell(message: str, verb: object) -> str:
+def _in_words_of_the_shell(message: str, verb: typer.core.TyperCommand | None) -> str:
     """Put the options of a verb where a message of the package names the arguments behind them."""
     for parameter in verb.params if verb is not None else ():
         option = parameter.opts[0]

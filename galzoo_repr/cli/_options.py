@@ -1,12 +1,15 @@
 """Arguments that several verbs share, and how text becomes angles, positions and tables."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
+
+if TYPE_CHECKING:
+    from galzoo_repr import LegacySurvey
 
 __all__ = [
     "CatalogueIn",
@@ -222,7 +225,7 @@ def refuse_table(path: Path, overwrite: bool) -> None:
     refuse_existing(path, overwrite)
 
 
-def survey_at(server: str | None, layer: str | None) -> object:
+def survey_at(server: str | None, layer: str | None) -> "LegacySurvey":
     """
     Client of the survey.
 

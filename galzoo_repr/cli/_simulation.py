@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from threadpoolctl import threadpool_limits
@@ -12,6 +12,9 @@ from threadpoolctl import threadpool_limits
 from galzoo_repr.cli._app import app
 from galzoo_repr.cli._options import EncoderName, Quiet, open_catalogue, read_angle
 from galzoo_repr.cli._terminal import messages, output, show
+
+if TYPE_CHECKING:
+    from galzoo_repr.simulation import ReplaySurvey
 
 
 @app.command()
@@ -75,7 +78,7 @@ def serve_survey(
             service.wait()
 
 
-def _recorded(folder: Path, positions: Path | None, tolerance: str, resize: bool) -> object:
+def _recorded(folder: Path, positions: Path | None, tolerance: str, resize: bool) -> "ReplaySurvey":
     """Survey of the images of a folder."""
     from galzoo_repr.simulation import replay
 

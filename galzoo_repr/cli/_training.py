@@ -2,13 +2,16 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from galzoo_repr.cli._app import app
 from galzoo_repr.cli._options import CatalogueIn, Device, Quiet, open_catalogue
 from galzoo_repr.cli._terminal import messages
+
+if TYPE_CHECKING:
+    from galzoo_repr import Encoder, ImageRecipe
 
 
 @app.command()
@@ -94,7 +97,7 @@ def pretrain(
     )
 
 
-def _recipe(start: object, size: int | None, crop: float | None) -> object:
+def _recipe(start: "Encoder | None", size: int | None, crop: float | None) -> "ImageRecipe":
     """Recipe of the encoder to start from, or that of a new one, with what the user wants to be different."""
     from galzoo_repr import ImageRecipe
 

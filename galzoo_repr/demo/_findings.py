@@ -54,7 +54,7 @@ class Finding:
     row: tuple[str, str, float, float]
 
 
-def add_similarities(catalogue: Table, survey: object) -> Table:
+def add_similarities(catalogue: Table, survey: gzr.LegacySurvey) -> Table:
     """
     Ask for the brightest galaxy of each of four kinds by its position.
 
