@@ -18,21 +18,9 @@ __all__ = ["read_ecsv", "write_ecsv"]
 
 def write_ecsv(table: Table, path: Path) -> list[str]:
     """
-    Write a table to a new ECSV file.
+    Write a table to a new ECSV file, and give a sentence for each thing that the file does not keep.
 
     Text that the reader would take for spacing, a comment or several lines is written as JSON.
-
-    Parameters
-    ----------
-    table : `~astropy.table.Table`
-        Left as it is.
-    path : pathlib.Path
-        File to make.
-
-    Returns
-    -------
-    list of str
-        A sentence for each thing that the file does not keep.
     """
     # An empty text and a masked one look alike in ECSV.
     table, lost = storable(
@@ -76,19 +64,7 @@ def _has_line_break(value: object) -> bool:
 
 
 def read_ecsv(path: Path) -> Table:
-    """
-    Read an ECSV file, in which an empty cell of text is the empty text and any other empty cell is masked.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        Possibly compressed.
-
-    Returns
-    -------
-    `~astropy.table.Table`
-        A `~astropy.table.QTable` if it was written with quantities.
-    """
+    """Read an ECSV file, in which an empty cell of text is the empty text and any other empty cell is masked."""
     with get_readable_fileobj(str(path), encoding="utf-8") as file:
         lines = []
         for line in file:

@@ -38,22 +38,10 @@ _NOT_FOR_META = {
 
 def write_fits(table: Table, path: Path) -> list[str]:
     """
-    Write a table to a new FITS file.
+    Write a table to a new FITS file, and give a sentence for each thing that the file does not keep.
 
     Meta that a header card holds exactly becomes one; the rest, and the types that FITS does not have, go as
     one line of YAML into the card ``GZRMETA``. Mixin columns are written as astropy writes them.
-
-    Parameters
-    ----------
-    table : `~astropy.table.Table`
-        Left as it is.
-    path : pathlib.Path
-        File to make.
-
-    Returns
-    -------
-    list of str
-        A sentence for each thing that the file does not keep.
     """
     original, table = table, as_table(table)
     units = _take_foreign_units(table)
@@ -209,16 +197,6 @@ def read_fits(path: Path) -> Table:
     Read the first table of a FITS file, in the byte order of this machine.
 
     NaN stays NaN and empty text stays empty text; only integers with a declared null come back masked.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        Possibly compressed with gzip.
-
-    Returns
-    -------
-    `~astropy.table.Table`
-        A `~astropy.table.QTable` if it was written with quantities.
     """
     with fits.open(path, character_as_bytes=True, memmap=False) as hdus:
         tables = [hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU)]

@@ -20,23 +20,11 @@ _ROW_GROUP = 65536
 
 def write_parquet(table: Table, path: Path) -> list[str]:
     """
-    Write a table to a new Parquet file.
+    Write a table to a new Parquet file, and give a sentence for each thing that the file does not keep.
 
     The file is of the convention of astropy's own Parquet writer, whose ``Table.read`` can read it. That
     writer makes one Python object per row of an embedding; this one hands Arrow the array as it lies in
     memory.
-
-    Parameters
-    ----------
-    table : `~astropy.table.Table`
-        Left as it is.
-    path : pathlib.Path
-        File to make.
-
-    Returns
-    -------
-    list of str
-        A sentence for each thing that the file does not keep.
     """
     import pyarrow as pa
     from pyarrow import parquet
@@ -66,16 +54,6 @@ def read_parquet(path: Path) -> Table:
 
     In files of others, nulls become NaN in floats and embeddings, and masked cells in all else; columns of
     lists of equal length become two-dimensional.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        File to read.
-
-    Returns
-    -------
-    `~astropy.table.Table`
-        A `~astropy.table.QTable` if it was written with quantities.
     """
     from pyarrow import parquet
 

@@ -75,19 +75,11 @@ def from_text(text: str) -> dict:
 
 def recorded(text: str | None, path: Path) -> dict:
     """
-    Read the record that a file of the package carries beside what its format holds.
+    Read the record, ``meta`` and ``columns``, that a file of the package carries beside what its format
+    holds.
 
-    Parameters
-    ----------
-    text : str or None
-        What `to_text` wrote, None in the file of another program.
-    path : pathlib.Path
-        The file, for the warning that it is damaged.
-
-    Returns
-    -------
-    dict
-        With the keys ``meta`` and ``columns``, or empty.
+    It is empty where there is none, in the file of another program, or where it is damaged, which a warning
+    says.
     """
     if text is None:
         return {}

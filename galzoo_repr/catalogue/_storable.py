@@ -127,20 +127,8 @@ def replace_data(
     table: Table, name: str, data: np.ndarray, *, mask: np.ndarray | None = None, keep_unit: bool = True
 ) -> None:
     """
-    Give a column other data and keep its unit, description, format and meta.
-
-    Parameters
-    ----------
-    table : `~astropy.table.Table`
-        Changed in place.
-    name : str
-        Column to change.
-    data : `~numpy.ndarray`
-        New values.
-    mask : `~numpy.ndarray`, optional
-        Makes the column a masked one.
-    keep_unit : bool, optional
-        Whether the unit stays.
+    Give a column of a table other data, and perhaps a mask, in place; it keeps its unit, description, format
+    and meta.
     """
     column = Column(data, copy=False) if mask is None else MaskedColumn(data, mask=mask, copy=False)
     for attribute in ("name", *(["unit"] if keep_unit else []), "description", "format", "meta"):

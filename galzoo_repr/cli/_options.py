@@ -140,36 +140,14 @@ def read_position(text: str) -> SkyCoord:
 
 
 def read_coords(text: str | None) -> str | tuple[str, ...] | None:
-    """
-    Names of position columns out of text.
-
-    Parameters
-    ----------
-    text : str or None
-        One name, or two separated by a comma.
-
-    Returns
-    -------
-    str or tuple of str or None
-    """
+    """Names of position columns out of text: one name, or two separated by a comma."""
     if text is None or "," not in text:
         return text
     return tuple(name.strip() for name in text.split(","))
 
 
 def open_catalogue(path: Path) -> Table:
-    """
-    Read a table.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        In any format that `galzoo_repr.catalogue.read_catalogue` reads.
-
-    Returns
-    -------
-    astropy.table.Table
-    """
+    """Read a table in any format that `galzoo_repr.catalogue.read_catalogue` reads."""
     from galzoo_repr.catalogue import read_catalogue
 
     if not path.exists():
@@ -178,23 +156,7 @@ def open_catalogue(path: Path) -> Table:
 
 
 def refuse_existing(path: Path, overwrite: bool) -> None:
-    """
-    Fail before the work rather than after it.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        Where the result shall go.
-    overwrite : bool
-        Whether it may be there already.
-
-    Raises
-    ------
-    FileExistsError
-        If it is there and may not.
-    FileNotFoundError
-        If its folder is not there.
-    """
+    """Refuse a place for the result that is taken, or has no folder, before the work rather than after it."""
     if path.exists() and not overwrite:
         raise FileExistsError(f"{path} exists; add --overwrite to replace it")
     if not path.parent.is_dir():
@@ -202,23 +164,7 @@ def refuse_existing(path: Path, overwrite: bool) -> None:
 
 
 def refuse_table(path: Path, overwrite: bool) -> None:
-    """
-    Fail before the work rather than after it, where a table shall be written.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        Where the table shall go.
-    overwrite : bool
-        Whether it may be there already.
-
-    Raises
-    ------
-    FileExistsError, FileNotFoundError
-        As `refuse_existing`.
-    ValueError
-        If its name is that of no format.
-    """
+    """As `refuse_existing`, where a table shall be written: refuse a name of no format, too."""
     from galzoo_repr.catalogue import table_format
 
     table_format(path)
@@ -226,18 +172,7 @@ def refuse_table(path: Path, overwrite: bool) -> None:
 
 
 def survey_at(server: str | None, layer: str | None) -> "LegacySurvey":
-    """
-    Client of the survey.
-
-    Parameters
-    ----------
-    server, layer : str or None
-        As `galzoo_repr.LegacySurvey` takes them.
-
-    Returns
-    -------
-    galzoo_repr.LegacySurvey
-    """
+    """Client of the survey, as `galzoo_repr.LegacySurvey` takes server and layer."""
     from galzoo_repr import LegacySurvey
 
     return LegacySurvey(server=server, layer=layer)

@@ -15,32 +15,15 @@ output = Console(highlight=False)
 
 def say(what: str, message: str, style: str) -> None:
     """
-    Print one line on the standard error.
-
-    Parameters
-    ----------
-    what : str
-        ``"error"``, ``"warning"``...
-    message : str
-        Line breaks become spaces.
-    style : str
-        Style of `what`, as rich calls it.
+    Print what it is (``error``, ``warning``...) in its style, and a message without line breaks, on the
+    standard error.
     """
     messages.print(f"[{style}]{what}:[/] ", end="")
     messages.print(" ".join(message.split()), markup=False)
 
 
 def show(table: Table, title: str = "") -> None:
-    """
-    Print a table on the terminal.
-
-    Parameters
-    ----------
-    table : astropy.table.Table
-        Its columns in their own formats.
-    title : str, optional
-        Line above it.
-    """
+    """Print a table on the terminal, its columns in their own formats, perhaps under a title."""
     grid = Grid(title=title, title_justify="left", header_style="bold")
     for name in table.colnames:
         grid.add_column(name.replace("_", " "), justify="right" if table[name].dtype.kind in "if" else "left")

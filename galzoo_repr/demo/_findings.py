@@ -58,17 +58,8 @@ def add_similarities(catalogue: Table, survey: gzr.LegacySurvey) -> Table:
     """
     Ask for the brightest galaxy of each of four kinds by its position.
 
-    Parameters
-    ----------
-    catalogue : astropy.table.Table
-        With embeddings.
-    survey : galzoo_repr.LegacySurvey
-        Service to ask, should a position not be in the catalogue.
-
-    Returns
-    -------
-    astropy.table.Table
-        With columns ``similarity_ring``, ``similarity_ring_rank``...
+    Gives columns ``similarity_ring``, ``similarity_ring_rank``...; the survey is asked should a position not
+    be in the catalogue.
     """
     positions = sky_positions(catalogue).skycoord
     for kind in QUERY_KINDS:
@@ -82,20 +73,7 @@ def add_similarities(catalogue: Table, survey: gzr.LegacySurvey) -> Table:
 
 
 def look_alikes(catalogue: Table, kind: str) -> Finding:
-    """
-    Show the galaxies most like the one of a kind.
-
-    Parameters
-    ----------
-    catalogue : astropy.table.Table
-        As `add_similarities` gives it.
-    kind : str
-        One of `QUERY_KINDS` of which the catalogue has a galaxy.
-
-    Returns
-    -------
-    Finding
-    """
+    """Show the galaxies most like the one of a kind that `add_similarities` asked for."""
     ranks = np.asarray(catalogue[f"similarity_{kind}_rank"])
     order = np.argsort(ranks, kind="stable")
     row, best = order[ranks[order] == 0][0], order[ranks[order] > 0][:BEST]
@@ -124,15 +102,8 @@ def add_interest(catalogue: Table) -> Table:
     """
     Imagine a person who likes mergers, let her rate a few rounds of galaxies, and score all by her interest.
 
-    Parameters
-    ----------
-    catalogue : astropy.table.Table
-        With embeddings.
-
-    Returns
-    -------
-    astropy.table.Table
-        With ``interest`` (NaN where not rated) and the columns of `galzoo_repr.add_anomaly_scores`.
+    Her ratings are in ``interest``, NaN where not rated, beside the columns of
+    `galzoo_repr.add_anomaly_scores`.
     """
     opinion = np.array([OPINION.get(str(kind), 1.0) for kind in catalogue["true_kind"]])
     ratings = np.full(len(catalogue), np.nan)
@@ -146,18 +117,7 @@ def add_interest(catalogue: Table) -> Table:
 
 
 def interesting(catalogue: Table) -> Finding:
-    """
-    Show the galaxies with the highest predicted rating that she has not rated.
-
-    Parameters
-    ----------
-    catalogue : astropy.table.Table
-        As `add_interest` gives it.
-
-    Returns
-    -------
-    Finding
-    """
+    """Show the galaxies with the highest predicted rating that she of `add_interest` has not rated."""
     rated = np.isfinite(catalogue["interest"])
     ranks = np.asarray(catalogue["anomaly_rank"])
     order = np.argsort(ranks, kind="stable")
@@ -188,17 +148,8 @@ def add_labels_and_predictions(catalogue: Table, *, seed: int = 0) -> Table:
     """
     Label some galaxies as spiral or not, learn from them, and predict all.
 
-    Parameters
-    ----------
-    catalogue : astropy.table.Table
-        With embeddings.
-    seed : int, optional
-        Decides which galaxies are labelled.
-
-    Returns
-    -------
-    astropy.table.Table
-        With ``spiral`` (1, 0, or NaN where not labelled) and the columns of `galzoo_repr.add_predictions`.
+    Labels are in ``spiral`` (1, 0, or NaN where not labelled), beside the columns of
+    `galzoo_repr.add_predictions`; the seed decides which.
     """
     order = np.random.default_rng(seed).permutation(len(catalogue))
     spiral = np.asarray(catalogue["true_kind"] == "spiral")
@@ -213,18 +164,7 @@ def add_labels_and_predictions(catalogue: Table, *, seed: int = 0) -> Table:
 
 
 def predicted(catalogue: Table) -> Finding:
-    """
-    Show the unlabelled galaxies that are most probably spirals.
-
-    Parameters
-    ----------
-    catalogue : astropy.table.Table
-        As `add_labels_and_predictions` gives it.
-
-    Returns
-    -------
-    Finding
-    """
+    """Show the unlabelled galaxies that are most probably spirals, after `add_labels_and_predictions`."""
     open_rows = ~np.isfinite(catalogue["spiral"]) & _embedded(catalogue)
     probability = np.where(open_rows, catalogue["spiral_probability"], -1.0)
     best = np.argsort(-probability, kind="stable")[: min(BEST, open_rows.sum())]
@@ -250,19 +190,7 @@ def predicted(catalogue: Table) -> Finding:
 
 
 def summary_of(findings: list[Finding], catalogue: Table) -> Table:
-    """
-    Put the figures together, and beside them that of every galaxy being asked for in turn.
-
-    Parameters
-    ----------
-    findings : list of Finding
-    catalogue : astropy.table.Table
-        With embeddings.
-
-    Returns
-    -------
-    astropy.table.Table
-    """
+    """Put the figures together, and beside them that of every galaxy being asked for in turn."""
     usable = _embedded(catalogue)
     everyone = purity(catalogue["embedding"][usable], np.asarray(catalogue["true_kind"])[usable])
     rows = [*(finding.row for finding in findings), (f"like each of {usable.sum()}", "its own", *everyone)]

@@ -185,18 +185,6 @@ def check_keys(description: Mapping, allowed: set[str], required: set[str], what
 
 
 def repeated(names: Iterable[str]) -> list[str]:
-    """
-    Find names that occur more than once.
-
-    Parameters
-    ----------
-    names : iterable of str
-        Names.
-
-    Returns
-    -------
-    list of str
-        Each of these once, sorted.
-    """
+    """Names that occur more than once, each once, sorted."""
     names = list(names)
     return sorted({name for name in names if names.count(name) > 1})

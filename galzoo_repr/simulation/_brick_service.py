@@ -27,20 +27,9 @@ _QUANTIZE = 16
 
 def brick_routes(survey: SkySurvey, *, size: int = 3600) -> dict[str, Endpoint]:
     """
-    Routes of the archive of bricks.
+    Endpoint of the archive of bricks for each path prefix, for `SurveyService`.
 
-    Parameters
-    ----------
-    survey : SkySurvey
-        Where the pixels come from.
-    size : int, optional
-        Pixels on a side; the real 3600 take this machine long to draw, fewer leave the outer part of a
-        brick out.
-
-    Returns
-    -------
-    dict
-        Endpoint for each path prefix, for `SurveyService`.
+    The real 3600 pixels on a side take this machine long to draw; fewer leave the outer part of a brick out.
     """
     draw = lru_cache(4)(lambda name, release: _image(survey, name, release, size))
 

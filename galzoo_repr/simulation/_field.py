@@ -43,37 +43,17 @@ class FieldSources:
 
     @classmethod
     def joined(cls, parts: list["FieldSources"]) -> "FieldSources":
-        """
-        Join the sources of several cells.
-
-        Parameters
-        ----------
-        parts : list of FieldSources
-            At least one.
-
-        Returns
-        -------
-        FieldSources
-            All of them.
-        """
+        """Join the sources of several cells, at least one."""
         return cls(*(np.concatenate([getattr(part, item.name) for part in parts]) for item in fields(cls)))
 
     def add_to(
         self, canvas: NDArray, column: NDArray, row: NDArray, *, pixel_scale: float, chunk: int = 4096
     ) -> None:
         """
-        Add the light of the sources to an image.
+        Add the light of the sources to an image in place.
 
-        Parameters
-        ----------
-        canvas : ndarray, shape (3, height, width)
-            Bands g, r, z, nanomaggies per pixel; changed in place.
-        column, row : ndarray
-            Places of the sources in the image, from 0; sources outside it are left out.
-        pixel_scale : float
-            Arcsec per pixel.
-        chunk : int
-            Sources drawn at once, to bound the memory.
+        The image is (3, height, width) of g, r, z nanomaggies per pixel; sources at columns and rows (from 0)
+        outside it are left out, and so many at once are drawn, to bound the memory.
         """
         _, height, width = canvas.shape
         half = max(3, math.ceil(_REACH / pixel_scale))
@@ -115,21 +95,9 @@ class FieldSources:
 
 def draw_field(seed: int, cell: Cell) -> FieldSources:
     """
-    Draw the faint sources of one cell of the sky.
+    Draw the faint sources of one cell of the sky, the same for the same seed.
 
     Number counts are a power law in flux, as those of galaxies and stars are over a few magnitudes.
-
-    Parameters
-    ----------
-    seed : int
-        Seed of the survey.
-    cell : Cell
-        The cell.
-
-    Returns
-    -------
-    FieldSources
-        The same for the same arguments.
     """
     random = cell_random(seed, _PURPOSE, cell)
     n = random.poisson(_DENSITY * cell.area)

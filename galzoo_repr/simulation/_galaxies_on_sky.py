@@ -112,23 +112,7 @@ class GalaxiesOnSky:
 def draw_galaxies_with_reach(
     n: int, generator: torch.Generator, mix: Mapping[str, float]
 ) -> dict[str, Tensor]:
-    """
-    Draw galaxies that know where their light ends.
-
-    Parameters
-    ----------
-    n : int
-        How many, at least 1.
-    generator : torch.Generator
-        Source of randomness.
-    mix : mapping of str to float
-        Relative frequency of each kind.
-
-    Returns
-    -------
-    dict of str to torch.Tensor
-        Parameters as `draw_galaxies` gives them, and ``reach`` in arcsec.
-    """
+    """Draw n galaxies as `draw_galaxies` does, with ``reach``, where their light ends, in arcsec."""
     galaxies = draw_galaxies(n, generator, mix=mix)
     galaxies["reach"] = light_reach(galaxies, faintest=_FAINTEST).clamp(max=LARGEST_REACH)
     return galaxies

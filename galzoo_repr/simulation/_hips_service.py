@@ -30,19 +30,7 @@ _SAMPLES_PER_DEGREE = 3
 
 
 def hips_routes(survey: SkySurvey) -> dict[str, Endpoint]:
-    """
-    Routes of hips2fits and of the MOC server.
-
-    Parameters
-    ----------
-    survey : SkySurvey
-        Where the pixels come from.
-
-    Returns
-    -------
-    dict
-        Endpoint for each path prefix, for `SurveyService`.
-    """
+    """Endpoint of hips2fits and of the MOC server for each path prefix, for `SurveyService`."""
     return {
         "/hips-image-services/hips2fits": lambda request: _cutout(survey, request),
         "/MocServer/query": lambda request: _coverage(survey, request),

@@ -107,13 +107,6 @@ def html_reply(status: int, title: str) -> Reply:
 
 
 def cache_headers() -> dict[str, str]:
-    """
-    Headers of a reply that may be kept for an hour.
-
-    Returns
-    -------
-    dict of str
-        ``Expires`` one hour from now and ``Last-Modified`` now.
-    """
+    """Headers of a reply that may be kept for an hour."""
     now = time.time()
     return {"Expires": formatdate(now + 3600, usegmt=True), "Last-Modified": formatdate(now, usegmt=True)}

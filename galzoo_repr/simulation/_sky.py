@@ -37,21 +37,7 @@ class Cell:
         return float(np.rad2deg(high - low) * (self.ra_limits[1] - self.ra_limits[0]))
 
     def random_positions(self, n: int, random: np.random.Generator) -> tuple[NDArray, NDArray]:
-        """
-        Positions uniform over the solid angle of the cell.
-
-        Parameters
-        ----------
-        n : int
-            How many.
-        random : numpy.random.Generator
-            Source of randomness.
-
-        Returns
-        -------
-        ra, dec : ndarray of float64, shape (n,)
-            Degrees.
-        """
+        """RA and Dec of n positions, degrees, uniform over the solid angle of the cell."""
         low, high = np.sin(np.deg2rad(self.dec_limits))
         return random.uniform(*self.ra_limits, n), np.rad2deg(np.arcsin(random.uniform(low, high, n)))
 
@@ -77,21 +63,7 @@ class SkyTiling:
     step: float
 
     def cells_near(self, ra: float, dec: float, radius: float) -> list[Cell]:
-        """
-        Cells that may hold points within a radius of a position.
-
-        Parameters
-        ----------
-        ra, dec : float
-            Position, degrees.
-        radius : float
-            Degrees.
-
-        Returns
-        -------
-        list of Cell
-            In order of ring and column.
-        """
+        """Cells, in order of ring and column, that may hold points within a radius of a position, all in degrees."""
         rings = round(180 / self.step)
         first = max(0, math.floor((dec - radius + 90) / self.step))
         last = min(rings - 1, math.floor((dec + radius + 90) / self.step))
@@ -118,41 +90,15 @@ class SkyTiling:
 
 def cell_random(seed: int, purpose: int, cell: Cell) -> np.random.Generator:
     """
-    Make the random generator of one cell for one purpose.
+    Make the random generator of one cell for one purpose, the same in every process.
 
-    Parameters
-    ----------
-    seed : int
-        Seed of the survey, not negative.
-    purpose : int
-        What is drawn, so that galaxies and stars of a cell are independent.
-    cell : Cell
-        The cell.
-
-    Returns
-    -------
-    numpy.random.Generator
-        The same for the same arguments, in every process.
+    Purposes keep what is drawn, galaxies and stars, independent.
     """
     return np.random.default_rng(np.random.SeedSequence((seed, purpose, cell.ring, cell.column)))
 
 
 def separation(ra: NDArray, dec: NDArray, ra0: float, dec0: float) -> NDArray:
-    """
-    Angular distance from one position, exact for small angles too (haversine formula).
-
-    Parameters
-    ----------
-    ra, dec : ndarray
-        Positions, degrees.
-    ra0, dec0 : float
-        The one position, degrees.
-
-    Returns
-    -------
-    ndarray
-        Degrees.
-    """
+    """Angular distance from one position, all in degrees, exact for small angles too (haversine formula)."""
     ra, dec, ra0, dec0 = (np.deg2rad(angle) for angle in (ra, dec, ra0, dec0))
     chord = np.sin((dec - dec0) / 2) ** 2 + np.cos(dec) * np.cos(dec0) * np.sin((ra - ra0) / 2) ** 2
     return np.rad2deg(2 * np.arcsin(np.sqrt(np.minimum(chord, 1))))
@@ -160,19 +106,9 @@ def separation(ra: NDArray, dec: NDArray, ra0: float, dec0: float) -> NDArray:
 
 def slow_variation(seed: int, purpose: int, ra: float | NDArray, dec: float | NDArray) -> float | NDArray:
     """
-    Evaluate a smooth random function on the sphere that changes over degrees, of mean 0 and variance 1.
+    Evaluate a smooth random function at positions, in degrees.
 
-    Parameters
-    ----------
-    seed, purpose : int
-        As in `cell_random`.
-    ra, dec : float or ndarray
-        Positions, degrees.
-
-    Returns
-    -------
-    float or ndarray
-        Its values.
+    It changes over degrees and has mean 0 and variance 1; seed and purpose as in `cell_random`.
     """
     random = np.random.default_rng(np.random.SeedSequence((seed, purpose)))
     direction = random.normal(size=(_WAVES, 3))

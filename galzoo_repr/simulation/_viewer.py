@@ -41,19 +41,7 @@ Answer = Callable[[ViewerRequest], Reply]
 
 
 def viewer_endpoints(fits_answer: Answer, jpeg_answer: Answer) -> dict[str, Endpoint]:
-    """
-    Routes of the viewer's four cutout addresses.
-
-    Parameters
-    ----------
-    fits_answer, jpeg_answer : callable
-        Called with a `ViewerRequest`, return the `Reply`.
-
-    Returns
-    -------
-    dict
-        Endpoint for each path prefix, for `SurveyService`.
-    """
+    """Endpoint of the viewer's four cutout addresses for each path prefix, for `SurveyService`."""
 
     def endpoint(answer: Answer) -> Endpoint:
         def respond(request: Request) -> Reply:
@@ -67,19 +55,7 @@ def viewer_endpoints(fits_answer: Answer, jpeg_answer: Answer) -> dict[str, Endp
 
 
 def viewer_routes(survey: SkySurvey) -> dict[str, Endpoint]:
-    """
-    Routes of a viewer that shows a simulated survey.
-
-    Parameters
-    ----------
-    survey : SkySurvey
-        Where the pixels come from.
-
-    Returns
-    -------
-    dict
-        Endpoint for each path prefix, for `SurveyService`.
-    """
+    """Endpoint of a viewer that shows a simulated survey for each path prefix, for `SurveyService`."""
     return viewer_endpoints(
         lambda asked: _fits_answer(survey, asked), lambda asked: _jpeg_answer(survey, asked)
     )
@@ -206,21 +182,7 @@ def _brick_name(ra: float, dec: float) -> str:
 
 
 def fits_reply(body: bytes, asked: ViewerRequest) -> Reply:
-    """
-    Send a FITS file as the viewer does.
-
-    Parameters
-    ----------
-    body : bytes
-        The file.
-    asked : ViewerRequest
-        For the name of the file.
-
-    Returns
-    -------
-    Reply
-        Code 200.
-    """
+    """Send a FITS file as the viewer does, under its name for the request."""
     name = f"cutout_{asked.ra:.4f}_{asked.dec:.4f}.fits"
     headers = {"Content-Disposition": f'attachment; filename="{name}"', **cache_headers()}
     return Reply(200, "image/fits", body, headers)
@@ -233,19 +195,7 @@ def _fits_bytes(hdus: list) -> bytes:
 
 
 def jpeg_reply(body: bytes) -> Reply:
-    """
-    Send a JPEG file as the viewer does.
-
-    Parameters
-    ----------
-    body : bytes
-        The file.
-
-    Returns
-    -------
-    Reply
-        Code 200.
-    """
+    """Send a JPEG file as the viewer does."""
     return Reply(200, "image/jpeg", body, cache_headers())
 
 
@@ -253,17 +203,8 @@ def jpeg_bytes(planes: NDArray, bands: str) -> bytes:
     """
     Colour image in the viewer's stretch, north at the top, quality 90, colour at half resolution.
 
-    Parameters
-    ----------
-    planes : ndarray of float32, shape (nbands, height, width)
-        Nanomaggies per native pixel, north at the last row.
-    bands : str
-        ``"grz"``, ``"griz"`` or ``"gri"``.
-
-    Returns
-    -------
-    bytes
-        A JPEG file.
+    Planes are float32 (nbands, height, width), nanomaggies per native pixel, north at the last row; bands
+    ``grz``, ``griz`` or ``gri``.
     """
     from galzoo_repr.images import viewer_griz_stretch, viewer_grz_stretch
 

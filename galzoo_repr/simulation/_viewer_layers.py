@@ -17,19 +17,7 @@ _MARGIN = 4
 
 
 def layer_grid(asked: ViewerRequest) -> WCS:
-    """
-    Make the grid of a cutout.
-
-    Parameters
-    ----------
-    asked : ViewerRequest
-        The cutout.
-
-    Returns
-    -------
-    astropy.wcs.WCS
-        Gnomonic about the position in the middle; up is north, or ``rotate`` degrees east of it.
-    """
+    """Make the gnomonic grid of a cutout about its position; up is north, or ``rotate`` degrees east of it."""
     wcs = _north_up(asked, asked.width, asked.height)
     turn, scale = math.radians(asked.rotate), asked.pixel_scale / 3600
     cos, sin = scale * math.cos(turn), scale * math.sin(turn)
