@@ -75,11 +75,10 @@ def from_text(text: str) -> dict:
 
 def recorded(text: str | None, path: Path) -> dict:
     """
-    Read the record, ``meta`` and ``columns``, that a file of the package carries beside what its format
-    holds.
+    Read the record that a file of the package carries beside what its format holds.
 
-    It is empty where there is none, in the file of another program, or where it is damaged, which a warning
-    says.
+    It has ``meta`` and ``columns``. It is empty where there is none, in the file of another program, or where
+    it is damaged, which a warning says.
     """
     if text is None:
         return {}

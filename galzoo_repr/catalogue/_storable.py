@@ -127,8 +127,9 @@ def replace_data(
     table: Table, name: str, data: np.ndarray, *, mask: np.ndarray | None = None, keep_unit: bool = True
 ) -> None:
     """
-    Give a column of a table other data, and perhaps a mask, in place; it keeps its unit, description, format
-    and meta.
+    Give a column of a table other data, and perhaps a mask, in place.
+
+    It keeps its unit, description, format and meta.
     """
     column = Column(data, copy=False) if mask is None else MaskedColumn(data, mask=mask, copy=False)
     for attribute in ("name", *(["unit"] if keep_unit else []), "description", "format", "meta"):

@@ -25,12 +25,11 @@ _TYPES = {"i1": "i2", "u2": "i4", "u4": "i8", "f2": "f4"}
 
 def write_votable(table: Table, path: Path) -> list[str]:
     """
-    Write a table to a new VOTable file (BINARY2), and give a sentence for each thing that the file does not
-    keep.
+    Write a table to a new VOTable file, and give a sentence for each thing that the file does not keep.
 
-    Mixin columns are split as in ECSV and Parquet: a SkyCoord ``coords`` into ``coords.ra`` and
-    ``coords.dec``. Plain values of the meta become INFO elements of the table, and all of it goes, with the
-    types and meta of the columns, as one line of YAML into the INFO element ``galzoo_repr_table``.
+    The serialisation is BINARY2. Mixin columns are split as in ECSV and Parquet: a SkyCoord ``coords``
+    into ``coords.ra`` and ``coords.dec``. Plain values of the meta become INFO elements of the table, and all of
+    it goes, with the types and meta of the columns, as one line of YAML into the INFO element ``galzoo_repr_table``.
     """
     # The context is that of Parquet because astropy has none for VOTable: masks become columns where set so.
     table, lost = storable(table, "VOTable", kinds="biufcSU", null=_has_null, context="parquet")

@@ -14,10 +14,7 @@ output = Console(highlight=False)
 
 
 def say(what: str, message: str, style: str) -> None:
-    """
-    Print what it is (``error``, ``warning``...) in its style, and a message without line breaks, on the
-    standard error.
-    """
+    """Print what it is (``error``, ``warning``...) and a message, in one line on the standard error."""
     messages.print(f"[{style}]{what}:[/] ", end="")
     messages.print(" ".join(message.split()), markup=False)
 
