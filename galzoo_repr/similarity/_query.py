@@ -3,18 +3,28 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias, Union
 
 import numpy as np
 from astropy import units as u
 from astropy.coordinates import BaseCoordinateFrame, SkyCoord
-from astropy.table import Row, Table
+from astropy.table import Column, Row, Table
+from numpy.typing import ArrayLike
 
 from galzoo_repr.catalogue import Embeddings, embedding_matrix, sky_positions
 from galzoo_repr.similarity._catalogue import Catalogue, Fetch
 from galzoo_repr.similarity._embed_query import embed_images, embed_positions
 from galzoo_repr.similarity._sky import matches, unit_vectors
 
-__all__ = ["ExampleVectors", "read_examples"]
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+__all__ = ["ExampleVectors", "Query", "read_examples"]
+
+# What `add_similarity` says of its query. A name in quotes cannot be joined by |; Pillow is imported where it is used.
+Query: TypeAlias = Union[
+    SkyCoord, BaseCoordinateFrame, Row, Table, str, Path, bytes, "Image", Sequence[str | Path], ArrayLike
+]
 
 
 @dataclass(frozen=True)
@@ -40,7 +50,7 @@ class ExampleVectors:
         return len(self.rows)
 
 
-def read_examples(catalogue: Catalogue, query: object, radius: u.Quantity, fetch: Fetch) -> ExampleVectors:
+def read_examples(catalogue: Catalogue, query: Query, radius: u.Quantity, fetch: Fetch) -> ExampleVectors:
     """
     Read a query in any of its forms.
 
@@ -48,8 +58,8 @@ def read_examples(catalogue: Catalogue, query: object, radius: u.Quantity, fetch
     ----------
     catalogue : Catalogue
         Where positions and rows are looked up.
-    query : object
-        See `galzoo_repr.similarity.find_similar`.
+    query : Query
+        See `galzoo_repr.add_similarity`.
     radius : astropy.units.Quantity
         Largest separation between a position and the row it means.
     fetch : Fetch
@@ -98,7 +108,7 @@ def _check_files(query: object) -> None:
             )
 
 
-def _marked(column: object, name: str) -> np.ndarray:
+def _marked(column: Column, name: str) -> np.ndarray:
     """Rows that a boolean column marks as examples."""
     if column.dtype.kind != "b":
         raise TypeError(
@@ -107,7 +117,7 @@ def _marked(column: object, name: str) -> np.ndarray:
     return np.flatnonzero(np.ma.filled(column, False))
 
 
-def _from_array(catalogue: Catalogue, query: object) -> ExampleVectors:
+def _from_array(catalogue: Catalogue, query: ArrayLike) -> ExampleVectors:
     """Row indices, a mask, or vectors, told apart by their dtype."""
     values = query if isinstance(query, np.ma.MaskedArray) else np.asarray(getattr(query, "value", query))
     if values.ndim and values.size == 0:
@@ -228,7 +238,7 @@ def _from_table(catalogue: Catalogue, query: Table, radius: u.Quantity, fetch: F
     return ExampleVectors(np.asarray(other.embeddings.vectors[keep]), rows, points)
 
 
-def _from_images(catalogue: Catalogue, query: object, fetch: Fetch) -> ExampleVectors:
+def _from_images(catalogue: Catalogue, query: Query, fetch: Fetch) -> ExampleVectors:
     vectors = embed_images(catalogue, query, fetch)
     return ExampleVectors(
         vectors, np.full(len(vectors), -1, dtype=np.int64), np.full((len(vectors), 3), np.nan)

@@ -1,12 +1,28 @@
 """Separations on the sphere by chords between unit vectors: right at the poles and across RA 0."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias, Union
 
 import numpy as np
 from astropy import units as u
 from astropy.coordinates import SkyCoord
 
-__all__ = ["angle", "chord_angle", "inside", "matches", "nearest_separation", "thin", "unit_vectors"]
+if TYPE_CHECKING:
+    from mocpy import MOC
+
+__all__ = [
+    "Region",
+    "angle",
+    "chord_angle",
+    "inside",
+    "matches",
+    "nearest_separation",
+    "thin",
+    "unit_vectors",
+]
+
+# A name in quotes cannot be joined by |; mocpy is imported where it is used.
+Region: TypeAlias = Union[u.Quantity, tuple[SkyCoord, u.Quantity], str, Path, "MOC"]
 
 
 def angle(value: u.Quantity, name: str) -> u.Quantity:
@@ -33,9 +49,9 @@ def angle(value: u.Quantity, name: str) -> u.Quantity:
         If it is negative, not finite, more than half a circle, or not a scalar.
     """
     if not isinstance(value, u.Quantity) or not value.unit.is_equivalent(u.deg):
-        raise TypeError(f"{name} must be an angle with a unit, such as 30 * u.arcsec, not {value!r}.")
+        raise TypeError(f"{name} must be an angle with a unit, such as 30 * u.arcsec, not {value!r}")
     if not value.isscalar or not 0 <= value.to_value(u.deg) <= 180:
-        raise ValueError(f"{name} must be one angle from 0 to 180 degrees, not {value}.")
+        raise ValueError(f"{name} must be one angle from 0 to 180 degrees, not {value}")
     return value.to(u.rad)
 
 
@@ -140,7 +156,7 @@ def matches(points: np.ndarray, examples: np.ndarray, radius: u.Quantity) -> np.
     return rows
 
 
-def inside(points: np.ndarray, coordinates: SkyCoord, within: object, examples: np.ndarray) -> np.ndarray:
+def inside(points: np.ndarray, coordinates: SkyCoord, within: Region, examples: np.ndarray) -> np.ndarray:
     """
     Galaxies in a region of the sky.
 
@@ -175,7 +191,7 @@ def inside(points: np.ndarray, coordinates: SkyCoord, within: object, examples: 
         radius = angle(within, "within")
         if not np.isfinite(examples).any():
             raise ValueError(
-                "within= is a radius, but no example has a sky position: give (centre, radius) or a MOC."
+                "within= is a radius, but no example has a sky position: give (centre, radius) or a MOC"
             )
         return nearest_separation(points, examples) <= radius
     moc = _moc(within)
@@ -185,13 +201,13 @@ def inside(points: np.ndarray, coordinates: SkyCoord, within: object, examples: 
     return result
 
 
-def _moc(region: object):
+def _moc(region: Union[str, Path, "MOC"]) -> "MOC":
     from mocpy import MOC
 
     if isinstance(region, str | Path):
         if not Path(region).is_file():
             raise ValueError(
-                f"within={str(region)!r} is no file of a MOC; an angle is a Quantity, such as 2 * u.deg."
+                f"within={str(region)!r} is no file of a MOC; an angle is a Quantity, such as 2 * u.deg"
             )
         try:
             return MOC.from_fits(str(region))
@@ -203,7 +219,7 @@ def _moc(region: object):
         return region
     raise TypeError(
         "within must be an angle such as 2 * u.deg, (centre, radius), a mocpy.MOC or the FITS file of one, "
-        f"not {region!r}."
+        f"not {region!r}"
     )
 
 

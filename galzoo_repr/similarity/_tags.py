@@ -4,11 +4,12 @@ from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
+from astropy.table import Column
 
 __all__ = ["is_tags", "most_tagged"]
 
 
-def is_tags(column: object) -> bool:
+def is_tags(column: Column) -> bool:
     """
     Say whether a column holds tags.
 
@@ -25,7 +26,7 @@ def is_tags(column: object) -> bool:
     return getattr(getattr(column, "dtype", None), "kind", "") in "USO" and np.ndim(column) == 1
 
 
-def most_tagged(column: object, usable: np.ndarray, tags: Sequence[str] | None = None) -> dict[str, int]:
+def most_tagged(column: Column, usable: np.ndarray, tags: Sequence[str] | None = None) -> dict[str, int]:
     """
     Find the galaxy with most uses of each tag.
 
@@ -69,18 +70,18 @@ def most_tagged(column: object, usable: np.ndarray, tags: Sequence[str] | None =
     return {tag: most[tag][1] for tag in wanted}
 
 
-def _entries(column: object) -> list[object]:
+def _entries(column: Column) -> list[str | list[str] | None]:
     mask = np.ma.getmaskarray(column)
     values = np.asarray(np.ma.getdata(column)).tolist()
     return ["" if masked else value for value, masked in zip(values, mask, strict=True)]
 
 
-def _tags_of(entry: object) -> list[str]:
+def _tags_of(entry: str | bytes | list[str] | None) -> list[str]:
     if isinstance(entry, bytes):
         entry = entry.decode("utf-8", "replace")
     parts = entry.split(",") if isinstance(entry, str) else (entry or [])
     return [tag for tag in map(_plain, parts) if tag]
 
 
-def _plain(tag: object) -> str:
+def _plain(tag: str) -> str:
     return str(tag).strip().lstrip("#").lower()

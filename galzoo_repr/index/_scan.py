@@ -5,15 +5,14 @@ from __future__ import annotations
 import queue
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache, partial
+from functools import partial
 
 import numpy as np
-import torch
-from threadpoolctl import ThreadpoolController
 
-from galzoo_repr.similarity._candidates import Candidates
-from galzoo_repr.similarity._products import WIDTH, Products
-from galzoo_repr.similarity._segments import Segments
+from galzoo_repr._threads import one_thread
+from galzoo_repr.index._candidates import Candidates
+from galzoo_repr.index._products import WIDTH, Products
+from galzoo_repr.index._segments import Segments
 
 __all__ = ["scan"]
 
@@ -78,14 +77,13 @@ def scan(
 
     def search(share: np.ndarray) -> _Scanner:
         scanner = _Scanner(share, n, rows=rows, each=each, metric=metric, narrow=narrow)
-        torch.get_num_threads()  # else torch would set the number of threads after it has been limited here
-        with _pools().limit(limits=1, user_api="openmp"):  # of this thread only
+        with one_thread():
             scanner.run(_blocks(vectors, rows, start) if by_query else _until_empty(blocks))
         return scanner
 
     size = min(_SHARE, -(-len(queries) // threads), max(each, _KEPT // n))
     shares = np.split(queries, range(size, len(queries), size))
-    with _pools().limit(limits=1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
+    with one_thread(), ThreadPoolExecutor(threads) as pool:
         each_share = map if threads == 1 else pool.map
         if by_query:
             found = each_share(lambda share: search(share).best(), shares)
@@ -94,12 +92,6 @@ def scan(
     for other in others:
         scanner.join(other)
     return _stacked(scanner.best())
-
-
-@cache
-def _pools() -> ThreadpoolController:
-    """The thread pools of the libraries that are loaded."""
-    return ThreadpoolController()
 
 
 def _blocks(vectors: Segments, rows: int, start: int) -> Iterator[tuple[int, np.ndarray]]:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from galzoo_repr.similarity._products import rounding
-from galzoo_repr.similarity._segments import Segments
+from galzoo_repr.index._products import rounding
+from galzoo_repr.index._segments import Segments
 
 __all__ = ["scan_gpu"]
 
@@ -33,7 +33,7 @@ def scan_gpu(
     Parameters
     ----------
     vectors, queries, n, metric, start
-        As for `galzoo_repr.similarity._scan.scan`.
+        As for `galzoo_repr.index._scan.scan`.
     device : torch.device
         Where to compute.
     spare : int
@@ -42,7 +42,7 @@ def scan_gpu(
     Returns
     -------
     places, complete
-        As for `galzoo_repr.similarity._scan.scan`.
+        As for `galzoo_repr.index._scan.scan`.
     """
     wanted = min(n + spare, len(vectors) - start)
     asked = torch.from_numpy(queries).to(device)

@@ -7,10 +7,10 @@ from functools import partial
 import numpy as np
 import torch
 
-from galzoo_repr.similarity._products import has_bfloat16
-from galzoo_repr.similarity._scan import scan
-from galzoo_repr.similarity._scan_gpu import scan_gpu
-from galzoo_repr.similarity._segments import Segments
+from galzoo_repr.index._gpu import scan_gpu
+from galzoo_repr.index._products import has_bfloat16
+from galzoo_repr.index._scan import scan
+from galzoo_repr.index._segments import Segments
 
 __all__ = ["compares_in_bfloat16", "exact_search", "rescore"]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from galzoo_repr.similarity._products import WIDTH, decode, encode, in_order
+from galzoo_repr.index._products import WIDTH, decode, encode, in_order
 
 __all__ = ["Candidates"]
 
@@ -50,7 +50,7 @@ class Candidates:
         first : int
             Place of the first.
         scores : numpy.ndarray of float32 or int16, shape (rows, m)
-            As `galzoo_repr.similarity._products.Products` gives them.
+            As `galzoo_repr.index._products.Products` gives them.
         """
         narrow = scores.dtype == np.int16
         grouped = scores.reshape(WIDTH, -1, scores.shape[1])

@@ -7,7 +7,7 @@ import numpy as np
 import scipy.sparse
 
 from galzoo_repr._config import log
-from galzoo_repr.similarity._segments import Segments
+from galzoo_repr.index._segments import Segments
 
 __all__ = ["NeighbourGraph"]
 
