@@ -41,17 +41,6 @@ def test_a_block_that_fails_gives_it_back_too():
     assert blas_threads() == {3}
 
 
-def test_blocks_that_overlap_in_two_threads_give_it_back_after_the_last():
-    first, second = one_thread(), one_thread()
-    with ThreadPoolExecutor(1) as pool:
-        first.__enter__()
-        pool.submit(second.__enter__).result()
-        first.__exit__(None, None, None)
-        assert blas_threads() == {1}
-        pool.submit(second.__exit__, None, None, None).result()
-    assert blas_threads() == {3}
-
-
 def test_threads_of_a_pool_have_one_each():
     def work(_):
         with one_thread():
