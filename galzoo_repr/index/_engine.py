@@ -186,22 +186,8 @@ def choose_method(
     """
     Choose between the exact search and the graph.
 
-    Parameters
-    ----------
-    rows, dim : int
-        Galaxies in the index, and dimensions of their vectors.
-    queries, n : int
-        Queries, and neighbours wanted of each.
-    device : str
-        Where the exact search would run.
-    graph : bool
-        Whether the graph has been built already.
-    narrow : bool
-        Whether the exact search would compare in bfloat16.
-
-    Returns
-    -------
-    {"exact", "pynndescent"}
+    `device` is where the exact search would run, `graph` whether a graph is there already, and `narrow` whether the
+    exact search would compare in bfloat16.
 
     Examples
     --------

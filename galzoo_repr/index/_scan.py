@@ -42,22 +42,8 @@ def scan(
     that wait for one another at each product are slower than one as soon as another program keeps one waiting.
     A share is some of the queries, or a block of galaxies where queries are few.
 
-    Parameters
-    ----------
-    vectors : Segments
-        Galaxies.
-    queries : numpy.ndarray of float32, shape (m, k)
-        In the same space.
-    n : int
-        Neighbours wanted of each, at most as many as there are galaxies from `start` on.
-    metric : {"cosine", "euclidean"}
-        How vectors are compared.
-    start : int
-        Only galaxies from this place on are searched.
-    threads : int
-        How many threads to use at most.
-    narrow : bool
-        Compare in bfloat16 instead of single precision, cosines only.
+    `queries` are float32 of shape (m, k), in the space of the galaxies; only galaxies from place `start` on are
+    searched, by so many threads at most, in bfloat16 (`narrow`, for cosines only) or in single precision.
 
     Returns
     -------
@@ -123,7 +109,7 @@ def _stacked(parts: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np
 class _Scanner:
     """One thread's share, in parts of so many queries as are multiplied at once."""
 
-    def __init__(self, queries: np.ndarray, n: int, *, each: int, **options: object) -> None:
+    def __init__(self, queries: np.ndarray, n: int, *, each: int, **options: bool | int | str) -> None:
         self._products = Products(queries, each=each, **options)
         self._parts = []
         for begin in range(0, len(queries), each):

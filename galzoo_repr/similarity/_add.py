@@ -1,4 +1,4 @@
-"""Similarity to one galaxy or several: as columns of the catalogue, or as a table of the best."""
+"""Similarity to one galaxy or several, as columns of the catalogue."""
 
 from __future__ import annotations
 
@@ -170,20 +170,7 @@ def add_similarity(
 
 
 def describe_similarity(ranking: Ranking, criteria: Criteria) -> str:
-    """
-    Say in one line what the similarities of a ranking are.
-
-    Parameters
-    ----------
-    ranking : Ranking
-        Outcome of the query.
-    criteria : Criteria
-        Conditions of the query.
-
-    Returns
-    -------
-    str
-    """
+    """Say in one line what the similarities of a ranking are."""
     what = "cosine similarity" if criteria.metric == "cosine" else "minus Euclidean distance"
     several = len(ranking.examples) > 1
     how = "largest" if criteria.combine == "best" else "mean"
@@ -197,22 +184,8 @@ def describe_similarity(ranking: Ranking, criteria: Criteria) -> str:
     return f"{text}; higher is more alike"
 
 
-def facts_of(ranking: Ranking, criteria: Criteria) -> dict[str, object]:
-    """
-    Arguments and outcome of a query, for the provenance.
-
-    Parameters
-    ----------
-    ranking : Ranking
-        Outcome of the query.
-    criteria : Criteria
-        Conditions of the query.
-
-    Returns
-    -------
-    dict
-        Of plain scalars, strings and lists.
-    """
+def facts_of(ranking: Ranking, criteria: Criteria) -> dict[str, str | int | float | list[int]]:
+    """Arguments and outcome of a query, for the provenance: plain scalars, strings and lists."""
     facts = {
         "examples": len(ranking.examples),
         "example_rows": ranking.examples.rows.tolist(),

@@ -21,9 +21,23 @@ if TYPE_CHECKING:
 
 __all__ = ["ExampleVectors", "Query", "read_examples"]
 
-# What `add_similarity` says of its query. A name in quotes cannot be joined by |; Pillow is imported where it is used.
+# A name in quotes cannot be joined by |; Pillow is imported where it is used.
+#: What galaxies can be pointed at with, as `galzoo_repr.add_similarity` says.
 Query: TypeAlias = Union[
-    SkyCoord, BaseCoordinateFrame, Row, Table, str, Path, bytes, "Image", Sequence[str | Path], ArrayLike
+    SkyCoord,
+    BaseCoordinateFrame,
+    Row,
+    Table,
+    Column,
+    np.ndarray,
+    "Image",
+    str,
+    Path,
+    bytes,
+    int,
+    Sequence[int],
+    Sequence[float],
+    Sequence[str | Path],
 ]
 
 
@@ -51,29 +65,7 @@ class ExampleVectors:
 
 
 def read_examples(catalogue: Catalogue, query: Query, radius: u.Quantity, fetch: Fetch) -> ExampleVectors:
-    """
-    Read a query in any of its forms.
-
-    Parameters
-    ----------
-    catalogue : Catalogue
-        Where positions and rows are looked up.
-    query : Query
-        See `galzoo_repr.add_similarity`.
-    radius : astropy.units.Quantity
-        Largest separation between a position and the row it means.
-    fetch : Fetch
-        How to embed what is not in the catalogue.
-
-    Returns
-    -------
-    ExampleVectors
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the query is none of the forms, names no galaxy, or names one that has no embedding.
-    """
+    """Read a query in any of its forms; a position means the row within `radius` of it, if there is one."""
     if isinstance(query, Row):
         query = query.index if query.table is catalogue.given else Table(query)
     if isinstance(query, SkyCoord | BaseCoordinateFrame):

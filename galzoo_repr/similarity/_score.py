@@ -26,24 +26,9 @@ def similarities(
     """
     Similarity of every galaxy to the examples, less its similarity to the negative examples.
 
-    To several examples it is the weighted mean of the similarities to each, or the largest of them.
-
-    Parameters
-    ----------
-    embeddings : Embeddings
-        Galaxies.
-    examples : numpy.ndarray of float, shape (m, d)
-        Vectors to be like.
-    negatives : numpy.ndarray of float, shape (k, d), optional
-        Vectors to be unlike.
-    weights : numpy.ndarray of float, shape (m,), optional
-        Weight of each example in the mean.
-    combine : {"contrast", "mean", "best"}
-        Mean of the similarities (of which contrast is a case), or the largest.
-    metric : {"cosine", "euclidean"}
-        Cosine of the angle between vectors, or minus their distance.
-    background : numpy.ndarray of float64, shape (d,), optional
-        Mean direction of a catalogue; the mean cosine to that catalogue is subtracted.
+    To several examples it is the weighted mean of the similarities to each (of which contrast is a case), or the
+    largest of them. Where the mean direction of a catalogue is given as `background`, the mean cosine to that
+    catalogue is subtracted.
 
     Returns
     -------
