@@ -107,11 +107,15 @@ class SavedIndex:
         settings = dict(self._card["graph"])
         # Copy on write, as compiled code wants arrays that could be written to; and plain arrays, not memory maps.
         paths = sorted((self.folder / settings.pop("folder")).glob("*.npy"))
-        arrays = {path.stem: np.asarray(np.load(path, mmap_mode="c", allow_pickle=False)) for path in paths}
-        if "_vertex_order" not in arrays:
-            log.info("The neighbour graph in %s has been replaced: it is built again.", self.folder)
+        try:
+            arrays = {
+                path.stem: np.asarray(np.load(path, mmap_mode="c", allow_pickle=False)) for path in paths
+            }
+            return NeighbourGraph.from_arrays(arrays, settings, self.galaxies)
+        except (OSError, ValueError, KeyError) as error:
+            # Another process may have replaced it.
+            log.info("The neighbour graph in %s cannot be read (%r): it is built again.", self.folder, error)
             return None
-        return NeighbourGraph.from_arrays(arrays, settings, self.galaxies)
 
     def keep_graph(self, graph: NeighbourGraph) -> None:
         """Write a graph that has just been built, unless the folder cannot be written to or has another one by now."""
