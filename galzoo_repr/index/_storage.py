@@ -28,8 +28,8 @@ _CARD = "index.json"
 _VERSION = 2  # version 1 kept the arrays of the space under names that were used again
 _FIELDS = ("vectors", "ids", "rows", "positions")
 _OURS = re.compile(
-    r"\.?(vectors|ids|rows|positions|mean|axes|explained|centre)-[\w.]+\.npy|graph-\w+|reduction|centre"
-    rf"|\.index\.\w+\.part\.json|{re.escape(f'.{_CARD}.lock')}"
+    r"\.?(vectors|ids|rows|positions|mean|axes|explained|centre)-[0-9a-f]{4,12}(\.[0-9a-f]{12}\.part)?\.npy"
+    r"|graph-[0-9a-f]{8,12}|reduction|centre|\.index\.[0-9a-f]{12}\.part\.json|\.index\.json\.lock"
 )
 
 
