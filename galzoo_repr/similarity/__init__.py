@@ -1,9 +1,16 @@
 """Nearest galaxies: by row, position, image, embedding, or several examples."""
 
+from galzoo_repr.index import SimilarityIndex, neighbour_table
+from galzoo_repr.similarity._add import add_similarity
 from galzoo_repr.similarity._find import find_similar
-from galzoo_repr.similarity._index import SimilarityIndex
 from galzoo_repr.similarity._montage import similarity_montage
-from galzoo_repr.similarity._neighbours import neighbour_table
-from galzoo_repr.similarity._search import add_similarity
+from galzoo_repr.similarity._query import Query
 
-__all__ = ["SimilarityIndex", "add_similarity", "find_similar", "neighbour_table", "similarity_montage"]
+__all__ = [
+    "Query",
+    "SimilarityIndex",
+    "add_similarity",
+    "find_similar",
+    "neighbour_table",
+    "similarity_montage",
+]

@@ -1,6 +1,10 @@
 """The catalogue that is searched: its embeddings and positions, and how a galaxy outside it is fetched."""
 
+from __future__ import annotations
+
+import os
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from astropy import units as u
@@ -10,6 +14,10 @@ from astropy.table import Table
 from galzoo_repr.catalogue import as_table, read_embeddings, sky_positions
 from galzoo_repr.similarity._sky import unit_vectors
 
+if TYPE_CHECKING:
+    from galzoo_repr.cutouts import BrickSurvey, CutoutStore, HipsSurvey, LegacySurvey
+    from galzoo_repr.encoders import Encoder
+
 __all__ = ["Catalogue", "Fetch"]
 
 
@@ -17,17 +25,19 @@ __all__ = ["Catalogue", "Fetch"]
 class Fetch:
     """How a galaxy that is not in the catalogue becomes an embedding: the options of `add_embeddings`."""
 
-    encoder: object = None
+    encoder: Encoder | str | os.PathLike | None = None
     fov: u.Quantity | None = None
-    survey: object = None
-    store: object = None
+    survey: LegacySurvey | HipsSurvey | BrickSurvey | None = None
+    store: CutoutStore | str | os.PathLike | None = None
     device: str | None = None
 
 
 class Catalogue:
     """A table with its embeddings and, where it has them, its sky positions."""
 
-    def __init__(self, table: Table, embedding: str, coords: object = None) -> None:
+    def __init__(
+        self, table: Table, embedding: str, coords: str | tuple[str, str] | SkyCoord | None = None
+    ) -> None:
         # The table as the user has it is kept to recognise its own rows.
         self.given, self.table = table, as_table(table)
         self.embedding, self.coords = embedding, coords

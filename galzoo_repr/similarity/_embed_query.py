@@ -16,6 +16,8 @@ from galzoo_repr.catalogue import provenance
 from galzoo_repr.similarity._catalogue import Catalogue, Fetch
 
 if TYPE_CHECKING:
+    from galzoo_repr.cutouts import BrickSurvey, HipsSurvey, LegacySurvey
+    from galzoo_repr.encoders import Encoder
     from galzoo_repr.images import ImageData
 
 __all__ = ["embed_images", "embed_positions"]
@@ -111,7 +113,7 @@ def _picture(image: object) -> ImageData:
     return ImageData(pixels, "rgb")
 
 
-def matching_encoder(catalogue: Catalogue, fetch: Fetch):
+def matching_encoder(catalogue: Catalogue, fetch: Fetch) -> Encoder:
     """
     Load the encoder that made the catalogue's embeddings.
 
@@ -168,7 +170,7 @@ def _made_by(catalogue: Catalogue) -> dict[str, str]:
     return {**of_table, **(catalogue.table[catalogue.embedding].info.meta or {})}
 
 
-def _survey(catalogue: Catalogue, fetch: Fetch) -> object:
+def _survey(catalogue: Catalogue, fetch: Fetch) -> LegacySurvey | HipsSurvey | BrickSurvey | None:
     """Choose the survey of the user, or else that of the catalogue; None for the default."""
     recorded = provenance(catalogue.table, "add_embeddings")
     if fetch.survey is not None or recorded.get("route") != "viewer":
@@ -182,7 +184,7 @@ def _survey(catalogue: Catalogue, fetch: Fetch) -> object:
     return LegacySurvey(server=recorded["survey"], layer=recorded["layer"])
 
 
-def _field_of_view(catalogue: Catalogue, encoder: object, fetch: Fetch) -> u.Quantity | None:
+def _field_of_view(catalogue: Catalogue, encoder: Encoder, fetch: Fetch) -> u.Quantity | None:
     """Take what the user says, what the catalogue was embedded with, or the middle of its galaxies' sizes."""
     if fetch.fov is not None:
         return fetch.fov

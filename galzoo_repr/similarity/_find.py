@@ -1,19 +1,30 @@
 """The galaxies most alike to those pointed at, as a table; one table for each tag of a catalogue."""
 
+from __future__ import annotations
+
+import os
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from astropy import units as u
+from astropy.coordinates import SkyCoord
 from astropy.table import Column, Table
+from numpy.typing import ArrayLike
 
 from galzoo_repr.catalogue import record_provenance
+from galzoo_repr.index import SimilarityIndex
+from galzoo_repr.similarity._add import RANK_DESCRIPTION, describe_similarity, facts_of
 from galzoo_repr.similarity._catalogue import Catalogue, Fetch
-from galzoo_repr.similarity._index import SimilarityIndex
+from galzoo_repr.similarity._query import Query
 from galzoo_repr.similarity._rank import Criteria, rank
-from galzoo_repr.similarity._search import RANK_DESCRIPTION, describe_similarity, facts_of
-from galzoo_repr.similarity._sky import nearest_separation
+from galzoo_repr.similarity._sky import Region, nearest_separation
 from galzoo_repr.similarity._tags import is_tags, most_tagged
+
+if TYPE_CHECKING:
+    from galzoo_repr.cutouts import BrickSurvey, CutoutStore, HipsSurvey, LegacySurvey
+    from galzoo_repr.encoders import Encoder
 
 __all__ = ["find_similar"]
 
@@ -22,11 +33,11 @@ _TRIVIAL = 100 * u.arcsec  # matches so near to the query on the sky are its own
 
 def find_similar(
     table: Table,
-    query: object,
+    query: Query,
     n: int = 20,
     *,
-    negatives: object = None,
-    weights: object = None,
+    negatives: Query | None = None,
+    weights: ArrayLike | str | None = None,
     combine: str | None = None,
     metric: str | None = None,
     components: int | None = None,
@@ -36,13 +47,13 @@ def find_similar(
     tags: Sequence[str] | None = None,
     max_separation: u.Quantity = 5 * u.arcsec,
     min_separation: u.Quantity | None = None,
-    within: object = None,
+    within: Region | None = None,
     embedding: str = "embedding",
-    coords: object = None,
-    encoder: object = None,
+    coords: str | tuple[str, str] | SkyCoord | None = None,
+    encoder: Encoder | str | os.PathLike | None = None,
     fov: u.Quantity | None = None,
-    survey: object = None,
-    store: object = None,
+    survey: LegacySurvey | HipsSurvey | BrickSurvey | None = None,
+    store: CutoutStore | str | os.PathLike | None = None,
     device: str | None = None,
 ) -> Table | dict[str, Table]:
     """
@@ -56,7 +67,7 @@ def find_similar(
     ----------
     table : astropy.table.Table or astropy.table.QTable
         Catalogue with embeddings (`galzoo_repr.add_embeddings`).
-    query : object
+    query : Query
         What to look for, in any form that `galzoo_repr.add_similarity` takes; or the name of a column of
         tags: text (several tags with commas between them; a tag may be repeated to count more) or lists of
         text. Each tag is then a query of its own, for galaxies like the one with most uses of that tag, as in
@@ -142,7 +153,7 @@ def find_similar(
 
 def _best(
     catalogue: Catalogue,
-    query: object,
+    query: Query,
     criteria: Criteria,
     index: SimilarityIndex | None,
     include_query: bool,

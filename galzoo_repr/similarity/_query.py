@@ -3,18 +3,42 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias, Union
 
 import numpy as np
 from astropy import units as u
 from astropy.coordinates import BaseCoordinateFrame, SkyCoord
-from astropy.table import Row, Table
+from astropy.table import Column, Row, Table
+from numpy.typing import ArrayLike
 
 from galzoo_repr.catalogue import Embeddings, embedding_matrix, sky_positions
 from galzoo_repr.similarity._catalogue import Catalogue, Fetch
 from galzoo_repr.similarity._embed_query import embed_images, embed_positions
 from galzoo_repr.similarity._sky import matches, unit_vectors
 
-__all__ = ["ExampleVectors", "read_examples"]
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+__all__ = ["ExampleVectors", "Query", "read_examples"]
+
+# A name in quotes cannot be joined by |; Pillow is imported where it is used.
+#: What galaxies can be pointed at with, as `galzoo_repr.add_similarity` says.
+Query: TypeAlias = Union[
+    SkyCoord,
+    BaseCoordinateFrame,
+    Row,
+    Table,
+    Column,
+    np.ndarray,
+    "Image",
+    str,
+    Path,
+    bytes,
+    int,
+    Sequence[int],
+    Sequence[float],
+    Sequence[str | Path],
+]
 
 
 @dataclass(frozen=True)
@@ -40,30 +64,8 @@ class ExampleVectors:
         return len(self.rows)
 
 
-def read_examples(catalogue: Catalogue, query: object, radius: u.Quantity, fetch: Fetch) -> ExampleVectors:
-    """
-    Read a query in any of its forms.
-
-    Parameters
-    ----------
-    catalogue : Catalogue
-        Where positions and rows are looked up.
-    query : object
-        See `galzoo_repr.similarity.find_similar`.
-    radius : astropy.units.Quantity
-        Largest separation between a position and the row it means.
-    fetch : Fetch
-        How to embed what is not in the catalogue.
-
-    Returns
-    -------
-    ExampleVectors
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the query is none of the forms, names no galaxy, or names one that has no embedding.
-    """
+def read_examples(catalogue: Catalogue, query: Query, radius: u.Quantity, fetch: Fetch) -> ExampleVectors:
+    """Read a query in any of its forms; a position means the row within `radius` of it, if there is one."""
     if isinstance(query, Row):
         query = query.index if query.table is catalogue.given else Table(query)
     if isinstance(query, SkyCoord | BaseCoordinateFrame):
@@ -98,7 +100,7 @@ def _check_files(query: object) -> None:
             )
 
 
-def _marked(column: object, name: str) -> np.ndarray:
+def _marked(column: Column, name: str) -> np.ndarray:
     """Rows that a boolean column marks as examples."""
     if column.dtype.kind != "b":
         raise TypeError(
@@ -107,7 +109,7 @@ def _marked(column: object, name: str) -> np.ndarray:
     return np.flatnonzero(np.ma.filled(column, False))
 
 
-def _from_array(catalogue: Catalogue, query: object) -> ExampleVectors:
+def _from_array(catalogue: Catalogue, query: ArrayLike) -> ExampleVectors:
     """Row indices, a mask, or vectors, told apart by their dtype."""
     values = query if isinstance(query, np.ma.MaskedArray) else np.asarray(getattr(query, "value", query))
     if values.ndim and values.size == 0:
@@ -228,7 +230,7 @@ def _from_table(catalogue: Catalogue, query: Table, radius: u.Quantity, fetch: F
     return ExampleVectors(np.asarray(other.embeddings.vectors[keep]), rows, points)
 
 
-def _from_images(catalogue: Catalogue, query: object, fetch: Fetch) -> ExampleVectors:
+def _from_images(catalogue: Catalogue, query: Query, fetch: Fetch) -> ExampleVectors:
     vectors = embed_images(catalogue, query, fetch)
     return ExampleVectors(
         vectors, np.full(len(vectors), -1, dtype=np.int64), np.full((len(vectors), 3), np.nan)

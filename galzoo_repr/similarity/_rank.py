@@ -1,27 +1,19 @@
 """From a query and its conditions to every row's similarity and the order of the rows."""
 
-from __future__ import annotations
-
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from astropy import units as u
+from numpy.typing import ArrayLike
 
 from galzoo_repr._arguments import check_choice, check_whole_number
+from galzoo_repr.catalogue import Embeddings
+from galzoo_repr.index import METRICS, SimilarityIndex, Space
 from galzoo_repr.similarity._catalogue import Catalogue, Fetch
-from galzoo_repr.similarity._query import ExampleVectors, read_examples
-from galzoo_repr.similarity._score import (
-    COMBINE,
-    METRICS,
-    mean_direction,
-    similarities,
-)
-from galzoo_repr.similarity._sky import angle, inside, thin
-from galzoo_repr.similarity._space import Space
-
-if TYPE_CHECKING:
-    from galzoo_repr.similarity._index import SimilarityIndex
+from galzoo_repr.similarity._query import ExampleVectors, Query, read_examples
+from galzoo_repr.similarity._score import COMBINE, mean_direction, similarities
+from galzoo_repr.similarity._sky import Region, angle, inside, thin
 
 __all__ = ["Criteria", "Ranking", "rank"]
 
@@ -31,15 +23,15 @@ class Criteria:
     """Everything that `find_similar` is told besides the table and the query."""
 
     n: int | None = None
-    negatives: object = None
-    weights: object = None
+    negatives: Query | None = None
+    weights: ArrayLike | str | None = None
     combine: str | None = None
     metric: str = "cosine"
     components: int | None = None
     whiten: bool = False
     max_separation: u.Quantity = 5 * u.arcsec
     min_separation: u.Quantity | None = None
-    within: object = None
+    within: Region | None = None
     fetch: Fetch = field(default_factory=Fetch)
 
     def __post_init__(self) -> None:
@@ -87,26 +79,9 @@ class Ranking:
 
 
 def rank(
-    catalogue: Catalogue, query: object, criteria: Criteria, index: SimilarityIndex | None = None
+    catalogue: Catalogue, query: Query, criteria: Criteria, index: SimilarityIndex | None = None
 ) -> Ranking:
-    """
-    Score and order every row of a catalogue.
-
-    Parameters
-    ----------
-    catalogue : Catalogue
-        Galaxies.
-    query : object
-        See `galzoo_repr.find_similar`.
-    criteria : Criteria
-        Conditions.
-    index : galzoo_repr.SimilarityIndex, optional
-        Index of the catalogue, to compare in its space.
-
-    Returns
-    -------
-    Ranking
-    """
+    """Score and order every row of a catalogue; with an index of it, in the space of the index."""
     examples = read_examples(catalogue, query, criteria.max_separation, criteria.fetch)
     negatives = None
     if criteria.negatives is not None:
@@ -115,45 +90,61 @@ def rank(
         if len(both):
             raise ValueError(f"row {both.tolist()} is an example and a negative example; it can be only one")
     weights = _weights(criteria.weights, catalogue, examples)
-    positive, negative = examples.vectors, negatives.vectors if negatives else None
-    how = {"weights": weights, "combine": criteria.combine}
+    space, project, parts = _compared(catalogue, criteria, index)
+    positive, negative = (
+        given if given is None else project(given.vectors) for given in (examples, negatives)
+    )
     contrast = criteria.combine == "contrast" and len(examples) > 1 and negatives is None
-    if index is None:
-        space = Space.fit(catalogue.embeddings, criteria.metric, criteria.components, whiten=criteria.whiten)
-        embeddings = catalogue.embeddings
-        if space.reduction is not None:
-            positive, negative = (
-                v if v is None else space.reduction.project(v) for v in (positive, negative)
-            )
-            embeddings = replace(embeddings, vectors=space.reduction.transform(embeddings))
-        background = mean_direction(embeddings) if contrast else None
-        similarity = similarities(
-            embeddings, positive, negative, metric=criteria.metric, background=background, **how
+    background = mean_direction(part for _, part in parts) if contrast else None
+    similarity = np.full(len(catalogue), np.nan)
+    for rows, part in parts:
+        similarity[rows] = similarities(
+            part,
+            positive,
+            negative,
+            weights=weights,
+            combine=criteria.combine,
+            metric=space.metric,
+            background=background,
         )
-    else:
-        space = index.space
-        index.check_table(catalogue.embeddings)
-        similarity = index.similarities(positive, negative, contrast=contrast, **how)
     order = _order(catalogue, examples, negatives, similarity, criteria)
     return Ranking(examples, negatives, similarity, order, space)
 
 
-def _weights(weights: object, catalogue: Catalogue, examples: ExampleVectors) -> np.ndarray | None:
+def _compared(
+    catalogue: Catalogue, criteria: Criteria, index: SimilarityIndex | None
+) -> tuple[Space, Callable[[np.ndarray], np.ndarray], list[tuple[np.ndarray | slice, Embeddings]]]:
+    """Space, how examples are put into it, and the galaxies in it, some rows of the catalogue after the other."""
+    if index is not None:
+        index.check_table(catalogue.embeddings)
+        parts = [(rows, Embeddings(v, np.ones(len(v), dtype=bool))) for rows, v in index.pieces()]
+        return index.space, index.space.project, parts
+    embeddings = catalogue.embeddings
+    space = Space.fit(embeddings, criteria.metric, criteria.components, whiten=criteria.whiten)
+    if space.reduction is None:
+        return space, np.asarray, [(slice(None), embeddings)]
+    embeddings = replace(embeddings, vectors=space.reduction.transform(embeddings))
+    return space, space.reduction.project, [(slice(None), embeddings)]
+
+
+def _weights(
+    weights: ArrayLike | str | None, catalogue: Catalogue, examples: ExampleVectors
+) -> np.ndarray | None:
     if weights is None:
         return None
     if isinstance(weights, str):
         if weights not in catalogue.table.colnames or (examples.rows < 0).any():
             raise ValueError(
-                f"weights={weights!r} must name a column of the catalogue that holds all the examples."
+                f"weights={weights!r} must name a column of the catalogue that holds all the examples"
             )
         weights = catalogue.table[weights][examples.rows]
     values = np.ma.filled(np.ma.asarray(weights, dtype=np.float64), np.nan)
     if values.shape != (len(examples),):
         raise ValueError(
-            f"weights must hold one number for each of the {len(examples)} examples, not {values.shape}."
+            f"weights must hold one number for each of the {len(examples)} examples, not {values.shape}"
         )
     if not np.isfinite(values).all() or (values < 0).any() or values.sum() == 0:
-        raise ValueError(f"weights must be finite, not negative and not all zero, not {values.tolist()}.")
+        raise ValueError(f"weights must be finite, not negative and not all zero, not {values.tolist()}")
     return values
 
 

@@ -1,12 +1,13 @@
 """How alike every galaxy is to one or several examples."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from galzoo_repr.catalogue import Embeddings
 
-__all__ = ["COMBINE", "METRICS", "mean_direction", "similarities"]
+__all__ = ["COMBINE", "mean_direction", "similarities"]
 
-METRICS = ("cosine", "euclidean")
 COMBINE = ("contrast", "mean", "best")
 
 _BLOCK = 2**18  # elements in double precision at a time: stays in the processor's cache
@@ -25,24 +26,9 @@ def similarities(
     """
     Similarity of every galaxy to the examples, less its similarity to the negative examples.
 
-    To several examples it is the weighted mean of the similarities to each, or the largest of them.
-
-    Parameters
-    ----------
-    embeddings : Embeddings
-        Galaxies.
-    examples : numpy.ndarray of float, shape (m, d)
-        Vectors to be like.
-    negatives : numpy.ndarray of float, shape (k, d), optional
-        Vectors to be unlike.
-    weights : numpy.ndarray of float, shape (m,), optional
-        Weight of each example in the mean.
-    combine : {"contrast", "mean", "best"}
-        Mean of the similarities (of which contrast is a case), or the largest.
-    metric : {"cosine", "euclidean"}
-        Cosine of the angle between vectors, or minus their distance.
-    background : numpy.ndarray of float64, shape (d,), optional
-        Mean direction of a catalogue; the mean cosine to that catalogue is subtracted.
+    To several examples it is the weighted mean of the similarities to each (of which contrast is a case), or the
+    largest of them. Where the mean direction of a catalogue is given as `background`, the mean cosine to that
+    catalogue is subtracted.
 
     Returns
     -------
@@ -63,25 +49,20 @@ def similarities(
     return result
 
 
-def mean_direction(embeddings: Embeddings) -> np.ndarray:
+def mean_direction(parts: Iterable[Embeddings]) -> np.ndarray:
     """
     Mean of the unit vectors of a catalogue; its product with a unit vector is the mean cosine to the catalogue.
 
-    Parameters
-    ----------
-    embeddings : Embeddings
-        Galaxies.
-
-    Returns
-    -------
-    numpy.ndarray of float64, shape (d,)
+    The catalogue comes in parts; the mean is float64 of shape (d,).
     """
-    total = np.zeros(embeddings.dim)
-    step = max(1, _BLOCK // embeddings.dim)
-    for start in range(0, len(embeddings), step):
-        block = np.asarray(embeddings.vectors[start : start + step], dtype=np.float64)
-        total += _unit(block[embeddings.usable[start : start + step]]).sum(axis=0)
-    return total / max(1, embeddings.usable.sum())
+    total, usable = 0.0, 0
+    for part in parts:
+        step = max(1, _BLOCK // part.dim)
+        for start in range(0, len(part), step):
+            block = np.asarray(part.vectors[start : start + step], dtype=np.float64)
+            total = total + _unit(block[part.usable[start : start + step]]).sum(axis=0)
+        usable += int(part.usable.sum())
+    return total / max(1, usable)
 
 
 def _combined(

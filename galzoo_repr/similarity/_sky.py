@@ -1,41 +1,35 @@
 """Separations on the sphere by chords between unit vectors: right at the poles and across RA 0."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias, Union
 
 import numpy as np
 from astropy import units as u
 from astropy.coordinates import SkyCoord
 
-__all__ = ["angle", "chord_angle", "inside", "matches", "nearest_separation", "thin", "unit_vectors"]
+if TYPE_CHECKING:
+    from mocpy import MOC
+
+__all__ = [
+    "Region",
+    "angle",
+    "inside",
+    "matches",
+    "nearest_separation",
+    "thin",
+    "unit_vectors",
+]
+
+# A name in quotes cannot be joined by |; mocpy is imported where it is used.
+Region: TypeAlias = Union[u.Quantity, tuple[SkyCoord, u.Quantity], str, Path, "MOC"]
 
 
 def angle(value: u.Quantity, name: str) -> u.Quantity:
-    """
-    Check an angle given by the user.
-
-    Parameters
-    ----------
-    value : astropy.units.Quantity
-        Scalar angle from 0 to 180 degrees.
-    name : str
-        Name of the argument, for the message.
-
-    Returns
-    -------
-    astropy.units.Quantity
-        The same angle in radians.
-
-    Raises
-    ------
-    TypeError
-        If it is a plain number, or not an angle.
-    ValueError
-        If it is negative, not finite, more than half a circle, or not a scalar.
-    """
+    """Check one angle given by the user, 0 to 180 degrees, by the name of its argument; in radians."""
     if not isinstance(value, u.Quantity) or not value.unit.is_equivalent(u.deg):
-        raise TypeError(f"{name} must be an angle with a unit, such as 30 * u.arcsec, not {value!r}.")
+        raise TypeError(f"{name} must be an angle with a unit, such as 30 * u.arcsec, not {value!r}")
     if not value.isscalar or not 0 <= value.to_value(u.deg) <= 180:
-        raise ValueError(f"{name} must be one angle from 0 to 180 degrees, not {value}.")
+        raise ValueError(f"{name} must be one angle from 0 to 180 degrees, not {value}")
     return value.to(u.rad)
 
 
@@ -43,15 +37,7 @@ def unit_vectors(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
     """
     Points on the unit sphere.
 
-    Parameters
-    ----------
-    ra, dec : numpy.ndarray of float, shape (n,)
-        Degrees; NaN where there is no position.
-
-    Returns
-    -------
-    numpy.ndarray of float64, shape (n, 3)
-        NaN where there is no position.
+    `ra` and `dec` are degrees, shape (n,), NaN where there is no position; points have shape (n, 3).
 
     Examples
     --------
@@ -68,20 +54,8 @@ def _chord(value: u.Quantity) -> float:
     return 2 * np.sin(value.to_value(u.rad) / 2)
 
 
-def chord_angle(chords: np.ndarray) -> u.Quantity:
-    """
-    Angle between unit vectors from their distance, which is accurate however small it is.
-
-    Parameters
-    ----------
-    chords : numpy.ndarray of float64
-        Distances, 0 to 2.
-
-    Returns
-    -------
-    astropy.units.Quantity
-        In arcsec, of the same shape.
-    """
+def _chord_angle(chords: np.ndarray) -> u.Quantity:
+    """Angle in arcsec between unit vectors from their distance, 0 to 2, which is accurate however small it is."""
     return (2 * np.arcsin(np.clip(chords / 2, 0, 1)) * u.rad).to(u.arcsec)
 
 
@@ -93,44 +67,22 @@ def _tree(points: np.ndarray):
 
 def nearest_separation(points: np.ndarray, examples: np.ndarray) -> u.Quantity:
     """
-    Angle from every galaxy to the nearest example.
+    Angle from every galaxy to the nearest example, in arcsec, shape (n,).
 
-    Parameters
-    ----------
-    points : numpy.ndarray of float64, shape (n, 3)
-        Unit vectors of the galaxies, NaN where unknown.
-    examples : numpy.ndarray of float64, shape (m, 3)
-        Unit vectors of the examples, NaN where unknown.
-
-    Returns
-    -------
-    astropy.units.Quantity, shape (n,)
-        In arcsec, NaN where either position is unknown.
+    Both are unit vectors, shape (n, 3) and (m, 3), NaN where a position is unknown, and so is the angle then.
     """
     chords = np.full(len(points), np.nan)
     known, placed = np.isfinite(points[:, 0]), np.isfinite(examples[:, 0])
     if known.any() and placed.any():
         chords[known], _ = _tree(examples[placed]).query(points[known])
-    return chord_angle(chords)
+    return _chord_angle(chords)
 
 
 def matches(points: np.ndarray, examples: np.ndarray, radius: u.Quantity) -> np.ndarray:
     """
-    Row of the galaxy nearest to each example.
+    Row of the galaxy nearest to each example, int64 of shape (m,); -1 where none is within the radius.
 
-    Parameters
-    ----------
-    points : numpy.ndarray of float64, shape (n, 3)
-        Unit vectors of the galaxies, NaN where unknown.
-    examples : numpy.ndarray of float64, shape (m, 3)
-        Unit vectors of the examples, NaN where unknown.
-    radius : astropy.units.Quantity
-        Largest separation of a match.
-
-    Returns
-    -------
-    numpy.ndarray of int64, shape (m,)
-        -1 where none is that near.
+    Both are unit vectors, shape (n, 3) and (m, 3), NaN where a position is unknown.
     """
     rows = np.full(len(examples), -1, dtype=np.int64)
     known, placed = np.flatnonzero(np.isfinite(points[:, 0])), np.isfinite(examples[:, 0])
@@ -140,32 +92,12 @@ def matches(points: np.ndarray, examples: np.ndarray, radius: u.Quantity) -> np.
     return rows
 
 
-def inside(points: np.ndarray, coordinates: SkyCoord, within: object, examples: np.ndarray) -> np.ndarray:
+def inside(points: np.ndarray, coordinates: SkyCoord, within: Region, examples: np.ndarray) -> np.ndarray:
     """
-    Galaxies in a region of the sky.
+    Galaxies in a region of the sky, bool of shape (n,); False where the position is unknown.
 
-    Parameters
-    ----------
-    points : numpy.ndarray of float64, shape (n, 3)
-        Unit vectors of the galaxies, NaN where unknown.
-    coordinates : astropy.coordinates.SkyCoord, shape (n,)
-        The same positions.
-    within : astropy.units.Quantity or tuple or mocpy.MOC or str or pathlib.Path
-        Radius around the nearest example; ``(centre, radius)``; a MOC, or the FITS file of one.
-    examples : numpy.ndarray of float64, shape (m, 3)
-        Unit vectors of the examples.
-
-    Returns
-    -------
-    numpy.ndarray of bool, shape (n,)
-        False where the position is unknown.
-
-    Raises
-    ------
-    TypeError
-        If the region is none of these.
-    ValueError
-        If a radius is given and no example has a position, or a file cannot be read.
+    The region is a radius around the nearest example, ``(centre, radius)``, a MOC, or the FITS file of one. Galaxies
+    and examples are unit vectors, NaN where unknown; `coordinates` are those of the galaxies.
     """
     known = np.isfinite(points[:, 0])
     if isinstance(within, tuple) and len(within) == 2 and isinstance(within[0], SkyCoord):
@@ -175,7 +107,7 @@ def inside(points: np.ndarray, coordinates: SkyCoord, within: object, examples: 
         radius = angle(within, "within")
         if not np.isfinite(examples).any():
             raise ValueError(
-                "within= is a radius, but no example has a sky position: give (centre, radius) or a MOC."
+                "within= is a radius, but no example has a sky position: give (centre, radius) or a MOC"
             )
         return nearest_separation(points, examples) <= radius
     moc = _moc(within)
@@ -185,13 +117,13 @@ def inside(points: np.ndarray, coordinates: SkyCoord, within: object, examples: 
     return result
 
 
-def _moc(region: object):
+def _moc(region: Union[str, Path, "MOC"]) -> "MOC":
     from mocpy import MOC
 
     if isinstance(region, str | Path):
         if not Path(region).is_file():
             raise ValueError(
-                f"within={str(region)!r} is no file of a MOC; an angle is a Quantity, such as 2 * u.deg."
+                f"within={str(region)!r} is no file of a MOC; an angle is a Quantity, such as 2 * u.deg"
             )
         try:
             return MOC.from_fits(str(region))
@@ -203,7 +135,7 @@ def _moc(region: object):
         return region
     raise TypeError(
         "within must be an angle such as 2 * u.deg, (centre, radius), a mocpy.MOC or the FITS file of one, "
-        f"not {region!r}."
+        f"not {region!r}"
     )
 
 
@@ -213,23 +145,8 @@ def thin(
     """
     Walk down a ranking, dropping whatever lies too near to an example or to a galaxy already accepted.
 
-    Parameters
-    ----------
-    order : numpy.ndarray of int64, shape (m,)
-        Rows, best first.
-    points : numpy.ndarray of float64, shape (n, 3)
-        Unit vectors of all rows, NaN where unknown; such rows are never dropped.
-    examples : numpy.ndarray of float64, shape (e, 3)
-        Unit vectors of the examples.
-    separation : astropy.units.Quantity
-        Rows nearer than this are dropped.
-    n : int
-        Rows wanted.
-
-    Returns
-    -------
-    numpy.ndarray of int64
-        At most `n` rows, best first.
+    `order` are rows, best first, of which at most n are given back. Galaxies and examples are unit vectors, NaN where
+    unknown; such galaxies are never dropped.
     """
     order = order[~(nearest_separation(points[order], examples) < separation)]
     accepted, rest, reach = [], order, 4 * n

@@ -4,49 +4,22 @@ from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
+from astropy.table import Column
 
 __all__ = ["is_tags", "most_tagged"]
 
 
-def is_tags(column: object) -> bool:
-    """
-    Say whether a column holds tags.
-
-    Parameters
-    ----------
-    column : astropy.table.Column
-        Any column.
-
-    Returns
-    -------
-    bool
-        True for text, and for lists of text.
-    """
+def is_tags(column: Column) -> bool:
+    """Say whether a column holds tags: text, or lists of text."""
     return getattr(getattr(column, "dtype", None), "kind", "") in "USO" and np.ndim(column) == 1
 
 
-def most_tagged(column: object, usable: np.ndarray, tags: Sequence[str] | None = None) -> dict[str, int]:
+def most_tagged(column: Column, usable: np.ndarray, tags: Sequence[str] | None = None) -> dict[str, int]:
     """
-    Find the galaxy with most uses of each tag.
+    Find the galaxy with most uses of each tag: its row; the first of several with as many uses.
 
-    Parameters
-    ----------
-    column : astropy.table.Column, shape (n,)
-        Text, with commas between several tags, or lists of text. A leading ``#`` and case do not matter.
-    usable : numpy.ndarray of bool, shape (n,)
-        Galaxies that may be chosen.
-    tags : sequence of str, optional
-        Which tags; by default all, most used first.
-
-    Returns
-    -------
-    dict of str to int
-        Row of the galaxy for each tag; the first of several with as many uses.
-
-    Raises
-    ------
-    ValueError
-        If no galaxy with an embedding has a tag.
+    A column holds text with commas between several tags, or lists of text; a leading ``#`` and case do not matter. Only
+    usable galaxies are chosen. Without `tags` all are looked for, most used first.
     """
     counts = [Counter(_tags_of(entry)) for entry in _entries(column)]
     total, most = Counter(), {}
@@ -69,18 +42,18 @@ def most_tagged(column: object, usable: np.ndarray, tags: Sequence[str] | None =
     return {tag: most[tag][1] for tag in wanted}
 
 
-def _entries(column: object) -> list[object]:
+def _entries(column: Column) -> list[str | list[str] | None]:
     mask = np.ma.getmaskarray(column)
     values = np.asarray(np.ma.getdata(column)).tolist()
     return ["" if masked else value for value, masked in zip(values, mask, strict=True)]
 
 
-def _tags_of(entry: object) -> list[str]:
+def _tags_of(entry: str | bytes | list[str] | None) -> list[str]:
     if isinstance(entry, bytes):
         entry = entry.decode("utf-8", "replace")
     parts = entry.split(",") if isinstance(entry, str) else (entry or [])
     return [tag for tag in map(_plain, parts) if tag]
 
 
-def _plain(tag: object) -> str:
+def _plain(tag: str) -> str:
     return str(tag).strip().lstrip("#").lower()

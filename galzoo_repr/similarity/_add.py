@@ -1,12 +1,25 @@
-"""Similarity to one galaxy or several: as columns of the catalogue, or as a table of the best."""
+"""Similarity to one galaxy or several, as columns of the catalogue."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
 
 import numpy as np
 from astropy import units as u
+from astropy.coordinates import SkyCoord
 from astropy.table import Column, Table
+from numpy.typing import ArrayLike
 
 from galzoo_repr.catalogue import refuse_existing, with_columns
 from galzoo_repr.similarity._catalogue import Catalogue, Fetch
+from galzoo_repr.similarity._query import Query
 from galzoo_repr.similarity._rank import Criteria, Ranking, rank
+from galzoo_repr.similarity._sky import Region
+
+if TYPE_CHECKING:
+    from galzoo_repr.cutouts import BrickSurvey, CutoutStore, HipsSurvey, LegacySurvey
+    from galzoo_repr.encoders import Encoder
 
 __all__ = ["add_similarity", "describe_similarity", "facts_of"]
 
@@ -15,24 +28,24 @@ RANK_DESCRIPTION = "1 = most alike; 0 = an example itself; -1 = not ranked"
 
 def add_similarity(
     table: Table,
-    query: object,
+    query: Query,
     *,
     n: int | None = None,
-    negatives: object = None,
-    weights: object = None,
+    negatives: Query | None = None,
+    weights: ArrayLike | str | None = None,
     combine: str | None = None,
     metric: str = "cosine",
     components: int | None = None,
     whiten: bool = False,
     max_separation: u.Quantity = 5 * u.arcsec,
     min_separation: u.Quantity | None = None,
-    within: object = None,
+    within: Region | None = None,
     embedding: str = "embedding",
-    coords: object = None,
-    encoder: object = None,
+    coords: str | tuple[str, str] | SkyCoord | None = None,
+    encoder: Encoder | str | os.PathLike | None = None,
     fov: u.Quantity | None = None,
-    survey: object = None,
-    store: object = None,
+    survey: LegacySurvey | HipsSurvey | BrickSurvey | None = None,
+    store: CutoutStore | str | os.PathLike | None = None,
     device: str | None = None,
     name: str = "similarity",
     overwrite: bool = False,
@@ -44,7 +57,7 @@ def add_similarity(
     ----------
     table : astropy.table.Table or astropy.table.QTable
         Catalogue with embeddings (`galzoo_repr.add_embeddings`).
-    query : object
+    query : Query
         The example, or examples:
 
         - `~astropy.coordinates.SkyCoord`, one or many: the galaxy of the catalogue at that position
@@ -56,7 +69,7 @@ def add_similarity(
         - another table, with embeddings by the same encoder or with sky positions only.
     n : int, optional
         Rank only the `n` most alike; by default every galaxy.
-    negatives : object, optional
+    negatives : Query, optional
         Galaxies to be unlike, in any of the same forms. The similarity to them is subtracted.
     weights : array-like of float, shape (m,), or str, optional
         Weight of each example, or the column that holds it; equal by default.
@@ -157,20 +170,7 @@ def add_similarity(
 
 
 def describe_similarity(ranking: Ranking, criteria: Criteria) -> str:
-    """
-    Say in one line what the similarities of a ranking are.
-
-    Parameters
-    ----------
-    ranking : Ranking
-        Outcome of the query.
-    criteria : Criteria
-        Conditions of the query.
-
-    Returns
-    -------
-    str
-    """
+    """Say in one line what the similarities of a ranking are."""
     what = "cosine similarity" if criteria.metric == "cosine" else "minus Euclidean distance"
     several = len(ranking.examples) > 1
     how = "largest" if criteria.combine == "best" else "mean"
@@ -184,22 +184,8 @@ def describe_similarity(ranking: Ranking, criteria: Criteria) -> str:
     return f"{text}; higher is more alike"
 
 
-def facts_of(ranking: Ranking, criteria: Criteria) -> dict[str, object]:
-    """
-    Arguments and outcome of a query, for the provenance.
-
-    Parameters
-    ----------
-    ranking : Ranking
-        Outcome of the query.
-    criteria : Criteria
-        Conditions of the query.
-
-    Returns
-    -------
-    dict
-        Of plain scalars, strings and lists.
-    """
+def facts_of(ranking: Ranking, criteria: Criteria) -> dict[str, str | int | float | list[int]]:
+    """Arguments and outcome of a query, for the provenance: plain scalars, strings and lists."""
     facts = {
         "examples": len(ranking.examples),
         "example_rows": ranking.examples.rows.tolist(),

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from astropy.table import Table
+from astropy import units as u
+from astropy.coordinates import SkyCoord
+from astropy.table import Column, Table
+from numpy.typing import ArrayLike
 
 from galzoo_repr._arguments import check_choice, check_whole_number
-from galzoo_repr.catalogue import Embeddings, embedding_matrix, read_embeddings
-from galzoo_repr.similarity._agreement import check_new_ids, check_same_encoder, check_same_rows
-from galzoo_repr.similarity._answers import answer_table
-from galzoo_repr.similarity._choice import METHODS
-from galzoo_repr.similarity._galaxies import read_galaxies, to_segment
-from galzoo_repr.similarity._saved import SavedIndex, save_index
-from galzoo_repr.similarity._score import METRICS, mean_direction, similarities
-from galzoo_repr.similarity._searcher import Searcher
-from galzoo_repr.similarity._segments import Segments
-from galzoo_repr.similarity._space import Space
+from galzoo_repr.catalogue import Embeddings
+from galzoo_repr.index._engine import METHODS, Engine
+from galzoo_repr.index._ingest import (
+    check_new_ids,
+    check_same_encoder,
+    check_same_rows,
+    read_galaxies,
+    read_queries,
+    to_segment,
+)
+from galzoo_repr.index._segments import Facts, Segments
+from galzoo_repr.index._space import METRICS, Space
+from galzoo_repr.index._storage import SavedIndex, save_index
 
 __all__ = ["SimilarityIndex"]
 
@@ -50,30 +59,24 @@ class SimilarityIndex:
         self,
         space: Space,
         galaxies: Segments,
-        facts: dict[str, object],
+        facts: Facts,
         *,
         device: str | None = None,
         saved: SavedIndex | None = None,
     ) -> None:
         self.space, self._facts, self._galaxies, self._saved = space, facts, galaxies, saved
-        self._searcher = Searcher(
-            galaxies,
-            space.metric,
-            method=facts["method"],
-            seed=facts["seed"],
-            device=device,
-            load=(lambda: None) if saved is None else saved.load_graph,
-            keep=(lambda graph: None) if saved is None else saved.keep_graph,
+        self._engine = Engine(
+            galaxies, space.metric, method=facts.method, seed=facts.seed, device=device, saved=saved
         )
 
     @classmethod
     def build(
         cls,
-        galaxies: Table | np.ndarray,
+        galaxies: Table | ArrayLike,
         *,
-        ids: object = None,
+        ids: str | ArrayLike | None = None,
         embedding: str = "embedding",
-        coords: object = None,
+        coords: str | tuple[str, str] | SkyCoord | None = None,
         metric: str = "cosine",
         components: int | None = None,
         whiten: bool = False,
@@ -132,30 +135,30 @@ class SimilarityIndex:
                 f"none of the {len(read)} galaxies has an embedding; see the column cutout_status for the reasons"
             )
         space = Space.fit(read.embeddings, metric, components, whiten=whiten)
-        facts = {
-            "given_dim": read.embeddings.dim,
-            "source_rows": len(read),
-            "encoder": read.embeddings.encoder,
-            "embedding": embedding,
-            "ids": ids if isinstance(ids, str) else "" if ids is not None else None,
-            "dtype": dtype,
-            "method": method,
-            "seed": int(seed),
-        }
-        index = cls(space, Segments([to_segment(read, space, dtype, 0)]), facts, device=device)
+        facts = Facts(
+            given_dim=read.embeddings.dim,
+            source_rows=len(read),
+            encoder=read.embeddings.encoder,
+            embedding=embedding,
+            ids=ids if isinstance(ids, str) else "" if ids is not None else None,
+            dtype=dtype,
+            method=method,
+            seed=int(seed),
+        )
+        index = cls(space, Segments([to_segment(read, space, facts)]), facts, device=device)
         if method == "pynndescent":
-            index._searcher.ready_graph()
+            index._engine.ready_graph()
         return index
 
     def __len__(self) -> int:
         return len(self._galaxies)
 
     def __repr__(self) -> str:
-        reduced = "" if self.space.reduction is None else f" of {self._facts['given_dim']}"
+        reduced = "" if self.space.reduction is None else f" of {self._facts.given_dim}"
         graph = ", with a neighbour graph" if self.has_graph else ""
         return (
             f"<SimilarityIndex of {len(self)} galaxies ({self.excluded} without embedding left out), "
-            f"{self._galaxies.dim}{reduced} dimensions, {self.space.metric}, {self._facts['dtype']}{graph}>"
+            f"{self._galaxies.dim}{reduced} dimensions, {self.space.metric}, {self._facts.dtype}{graph}>"
         )
 
     @property
@@ -166,7 +169,7 @@ class SimilarityIndex:
     @property
     def excluded(self) -> int:
         """Number of galaxies left out because they have no embedding."""
-        return self._facts["source_rows"] - len(self)
+        return self._facts.source_rows - len(self)
 
     @property
     def metric(self) -> str:
@@ -181,12 +184,12 @@ class SimilarityIndex:
     @property
     def has_graph(self) -> bool:
         """Whether the neighbour graph has been built."""
-        return (self._saved is not None and self._saved.has_graph) or self._searcher.graph is not None
+        return self._engine.has_graph
 
     @property
     def device(self) -> str:
         """Where the exact search runs."""
-        return self._searcher.device
+        return self._engine.device
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
         """
@@ -195,18 +198,23 @@ class SimilarityIndex:
         Parameters
         ----------
         folder : str or pathlib.Path
-            Appears only once it is complete.
+            Holds no index until this one is complete, or the one that was there.
         overwrite : bool
-            Replace an index that is there.
+            Replace an index that is there, all at once.
 
         Raises
         ------
         FileExistsError
             If there is something already.
+        BlockingIOError
+            If another process goes on writing to the folder.
         """
-        save_index(
-            Path(folder), self.space, self._galaxies, self._facts, self._searcher.graph, overwrite=overwrite
+        folder = Path(folder)
+        saved = save_index(
+            folder, self.space, self._galaxies, self._facts, self._engine.graph, overwrite=overwrite
         )
+        if self._saved is not None and self._saved.folder.resolve() == folder.resolve():
+            self._saved = self._engine.saved = saved
 
     @classmethod
     def open(cls, folder: str | Path, *, device: str | None = None) -> SimilarityIndex:
@@ -233,15 +241,22 @@ class SimilarityIndex:
             If it is damaged, or was written by a later version.
         """
         saved = SavedIndex(Path(folder))
-        return cls(saved.space(), saved.galaxies(), saved.facts, device=device, saved=saved)
+        return cls(saved.space, saved.galaxies, saved.facts, device=device, saved=saved)
 
-    def add(self, galaxies: Table | np.ndarray, *, ids: object = None, coords: object = None) -> None:
+    def add(
+        self,
+        galaxies: Table | ArrayLike,
+        *,
+        ids: str | ArrayLike | None = None,
+        coords: str | tuple[str, str] | SkyCoord | None = None,
+    ) -> None:
         """
         Add galaxies.
 
-        Those of an opened index are written to its folder at once. The principal components and the graph
-        stay as they are: the new galaxies are searched exactly until they are a quarter of all; then the
-        graph is built again.
+        Those of an opened index are written to its folder at once, after those that other processes have
+        added since it was opened; these are found by this index from then on, too. The principal components
+        and the graph stay as they are: the new galaxies are searched exactly until they are a quarter of all;
+        then the graph is built again.
 
         Parameters
         ----------
@@ -255,26 +270,34 @@ class SimilarityIndex:
         Raises
         ------
         ValueError
-            If embeddings are of another encoder or dimension, or an id is in the index already.
+            If embeddings are of another encoder or dimension, an id is in the index already, or another index
+            has been saved to its folder since it was opened.
+        BlockingIOError
+            If another process goes on writing to the folder.
         """
-        named = self._facts["ids"]
+        named = self._facts.ids
         if ids is None and named == "":
             raise ValueError("the index was built with ids of its own; give ids= for those that are added")
-        read = read_galaxies(galaxies, named if ids is None else ids, self._facts["embedding"], coords)
+        read = read_galaxies(galaxies, named if ids is None else ids, self._facts.embedding, coords)
         check_same_encoder(read.embeddings, self._facts)
-        offset = self._facts["source_rows"]
-        if named is None and ids is None:
-            read = read.renumbered(offset)
-        check_new_ids(read.ids, self.ids)
-        piece = to_segment(read, self.space, self._facts["dtype"], offset)
-        facts = {**self._facts, "source_rows": offset + len(read)}
-        if self._saved is not None:
-            self._saved.add(piece, facts)
-        self._facts = facts
-        self._galaxies = Segments([*self._galaxies.pieces, piece])
-        self._searcher = self._searcher.widened(self._galaxies)
+        with nullcontext() if self._saved is None else self._saved.held():
+            if self._saved is not None:
+                self._grow(self._saved.galaxies, self._saved.facts)
+            offset = self._facts.source_rows
+            if named is None and ids is None:
+                read = read.renumbered(offset)
+            check_new_ids(read.ids, self.ids)
+            piece = to_segment(read, self.space, self._facts, offset)
+            facts = replace(self._facts, source_rows=offset + len(read))
+            if self._saved is not None:
+                self._saved.add(piece, facts)
+            self._grow(Segments([*self._galaxies.pieces, piece]), facts)
 
-    def search(self, query: Table | np.ndarray, n: int = 10, *, method: str | None = None) -> Table:
+    def _grow(self, galaxies: Segments, facts: Facts) -> None:
+        self._galaxies = self._engine.galaxies = galaxies
+        self._facts = facts
+
+    def search(self, query: Table | ArrayLike, n: int = 10, *, method: str | None = None) -> Table:
         """
         Find the galaxies nearest to each query.
 
@@ -298,20 +321,11 @@ class SimilarityIndex:
         ValueError
             If a query is not finite, is zero, or has other dimensions.
         """
-        if isinstance(query, Table):
-            embeddings = read_embeddings(query, self._facts["embedding"])
-        else:
-            embeddings = embedding_matrix(np.atleast_2d(query), "query")
-        check_same_encoder(embeddings, self._facts)
-        if not embeddings.usable.all():
-            bad = np.flatnonzero(~embeddings.usable)
-            raise ValueError(
-                f"{len(bad)} of {len(embeddings)} queries have no embedding, such as {bad[0]}; leave them out"
-            )
+        vectors = read_queries(query, self._facts)
         n = min(check_whole_number("n", n), len(self))
-        method = self._searcher.choose(len(embeddings), n, method, has_graph=self.has_graph)
-        places, similarity = self._searcher.nearest(self.space.project(embeddings.vectors), n, method)
-        return answer_table(self._galaxies, places, similarity, self.metric)
+        method = self._engine.choose(len(vectors), n, method)
+        places, similarity = self._engine.nearest(self.space.project(vectors), n, method)
+        return self._answer(places, similarity)
 
     def neighbours(self, n: int = 10, *, method: str | None = None, progress: bool = True) -> Table:
         """
@@ -336,52 +350,31 @@ class SimilarityIndex:
         n = min(check_whole_number("n", n), len(self) - 1)
         places = np.empty((len(self), n), dtype=np.int64)
         similarity = np.empty((len(self), n))
-        method = self._searcher.choose(len(self), n, method, has_graph=self.has_graph)
+        method = self._engine.choose(len(self), n, method)
         starts = range(0, len(self), _BATCH)
         for start in tqdm(starts, desc="neighbours", disable=not progress or len(starts) == 1):
             own = np.arange(start, min(start + _BATCH, len(self)))
             vectors = self._galaxies.take("vectors", own).astype(np.float32)
-            found, alike = self._searcher.nearest(vectors, n + 1, method)
+            found, alike = self._engine.nearest(vectors, n + 1, method)
             # A galaxy comes first among its own neighbours, unless another one has the very same embedding.
             order = np.argsort(found == own[:, None], axis=1, kind="stable")[:, :n]
             places[own] = np.take_along_axis(found, order, axis=1)
             similarity[own] = np.take_along_axis(alike, order, axis=1)
-        return answer_table(self._galaxies, places, similarity, self.metric)
+        return self._answer(places, similarity)
 
-    def similarities(
-        self,
-        examples: np.ndarray,
-        negatives: np.ndarray | None = None,
-        *,
-        contrast: bool = False,
-        **how: object,
-    ) -> np.ndarray:
+    def pieces(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """
-        Similarity of every row of the catalogue to examples, in the space of the index.
+        Give the vectors of all galaxies, in the pieces in which they were added.
 
-        Parameters
-        ----------
-        examples, negatives : numpy.ndarray of float, shape (m, d)
-            Embeddings to be like, and unlike.
-        contrast : bool
-            Subtract the mean similarity to the catalogue.
-        **how : object
-            `weights` and `combine`, as for `galzoo_repr.find_similar`.
-
-        Returns
-        -------
-        numpy.ndarray of float64, shape (rows of the catalogue,)
-            NaN for galaxies without an embedding.
+        Yields
+        ------
+        rows : numpy.ndarray of int64, shape (n,)
+            Rows of the catalogue.
+        vectors : numpy.ndarray of float32 or float16, shape (n, k)
+            In the space of the index.
         """
-        examples, negatives = (v if v is None else self.space.project(v) for v in (examples, negatives))
-        parts = [Embeddings(p.vectors, np.ones(len(p), dtype=bool)) for p in self._galaxies.pieces]
-        how["background"] = None
-        if contrast:
-            how["background"] = sum(mean_direction(part) * len(part) for part in parts) / len(self)
-        result = np.full(self._facts["source_rows"], np.nan)
-        for piece, part in zip(self._galaxies.pieces, parts, strict=True):
-            result[piece.rows] = similarities(part, examples, negatives, metric=self.metric, **how)
-        return result
+        for piece in self._galaxies.pieces:
+            yield piece.rows, piece.vectors
 
     def check_table(self, embeddings: Embeddings) -> None:
         """
@@ -397,5 +390,23 @@ class SimilarityIndex:
         ValueError
             If it is not.
         """
-        check_same_encoder(embeddings, self._facts)
-        check_same_rows(embeddings, self.space, self._galaxies, self._facts["source_rows"])
+        check_same_rows(embeddings, self.space, self._galaxies, self._facts)
+
+    def _answer(self, places: np.ndarray, similarity: np.ndarray) -> Table:
+        """Neighbours of each query, best first, laid out as `search` describes; both arrays have shape (m, n)."""
+        queries, n = places.shape
+        flat = places.ravel()
+        positions = self._galaxies.take("positions", flat)
+        what = "cosine similarity" if self.metric == "cosine" else "minus Euclidean distance"
+        rank = np.tile(np.arange(1, n + 1), queries)
+        return Table(
+            {
+                "query": Column(np.repeat(np.arange(queries), n), description="number of the query, from 0"),
+                "similarity_rank": Column(rank, description="1 = most alike"),
+                "id": Column(self._galaxies.take("ids", flat), description="name of the galaxy"),
+                "row": Column(self._galaxies.take("rows", flat), description="row of the catalogue"),
+                "similarity": Column(similarity.ravel(), description=f"{what}; higher is more alike"),
+                "ra": Column(positions[:, 0], unit=u.deg, description="right ascension, ICRS"),
+                "dec": Column(positions[:, 1], unit=u.deg, description="declination, ICRS"),
+            }
+        )

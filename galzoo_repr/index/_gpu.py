@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from galzoo_repr.similarity._products import rounding
-from galzoo_repr.similarity._segments import Segments
+from galzoo_repr.index._products import rounding
+from galzoo_repr.index._segments import Segments
 
 __all__ = ["scan_gpu"]
 
@@ -27,23 +27,7 @@ def scan_gpu(
     device: torch.device,
     spare: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """
-    Find the galaxies that may be among the nearest of each query.
-
-    Parameters
-    ----------
-    vectors, queries, n, metric, start
-        As for `galzoo_repr.similarity._scan.scan`.
-    device : torch.device
-        Where to compute.
-    spare : int
-        Candidates beyond those asked for.
-
-    Returns
-    -------
-    places, complete
-        As for `galzoo_repr.similarity._scan.scan`.
-    """
+    """Find the galaxies that may be among the nearest of each query, as `_scan.scan` does, and `spare` others."""
     wanted = min(n + spare, len(vectors) - start)
     asked = torch.from_numpy(queries).to(device)
     best = torch.full((len(asked), wanted), -torch.inf, device=device)

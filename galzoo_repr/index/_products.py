@@ -19,50 +19,24 @@ def has_bfloat16() -> bool:
 
 def encode(values: np.ndarray) -> np.ndarray:
     """
-    Turn numbers into integers in the same order.
+    Turn float32 numbers into int16 in the same order.
 
-    No bfloat16 number that is larger than another number becomes a smaller integer than that one.
-
-    Parameters
-    ----------
-    values : numpy.ndarray of float32
-
-    Returns
-    -------
-    numpy.ndarray of int16
-        The bits of the bfloat16 number next to it on the side of zero, all but the sign turned over below zero.
+    They are the bits of the bfloat16 number next to each on the side of zero, all but the sign turned over below
+    zero: no bfloat16 number that is larger than another number becomes a smaller integer than that one.
     """
     return (in_order(values.view(np.int32)) >> 16).astype(np.int16)
 
 
 def decode(keys: np.ndarray) -> np.ndarray:
-    """
-    Turn what `encode` gives into numbers.
-
-    Parameters
-    ----------
-    keys : numpy.ndarray of int16
-
-    Returns
-    -------
-    numpy.ndarray of float32
-    """
+    """Turn what `encode` gives into float32 numbers."""
     return (in_order(keys).astype(np.int32) << 16).view(np.float32)
 
 
 def in_order(bits: np.ndarray) -> np.ndarray:
     """
-    Put the bits of numbers into the order of the numbers.
+    Put the bits of numbers into the order of the numbers, or back.
 
-    Parameters
-    ----------
-    bits : numpy.ndarray of int16 or int32
-        Of numbers in bfloat16 or single precision.
-
-    Returns
-    -------
-    numpy.ndarray of the same type
-        The bits, all but the sign turned over where the number is negative. Given them, the function turns them back.
+    All but the sign are turned over where the number is negative; int16 for bfloat16, int32 for single precision.
     """
     limits = np.iinfo(bits.dtype)
     return bits ^ (bits >> (limits.bits - 1) & limits.max)
@@ -72,21 +46,8 @@ def rounding(length: np.ndarray, floor: np.ndarray, dim: int, metric: str) -> np
     """
     Bound the error of scores in single precision, of galaxies that are as near as a score says or nearer.
 
-    Parameters
-    ----------
-    length : numpy.ndarray of float64, shape (m,)
-        Of the queries.
-    floor : numpy.ndarray of float32, shape (m,)
-        The score: the product of query and galaxy, for the Euclidean metric less half the square of the galaxy's
-        length.
-    dim : int
-        Dimensions.
-    metric : {"cosine", "euclidean"}
-        How vectors are compared.
-
-    Returns
-    -------
-    numpy.ndarray of float64, shape (m,)
+    `length` is that of each query and `floor` the score, shape (m,): the product of query and galaxy, for the Euclidean
+    metric less half the square of the galaxy's length.
     """
     longest = np.ones(len(length))
     if metric == "euclidean":
@@ -134,13 +95,7 @@ class Products:
             self._asked_lost = np.linalg.norm((asked - self._asked.float()).numpy(), axis=1)
 
     def load(self, block: np.ndarray) -> None:
-        """
-        Take the next block.
-
-        Parameters
-        ----------
-        block : numpy.ndarray of float32 or float16, shape (rows, k)
-        """
+        """Take the next block, float32 or float16 of shape (rows, k)."""
         if block.dtype != np.float32:
             block = self._single[: len(block)].copy_(torch.from_numpy(block)).numpy()
         self._block = block
@@ -154,20 +109,11 @@ class Products:
 
     def scores(self, part: slice, threshold: np.ndarray) -> np.ndarray:
         """
-        Score the block.
+        Score the block for some of the queries, shape (rows, p).
 
-        Parameters
-        ----------
-        part : slice
-            Of the queries.
-        threshold : numpy.ndarray of float32, shape (p,)
-            Scores below it are not needed, and need not be right.
-
-        Returns
-        -------
-        numpy.ndarray of float32 or int16, shape (rows, p)
-            The product of query and galaxy, for the Euclidean metric less half the square of the galaxy's length; or
-            that product as `encode` gives it. Rows without a galaxy are less than any other.
+        A score is the product of query and galaxy, for the Euclidean metric less half the square of the galaxy's
+        length; in bfloat16 that product as `encode` gives it. Scores below the threshold, shape (p,), are not needed
+        and need not be right; rows without a galaxy, up to a multiple of `WIDTH`, are less than any other.
         """
         rows, queries = len(self._block), self._queries[part]
         padded = -(-rows // WIDTH) * WIDTH
@@ -190,20 +136,7 @@ class Products:
         return scores
 
     def error(self, part: slice, floor: np.ndarray) -> np.ndarray:
-        """
-        Bound the error of scores, as `rounding` does.
-
-        Parameters
-        ----------
-        part : slice
-            Of the queries.
-        floor : numpy.ndarray of float32, shape (p,)
-            The score.
-
-        Returns
-        -------
-        numpy.ndarray of float64, shape (p,)
-        """
+        """Bound the error of scores of some queries, as `rounding` does."""
         error = rounding(self._length[part], floor, self._queries.shape[1], self._metric)
         if self._narrow:
             # The vectors multiplied differ from the true ones by what these have lost; the product is then rounded

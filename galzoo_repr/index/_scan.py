@@ -5,15 +5,14 @@ from __future__ import annotations
 import queue
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache, partial
+from functools import partial
 
 import numpy as np
-import torch
-from threadpoolctl import ThreadpoolController
 
-from galzoo_repr.similarity._candidates import Candidates
-from galzoo_repr.similarity._products import WIDTH, Products
-from galzoo_repr.similarity._segments import Segments
+from galzoo_repr._threads import one_thread
+from galzoo_repr.index._candidates import Candidates
+from galzoo_repr.index._products import WIDTH, Products
+from galzoo_repr.index._segments import Segments
 
 __all__ = ["scan"]
 
@@ -43,22 +42,8 @@ def scan(
     that wait for one another at each product are slower than one as soon as another program keeps one waiting.
     A share is some of the queries, or a block of galaxies where queries are few.
 
-    Parameters
-    ----------
-    vectors : Segments
-        Galaxies.
-    queries : numpy.ndarray of float32, shape (m, k)
-        In the same space.
-    n : int
-        Neighbours wanted of each, at most as many as there are galaxies from `start` on.
-    metric : {"cosine", "euclidean"}
-        How vectors are compared.
-    start : int
-        Only galaxies from this place on are searched.
-    threads : int
-        How many threads to use at most.
-    narrow : bool
-        Compare in bfloat16 instead of single precision, cosines only.
+    `queries` are float32 of shape (m, k), in the space of the galaxies; only galaxies from place `start` on are
+    searched, by so many threads at most, in bfloat16 (`narrow`, for cosines only) or in single precision.
 
     Returns
     -------
@@ -78,14 +63,13 @@ def scan(
 
     def search(share: np.ndarray) -> _Scanner:
         scanner = _Scanner(share, n, rows=rows, each=each, metric=metric, narrow=narrow)
-        torch.get_num_threads()  # else torch would set the number of threads after it has been limited here
-        with _pools().limit(limits=1, user_api="openmp"):  # of this thread only
+        with one_thread():
             scanner.run(_blocks(vectors, rows, start) if by_query else _until_empty(blocks))
         return scanner
 
     size = min(_SHARE, -(-len(queries) // threads), max(each, _KEPT // n))
     shares = np.split(queries, range(size, len(queries), size))
-    with _pools().limit(limits=1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
+    with one_thread(), ThreadPoolExecutor(threads) as pool:
         each_share = map if threads == 1 else pool.map
         if by_query:
             found = each_share(lambda share: search(share).best(), shares)
@@ -94,12 +78,6 @@ def scan(
     for other in others:
         scanner.join(other)
     return _stacked(scanner.best())
-
-
-@cache
-def _pools() -> ThreadpoolController:
-    """The thread pools of the libraries that are loaded."""
-    return ThreadpoolController()
 
 
 def _blocks(vectors: Segments, rows: int, start: int) -> Iterator[tuple[int, np.ndarray]]:
@@ -131,7 +109,7 @@ def _stacked(parts: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np
 class _Scanner:
     """One thread's share, in parts of so many queries as are multiplied at once."""
 
-    def __init__(self, queries: np.ndarray, n: int, *, each: int, **options: object) -> None:
+    def __init__(self, queries: np.ndarray, n: int, *, each: int, **options: bool | int | str) -> None:
         self._products = Products(queries, each=each, **options)
         self._parts = []
         for begin in range(0, len(queries), each):

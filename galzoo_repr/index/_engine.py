@@ -1,29 +1,41 @@
-"""Nearest galaxies of vectors, by whichever method is cheaper."""
+"""Nearest galaxies of vectors by whichever is cheaper: every galaxy compared, or a graph that must be built first."""
 
-from collections.abc import Callable
-from copy import copy
+import sys
 
 import numpy as np
 
 from galzoo_repr._arguments import check_choice
-from galzoo_repr.similarity._choice import METHODS, choose_method
-from galzoo_repr.similarity._graph import NeighbourGraph
-from galzoo_repr.similarity._segments import Segment, Segments
+from galzoo_repr.index._ann import NeighbourGraph
+from galzoo_repr.index._segments import Segment, Segments
+from galzoo_repr.index._storage import SavedIndex
 
-__all__ = ["Searcher"]
+__all__ = ["METHODS", "Engine", "choose_method"]
+
+METHODS = ("auto", "exact", "pynndescent")
 
 _BATCH = 16384  # queries asked of the graph at a time
 _COVERED = 0.75  # share of the galaxies that a graph must cover to be worth using
 
+# Measured by benchmarks/similarity.py on one core of a server, with 10^6 galaxies of 64 dimensions; ratios, not the
+# figures, decide.
+_PRODUCTS = 3.7e10  # multiplications a second of the exact search
+_NARROW_PRODUCTS = 7.2e10  # the same in bfloat16
+_COMPILE = 35.0  # seconds for pynndescent to be imported and compiled, once in each process
+_OPEN = 4.0  # the same when a saved graph is only queried
+_BUILD = 2e-6  # seconds per galaxy and dimension to build the graph
+_QUERY = 1.0e-4  # seconds per query of the graph, guard included
+_SMALLEST = 20_000  # below this the graph is never worth its memory
+_MOST = 100  # beyond so many neighbours the graph is searched too widely to be quick
 
-class Searcher:
+
+class Engine:
     """
     Search of the galaxies of an index.
 
     Parameters
     ----------
     galaxies : Segments
-        What is searched.
+        What is searched. Others may be put in its place that begin with the same ones.
     metric : {"cosine", "euclidean"}
         How vectors are compared.
     method : {"auto", "exact", "pynndescent"}
@@ -32,10 +44,8 @@ class Searcher:
         Of the graph.
     device : str or None
         Where the exact search runs; None for a GPU if there is one.
-    load : callable
-        Gives a saved graph, or None. Called when the graph is first needed.
-    keep : callable
-        Told of every graph that is built.
+    saved : SavedIndex or None
+        Where a graph is looked for when it is first needed, and kept when it is built.
     """
 
     def __init__(
@@ -46,11 +56,10 @@ class Searcher:
         method: str,
         seed: int,
         device: str | None,
-        load: Callable[[], NeighbourGraph | None],
-        keep: Callable[[NeighbourGraph], None],
+        saved: SavedIndex | None,
     ) -> None:
         self.galaxies, self.metric, self.method, self.seed = galaxies, metric, method, seed
-        self._device, self._load, self._keep = device, load, keep
+        self._device, self.saved = device, saved
         self._graph: NeighbourGraph | None = None
         self._sample: Segments | None = None
         self._checked: str | None = None
@@ -71,52 +80,24 @@ class Searcher:
             self._checked = str(chosen)
         return self._checked
 
-    def widened(self, galaxies: Segments) -> "Searcher":
-        """
-        Search more galaxies.
-
-        Parameters
-        ----------
-        galaxies : Segments
-            Those searched so far, and others after them.
-
-        Returns
-        -------
-        Searcher
-            With the same graph.
-        """
-        wider = copy(self)
-        wider.galaxies = galaxies
-        return wider
-
     @property
     def graph(self) -> NeighbourGraph | None:
         """The graph, loaded if it was saved; None if there is none."""
-        if self._graph is None:
-            self._graph = self._load()
+        if self._graph is None and self.saved is not None:
+            self._graph = self.saved.load_graph()
         return self._graph
 
-    def choose(self, queries: int, n: int, method: str | None, *, has_graph: bool) -> str:
-        """
-        Say which method answers so many queries.
+    @property
+    def has_graph(self) -> bool:
+        """Whether a graph is ready, or saved."""
+        return self._graph is not None or (self.saved is not None and self.saved.has_graph)
 
-        Parameters
-        ----------
-        queries, n : int
-            Queries, and neighbours wanted of each.
-        method : {"auto", "exact", "pynndescent"} or None
-            What the user wants; None for what was said at the beginning.
-        has_graph : bool
-            Whether a graph is ready or saved.
-
-        Returns
-        -------
-        {"exact", "pynndescent"}
-        """
+    def choose(self, queries: int, n: int, method: str | None) -> str:
+        """Say which method answers so many queries for n neighbours each, if the user does not."""
         method = check_choice("method", self.method if method is None else method, METHODS)
         if method != "auto":
             return method
-        from galzoo_repr.similarity._exact import compares_in_bfloat16
+        from galzoo_repr.index._exact import compares_in_bfloat16
 
         return choose_method(
             len(self.galaxies),
@@ -124,7 +105,7 @@ class Searcher:
             queries,
             n,
             device=self.device,
-            graph=has_graph,
+            graph=self.has_graph,
             narrow=compares_in_bfloat16(self.metric, queries, n),
         )
 
@@ -154,29 +135,24 @@ class Searcher:
         return np.concatenate([p for p, _ in parts]), np.concatenate([s for _, s in parts])
 
     def ready_graph(self) -> NeighbourGraph:
-        """
-        Give a graph that covers most galaxies, built now if need be.
-
-        Returns
-        -------
-        NeighbourGraph
-        """
+        """Give a graph that covers most galaxies, built now if need be."""
         graph = self.graph
         if graph is None or len(graph) < _COVERED * len(self.galaxies):
             graph = self._graph = NeighbourGraph.build(self.galaxies, self.seed)
             self._sample = None
-            self._keep(graph)
+            if self.saved is not None:
+                self.saved.keep_graph(graph)
         return graph
 
     def _exactly(
         self, galaxies: Segments, vectors: np.ndarray, n: int, start: int = 0
     ) -> tuple[np.ndarray, np.ndarray]:
-        from galzoo_repr.similarity._exact import exact_search
+        from galzoo_repr.index._exact import exact_search
 
         return exact_search(galaxies, vectors, n, metric=self.metric, device=self.device, start=start)
 
     def _by_graph(self, vectors: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
-        from galzoo_repr.similarity._exact import rescore
+        from galzoo_repr.index._exact import rescore
 
         graph = self.ready_graph()
         if len(graph) < n:
@@ -202,3 +178,28 @@ class Searcher:
             vectors = self.galaxies.take("vectors", places).astype(np.float32)
             self._sample = Segments([Segment(vectors, places, places, np.full((len(places), 2), np.nan))])
         return self._sample
+
+
+def choose_method(
+    rows: int, dim: int, queries: int, n: int, *, device: str, graph: bool, narrow: bool = False
+) -> str:
+    """
+    Choose between the exact search and the graph.
+
+    `device` is where the exact search would run, `graph` whether a graph is there already, and `narrow` whether the
+    exact search would compare in bfloat16.
+
+    Examples
+    --------
+    >>> from galzoo_repr.index._engine import choose_method
+    >>> choose_method(1_000_000, 64, 1, 10, device="cpu", graph=True)
+    'exact'
+    >>> choose_method(1_000_000, 64, 1_000_000, 10, device="cpu", graph=False)
+    'pynndescent'
+    """
+    if rows < _SMALLEST or n > _MOST or str(device) != "cpu":
+        return "exact"
+    exact = queries * rows * dim / (_NARROW_PRODUCTS if narrow else _PRODUCTS)
+    start = 0.0 if "pynndescent" in sys.modules else _OPEN if graph else _COMPILE
+    approximate = start + queries * _QUERY + (0.0 if graph else rows * dim * _BUILD)
+    return "pynndescent" if approximate < exact else "exact"

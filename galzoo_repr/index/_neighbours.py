@@ -1,21 +1,19 @@
 """Every galaxy's nearest: the graph behind maps of a catalogue, its clusters, and its duplicates."""
 
-import numpy as np
 from astropy import units as u
+from astropy.coordinates import SkyCoord, angular_separation
 from astropy.table import Column, Table
 
 from galzoo_repr._arguments import check_whole_number
-from galzoo_repr.catalogue import record_provenance
-from galzoo_repr.similarity._catalogue import Catalogue
-from galzoo_repr.similarity._index import SimilarityIndex
-from galzoo_repr.similarity._sky import chord_angle
+from galzoo_repr.catalogue import as_table, record_provenance
+from galzoo_repr.index._index import SimilarityIndex
 
 __all__ = ["neighbour_table"]
 
 
 def neighbour_table(
     table: Table,
-    k: int = 10,
+    n: int = 10,
     *,
     metric: str = "cosine",
     components: int | None = None,
@@ -23,18 +21,18 @@ def neighbour_table(
     method: str = "auto",
     seed: int = 0,
     embedding: str = "embedding",
-    coords: object = None,
+    coords: str | tuple[str, str] | SkyCoord | None = None,
     device: str | None = None,
     progress: bool = True,
 ) -> Table:
     """
-    Find the k most alike galaxies of every galaxy.
+    Find the n most alike galaxies of every galaxy.
 
     Parameters
     ----------
     table : astropy.table.Table or astropy.table.QTable
         Catalogue with embeddings.
-    k : int
+    n : int
         Neighbours of each galaxy; all others when there are fewer.
     metric, components, whiten, method, seed, device
         As for `SimilarityIndex.build`.
@@ -70,10 +68,9 @@ def neighbour_table(
       1             2
       2             1
     """
-    check_whole_number("k", k)
-    catalogue = Catalogue(table, embedding, coords)
+    check_whole_number("n", n)
     index = SimilarityIndex.build(
-        catalogue.table,
+        as_table(table),
         embedding=embedding,
         coords=coords,
         metric=metric,
@@ -83,21 +80,18 @@ def neighbour_table(
         seed=seed,
         device=device,
     )
-    found = index.neighbours(k, method=method, progress=progress)
-    rows = np.flatnonzero(catalogue.embeddings.usable)[found["query"]]
-    separation = np.full(len(found), np.nan)
-    if catalogue.placed and len(found):
-        chords = np.linalg.norm(catalogue.points[rows] - catalogue.points[found["row"]], axis=1)
-        separation = chord_angle(chords).to_value(u.arcsec)
+    found = index.neighbours(n, method=method, progress=progress)
+    here = index._galaxies.take("positions", found["query"]).T * u.deg
+    separation = angular_separation(*here, found["ra"].quantity, found["dec"].quantity).to_value(u.arcsec)
     result = Table(
         {
-            "row": Column(rows, description="row of the catalogue"),
+            "row": Column(index._galaxies.take("rows", found["query"]), description="row of the catalogue"),
             "neighbour_row": Column(found["row"], description="row of the neighbour"),
             "similarity_rank": found["similarity_rank"],
             "similarity": found["similarity"],
             "separation": Column(separation, unit=u.arcsec, description="angle on the sky between the two"),
         }
     )
-    facts = {"k": k, "metric": metric, "method": method, "without_embedding": index.excluded}
+    facts = {"n": n, "metric": metric, "method": method, "without_embedding": index.excluded}
     record_provenance(result, "neighbour_table", facts)
     return result

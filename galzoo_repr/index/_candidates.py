@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from galzoo_repr.similarity._products import WIDTH, decode, encode, in_order
+from galzoo_repr.index._products import WIDTH, decode, encode, in_order
 
 __all__ = ["Candidates"]
 
@@ -42,16 +42,7 @@ class Candidates:
         return np.nextafter(lowest.astype(np.float32), np.float32(-np.inf))
 
     def note(self, first: int, scores: np.ndarray) -> None:
-        """
-        Note galaxies that may be among the n best.
-
-        Parameters
-        ----------
-        first : int
-            Place of the first.
-        scores : numpy.ndarray of float32 or int16, shape (rows, m)
-            As `galzoo_repr.similarity._products.Products` gives them.
-        """
+        """Note galaxies that may be among the n best: scores from `Products`, and the place of the first galaxy."""
         narrow = scores.dtype == np.int16
         grouped = scores.reshape(WIDTH, -1, scores.shape[1])
         groups = grouped.shape[1]
@@ -87,12 +78,8 @@ class Candidates:
         """
         Give the candidates.
 
-        Returns
-        -------
-        places : numpy.ndarray of int64, shape (m, c)
-            Best first, at most `n` and some hundreds; -1 behind the last.
-        complete : numpy.ndarray of bool, shape (m,)
-            Whether every galaxy that may be among the n best is a candidate.
+        Places are int64 of shape (m, c), best first, at most n and some hundreds, -1 behind the last; beside them is
+        whether every galaxy that may be among the n best of a query is a candidate.
         """
         rank = self._choose()
         query, _, places = self._noted[0]

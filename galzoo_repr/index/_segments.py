@@ -10,7 +10,42 @@ import numpy as np
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Segment", "Segments"]
+__all__ = ["Facts", "Segment", "Segments"]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """
+    How an index was built, and from what.
+
+    Attributes
+    ----------
+    given_dim : int
+        Dimensions of the embeddings, before any reduction.
+    source_rows : int
+        Rows of the catalogue, those without an embedding too.
+    encoder : str
+        Digest of the encoder, "" where unknown.
+    embedding : str
+        Column of the embeddings.
+    ids : str or None
+        Column of the ids; "" where they were given by value, None where they are row numbers.
+    dtype : {"float32", "float16"}
+        How vectors are stored.
+    method : {"auto", "exact", "pynndescent"}
+        How to search where nothing else is said.
+    seed : int
+        Of the graph.
+    """
+
+    given_dim: int
+    source_rows: int
+    encoder: str
+    embedding: str
+    ids: str | None
+    dtype: str
+    method: str
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -40,14 +75,7 @@ class Segment:
 
 
 class Segments:
-    """
-    All segments of an index as if they were one array.
-
-    Parameters
-    ----------
-    pieces : list of Segment
-        In the order in which they were added.
-    """
+    """All segments of an index, in the order in which they were added, as if they were one array."""
 
     def __init__(self, pieces: list[Segment]) -> None:
         self.pieces = list(pieces)
@@ -61,49 +89,20 @@ class Segments:
         """Dimensions of the vectors."""
         return self.pieces[0].vectors.shape[1]
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the vectors."""
-        return sum(piece.vectors.nbytes for piece in self.pieces)
-
-    def tensors(self, device: str | torch.device) -> list[torch.Tensor]:
-        """
-        Give the vectors of each segment to torch.
-
-        Parameters
-        ----------
-        device : str or torch.device
-            They are copied to it, once, if they fit; otherwise they share the memory of the arrays.
-
-        Returns
-        -------
-        list of torch.Tensor
-        """
+    def tensors(self, device: torch.device) -> list[torch.Tensor]:
+        """Vectors of each segment for torch: copied to the device, once, if they fit; else those in memory."""
         import torch
 
         if str(device) not in self._tensors:
             tensors = [torch.from_numpy(piece.vectors) for piece in self.pieces]
-            device = torch.device(device)
-            if device.type == "cuda" and self.nbytes < 0.7 * torch.cuda.mem_get_info(device)[0]:
+            size = sum(tensor.nbytes for tensor in tensors)
+            if device.type == "cuda" and size < 0.7 * torch.cuda.mem_get_info(device)[0]:
                 tensors = [tensor.to(device) for tensor in tensors]
             self._tensors[str(device)] = tensors
         return self._tensors[str(device)]
 
     def take(self, field: str, places: np.ndarray) -> np.ndarray:
-        """
-        Gather one attribute of some galaxies.
-
-        Parameters
-        ----------
-        field : {"vectors", "ids", "rows", "positions"}
-            Which.
-        places : numpy.ndarray of int64, shape (m,)
-            Which galaxies.
-
-        Returns
-        -------
-        numpy.ndarray, shape (m, ...)
-        """
+        """One attribute (vectors, ids, rows or positions) of the galaxies at these places, shape (m, ...)."""
         parts = [getattr(piece, field) for piece in self.pieces]
         if len(parts) == 1:
             return np.asarray(parts[0][places])
@@ -116,17 +115,6 @@ class Segments:
         return out
 
     def whole(self, field: str) -> np.ndarray:
-        """
-        Give one attribute of all galaxies.
-
-        Parameters
-        ----------
-        field : {"vectors", "ids", "rows", "positions"}
-            Which.
-
-        Returns
-        -------
-        numpy.ndarray, shape (n, ...)
-        """
+        """One attribute of all galaxies, shape (n, ...)."""
         parts = [getattr(piece, field) for piece in self.pieces]
         return np.asarray(parts[0]) if len(parts) == 1 else np.concatenate(parts)

@@ -10,8 +10,8 @@ import pytest
 import scipy.sparse
 
 from galzoo_repr import SimilarityIndex, neighbour_table
-from galzoo_repr.similarity import _graph
-from galzoo_repr.similarity._segments import Segment, Segments
+from galzoo_repr.index import _ann
+from galzoo_repr.index._segments import Segment, Segments
 
 
 class Approximate:
@@ -118,11 +118,44 @@ def test_a_graph_built_for_an_opened_index_is_kept(tmp_path):
     assert builds() == 1
 
 
+def test_what_was_added_while_a_graph_was_built_is_not_lost(tmp_path):
+    folder = tmp_path / "index"
+    SimilarityIndex.build(vectors()).save(folder)
+    building, adding = SimilarityIndex.open(folder), SimilarityIndex.open(folder)
+    adding.add(vectors(50, 4))
+    building.search(vectors(3), method="pynndescent")
+    index = SimilarityIndex.open(folder)
+    assert (len(index), index.has_graph) == (650, True)
+    assert same(index.search(vectors(9, 4), method="pynndescent"), index.search(vectors(9, 4)))
+    assert builds() == 1
+
+
+def test_of_two_graphs_the_first_is_kept(tmp_path):
+    folder = tmp_path / "index"
+    SimilarityIndex.build(vectors()).save(folder)
+    first, second = SimilarityIndex.open(folder), SimilarityIndex.open(folder)
+    first.search(vectors(3), method="pynndescent")
+    kept = [path.name for path in folder.glob("graph-*")]
+    second.search(vectors(3), method="pynndescent")
+    assert [path.name for path in folder.glob("graph-*")] == kept
+    assert builds() == 2
+
+
+def test_a_graph_is_not_kept_in_an_index_that_was_replaced(tmp_path):
+    folder = tmp_path / "index"
+    SimilarityIndex.build(vectors(), method="pynndescent").save(folder)
+    old = SimilarityIndex.open(folder)
+    SimilarityIndex.build(vectors(300, 2)).save(folder, overwrite=True)
+    assert same(old.search(vectors(9), method="pynndescent"), old.search(vectors(9)))
+    assert not SimilarityIndex.open(folder).has_graph
+    assert not list(folder.glob("graph-*"))
+
+
 def test_a_graph_of_another_version_is_built_again(tmp_path, monkeypatch):
     index = SimilarityIndex.build(vectors(), method="pynndescent")
     found = index.search(vectors(30, 1))
     index.save(tmp_path / "index")
-    monkeypatch.setattr(_graph, "version", lambda name: "999")
+    monkeypatch.setattr(_ann, "version", lambda name: "999")
     assert same(SimilarityIndex.open(tmp_path / "index").search(vectors(30, 1)), found)
     assert builds() == 2
 
@@ -161,10 +194,10 @@ def test_more_neighbours_than_galaxies_in_the_graph():
 def test_the_guard_is_a_sample_fixed_by_the_seed():
     n = 150_000
     galaxies = Segments([Segment(vectors(n), np.arange(n), np.arange(n), np.zeros((n, 2)))])
-    sample = _graph.NeighbourGraph.build(galaxies, seed=3).guard()
+    sample = _ann.NeighbourGraph.build(galaxies, seed=3).guard()
     assert len(np.unique(sample)) == 1500
-    assert np.array_equal(sample, _graph.NeighbourGraph.build(galaxies, seed=3).guard())
-    assert not np.array_equal(sample, _graph.NeighbourGraph.build(galaxies, seed=4).guard())
+    assert np.array_equal(sample, _ann.NeighbourGraph.build(galaxies, seed=3).guard())
+    assert not np.array_equal(sample, _ann.NeighbourGraph.build(galaxies, seed=4).guard())
 
 
 REAL = """

@@ -1,13 +1,19 @@
 """Approximate neighbours by a graph (pynndescent), guarded against searches that end in the wrong place."""
 
+from __future__ import annotations
+
 import re
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.sparse
 
 from galzoo_repr._config import log
-from galzoo_repr.similarity._segments import Segments
+from galzoo_repr.index._segments import Segments
+
+if TYPE_CHECKING:
+    from pynndescent import NNDescent
 
 __all__ = ["NeighbourGraph"]
 
@@ -34,7 +40,7 @@ class NeighbourGraph:
         Seed it was built with.
     """
 
-    def __init__(self, search: object, seed: int) -> None:
+    def __init__(self, search: NNDescent, seed: int) -> None:
         self._search, self.seed = search, seed
         self._rng_state = search.search_rng_state.copy()
 
@@ -42,20 +48,11 @@ class NeighbourGraph:
         return len(self._search._raw_data)
 
     @classmethod
-    def build(cls, vectors: Segments, seed: int) -> "NeighbourGraph":
+    def build(cls, vectors: Segments, seed: int) -> NeighbourGraph:
         """
         Build the graph: seconds for 10^5 galaxies, minutes for 10^6, after a minute of compilation.
 
-        Parameters
-        ----------
-        vectors : Segments
-            All are taken; in single precision they are held in memory while the graph is in use.
-        seed : int
-            Seed of the random choices.
-
-        Returns
-        -------
-        NeighbourGraph
+        The vectors are held in memory in single precision while the graph is in use.
         """
         from pynndescent import NNDescent
 
@@ -68,19 +65,9 @@ class NeighbourGraph:
 
     def candidates(self, queries: np.ndarray, n: int) -> np.ndarray:
         """
-        Places of probable neighbours.
+        Places of probable neighbours of each query, more than n of them, not in order; -1 for none.
 
-        Parameters
-        ----------
-        queries : numpy.ndarray of float32, shape (m, k)
-            In the space of the index.
-        n : int
-            How many neighbours are wanted.
-
-        Returns
-        -------
-        numpy.ndarray of int64, shape (m, c)
-            More than `n` of them, not in order; -1 for none.
+        `queries` are float32 of shape (m, k), in the space of the index.
         """
         # Asked for twice as many, the search misses far fewer of the first n.
         wanted = min(max(2 * n, _FOUND), len(self))
@@ -95,25 +82,12 @@ class NeighbourGraph:
 
         A search of the graph fails as a whole or not at all: it ends among galaxies none of which is a
         neighbour. Then one of a small random sample is nearly always nearer than the nearest found.
-
-        Returns
-        -------
-        numpy.ndarray of int64
         """
         size = min(len(self), max(_FEWEST, int(_GUARD * len(self))))
         return np.sort(np.random.default_rng(self.seed).choice(len(self), size, replace=False))
 
-    def arrays(self) -> tuple[dict[str, np.ndarray], dict[str, object]]:
-        """
-        Everything needed to make the graph again without building it.
-
-        Returns
-        -------
-        arrays : dict of numpy.ndarray
-            Without the vectors themselves.
-        settings : dict
-            Of numbers, text and None.
-        """
+    def arrays(self) -> tuple[dict[str, np.ndarray], dict[str, bool | int | float | str | None]]:
+        """Everything needed to make the graph again: arrays, without the vectors, and settings that JSON can hold."""
         arrays, settings = {}, {"pynndescent": version("pynndescent"), "seed": self.seed}
         for name, value in self._search.__getstate__().items():
             if name in _LEFT_OUT:
@@ -131,22 +105,15 @@ class NeighbourGraph:
 
     @classmethod
     def from_arrays(
-        cls, arrays: dict[str, np.ndarray], settings: dict[str, object], vectors: Segments
-    ) -> "NeighbourGraph | None":
+        cls,
+        arrays: dict[str, np.ndarray],
+        settings: dict[str, bool | int | float | str | None],
+        vectors: Segments,
+    ) -> NeighbourGraph | None:
         """
-        Make the graph again.
+        Make the graph again from what `arrays` gave and the galaxies it was built from, and perhaps others after them.
 
-        Parameters
-        ----------
-        arrays, settings
-            From `arrays`.
-        vectors : Segments
-            The galaxies it was built from, and perhaps others after them.
-
-        Returns
-        -------
-        NeighbourGraph or None
-            None when it was saved under another version of pynndescent, whose inner arrays may differ.
+        None when it was saved under another version of pynndescent, whose inner arrays may differ.
         """
         if settings["pynndescent"] != version("pynndescent"):
             log.info("The neighbour graph is of pynndescent %s: it is built again.", settings["pynndescent"])

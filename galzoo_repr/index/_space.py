@@ -6,8 +6,9 @@ import numpy as np
 
 from galzoo_repr.catalogue import Embeddings, Reduction, mean_embedding
 
-__all__ = ["Space"]
+__all__ = ["METRICS", "Space"]
 
+METRICS = ("cosine", "euclidean")
 _ROWS = 16384
 
 
@@ -70,7 +71,7 @@ class Space:
         if not isinstance(components, int | np.integer) or not 1 <= components <= limit:
             raise ValueError(
                 f"components must be a whole number from 1 to {limit} for {n} usable embeddings of "
-                f"{embeddings.dim} dimensions, not {components!r}."
+                f"{embeddings.dim} dimensions, not {components!r}"
             )
         return cls(metric, Reduction.fit(embeddings, components, whiten=whiten))
 
