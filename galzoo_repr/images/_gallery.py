@@ -1,6 +1,6 @@
-"""Pictures of galaxies of a catalogue, out of the cutouts that it names."""
+"""Galaxies as people look at them: small colour pictures of their files, and many side by side."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from astropy import units as u
@@ -9,14 +9,59 @@ from PIL import Image
 
 from galzoo_repr.catalogue import galaxy_names, texts_of
 from galzoo_repr.images._montage import montage
-from galzoo_repr.images._pictures import read_pictures
+from galzoo_repr.images._pictures import picture_of
+from galzoo_repr.images._read import PictureSource
+from galzoo_repr.images._recipe import ImageRecipe
 
-__all__ = ["comparison", "pictures"]
+__all__ = ["comparison", "gallery", "pictures", "read_pictures"]
 
 SIDE = 384  # pixels of one picture
 PANEL = 176  # pixels of one picture among many: as wide as a designation
 CENTRE = 0.65  # part of each side of the field that is shown
 SAME_FRAME = "#5fb878"
+
+
+def read_pictures(
+    images: Iterable[PictureSource | None], *, size: int = SIDE, crop: float = 1.0
+) -> list[np.ndarray | None]:
+    """
+    Read pictures of galaxies in colour, in the stretch of Galaxy Zoo.
+
+    Parameters
+    ----------
+    images : iterable of str, os.PathLike, bytes, PIL.Image.Image, numpy.ndarray or torch.Tensor
+        FITS cutouts, JPEG or PNG files, or pictures in any form that `read_image` takes. Empty, masked or
+        None where there is none.
+    size : int, optional
+        Pixels of each side of a picture.
+    crop : float, optional
+        Central part of each side of the image that is shown, up to 1.
+
+    Returns
+    -------
+    list of numpy.ndarray or None
+        Shape (size, size, 3), uint8, north up as the file has it; None where there is none that can be read.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for `read_image`.
+
+    Examples
+    --------
+    >>> from galzoo_repr.images import read_pictures
+    >>> read_pictures(["", "gone.fits"])
+    [None, None]
+    """
+    recipe = ImageRecipe(size=size, crop=crop)
+    return [_shown(image, recipe) for image in images]
+
+
+def _shown(image: PictureSource | None, recipe: ImageRecipe) -> np.ndarray | None:
+    found = picture_of(image).read(recipe.bands, keyed=False)
+    if found.pixels is None:
+        return None
+    return (recipe.prepare([found])[0].permute(1, 2, 0) * 255).round().byte().numpy()
 
 
 def pictures(table: Table, rows: Sequence[int]) -> np.ndarray:
@@ -40,6 +85,55 @@ def pictures(table: Table, rows: Sequence[int]) -> np.ndarray:
         if picture is not None:
             result[i] = picture
     return result
+
+
+def gallery(
+    files: Sequence[str],
+    labels: Sequence[str],
+    *,
+    fov: u.Quantity | None = None,
+    side: int = SIDE,
+    missing: str = "",
+    title: str = "",
+    columns: int = 5,
+    panel: int = 160,
+    lead: bool = False,
+    frames: Sequence[str | None] | None = None,
+) -> Image.Image:
+    """
+    Draw the middle of each image file side by side, black where there is none.
+
+    Parameters
+    ----------
+    files : sequence of n str
+        As for `read_pictures`.
+    labels : sequence of n str
+        Lines under each image.
+    fov : `~astropy.units.Quantity`, optional
+        Field of view of the files, one angle or n of them, for scale bars.
+    side : int, optional
+        Pixels of one picture, before it is scaled to its panel.
+    missing : str, optional
+        Added to the label of a galaxy without an image.
+    title, columns, panel, lead, frames
+        As for `montage`.
+
+    Returns
+    -------
+    `PIL.Image.Image`
+    """
+    found = read_pictures(files, size=side, crop=CENTRE)
+    black = np.zeros((side, side, 3), np.uint8)
+    return montage(
+        [black if picture is None else picture for picture in found],
+        [label + missing * (picture is None) for label, picture in zip(labels, found, strict=True)],
+        fov=None if fov is None else fov * CENTRE,
+        title=title,
+        columns=columns,
+        panel=panel,
+        lead=lead,
+        frames=frames,
+    )
 
 
 def comparison(
@@ -95,10 +189,10 @@ def comparison(
             label.append(of.replace("_", " "))
         wanted = kinds[0] if wanted is None else wanted
         frames = [None if i < len(asked) or of != wanted else SAME_FRAME for i, of in enumerate(kinds)]
-    return montage(
-        pictures(table, rows),
+    return gallery(
+        texts_of(table["cutout"][rows]),
         ["\n".join(label) for label in labels],
-        fov=None if fov is None else fov[rows] * CENTRE,
+        fov=None if fov is None else fov[rows],
         title=title,
         panel=PANEL,
         lead=bool(asked),

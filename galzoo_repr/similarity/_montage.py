@@ -1,23 +1,16 @@
 """A query and its answers as one picture."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
 from astropy import units as u
 from astropy.table import Table
+from PIL.Image import Image
 
 from galzoo_repr.catalogue import texts_of
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
+from galzoo_repr.images import ImageRecipe, gallery
 
 __all__ = ["similarity_montage"]
 
 _SIDE = 320  # pixels of one picture, before it is scaled to its panel
-_CENTRE = 0.65  # part of each side of the field that is shown
-_NO_IMAGE = "(no image)"
 
 
 def similarity_montage(
@@ -62,8 +55,6 @@ def similarity_montage(
     ValueError
         If the table is not an answer, is empty, or has no column of image files.
     """
-    from galzoo_repr.images import montage, read_pictures
-
     missing = [column for column in ("similarity", "similarity_rank", cutout) if column not in found.colnames]
     if missing:
         raise ValueError(
@@ -72,17 +63,16 @@ def similarity_montage(
         )
     if len(found) == 0:
         raise ValueError("the answer has no galaxies to draw")
-    pictures = read_pictures(texts_of(found[cutout]), size=_SIDE, crop=_CENTRE)
     labels = []
-    for label, line, picture in zip(_names(found, name), found, pictures, strict=True):
+    for label, line in zip(_names(found, name), found, strict=True):
         rank, alike = line["similarity_rank"], f"similarity {line['similarity']:.3f}"
-        drawn = "" if picture is not None else f" {_NO_IMAGE}"
-        labels.append(f"{label}\n{'query' if rank == 0 else f'{rank}: {alike}'}{drawn}")
-    black = np.zeros((_SIDE, _SIDE, 3), np.uint8)
-    return montage(
-        [black if picture is None else picture for picture in pictures],
+        labels.append(f"{label}\n{'query' if rank == 0 else f'{rank}: {alike}'}")
+    return gallery(
+        texts_of(found[cutout]),
         labels,
         fov=_fields(found, fov),
+        side=_SIDE,
+        missing=" (no image)",
         title=title,
         columns=columns,
         panel=panel,
@@ -99,11 +89,9 @@ def _names(found: Table, name: str | None) -> list[str]:
 
 
 def _fields(found: Table, fov: u.Quantity | None) -> u.Quantity | None:
-    """Side of what is shown of each image."""
-    from galzoo_repr.images import ImageRecipe
-
+    """Field of view of each image, where it is given or the table has radii."""
     try:
-        return ImageRecipe().fields_of_view(found, fov) * _CENTRE
+        return ImageRecipe().fields_of_view(found, fov)
     except ValueError:
         if fov is not None:
             raise

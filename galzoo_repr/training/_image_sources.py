@@ -144,7 +144,7 @@ class RenderedImages:
         images = self.render(rows, device)
         if images.ndim != 4 or images.shape[:2] != (len(rows), 3):
             raise ValueError(
-                f"`images` gave shape {tuple(images.shape)} for {len(rows)} rows, not (b, 3, h, w)."
+                f"`images` gave shape {tuple(images.shape)} for {len(rows)} rows, not (b, 3, h, w)"
             )
         return images.to(device)
 

@@ -91,7 +91,7 @@ def test_frames_and_title_are_drawn():
     ("arguments", "message"),
     [
         ({"images": []}, "no image was given"),
-        ({"images": [np.zeros((4, 4, 7))]}, r"image 0 has shape \(4, 4, 7\)"),
+        ({"images": [np.zeros((5, 5, 7))]}, r"image 0: shape \(5, 5, 7\) has no axis of 3 colours"),
         ({"images": [flat(0)], "labels": ["a", "b"]}, "2 labels were given for 1 images"),
         ({"images": [flat(0)], "frames": []}, "0 frames were given for 1 images"),
         ({"images": [flat(0)], "fov": [1, 2] * u.deg}, "2 angles were given as fov for 1 images"),
