@@ -38,7 +38,7 @@ def field_pixels(recipe: ImageRecipe) -> int:
     Examples
     --------
     >>> from galzoo_repr.images import ImageRecipe
-    >>> from galzoo_repr.training._decoding import field_pixels
+    >>> from galzoo_repr.training import field_pixels
     >>> field_pixels(ImageRecipe(size=96, crop=0.75))
     128
     """
@@ -137,8 +137,14 @@ def _open_map(path: Path, shape: tuple[int, ...]) -> np.memmap:
 def _digest_of_pictures(pictures: Sequence[Picture], recipe: ImageRecipe) -> str:
     digest = hashlib.sha256(recipe.digest.encode())
     for picture in pictures:
-        of_file = picture.path or picture.source is None
-        digest.update(_state_of_file(picture.path) if of_file else picture.find_key() + b"\0")
+        if isinstance(picture.source, np.ndarray):
+            # As they lie in memory, so that they need not be brought into another order first.
+            digest.update(f"{picture.source.shape}{picture.source.strides}{picture.source.dtype}".encode())
+            digest.update(picture.source.ravel("K"))
+        elif picture.path or picture.source is None:
+            digest.update(_state_of_file(picture.path))
+        else:
+            digest.update(picture.find_key() + b"\0")
     return digest.hexdigest()
 
 
