@@ -56,32 +56,10 @@ def tune(
     Fine-tune an encoder, and fit, calibrate and judge a head on what it has become.
 
     A fifth of the galaxies is held out. They decide when training stops, which regularisation the head gets,
-    and how it is calibrated; the report is of them, each calibrated without itself.
-
-    Parameters
-    ----------
-    labels : Labels
-    lesson : Lesson
-        Labels, and embeddings of the untouched encoder.
-    images : list of Picture
-        Of the galaxies of the lesson.
-    encoder : Encoder
-        To start from; it is not changed.
-    plan : TuningPlan
-    card : dict
-        Where the model comes from.
-    members : int
-        Of the ensemble of heads.
-    output : str or os.PathLike, optional
-        Folder in which the state is kept, from which an interrupted run goes on.
-    resume : bool
-        Go on with a run that is there.
-    progress : bool
-        Show progress bars.
-
-    Returns
-    -------
-    MorphologyModel
+    and how it is calibrated; the report is of them, each calibrated without itself. `lesson` has labels and
+    embeddings of the untouched encoder, which is not changed; `images` are of its galaxies; `card` says where the
+    model comes from, and `members` heads are fitted. In the folder `output` the state is kept, from which an
+    interrupted run goes on.
     """
     with tempfile.TemporaryDirectory() as scratch:
         folder = None if output is None else Path(output)

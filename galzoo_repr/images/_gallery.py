@@ -13,7 +13,7 @@ from galzoo_repr.images._pictures import picture_of
 from galzoo_repr.images._read import PictureSource
 from galzoo_repr.images._recipe import ImageRecipe
 
-__all__ = ["comparison", "gallery", "pictures", "read_pictures"]
+__all__ = ["CENTRE", "comparison", "pictures", "read_pictures"]
 
 SIDE = 384  # pixels of one picture
 PANEL = 176  # pixels of one picture among many: as wide as a designation
@@ -64,9 +64,9 @@ def _shown(image: PictureSource | None, recipe: ImageRecipe) -> np.ndarray | Non
     return (recipe.prepare([found])[0].permute(1, 2, 0) * 255).round().byte().numpy()
 
 
-def pictures(table: Table, rows: Sequence[int]) -> np.ndarray:
+def pictures(table: Table, rows: Sequence[int]) -> list[np.ndarray | None]:
     """
-    Colour images of the middle of each cutout, in the stretch of Galaxy Zoo; black where there is none.
+    Colour images of the middle of each cutout, in the stretch of Galaxy Zoo.
 
     Parameters
     ----------
@@ -77,63 +77,10 @@ def pictures(table: Table, rows: Sequence[int]) -> np.ndarray:
 
     Returns
     -------
-    numpy.ndarray
-        Shape (n, 384, 384, 3), uint8, north up.
+    list of numpy.ndarray or None
+        As for `read_pictures`, of shape (384, 384, 3).
     """
-    result = np.zeros((len(rows), SIDE, SIDE, 3), np.uint8)
-    for i, picture in enumerate(read_pictures(texts_of(table["cutout"][rows]), size=SIDE, crop=CENTRE)):
-        if picture is not None:
-            result[i] = picture
-    return result
-
-
-def gallery(
-    files: Sequence[str],
-    labels: Sequence[str],
-    *,
-    fov: u.Quantity | None = None,
-    side: int = SIDE,
-    missing: str = "",
-    title: str = "",
-    columns: int = 5,
-    panel: int = 160,
-    lead: bool = False,
-    frames: Sequence[str | None] | None = None,
-) -> Image.Image:
-    """
-    Draw the middle of each image file side by side, black where there is none.
-
-    Parameters
-    ----------
-    files : sequence of n str
-        As for `read_pictures`.
-    labels : sequence of n str
-        Lines under each image.
-    fov : `~astropy.units.Quantity`, optional
-        Field of view of the files, one angle or n of them, for scale bars.
-    side : int, optional
-        Pixels of one picture, before it is scaled to its panel.
-    missing : str, optional
-        Added to the label of a galaxy without an image.
-    title, columns, panel, lead, frames
-        As for `montage`.
-
-    Returns
-    -------
-    `PIL.Image.Image`
-    """
-    found = read_pictures(files, size=side, crop=CENTRE)
-    black = np.zeros((side, side, 3), np.uint8)
-    return montage(
-        [black if picture is None else picture for picture in found],
-        [label + missing * (picture is None) for label, picture in zip(labels, found, strict=True)],
-        fov=None if fov is None else fov * CENTRE,
-        title=title,
-        columns=columns,
-        panel=panel,
-        lead=lead,
-        frames=frames,
-    )
+    return read_pictures(texts_of(table["cutout"][rows]), size=SIDE, crop=CENTRE)
 
 
 def comparison(
@@ -189,10 +136,10 @@ def comparison(
             label.append(of.replace("_", " "))
         wanted = kinds[0] if wanted is None else wanted
         frames = [None if i < len(asked) or of != wanted else SAME_FRAME for i, of in enumerate(kinds)]
-    return gallery(
-        texts_of(table["cutout"][rows]),
+    return montage(
+        pictures(table, rows),
         ["\n".join(label) for label in labels],
-        fov=None if fov is None else fov[rows],
+        fov=None if fov is None else fov[rows] * CENTRE,
         title=title,
         panel=PANEL,
         lead=bool(asked),

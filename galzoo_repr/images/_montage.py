@@ -26,7 +26,7 @@ TEXT_SIZE, TITLE_SIZE, LINE = 13, 20, 17
 
 
 def montage(
-    images: Sequence[Image.Image | PixelArray] | PixelArray,
+    images: Sequence[Image.Image | PixelArray | None] | PixelArray,
     labels: Sequence[str] | None = None,
     *,
     fov: u.Quantity | None = None,
@@ -43,7 +43,7 @@ def montage(
     ----------
     images : sequence of n PIL.Image.Image, numpy.ndarray or torch.Tensor
         Grey, RGB or RGBA with colour first or last, uint8 or floating in 0..1. Sizes may differ: each is scaled
-        to its panel.
+        to its panel. None for a black panel.
     labels : sequence of n str, optional
         Lines under each image, separated by newlines. The first line is bright, the others are faint.
     fov : `~astropy.units.Quantity`, optional
@@ -116,8 +116,10 @@ def montage(
     return canvas
 
 
-def _as_picture(image: Image.Image | PixelArray, index: int) -> Image.Image:
+def _as_picture(image: Image.Image | PixelArray | None, index: int) -> Image.Image:
     """Any numbers may be drawn: those out of range are clipped, and those that are not finite are black."""
+    if image is None:
+        return Image.new("RGB", (8, 8))
     if isinstance(image, Image.Image):
         return Image.fromarray(rgb_of_pillow(image))
     pixels = as_array(image)

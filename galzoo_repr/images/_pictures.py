@@ -92,24 +92,6 @@ class Picture:
                 self.key = _key_of_pixels(image.pixels)
         return image
 
-    def find_key(self) -> bytes:
-        """
-        Find the key, if need be by reading.
-
-        Returns
-        -------
-        bytes
-            Empty where there are no pixels.
-
-        Raises
-        ------
-        ValueError
-            As for `read`.
-        """
-        if not self.key:
-            self.read()
-        return self.key
-
 
 def _key_of_content(content: bytes) -> bytes:
     return hashlib.sha256(content).digest()[:KEY_BYTES]

@@ -38,7 +38,8 @@ def identity_of_images(source: list[Picture] | Callable) -> str:
     digest = hashlib.sha256("\0".join(picture.path for picture in source).encode())
     in_memory = [picture for picture in source if picture.source is not None and not picture.path]
     for picture in in_memory[:: max(1, len(in_memory) // _SAMPLED)]:
-        digest.update(picture.find_key())
+        picture.read()
+        digest.update(picture.key)
     return f"{len(source)} {'pictures' if in_memory else 'files'} {digest.hexdigest()}"
 
 

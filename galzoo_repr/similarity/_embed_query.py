@@ -1,7 +1,10 @@
 """A query galaxy that is not in the catalogue, embedded with the encoder and the recipe of the catalogue."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from astropy import units as u
@@ -10,8 +13,10 @@ from astropy.table import QTable, Table
 
 from galzoo_repr._config import log
 from galzoo_repr.catalogue import provenance
-from galzoo_repr.images import PictureSource, picture_of
 from galzoo_repr.similarity._catalogue import Catalogue, Fetch
+
+if TYPE_CHECKING:
+    from galzoo_repr.images import PictureSource
 
 __all__ = ["embed_images", "embed_positions"]
 
@@ -57,26 +62,12 @@ def embed_positions(catalogue: Catalogue, coordinates: SkyCoord, fetch: Fetch) -
 
 def embed_images(catalogue: Catalogue, images: Sequence[PictureSource], fetch: Fetch) -> np.ndarray:
     """
-    Embed pictures of galaxies.
+    Embed m pictures of galaxies, float32 of shape (m, d).
 
-    Parameters
-    ----------
-    catalogue : Catalogue
-        Whose encoder and recipe to use.
-    images : sequence of str, os.PathLike, bytes, PIL.Image.Image, numpy.ndarray or torch.Tensor
-        Pictures in any forms that `galzoo_repr.images.read_image` takes.
-    fetch : Fetch
-        Options of the user.
-
-    Returns
-    -------
-    numpy.ndarray of float32, shape (m, d)
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a picture cannot be read, or as for `embed_positions`.
+    One that cannot be read is a `ValueError`, or a `TypeError` if it is none; others are as for `embed_positions`.
     """
+    from galzoo_repr.images import picture_of
+
     pictures = [picture_of(image, "the query image") for image in images]
     encoder = matching_encoder(catalogue, fetch)
     found = []

@@ -1,12 +1,17 @@
 """A query and its answers as one picture."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 from astropy import units as u
 from astropy.table import Table
-from PIL.Image import Image
 
 from galzoo_repr.catalogue import texts_of
-from galzoo_repr.images import ImageRecipe, gallery
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 __all__ = ["similarity_montage"]
 
@@ -55,6 +60,8 @@ def similarity_montage(
     ValueError
         If the table is not an answer, is empty, or has no column of image files.
     """
+    from galzoo_repr.images import CENTRE, montage, read_pictures
+
     missing = [column for column in ("similarity", "similarity_rank", cutout) if column not in found.colnames]
     if missing:
         raise ValueError(
@@ -63,16 +70,17 @@ def similarity_montage(
         )
     if len(found) == 0:
         raise ValueError("the answer has no galaxies to draw")
+    pictures = read_pictures(texts_of(found[cutout]), size=_SIDE, crop=CENTRE)
     labels = []
-    for label, line in zip(_names(found, name), found, strict=True):
+    for label, line, picture in zip(_names(found, name), found, pictures, strict=True):
         rank, alike = line["similarity_rank"], f"similarity {line['similarity']:.3f}"
-        labels.append(f"{label}\n{'query' if rank == 0 else f'{rank}: {alike}'}")
-    return gallery(
-        texts_of(found[cutout]),
+        drawn = "" if picture is not None else " (no image)"
+        labels.append(f"{label}\n{'query' if rank == 0 else f'{rank}: {alike}'}{drawn}")
+    fields = _fields(found, fov)
+    return montage(
+        pictures,
         labels,
-        fov=_fields(found, fov),
-        side=_SIDE,
-        missing=" (no image)",
+        fov=None if fields is None else fields * CENTRE,
         title=title,
         columns=columns,
         panel=panel,
@@ -90,6 +98,8 @@ def _names(found: Table, name: str | None) -> list[str]:
 
 def _fields(found: Table, fov: u.Quantity | None) -> u.Quantity | None:
     """Field of view of each image, where it is given or the table has radii."""
+    from galzoo_repr.images import ImageRecipe
+
     try:
         return ImageRecipe().fields_of_view(found, fov)
     except ValueError:

@@ -1,8 +1,11 @@
 """What a user points at (a position, rows, an image, a vector, another table) becomes example vectors."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from astropy import units as u
@@ -10,10 +13,12 @@ from astropy.coordinates import BaseCoordinateFrame, SkyCoord
 from astropy.table import Row, Table
 
 from galzoo_repr.catalogue import Embeddings, embedding_matrix, sky_positions
-from galzoo_repr.images import PictureSource
 from galzoo_repr.similarity._catalogue import Catalogue, Fetch
 from galzoo_repr.similarity._embed_query import embed_images, embed_positions
 from galzoo_repr.similarity._sky import matches, unit_vectors
+
+if TYPE_CHECKING:
+    from galzoo_repr.images import PictureSource
 
 __all__ = ["ExampleVectors", "read_examples"]
 

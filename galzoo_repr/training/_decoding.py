@@ -144,7 +144,8 @@ def _digest_of_pictures(pictures: Sequence[Picture], recipe: ImageRecipe) -> str
         elif picture.path or picture.source is None:
             digest.update(_state_of_file(picture.path))
         else:
-            digest.update(picture.find_key() + b"\0")
+            picture.read()
+            digest.update(picture.key + b"\0")
     return digest.hexdigest()
 
 

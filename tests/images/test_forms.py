@@ -343,18 +343,11 @@ def test_numbers_a_little_beyond_the_range_are_rounding(colours):
 
 def test_the_key_of_a_picture_is_that_of_its_content(colours, tmp_path):
     (path,) = files(colours[:1], tmp_path)
-    of_file, of_bytes, of_array, of_image, of_tensor = (
-        picture_of(form)
-        for form in (
-            path,
-            path.read_bytes(),
-            colours[0],
-            Image.fromarray(colours[0]),
-            torch.tensor(colours[0]),
-        )
-    )
-    assert of_bytes.key
-    assert of_file.key == of_array.key == b""
-    assert of_file.find_key() == of_bytes.key != of_array.find_key()
-    assert of_array.key == of_image.find_key() == of_tensor.find_key()
-    assert picture_of("").find_key() == b""
+    image, tensor = Image.fromarray(colours[0]), torch.tensor(colours[0])
+    pictures = [picture_of(form) for form in (path, path.read_bytes(), colours[0], image, tensor, "")]
+    assert [bool(picture.key) for picture in pictures] == [False, True, False, False, False, False]
+    for picture in pictures:
+        picture.read()
+    of_file, of_bytes, of_array, of_image, of_tensor, of_nothing = (picture.key for picture in pictures)
+    assert of_file == of_bytes != of_array == of_image == of_tensor
+    assert of_nothing == b""
