@@ -14,10 +14,11 @@ from galzoo_repr._config import log
 from galzoo_repr.catalogue import as_table, sky_positions, with_columns
 from galzoo_repr.cutouts import CutoutStore, LegacySurvey
 from galzoo_repr.encoders._encoder import Encoder
-from galzoo_repr.encoders._sources import in_batches, pictures_of
+from galzoo_repr.encoders._sources import in_batches
 from galzoo_repr.encoders._store import EmbeddingStore
 from galzoo_repr.encoders._stream import Results, embed_stream
 from galzoo_repr.encoders._survey_pictures import SurveyPictures
+from galzoo_repr.images import pictures_of
 
 __all__ = ["add_embeddings"]
 

@@ -11,9 +11,8 @@ import torch
 from tqdm.auto import tqdm
 
 from galzoo_repr.encoders._encoder import Encoder
-from galzoo_repr.encoders._sources import Picture
 from galzoo_repr.encoders._store import Shelf
-from galzoo_repr.images import ImageData
+from galzoo_repr.images import ImageData, Picture
 
 __all__ = ["Results", "embed_stream"]
 

@@ -14,8 +14,7 @@ from astroquery.exceptions import LargeQueryWarning
 
 from galzoo_repr.catalogue import texts_of
 from galzoo_repr.cutouts import USABLE, CutoutStore, LegacySurvey, cutout_requests, fetch_into
-from galzoo_repr.encoders._sources import KEY_BYTES, Picture
-from galzoo_repr.images import ImageRecipe
+from galzoo_repr.images import KEY_BYTES, ImageRecipe, Picture
 
 __all__ = ["SurveyPictures"]
 

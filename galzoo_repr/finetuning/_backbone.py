@@ -2,7 +2,6 @@
 
 import os
 import tempfile
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,55 +19,30 @@ from galzoo_repr.finetuning._folds import bootstrap_draws, folds
 from galzoo_repr.finetuning._heads import Head, Space, fit_head, fit_one, strengths
 from galzoo_repr.finetuning._labels import Labels
 from galzoo_repr.finetuning._model import MorphologyModel
-from galzoo_repr.finetuning._report import make_report
+from galzoo_repr.finetuning._report import Report, make_report
 from galzoo_repr.finetuning._training_set import Lesson, learn
+from galzoo_repr.images import Picture, Pictures, picture_of, pictures_of
 from galzoo_repr.training import DecodedImages, begin_run, decode_images, end_run
 
 __all__ = ["images_of", "tune"]
 
 
-def images_of(table: Table, images: str | Sequence | np.ndarray | None) -> list[str] | np.ndarray:
-    """
-    Find the image of each row.
-
-    Parameters
-    ----------
-    table : Table
-        Catalogue of n rows.
-    images : str, sequence of str, ndarray or None
-        Column of files, n files, or an array of n colour images; the cutouts of the catalogue by default.
-
-    Returns
-    -------
-    list of str or ndarray
-        Files, empty where there is none.
-
-    Raises
-    ------
-    ValueError
-        If there are no images, or not one for each row.
-    """
-    if images is None:
-        if not {"cutout", "cutout_status"} <= set(table.colnames):
-            raise ValueError(
-                "fine-tuning an encoder needs images: call add_cutouts or add_embeddings first, or give "
-                "files as images="
-            )
-        found = zip(texts_of(table["cutout"]), texts_of(table["cutout_status"]), strict=True)
-        return [path if status in USABLE else "" for path, status in found]
-    if isinstance(images, str):
-        if images not in table.colnames:
-            raise ValueError(f"images={images!r} is not a column; they are {', '.join(table.colnames)}")
-        images = texts_of(table[images])
-    if len(images) != len(table):
-        raise ValueError(f"there are {len(images)} images for a catalogue of {len(table)} rows")
-    return images if isinstance(images, np.ndarray) else [os.fspath(path) for path in images]
+def images_of(table: Table, images: Pictures | None) -> list[Picture]:
+    """Pictures that the user gave, by default the usable cutouts of the catalogue; a `ValueError` without them."""
+    if images is not None:
+        return pictures_of(table, images)
+    if not {"cutout", "cutout_status"} <= set(table.colnames):
+        raise ValueError(
+            "fine-tuning an encoder needs images: call add_cutouts or add_embeddings first, or give them as images="
+        )
+    found = zip(texts_of(table["cutout"]), texts_of(table["cutout_status"]), strict=True)
+    return [picture_of(path if status in USABLE else None) for path, status in found]
 
 
 def tune(
     labels: Labels,
     lesson: Lesson,
-    images: list[str] | np.ndarray,
+    images: list[Picture],
     encoder: Encoder,
     plan: TuningPlan,
     card: dict,
@@ -82,32 +56,10 @@ def tune(
     Fine-tune an encoder, and fit, calibrate and judge a head on what it has become.
 
     A fifth of the galaxies is held out. They decide when training stops, which regularisation the head gets,
-    and how it is calibrated; the report is of them, each calibrated without itself.
-
-    Parameters
-    ----------
-    labels : Labels
-    lesson : Lesson
-        Labels, and embeddings of the untouched encoder.
-    images : list of str or ndarray
-        Of the galaxies of the lesson.
-    encoder : Encoder
-        To start from; it is not changed.
-    plan : TuningPlan
-    card : dict
-        Where the model comes from.
-    members : int
-        Of the ensemble of heads.
-    output : str or os.PathLike, optional
-        Folder in which the state is kept, from which an interrupted run goes on.
-    resume : bool
-        Go on with a run that is there.
-    progress : bool
-        Show progress bars.
-
-    Returns
-    -------
-    MorphologyModel
+    and how it is calibrated; the report is of them, each calibrated without itself. `lesson` has labels and
+    embeddings of the untouched encoder, which is not changed; `images` are of its galaxies; `card` says where the
+    model comes from, and `members` heads are fitted. In the folder `output` the state is kept, from which an
+    interrupted run goes on.
     """
     with tempfile.TemporaryDirectory() as scratch:
         folder = None if output is None else Path(output)
@@ -190,7 +142,7 @@ def _fit(lesson: Lesson, known: np.ndarray, held: np.ndarray, members: int) -> t
     return fit_head(learned.x, learned.y, blend=blend, draws=draws, **options), blend
 
 
-def _report(lesson: Lesson, held: np.ndarray, head: Head, labels: Labels) -> object:
+def _report(lesson: Lesson, held: np.ndarray, head: Head, labels: Labels) -> Report:
     """Judge held-out galaxies, each calibrated by the others."""
     unseen = lesson.part(held)
     scores = head.scores(unseen.x)[:, 0]

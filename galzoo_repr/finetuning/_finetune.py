@@ -24,6 +24,7 @@ from galzoo_repr.finetuning._model import MorphologyModel
 from galzoo_repr.finetuning._predict import find_encoder
 from galzoo_repr.finetuning._report import make_report
 from galzoo_repr.finetuning._training_set import Lesson, held_out_predictions, learn
+from galzoo_repr.images import Pictures
 from galzoo_repr.questions import Schema
 
 __all__ = ["finetune", "lesson_of"]
@@ -39,7 +40,7 @@ def finetune(
     coords: str | tuple[str, str] | SkyCoord | None = None,
     members: int = 20,
     seed: int = 0,
-    images: str | Sequence | np.ndarray | None = None,
+    images: Pictures | None = None,
     encoder: str | os.PathLike | Encoder | None = None,
     output: str | os.PathLike | None = None,
     resume: bool = True,
@@ -79,9 +80,10 @@ def finetune(
         Heads of the ensemble from which the standard deviation of a prediction comes, at least 2.
     seed : int
         Everything random follows from it.
-    images : str, sequence of str or ndarray, optional
-        Images to fine-tune an encoder on: column of files, files, or colour images of shape (n, 3, h, w) or
-        (n, h, w, 3); the cutouts of the catalogue by default.
+    images : str, sequence, ndarray or torch.Tensor, optional
+        Images to fine-tune an encoder on: column of files or of pictures; n files, images of Pillow, arrays or
+        tensors; or all in one, such as (n, 3, h, w), (n, h, w, 3) or (n, h, w), uint8 or floating point in 0 to
+        1. The cutouts of the catalogue by default.
     encoder : Encoder, str or os.PathLike, optional
         Encoder to fine-tune, if the one that made the embeddings is not found by its name.
     output : str or os.PathLike, optional
@@ -152,7 +154,7 @@ def finetune(
     return tune(
         labels,
         lesson,
-        found[rows] if isinstance(found, np.ndarray) else [found[row] for row in rows],
+        [found[row] for row in rows],
         find_encoder(encoder or card["encoder"]["name"], card["encoder"], device),
         plan,
         card,

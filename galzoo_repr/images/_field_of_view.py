@@ -2,7 +2,7 @@
 
 import numpy as np
 from astropy import units as u
-from astropy.table import Table
+from astropy.table import Column, Table
 
 __all__ = ["RADIUS_COLUMNS", "checked_fov", "galaxy_zoo_fields", "radius_columns"]
 
@@ -33,7 +33,7 @@ _SCALE_PER_R90 = 0.02
 _SMALLEST_SCALE = 0.1
 
 
-def _angles(column: object) -> np.ndarray | None:
+def _angles(column: Column | u.Quantity) -> np.ndarray | None:
     """Arcsec of one radius column, NaN where it is masked or not positive; None if it holds no angles."""
     unit = getattr(column, "unit", None) or u.arcsec
     if column.dtype.kind not in "fiu" or column.ndim != 1 or not unit.is_equivalent(u.arcsec):
@@ -106,7 +106,7 @@ def galaxy_zoo_fields(r50: np.ndarray, r90: np.ndarray) -> u.Quantity:
     return _NOMINAL_WIDTH * np.maximum(scale, _SMALLEST_SCALE) * u.arcsec
 
 
-def checked_fov(fov: object, rows: int) -> u.Quantity:
+def checked_fov(fov: u.Quantity, rows: int) -> u.Quantity:
     """
     Check a field of view given by the user.
 

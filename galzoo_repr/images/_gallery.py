@@ -1,6 +1,6 @@
-"""Pictures of galaxies of a catalogue, out of the cutouts that it names."""
+"""Galaxies as people look at them: small colour pictures of their files, and many side by side."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from astropy import units as u
@@ -9,9 +9,11 @@ from PIL import Image
 
 from galzoo_repr.catalogue import galaxy_names, texts_of
 from galzoo_repr.images._montage import montage
-from galzoo_repr.images._pictures import read_pictures
+from galzoo_repr.images._pictures import picture_of
+from galzoo_repr.images._read import PictureSource
+from galzoo_repr.images._recipe import ImageRecipe
 
-__all__ = ["comparison", "pictures"]
+__all__ = ["CENTRE", "comparison", "pictures", "read_pictures"]
 
 SIDE = 384  # pixels of one picture
 PANEL = 176  # pixels of one picture among many: as wide as a designation
@@ -19,9 +21,52 @@ CENTRE = 0.65  # part of each side of the field that is shown
 SAME_FRAME = "#5fb878"
 
 
-def pictures(table: Table, rows: Sequence[int]) -> np.ndarray:
+def read_pictures(
+    images: Iterable[PictureSource | None], *, size: int = SIDE, crop: float = 1.0
+) -> list[np.ndarray | None]:
     """
-    Colour images of the middle of each cutout, in the stretch of Galaxy Zoo; black where there is none.
+    Read pictures of galaxies in colour, in the stretch of Galaxy Zoo.
+
+    Parameters
+    ----------
+    images : iterable of str, os.PathLike, bytes, PIL.Image.Image, numpy.ndarray or torch.Tensor
+        FITS cutouts, JPEG or PNG files, or pictures in any form that `read_image` takes. Empty, masked or
+        None where there is none.
+    size : int, optional
+        Pixels of each side of a picture.
+    crop : float, optional
+        Central part of each side of the image that is shown, up to 1.
+
+    Returns
+    -------
+    list of numpy.ndarray or None
+        Shape (size, size, 3), uint8, north up as the file has it; None where there is none that can be read.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for `read_image`.
+
+    Examples
+    --------
+    >>> from galzoo_repr.images import read_pictures
+    >>> read_pictures(["", "gone.fits"])
+    [None, None]
+    """
+    recipe = ImageRecipe(size=size, crop=crop)
+    return [_shown(image, recipe) for image in images]
+
+
+def _shown(image: PictureSource | None, recipe: ImageRecipe) -> np.ndarray | None:
+    found = picture_of(image).read(recipe.bands, keyed=False)
+    if found.pixels is None:
+        return None
+    return (recipe.prepare([found])[0].permute(1, 2, 0) * 255).round().byte().numpy()
+
+
+def pictures(table: Table, rows: Sequence[int]) -> list[np.ndarray | None]:
+    """
+    Colour images of the middle of each cutout, in the stretch of Galaxy Zoo.
 
     Parameters
     ----------
@@ -32,14 +77,10 @@ def pictures(table: Table, rows: Sequence[int]) -> np.ndarray:
 
     Returns
     -------
-    numpy.ndarray
-        Shape (n, 384, 384, 3), uint8, north up.
+    list of numpy.ndarray or None
+        As for `read_pictures`, of shape (384, 384, 3).
     """
-    result = np.zeros((len(rows), SIDE, SIDE, 3), np.uint8)
-    for i, picture in enumerate(read_pictures(texts_of(table["cutout"][rows]), size=SIDE, crop=CENTRE)):
-        if picture is not None:
-            result[i] = picture
-    return result
+    return read_pictures(texts_of(table["cutout"][rows]), size=SIDE, crop=CENTRE)
 
 
 def comparison(

@@ -6,6 +6,14 @@ import numpy as np
 from astropy import units as u
 from PIL import Image, ImageDraw, ImageFont
 
+from galzoo_repr.images._colour import (
+    PixelArray,
+    as_array,
+    colour_last,
+    rgb_of_pillow,
+    without_transparency,
+)
+
 __all__ = ["montage"]
 
 BACKGROUND = (16, 18, 22)
@@ -18,7 +26,7 @@ TEXT_SIZE, TITLE_SIZE, LINE = 13, 20, 17
 
 
 def montage(
-    images: Sequence | np.ndarray,
+    images: Sequence[Image.Image | PixelArray | None] | PixelArray,
     labels: Sequence[str] | None = None,
     *,
     fov: u.Quantity | None = None,
@@ -26,16 +34,16 @@ def montage(
     columns: int = 5,
     panel: int = 160,
     lead: bool = False,
-    frames: Sequence | None = None,
+    frames: Sequence[str | None] | None = None,
 ) -> Image.Image:
     """
     Draw images side by side.
 
     Parameters
     ----------
-    images : sequence of n arrays
-        Each RGB of shape (H, W, 3) or (3, H, W), uint8 or floating in 0..1, or grey of shape (H, W), or a
-        tensor of one of these shapes. Sizes may differ: each is scaled to its panel.
+    images : sequence of n PIL.Image.Image, numpy.ndarray or torch.Tensor
+        Grey, RGB or RGBA with colour first or last, uint8 or floating in 0..1. Sizes may differ: each is scaled
+        to its panel. None for a black panel.
     labels : sequence of n str, optional
         Lines under each image, separated by newlines. The first line is bright, the others are faint.
     fov : `~astropy.units.Quantity`, optional
@@ -63,7 +71,7 @@ def montage(
         If there is no image, an image has an impossible shape, or labels, angles or frames do not match in
         number.
     TypeError
-        If ``fov`` is not an angle.
+        If ``fov`` is not an angle, or an image not of two or three axes.
 
     Examples
     --------
@@ -108,18 +116,20 @@ def montage(
     return canvas
 
 
-def _as_picture(image: object, index: int) -> Image.Image:
-    pixels = np.asarray(image)
-    if pixels.ndim == 3 and pixels.shape[0] == 3 and pixels.shape[2] != 3:
-        pixels = np.moveaxis(pixels, 0, -1)
-    if pixels.ndim == 2:
-        pixels = np.repeat(pixels[..., None], 3, axis=-1)
-    if pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
-        raise ValueError(
-            f"image {index} has shape {np.shape(image)}; give (H, W, 3), (3, H, W) or (H, W), not empty"
-        )
+def _as_picture(image: Image.Image | PixelArray | None, index: int) -> Image.Image:
+    """Any numbers may be drawn: those out of range are clipped, and those that are not finite are black."""
+    if image is None:
+        return Image.new("RGB", (8, 8))
+    if isinstance(image, Image.Image):
+        return Image.fromarray(rgb_of_pillow(image))
+    pixels = as_array(image)
     if pixels.dtype != np.uint8:
-        pixels = (np.clip(np.nan_to_num(pixels.astype(np.float32)), 0, 1) * 255 + 0.5).astype(np.uint8)
+        pixels = np.clip(np.nan_to_num(pixels.astype(np.float32)), 0, 1)
+    pixels = without_transparency(colour_last(pixels, f"image {index}"))
+    if not pixels.size:
+        raise ValueError(f"image {index} has no pixels; leave it out, or give a black one")
+    if pixels.dtype != np.uint8:
+        pixels = (pixels * 255 + 0.5).astype(np.uint8)
     return Image.fromarray(np.ascontiguousarray(pixels))
 
 

@@ -1,53 +1,208 @@
-"""Image files as small colour pictures for people to look at."""
+"""What a user gave as the pictures of a catalogue becomes one picture for each row, still to be read."""
 
+import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
 
 import numpy as np
+import torch
+from astropy.table import Table
+from PIL import Image
 
-from galzoo_repr.images._read import read_image
-from galzoo_repr.images._recipe import ImageRecipe
+from galzoo_repr.catalogue import texts_of
+from galzoo_repr.images._colour import PixelArray, check_range, colour_last
+from galzoo_repr.images._image_data import ImageData, refused
+from galzoo_repr.images._read import PictureSource, read_image
 
-__all__ = ["read_pictures"]
+__all__ = ["KEY_BYTES", "Picture", "Pictures", "picture_of", "pictures_of"]
+
+Pictures = str | Sequence[PictureSource | None] | PixelArray
+"""The pictures of a catalogue: the name of a column, one picture for each row, or an array of them all."""
+
+KEY_BYTES = 16
+
+# Columns that hold pictures when a catalogue has no column of the name that was given.
+_USUAL = ("file_loc", "cutout")
+# Arrays whose range is looked at before any work begins; the others wait until they are read.
+_CHECKED_AT_ONCE = 64
 
 
-def read_pictures(
-    files: Iterable[str | os.PathLike | None], *, size: int = 384, crop: float = 1.0
-) -> list[np.ndarray | None]:
+@dataclass(slots=True)
+class Picture:
     """
-    Read image files as colour pictures, in the stretch of Galaxy Zoo.
+    The picture of one row before it is read.
+
+    Attributes
+    ----------
+    source : str, bytes, PIL.Image.Image, numpy.ndarray or None
+        A file, its content, an image of Pillow, pixels of shape (H, W, 3) or (H, W, 4), or None where there
+        is no picture.
+    status, reason : str
+        Value of ``cutout_status``, and why.
+    key : bytes
+        First 16 bytes of the SHA-256 of its content; empty where only reading tells.
+    """
+
+    source: str | bytes | Image.Image | np.ndarray | None
+    status: str = "ok"
+    reason: str = ""
+    key: bytes = b""
+
+    @property
+    def path(self) -> str:
+        """The file, or nothing."""
+        return self.source if isinstance(self.source, str) else ""
+
+    def read(self, bands: str = "grz", *, keyed: bool = True) -> ImageData:
+        """
+        Pixels, or the status that tells why there are none.
+
+        Parameters
+        ----------
+        bands : str
+            Wanted from a FITS file, as for `read_image`.
+        keyed : bool
+            Find the key as well.
+
+        Returns
+        -------
+        ImageData
+
+        Raises
+        ------
+        ValueError
+            If floating point numbers are not in 0 to 1.
+        """
+        source = self.source
+        if source is None:
+            return refused(self.status, self.reason)
+        if isinstance(source, str):
+            try:
+                source = Path(source).read_bytes()
+            except OSError as error:
+                return refused("corrupt", f"the file cannot be read: {error}")
+        image = read_image(source, bands)
+        if keyed and not self.key:
+            if isinstance(source, bytes):
+                self.key = _key_of_content(source)
+            elif image.pixels is not None:
+                self.key = _key_of_pixels(image.pixels)
+        return image
+
+
+def _key_of_content(content: bytes) -> bytes:
+    return hashlib.sha256(content).digest()[:KEY_BYTES]
+
+
+def _key_of_pixels(pixels: np.ndarray) -> bytes:
+    digest = hashlib.sha256(repr((pixels.shape, pixels.dtype.str)).encode())
+    digest.update(pixels)
+    return digest.digest()[:KEY_BYTES]
+
+
+def picture_of(image: PictureSource | None, where: str = "the picture") -> Picture:
+    """
+    Take one picture in any form.
 
     Parameters
     ----------
-    files : iterable of str or path-like
-        FITS cutouts, JPEG or PNG files. Empty, masked or None where there is none.
-    size : int, optional
-        Pixels of each side of a picture.
-    crop : float, optional
-        Central part of each side of the image that is shown, up to 1.
+    image : str, os.PathLike, bytes, PIL.Image.Image, numpy.ndarray, torch.Tensor or None
+        As for `read_image`; None, masked or an empty name where there is no picture.
+    where : str
+        What to call it in the messages of errors.
 
     Returns
     -------
-    list of numpy.ndarray or None
-        Shape (size, size, 3), uint8, north up as the file has it; None where there is no file that can be read.
+    Picture
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is none of these, or an array that cannot be a picture.
 
     Examples
     --------
-    >>> from galzoo_repr.images import read_pictures
-    >>> read_pictures(["", "gone.fits"])
-    [None, None]
+    >>> from galzoo_repr.images import picture_of
+    >>> picture_of("galaxy.fits").path
+    'galaxy.fits'
+    >>> picture_of("").status
+    'corrupt'
     """
-    recipe = ImageRecipe(size=size, crop=crop)
-    return [_picture(file, recipe) for file in files]
+    if image is None or image is np.ma.masked:
+        image = ""
+    if isinstance(image, (str, os.PathLike)):
+        path = os.fspath(image)
+        return Picture(path) if path else Picture(None, "corrupt", "no file is named")
+    if isinstance(image, (bytes, bytearray, memoryview)):
+        return Picture(bytes(image), key=_key_of_content(image))
+    if isinstance(image, Image.Image):
+        return Picture(image)
+    return Picture(colour_last(image, where))
 
 
-def _picture(file: str | os.PathLike | None, recipe: ImageRecipe) -> np.ndarray | None:
-    if file is None or file is np.ma.masked or not str(file):
-        return None
-    try:
-        image = read_image(str(file))
-    except OSError:
-        return None
-    if image.pixels is None:
-        return None
-    return (recipe.prepare([image])[0].permute(1, 2, 0) * 255).round().byte().numpy()
+def pictures_of(catalogue: Table, images: Pictures) -> list[Picture]:
+    """
+    Take the pictures of a catalogue in any form.
+
+    Parameters
+    ----------
+    catalogue : astropy.table.Table
+        Catalogue of n rows.
+    images : str, sequence, numpy.ndarray or torch.Tensor
+        Name of a column of files or of pictures; n pictures in any forms that `picture_of` takes; or all in one
+        array or tensor, such as ``(n, H, W, 3)``, ``(n, 3, H, W)`` or ``(n, H, W)``.
+
+    Returns
+    -------
+    list of Picture
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `images` is none of these, has another length, or names no column; or if a row is no picture, or
+        one of the first has floating point numbers outside 0 to 1.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from galzoo_repr.images import pictures_of
+    >>> table = Table({"file_loc": ["a.fits", ""]})
+    >>> [picture.status for picture in pictures_of(table, "file_loc")]
+    ['ok', 'corrupt']
+    """
+    what = "images"
+    if isinstance(images, str):
+        what = f"column {images!r}"
+        images = _column(catalogue, images)
+    if isinstance(images, (bytes, dict)) or not hasattr(images, "__len__"):
+        raise TypeError(
+            "images must name a column, or hold files or other pictures, one for each row, not "
+            f"{type(images).__name__}"
+        )
+    if len(images) != len(catalogue):
+        raise ValueError(f"{what} holds {len(images)} images, but the catalogue has {len(catalogue)} rows")
+    pictures = [picture_of(image, f"{what}, row {row}") for row, image in enumerate(_rows(images))]
+    arrays = (picture.source for picture in pictures if isinstance(picture.source, np.ndarray))
+    for pixels in islice(arrays, _CHECKED_AT_ONCE):
+        check_range(pixels)
+    return pictures
+
+
+def _column(catalogue: Table, name: str) -> np.ndarray:
+    if name in catalogue.colnames:
+        return catalogue[name]
+    usual = [f"images={each!r}" for each in _USUAL if each in catalogue.colnames]
+    hint = f"did you mean {usual[0]}?" if usual else f"the columns are {', '.join(catalogue.colnames)}"
+    raise ValueError(f"images={name!r} names no column; {hint}")
+
+
+def _rows(images: Pictures) -> Iterable[PictureSource | None]:
+    """Go through the rows, with texts as `str` and tensors in the memory of the processor."""
+    if isinstance(images, torch.Tensor):
+        return images.detach().cpu()
+    if isinstance(images, np.ndarray) and images.dtype.kind in "SU" and images.ndim == 1:
+        return texts_of(images)
+    return images

@@ -14,7 +14,7 @@ from astropy.table import Table
 
 from galzoo_repr.catalogue import as_table
 from galzoo_repr.images._field_of_view import RADIUS_COLUMNS, checked_fov, galaxy_zoo_fields, radius_columns
-from galzoo_repr.images._read import ImageData
+from galzoo_repr.images._image_data import ImageData
 from galzoo_repr.images._resize import central_crop, resize
 from galzoo_repr.images._stretch import (
     STRETCH_BANDS,
@@ -361,8 +361,9 @@ class ImageRecipe:
         result = torch.empty((len(images), self.channels, self.size, self.size), device=device)
         groups: dict[tuple, list[int]] = {}
         for row, image in enumerate(images):
-            groups.setdefault((image.kind, image.pixels.shape), []).append(row)
-        for (kind, _), rows in groups.items():
+            # Numbers of another type mean another range, and must not be stacked into one.
+            groups.setdefault((image.kind, image.pixels.shape, image.pixels.dtype), []).append(row)
+        for (kind, *_), rows in groups.items():
             stack = np.stack([images[row].pixels for row in rows])
             pixels = torch.from_numpy(stack).to(device)
             if kind == "bands":
@@ -383,7 +384,7 @@ class ImageRecipe:
         )
 
 
-def _number(name: str, value: object, *, above: float = -math.inf, at_most: float = math.inf) -> float:
+def _number(name: str, value: float, *, above: float = -math.inf, at_most: float = math.inf) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise TypeError(f"{name} must be a number, not {value!r}")
     if not (math.isfinite(value) and above < value <= at_most):
@@ -391,7 +392,7 @@ def _number(name: str, value: object, *, above: float = -math.inf, at_most: floa
     return float(value) + 0.0
 
 
-def _whole(name: str, value: object, low: int, high: int) -> int:
+def _whole(name: str, value: int, low: int, high: int) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise TypeError(f"{name} must be a whole number, not {value!r}")
     if not low <= value <= high:
@@ -399,7 +400,7 @@ def _whole(name: str, value: object, low: int, high: int) -> int:
     return int(value)
 
 
-def _per_channel(name: str, value: object, channels: int) -> tuple[float, ...]:
+def _per_channel(name: str, value: float | Sequence[float] | np.ndarray, channels: int) -> tuple[float, ...]:
     values = (
         tuple(value)
         if isinstance(value, (Sequence, np.ndarray)) and not isinstance(value, str)
@@ -410,7 +411,7 @@ def _per_channel(name: str, value: object, channels: int) -> tuple[float, ...]:
     return tuple(_number(name, one) for one in values)
 
 
-def _canonical(value: object) -> object:
+def _canonical(value: float | str | tuple | None) -> float | str | list | None:
     """Floats as text of 12 digits, which no machine and no file format rounds differently."""
     if isinstance(value, float):
         return format(value, ".12g")

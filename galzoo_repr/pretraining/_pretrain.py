@@ -20,12 +20,11 @@ import galzoo_repr
 from galzoo_repr._config import log
 from galzoo_repr.encoders import Encoder, choose_device
 from galzoo_repr.exceptions import GalzooWarning
-from galzoo_repr.images import ImageRecipe
+from galzoo_repr.images import ImageRecipe, Pictures, pictures_of
 from galzoo_repr.pretraining._inputs import (
     decoded_images,
     held_out_rows,
     identity_of_images,
-    image_source,
     sampling_weights,
 )
 from galzoo_repr.pretraining._network import VoteNetwork, make_backbone
@@ -43,7 +42,7 @@ def pretrain(
     *,
     schema: str | os.PathLike | Mapping | Schema | Sequence = "gz_decals_dr5",
     architecture: str = "mobilenetv4_conv_small_050",
-    images: str | np.ndarray | torch.Tensor | Callable = "file_loc",
+    images: Pictures | Callable[[np.ndarray, torch.device], torch.Tensor] = "file_loc",
     recipe: ImageRecipe | None = None,
     epochs: int = 30,
     batch_size: int = 256,
@@ -88,12 +87,13 @@ def pretrain(
         Questions, as for `Schema.load`; several are joined.
     architecture : str
         Any timm model.
-    images : str, ndarray, torch.Tensor or callable
-        Column of paths of FITS, JPEG or PNG files (``"cutout"`` after `galzoo_repr.add_cutouts`); or colour
-        images, row by row, of shape (n, 3, h, w) or (n, h, w, 3), uint8 or floating point in 0 to 1; or a
-        function that makes them from row numbers and a device, uint8 or floating point of shape (b, 3, h,
-        w) with h and w of about ``size / crop`` of the recipe, for more images than can be stored. Files and
-        arrays are decoded once to 8 bits at the resolution of training.
+    images : str, sequence, ndarray, torch.Tensor or callable
+        Column of FITS, JPEG or PNG files (``"cutout"`` after `galzoo_repr.add_cutouts`) or of pictures; n files,
+        images of Pillow, arrays or tensors; or all pictures in one, such as (n, 3, h, w), (n, h, w, 3) or
+        (n, h, w), uint8 or floating point in 0 to 1. Or a function that makes them from row numbers and a
+        device, uint8 or floating point of shape (b, 3, h, w) with h and w of about ``size / crop`` of the
+        recipe, for more images than can be stored. All others are decoded once to 8 bits at the resolution of
+        training.
     recipe : ImageRecipe, optional
         What the network sees, and what the encoder will ask for. By default 128 pixels over the central
         three quarters of the Galaxy Zoo DECaLS field of view: a margin from which turned and shifted views
@@ -210,8 +210,9 @@ def pretrain(
         augmentation=augmentation or Augmentation(),
     )
     if not isinstance(table, Table):
-        raise TypeError(f"pretrain takes an astropy Table of votes and images, not {type(table).__name__}.")
-    votes, source = votes_from_table(table, schema), image_source(table, images)
+        raise TypeError(f"pretrain takes an astropy Table of votes and images, not {type(table).__name__}")
+    votes = votes_from_table(table, schema)
+    source = images if callable(images) else pictures_of(table, images)
     held_out = held_out_rows(
         table, votes.any(axis=1), column=validation, fraction=validation_fraction, seed=seed
     )
@@ -262,13 +263,13 @@ def pretrain(
 
 def _checked_recipe(recipe: ImageRecipe | None, start: Encoder | None) -> ImageRecipe:
     if start is not None and not isinstance(start, Encoder):
-        raise TypeError(f"start is an Encoder, such as Encoder.load('bundled'), not {type(start).__name__}.")
+        raise TypeError(f"start is an Encoder, such as Encoder.load('bundled'), not {type(start).__name__}")
     recipe = recipe or (start.recipe if start is not None else ImageRecipe(size=128, crop=0.75))
     if not isinstance(recipe, ImageRecipe):
-        raise TypeError(f"recipe is an ImageRecipe, not {type(recipe).__name__}.")
+        raise TypeError(f"recipe is an ImageRecipe, not {type(recipe).__name__}")
     if recipe.stretch == "none":
         raise ValueError(
-            "Pretraining takes colour images; choose a recipe with a stretch, not stretch='none'."
+            "pretraining takes colour images; choose a recipe with a stretch, not stretch='none'"
         )
     return recipe
 
@@ -277,7 +278,7 @@ def _folder(output: str | os.PathLike | None, processes: Processes, stack: ExitS
     if output is not None:
         return Path(output).expanduser()
     if processes.number > 1:
-        raise ValueError("Several processes share the state of a run in a folder: give output=.")
+        raise ValueError("several processes share the state of a run in a folder; give output=")
     return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="galzoo_repr-")))
 
 
@@ -338,7 +339,7 @@ def _sample(
     if min(plan.batch_size, len(training)) < 2 * processes.number:
         raise ValueError(
             f"{len(training)} galaxies in batches of {plan.batch_size} are too few for {processes.number} "
-            "process(es): each needs at least two in a batch."
+            "process(es): each needs at least two in a batch"
         )
     log.info("training on %d galaxies, %d with votes", len(training), voted[training].sum())
     return Sample(

@@ -18,7 +18,7 @@ from galzoo_repr.similarity._catalogue import Catalogue, Fetch
 if TYPE_CHECKING:
     from galzoo_repr.cutouts import BrickSurvey, HipsSurvey, LegacySurvey
     from galzoo_repr.encoders import Encoder
-    from galzoo_repr.images import ImageData
+    from galzoo_repr.images import PictureSource
 
 __all__ = ["embed_images", "embed_positions"]
 
@@ -62,55 +62,23 @@ def embed_positions(catalogue: Catalogue, coordinates: SkyCoord, fetch: Fetch) -
     return _vectors(embedded, [c.to_string("decimal") for c in coordinates])
 
 
-def embed_images(catalogue: Catalogue, images: object, fetch: Fetch) -> np.ndarray:
+def embed_images(catalogue: Catalogue, images: Sequence[PictureSource], fetch: Fetch) -> np.ndarray:
     """
-    Embed pictures of galaxies.
+    Embed m pictures of galaxies, float32 of shape (m, d).
 
-    Parameters
-    ----------
-    catalogue : Catalogue
-        Whose encoder and recipe to use.
-    images : str, pathlib.Path, bytes, PIL.Image.Image, numpy.ndarray, or sequence of str or pathlib.Path
-        Files, encoded bytes, or one RGB image of shape (height, width, 3).
-    fetch : Fetch
-        Options of the user.
-
-    Returns
-    -------
-    numpy.ndarray of float32, shape (m, d)
-
-    Raises
-    ------
-    ValueError
-        If a file cannot be read, or as for `embed_positions`.
+    One that cannot be read is a `ValueError`, or a `TypeError` if it is none; others are as for `embed_positions`.
     """
-    from galzoo_repr.images import read_image
+    from galzoo_repr.images import picture_of
 
+    pictures = [picture_of(image, "the query image") for image in images]
     encoder = matching_encoder(catalogue, fetch)
-    one = isinstance(images, str | Path | bytes | np.ndarray) or not isinstance(images, Sequence)
     found = []
-    for image in [images] if one else images:
-        if isinstance(image, str | Path | bytes):
-            found.append(read_image(image, bands=encoder.recipe.bands))
-        else:
-            found.append(_picture(image))
+    for image, picture in zip(images, pictures, strict=True):
+        found.append(picture.read(encoder.recipe.bands, keyed=False))
         if found[-1].status != "ok":
-            name = "given as bytes" if isinstance(image, bytes) else repr(str(image))
+            name = repr(picture.path) if picture.path else f"given as {type(image).__name__}"
             raise ValueError(f"the query image {name} cannot be used: {found[-1].status}, {found[-1].reason}")
     return encoder.embed(encoder.recipe.prepare(found)).cpu().numpy()
-
-
-def _picture(image: object) -> ImageData:
-    """Take an RGB array, or an image of Pillow, as if it had been read from a file."""
-    from galzoo_repr.images import ImageData
-
-    pixels = np.asarray(image.convert("RGB") if hasattr(image, "convert") else image)
-    if pixels.ndim != 3 or pixels.shape[-1] != 3 or pixels.dtype != np.uint8:
-        raise ValueError(
-            f"a query image must be RGB, uint8 of shape (height, width, 3), not {pixels.dtype} of shape "
-            f"{pixels.shape}"
-        )
-    return ImageData(pixels, "rgb")
 
 
 def matching_encoder(catalogue: Catalogue, fetch: Fetch) -> Encoder:

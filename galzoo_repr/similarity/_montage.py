@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 __all__ = ["similarity_montage"]
 
 _SIDE = 320  # pixels of one picture, before it is scaled to its panel
-_CENTRE = 0.65  # part of each side of the field that is shown
-_NO_IMAGE = "(no image)"
 
 
 def similarity_montage(
@@ -62,7 +60,7 @@ def similarity_montage(
     ValueError
         If the table is not an answer, is empty, or has no column of image files.
     """
-    from galzoo_repr.images import montage, read_pictures
+    from galzoo_repr.images import CENTRE, montage, read_pictures
 
     missing = [column for column in ("similarity", "similarity_rank", cutout) if column not in found.colnames]
     if missing:
@@ -72,17 +70,17 @@ def similarity_montage(
         )
     if len(found) == 0:
         raise ValueError("the answer has no galaxies to draw")
-    pictures = read_pictures(texts_of(found[cutout]), size=_SIDE, crop=_CENTRE)
+    pictures = read_pictures(texts_of(found[cutout]), size=_SIDE, crop=CENTRE)
     labels = []
     for label, line, picture in zip(_names(found, name), found, pictures, strict=True):
         rank, alike = line["similarity_rank"], f"similarity {line['similarity']:.3f}"
-        drawn = "" if picture is not None else f" {_NO_IMAGE}"
+        drawn = "" if picture is not None else " (no image)"
         labels.append(f"{label}\n{'query' if rank == 0 else f'{rank}: {alike}'}{drawn}")
-    black = np.zeros((_SIDE, _SIDE, 3), np.uint8)
+    fields = _fields(found, fov)
     return montage(
-        [black if picture is None else picture for picture in pictures],
+        pictures,
         labels,
-        fov=_fields(found, fov),
+        fov=None if fields is None else fields * CENTRE,
         title=title,
         columns=columns,
         panel=panel,
@@ -99,11 +97,11 @@ def _names(found: Table, name: str | None) -> list[str]:
 
 
 def _fields(found: Table, fov: u.Quantity | None) -> u.Quantity | None:
-    """Side of what is shown of each image."""
+    """Field of view of each image, where it is given or the table has radii."""
     from galzoo_repr.images import ImageRecipe
 
     try:
-        return ImageRecipe().fields_of_view(found, fov) * _CENTRE
+        return ImageRecipe().fields_of_view(found, fov)
     except ValueError:
         if fov is not None:
             raise

@@ -1,8 +1,10 @@
 """What a user points at (a position, rows, an image, a vector, another table) becomes example vectors."""
 
+from __future__ import annotations
+
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, Union
 
 import numpy as np
@@ -18,10 +20,13 @@ from galzoo_repr.similarity._sky import matches, unit_vectors
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+    from torch import Tensor
+
+    from galzoo_repr.images import PictureSource
 
 __all__ = ["ExampleVectors", "Query", "read_examples"]
 
-# A name in quotes cannot be joined by |; Pillow is imported where it is used.
+# Names in quotes cannot be joined by |; Pillow and torch are imported where they are used.
 #: What galaxies can be pointed at with, as `galzoo_repr.add_similarity` says.
 Query: TypeAlias = Union[
     SkyCoord,
@@ -31,13 +36,14 @@ Query: TypeAlias = Union[
     Column,
     np.ndarray,
     "Image",
+    "Tensor",
     str,
-    Path,
+    os.PathLike,
     bytes,
     int,
     Sequence[int],
     Sequence[float],
-    Sequence[str | Path],
+    Sequence["PictureSource"],
 ]
 
 
@@ -74,28 +80,34 @@ def read_examples(catalogue: Catalogue, query: Query, radius: u.Quantity, fetch:
         return _from_table(catalogue, query, radius, fetch)
     if isinstance(query, str) and query in catalogue.table.colnames:
         return _from_rows(catalogue, _marked(catalogue.table[query], query))
-    if _is_image(query):
-        _check_files([query] if isinstance(query, str | Path) else query)
-        return _from_images(catalogue, query, fetch)
+    if images := _images_in(query):
+        _check_files(images)
+        return _from_images(catalogue, images, fetch)
     return _from_array(catalogue, query)
 
 
+def _images_in(query: object) -> list[PictureSource]:
+    """Pictures that a query consists of, one or several; none where it is something else."""
+    if _is_image(query):
+        return [query]
+    several = isinstance(query, Sequence) or getattr(query, "ndim", 0) in (1, 4)
+    return list(query) if several and all(map(_is_image, query)) else []
+
+
 def _is_image(query: object) -> bool:
-    if isinstance(query, str | Path | bytes):
+    """Files, their content and images of Pillow; arrays and tensors unless they can be rows or embeddings."""
+    if isinstance(query, str | os.PathLike | bytes) or type(query).__module__.startswith("PIL."):
         return True
-    if type(query).__module__.startswith("PIL."):
-        return True
-    if isinstance(query, Sequence) and len(query):
-        return all(isinstance(one, str | Path) for one in query)
-    return isinstance(query, np.ndarray) and query.ndim == 3
+    axes = getattr(query, "ndim", 0)
+    return axes == 3 or (axes == 2 and str(query.dtype) in ("uint8", "torch.uint8"))
 
 
-def _check_files(query: object) -> None:
+def _check_files(images: Sequence[PictureSource]) -> None:
     """Say at once that a file is not there, before an encoder is loaded."""
-    for one in query if isinstance(query, Sequence) else ():
-        if isinstance(one, str | Path) and not Path(one).is_file():
+    for one in images:
+        if isinstance(one, str | os.PathLike) and not os.path.isfile(one):
             raise ValueError(
-                f"the query {str(one)!r} is neither a column of the catalogue nor a file; a position is a "
+                f"the query {os.fspath(one)!r} is neither a column of the catalogue nor a file; a position is a "
                 "SkyCoord, such as SkyCoord('10h00m24s +02d12m00s')"
             )
 
@@ -230,8 +242,8 @@ def _from_table(catalogue: Catalogue, query: Table, radius: u.Quantity, fetch: F
     return ExampleVectors(np.asarray(other.embeddings.vectors[keep]), rows, points)
 
 
-def _from_images(catalogue: Catalogue, query: Query, fetch: Fetch) -> ExampleVectors:
-    vectors = embed_images(catalogue, query, fetch)
+def _from_images(catalogue: Catalogue, images: list[PictureSource], fetch: Fetch) -> ExampleVectors:
+    vectors = embed_images(catalogue, images, fetch)
     return ExampleVectors(
         vectors, np.full(len(vectors), -1, dtype=np.int64), np.full((len(vectors), 3), np.nan)
     )

@@ -78,10 +78,10 @@ class Augmentation:
         """Check the ranges."""
         object.__setattr__(self, "zoom", tuple(float(value) for value in self.zoom))
         if len(self.zoom) != 2 or not 0 < self.zoom[0] <= self.zoom[1]:
-            raise ValueError(f"zoom is a smallest and a largest positive magnification, not {self.zoom}.")
+            raise ValueError(f"zoom is a smallest and a largest positive magnification, not {self.zoom}")
         for name in _STRENGTHS:
             if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} is between 0 and 1, not {getattr(self, name)!r}.")
+                raise ValueError(f"{name} is between 0 and 1, not {getattr(self, name)!r}")
 
     @classmethod
     def none(cls) -> "Augmentation":

@@ -13,7 +13,7 @@ import torch
 from tqdm import tqdm
 
 from galzoo_repr.exceptions import GalzooWarning
-from galzoo_repr.images import ImageData, ImageRecipe, read_image
+from galzoo_repr.images import ImageRecipe, Picture
 from galzoo_repr.training._image_sources import DecodedImages
 
 __all__ = ["decode_images", "field_pixels"]
@@ -38,7 +38,7 @@ def field_pixels(recipe: ImageRecipe) -> int:
     Examples
     --------
     >>> from galzoo_repr.images import ImageRecipe
-    >>> from galzoo_repr.training._decoding import field_pixels
+    >>> from galzoo_repr.training import field_pixels
     >>> field_pixels(ImageRecipe(size=96, crop=0.75))
     128
     """
@@ -50,7 +50,7 @@ def field_pixels(recipe: ImageRecipe) -> int:
 
 
 def decode_images(
-    images: Sequence[str] | np.ndarray,
+    pictures: Sequence[Picture],
     recipe: ImageRecipe,
     folder: Path,
     *,
@@ -64,9 +64,8 @@ def decode_images(
 
     Parameters
     ----------
-    images : sequence of str or ndarray
-        Paths of FITS, JPEG or PNG files, or colour images of shape (n, 3, h, w) or (n, h, w, 3), uint8 or
-        floating point in 0 to 1.
+    pictures : sequence of Picture
+        As `galzoo_repr.images.pictures_of` gives them.
     recipe : ImageRecipe
         Its stretch and field of view make the colours of FITS files; its crop and size decide the resolution.
     folder : Path
@@ -83,28 +82,30 @@ def decode_images(
     Raises
     ------
     ValueError
-        If no image can be read.
+        If no picture can be read, or one has floating point numbers outside 0 to 1.
 
     Warns
     -----
     GalzooWarning
-        How many images cannot be read, and why the first one.
+        How many pictures cannot be read, and why the first one.
     """
     side = field_pixels(recipe)
     whole_field = replace(recipe, crop=1.0, size=side, channels=3, mean=0.0, std=1.0)
-    stem = Path(folder) / _digest_of_images(images, whole_field)[:20]
+    stem = Path(folder) / _digest_of_pictures(pictures, whole_field)[:20]
     stem.parent.mkdir(parents=True, exist_ok=True)
-    shape = (len(images), 3, side, side)
+    shape = (len(pictures), 3, side, side)
     pixels = _open_map(stem.with_suffix(".pixels"), shape)
     state = _open_map(stem.with_suffix(".state"), shape[:1])
     todo = np.flatnonzero(state == _UNSEEN)
     chunks = [todo[start : start + _CHUNK] for start in range(0, len(todo), _CHUNK)]
     with (
         ThreadPoolExecutor(workers or os.cpu_count()) as pool,
-        tqdm(total=len(images), initial=len(images) - len(todo), desc="decode", disable=not progress) as bar,
+        tqdm(
+            total=len(pictures), initial=len(pictures) - len(todo), desc="decode", disable=not progress
+        ) as bar,
     ):
         for rows in chunks:
-            decoded = list(pool.map(lambda row: _one_field(images[row], whole_field), rows))
+            decoded = list(pool.map(lambda row: _one_field(pictures[row], whole_field), rows))
             for row, field in zip(rows, decoded, strict=True):
                 pixels[row] = field if isinstance(field, np.ndarray) else 0
             pixels.flush()
@@ -113,29 +114,17 @@ def decode_images(
             state.flush()
             bar.update(len(rows))
     readable = np.asarray(state == _READABLE)
-    _warn_of_unreadable(images, readable, whole_field)
+    _warn_of_unreadable(pictures, readable, whole_field)
     return DecodedImages(np.asarray(pixels), readable)
 
 
-def _one_field(image: str | np.ndarray, recipe: ImageRecipe) -> np.ndarray | str:
+def _one_field(picture: Picture, recipe: ImageRecipe) -> np.ndarray | str:
     """Field as uint8 of shape (3, side, side), or the reason why there is none."""
-    if isinstance(image, str) and not image:
-        return "no file is named"
-    try:
-        data = _from_array(image) if isinstance(image, np.ndarray) else read_image(str(image), recipe.bands)
-    except OSError as error:
-        return error.strerror or str(error)
+    data = picture.read(recipe.bands, keyed=False)
     if data.pixels is None or data.status not in ("ok", "partial"):
         return data.reason or data.status
     field = recipe.prepare([data])[0]
     return field.mul_(255).round_().to(torch.uint8).numpy()
-
-
-def _from_array(image: np.ndarray) -> ImageData:
-    pixels = image if image.shape[-1] == 3 else np.moveaxis(image, 0, -1)
-    if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
-        return ImageData(None, "", "corrupt", "it has pixels that are not finite")
-    return ImageData(np.ascontiguousarray(pixels), "rgb")
 
 
 def _open_map(path: Path, shape: tuple[int, ...]) -> np.memmap:
@@ -145,31 +134,38 @@ def _open_map(path: Path, shape: tuple[int, ...]) -> np.memmap:
     return np.memmap(path, dtype=np.uint8, mode="r+", shape=shape)
 
 
-def _digest_of_images(images: Sequence[str] | np.ndarray, recipe: ImageRecipe) -> str:
+def _digest_of_pictures(pictures: Sequence[Picture], recipe: ImageRecipe) -> str:
     digest = hashlib.sha256(recipe.digest.encode())
-    if isinstance(images, np.ndarray):
-        digest.update(f"{images.shape}{images.dtype}".encode())
-        for start in range(0, len(images), _CHUNK):
-            digest.update(np.ascontiguousarray(images[start : start + _CHUNK]).tobytes())
-        return digest.hexdigest()
-    for path in images:
-        try:
-            facts = os.stat(path)
-            digest.update(f"{os.path.abspath(path)}\0{facts.st_size}\0{facts.st_mtime_ns}\0".encode())
-        except OSError:
-            digest.update(f"{path}\0absent\0".encode())
+    for picture in pictures:
+        if isinstance(picture.source, np.ndarray):
+            # As they lie in memory, so that they need not be brought into another order first.
+            digest.update(f"{picture.source.shape}{picture.source.strides}{picture.source.dtype}".encode())
+            digest.update(picture.source.ravel("K"))
+        elif picture.path or picture.source is None:
+            digest.update(_state_of_file(picture.path))
+        else:
+            picture.read()
+            digest.update(picture.key + b"\0")
     return digest.hexdigest()
 
 
-def _warn_of_unreadable(
-    images: Sequence[str] | np.ndarray, readable: np.ndarray, recipe: ImageRecipe
-) -> None:
+def _state_of_file(path: str) -> bytes:
+    try:
+        facts = os.stat(path)
+    except OSError:
+        return f"{path}\0absent\0".encode()
+    return f"{os.path.abspath(path)}\0{facts.st_size}\0{facts.st_mtime_ns}\0".encode()
+
+
+def _warn_of_unreadable(pictures: Sequence[Picture], readable: np.ndarray, recipe: ImageRecipe) -> None:
     if readable.all():
         return
     first = int(np.argmin(readable))
-    name = f"row {first}" if isinstance(images, np.ndarray) else f"row {first}, {str(images[first])!r}"
-    found = f"{(~readable).sum()} of {len(images)} images cannot be read; the first is {name}: "
-    found += str(_one_field(images[first], recipe))
+    path = pictures[first].path
+    found = (
+        f"{(~readable).sum()} of {len(pictures)} images cannot be read; the first is row {first}"
+        f"{path and f', {path!r}'}: {_one_field(pictures[first], recipe)}"
+    )
     if not readable.any():
-        raise ValueError(f"{found}. There is nothing to train on.")
+        raise ValueError(f"{found}; there is nothing to train on")
     warnings.warn(f"{found}. They are left out of the training.", GalzooWarning, stacklevel=3)

@@ -28,36 +28,11 @@ class DecodedImages:
     readable: np.ndarray
 
     def batch(self, rows: np.ndarray, device: torch.device) -> torch.Tensor:
-        """
-        Fields of some rows.
-
-        Parameters
-        ----------
-        rows : ndarray
-            Row numbers, shape (b,).
-        device : torch.device
-            Where to put them.
-
-        Returns
-        -------
-        torch.Tensor
-            uint8, shape (b, 3, field, field).
-        """
+        """Fields of b rows, uint8 of shape (b, 3, field, field), on a device."""
         return torch.from_numpy(np.ascontiguousarray(self.pixels[rows])).to(device)
 
     def near(self, device: torch.device) -> "DecodedImages | ImagesOnDevice":
-        """
-        Copy all images to a GPU whose free memory they fill to less than half; leave them otherwise.
-
-        Parameters
-        ----------
-        device : torch.device
-            Device of the network.
-
-        Returns
-        -------
-        DecodedImages or ImagesOnDevice
-        """
+        """Copy all images to a GPU whose free memory they fill to less than half; leave them otherwise."""
         if device.type != "cuda" or 2 * self.pixels.nbytes > torch.cuda.mem_get_info(device)[0]:
             return self
         there = torch.empty(self.pixels.shape, dtype=torch.uint8, device=device)
@@ -80,21 +55,7 @@ class ImagesOnDevice:
     pixels: torch.Tensor
 
     def batch(self, rows: np.ndarray, device: torch.device) -> torch.Tensor:
-        """
-        Fields of some rows.
-
-        Parameters
-        ----------
-        rows : ndarray
-            Row numbers, shape (b,).
-        device : torch.device
-            Where they are.
-
-        Returns
-        -------
-        torch.Tensor
-            uint8, shape (b, 3, field, field).
-        """
+        """Fields of b rows, uint8 of shape (b, 3, field, field), on the device where they are."""
         return self.pixels[torch.from_numpy(rows).to(device)]
 
 
@@ -121,44 +82,14 @@ class RenderedImages:
         return np.ones(self.n, dtype=bool)
 
     def batch(self, rows: np.ndarray, device: torch.device) -> torch.Tensor:
-        """
-        Fields of some rows.
-
-        Parameters
-        ----------
-        rows : ndarray
-            Row numbers, shape (b,).
-        device : torch.device
-            Where to make them.
-
-        Returns
-        -------
-        torch.Tensor
-            Shape (b, 3, h, w).
-
-        Raises
-        ------
-        ValueError
-            If the images do not have that shape.
-        """
+        """Fields of b rows, made on a device; a `ValueError` if their shape is not (b, 3, h, w)."""
         images = self.render(rows, device)
         if images.ndim != 4 or images.shape[:2] != (len(rows), 3):
             raise ValueError(
-                f"`images` gave shape {tuple(images.shape)} for {len(rows)} rows, not (b, 3, h, w)."
+                f"`images` gave shape {tuple(images.shape)} for {len(rows)} rows, not (b, 3, h, w)"
             )
         return images.to(device)
 
     def near(self, device: torch.device) -> "RenderedImages":
-        """
-        Nothing to copy.
-
-        Parameters
-        ----------
-        device : torch.device
-            Device of the network.
-
-        Returns
-        -------
-        RenderedImages
-        """
+        """Nothing to copy."""
         return self

@@ -85,11 +85,11 @@ def dirichlet_multinomial_loss(
     n_answers = len(schema.columns)
     if concentrations.shape != votes.shape or votes.ndim != 2 or votes.shape[1] != n_answers:
         raise ValueError(
-            f"Concentrations {tuple(concentrations.shape)} and votes {tuple(votes.shape)} must both have "
-            f"shape (n, {n_answers}), the answers of {schema.name!r}."
+            f"concentrations {tuple(concentrations.shape)} and votes {tuple(votes.shape)} must both have "
+            f"shape (n, {n_answers}), the answers of {schema.name!r}"
         )
     if reduction not in ("mean", "sum", "none"):
-        raise ValueError(f"reduction is 'mean', 'sum' or 'none', not {reduction!r}.")
+        raise ValueError(f"reduction is 'mean', 'sum' or 'none', not {reduction!r}")
     dtype = torch.float32 if concentrations.device.type == "mps" else torch.float64
     alpha, counts = concentrations.to(dtype), votes.to(dtype)
     index = torch.as_tensor(schema.question_index, device=alpha.device)

@@ -220,7 +220,7 @@ def test_images_in_a_column_of_the_table(embed, arrays):
         ("file_loc", ValueError, "names no column"),
         (np.zeros((4, 9, 9, 3), np.uint8), ValueError, "holds 4 images, but the catalogue has 5 rows"),
         (np.zeros((5, 9, 9, 7)), ValueError, "no axis of 3 colours"),
-        (np.zeros((5, 9)), TypeError, "an array of 2 or 3 axes"),
+        (np.zeros((5, 9)), TypeError, "array or tensor of 2 or 3 axes"),
         (np.zeros((5, 9, 9, 3), int), TypeError, "must be uint8 in 0 to 255"),
         (np.full((5, 9, 9, 3), 200.0), ValueError, "divide by 255"),
         (7, TypeError, "not int"),

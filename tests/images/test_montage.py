@@ -50,6 +50,11 @@ def test_values_that_are_not_finite_or_out_of_range_are_drawn():
     assert {(0, 0, 0), (255, 255, 255)} <= colours
 
 
+def test_no_image_is_a_black_panel():
+    black = montage([flat(0), np.zeros((9, 9), np.uint8)], panel=40)
+    np.testing.assert_array_equal(montage([flat(0), None], panel=40), black)
+
+
 def test_lead_is_larger_than_two_rows_of_the_others():
     pixels = np.asarray(montage([flat(i) for i in range(5)], columns=2, panel=50, lead=True))
     lead, other = ((pixels == COLOURS[i]).all(-1).sum() for i in (0, 1))
@@ -91,7 +96,7 @@ def test_frames_and_title_are_drawn():
     ("arguments", "message"),
     [
         ({"images": []}, "no image was given"),
-        ({"images": [np.zeros((4, 4, 7))]}, r"image 0 has shape \(4, 4, 7\)"),
+        ({"images": [np.zeros((5, 5, 7))]}, r"image 0: shape \(5, 5, 7\) has no axis of 3 colours"),
         ({"images": [flat(0)], "labels": ["a", "b"]}, "2 labels were given for 1 images"),
         ({"images": [flat(0)], "frames": []}, "0 frames were given for 1 images"),
         ({"images": [flat(0)], "fov": [1, 2] * u.deg}, "2 angles were given as fov for 1 images"),

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from galzoo_repr import GalzooWarning, ImageRecipe
+from galzoo_repr.images import Picture, picture_of, pictures_of
 from galzoo_repr.pretraining._consistency import consistency_loss
-from galzoo_repr.pretraining._inputs import image_source
 from galzoo_repr.training import Augmentation
 from galzoo_repr.training._decoding import decode_images, field_pixels
 from galzoo_repr.training._image_sources import DecodedImages
@@ -103,6 +103,11 @@ def test_the_crop_of_a_decoded_field_has_exactly_the_size_of_the_recipe(size, cr
     assert abs(side - 2 * border - size) <= 1
 
 
+def _decode(images, folder, **options):
+    pictures = [picture_of(image) for image in images]
+    return decode_images(pictures, RECIPE, folder, progress=False, **options)
+
+
 def _png(path, image):
     Image.fromarray((image * 255).astype(np.uint8).transpose(1, 2, 0)).save(path)
     return str(path)
@@ -110,15 +115,15 @@ def _png(path, image):
 
 def test_files_are_decoded_once_and_found_again(tmp_path, monkeypatch):
     paths = [_png(tmp_path / f"{i}.png", image) for i, image in enumerate(_fields(5).numpy())]
-    first = decode_images(paths, RECIPE, tmp_path / "cache", progress=False)
+    first = _decode(paths, tmp_path / "cache")
     assert first.pixels.shape == (5, 3, 32, 32)
     assert first.readable.all()
 
-    def read(*_):
+    def read(*_, **__):
         raise AssertionError("decoded again")
 
-    monkeypatch.setattr("galzoo_repr.training._decoding.read_image", read)
-    again = decode_images(paths, RECIPE, tmp_path / "cache", progress=False)
+    monkeypatch.setattr(Picture, "read", read)
+    again = _decode(paths, tmp_path / "cache")
     np.testing.assert_array_equal(first.pixels, again.pixels)
     batch = again.batch(np.array([3, 1]), torch.device("cpu"))
     np.testing.assert_array_equal(batch.numpy(), first.pixels[[3, 1]])
@@ -126,23 +131,23 @@ def test_files_are_decoded_once_and_found_again(tmp_path, monkeypatch):
 
 def test_an_interrupted_decoding_goes_on(tmp_path, monkeypatch):
     paths = [_png(tmp_path / f"{i}.png", image) for i, image in enumerate(_fields(5).numpy())]
-    whole = decode_images(paths, RECIPE, tmp_path / "whole", progress=False)
+    whole = _decode(paths, tmp_path / "whole")
     from galzoo_repr.training import _decoding
 
     monkeypatch.setattr(_decoding, "_CHUNK", 2)
-    read, seen = _decoding.read_image, []
+    read, seen = Picture.read, []
 
-    def read_until_power_fails(path, bands):
-        seen.append(path)
+    def read_until_power_fails(picture, *args, **options):
+        seen.append(picture.path)
         if len(seen) == 4:
             raise KeyboardInterrupt
-        return read(path, bands)
+        return read(picture, *args, **options)
 
-    monkeypatch.setattr(_decoding, "read_image", read_until_power_fails)
+    monkeypatch.setattr(Picture, "read", read_until_power_fails)
     with pytest.raises(KeyboardInterrupt):
-        decode_images(paths, RECIPE, tmp_path / "cache", progress=False, workers=1)
+        _decode(paths, tmp_path / "cache", workers=1)
     done = len(seen)
-    resumed = decode_images(paths, RECIPE, tmp_path / "cache", progress=False, workers=1)
+    resumed = _decode(paths, tmp_path / "cache", workers=1)
     assert len(seen) - done == 3, "the two images of the first chunk are not decoded again"
     np.testing.assert_array_equal(resumed.pixels, whole.pixels)
 
@@ -150,9 +155,9 @@ def test_an_interrupted_decoding_goes_on(tmp_path, monkeypatch):
 def test_a_changed_file_is_decoded_again(tmp_path):
     images = _fields(2).numpy()
     paths = [_png(tmp_path / f"{i}.png", image) for i, image in enumerate(images)]
-    first = decode_images(paths, RECIPE, tmp_path / "cache", progress=False)
+    first = _decode(paths, tmp_path / "cache")
     _png(tmp_path / "1.png", images[1] * 0.3)
-    second = decode_images(paths, RECIPE, tmp_path / "cache", progress=False)
+    second = _decode(paths, tmp_path / "cache")
     assert second.pixels[1].mean() < 0.5 * first.pixels[1].mean()
 
 
@@ -160,7 +165,7 @@ def test_arrays_with_broken_rows(tmp_path):
     images = _fields(4).numpy()
     images[2, 0, 0, 0] = np.nan
     with pytest.warns(GalzooWarning, match="1 of 4 images cannot be read; the first is row 2: .*not finite"):
-        decoded = decode_images(images, RECIPE, tmp_path, progress=False)
+        decoded = _decode(images, tmp_path)
     assert decoded.readable.tolist() == [True, True, False, True]
 
 
@@ -192,7 +197,7 @@ def test_paths_may_be_bytes_and_missing(tmp_path):
     table = Table(
         {"file_loc": np.array([b"a.jpg", b"b.jpg"]), "other": MaskedColumn(["c", "d"], mask=[1, 0])}
     )
-    assert image_source(table, "file_loc") == ["a.jpg", "b.jpg"]
-    assert image_source(table, "other") == ["", "d"]
+    assert [picture.path for picture in pictures_of(table, "file_loc")] == ["a.jpg", "b.jpg"]
+    assert [picture.path for picture in pictures_of(table, "other")] == ["", "d"]
     with pytest.raises(ValueError, match=r"1 of 1 images cannot be read; .*: no file is named"):
-        decode_images([""], RECIPE, tmp_path, progress=False)
+        _decode([""], tmp_path)

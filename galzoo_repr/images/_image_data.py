@@ -1,0 +1,38 @@
+"""What reading a picture gives: its pixels, or why there are none."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["ImageData", "refused"]
+
+
+@dataclass(frozen=True)
+class ImageData:
+    """
+    What a picture holds, or why it cannot be used.
+
+    Attributes
+    ----------
+    pixels : numpy.ndarray or None
+        For ``kind="bands"``, ``(bands, H, W)`` float32 fluxes, first row south, zero where there is no data;
+        for ``kind="rgb"``, ``(H, W, 3)``, uint8 or float32 in 0 to 1, first row north. Always finite. None
+        where nothing could be read.
+    kind : str
+        ``"bands"``, ``"rgb"``, or ``""`` where nothing could be read.
+    status : str
+        ``"ok"``; ``"partial"`` (a fifth or more of a band is missing, or all pixels are the same);
+        ``"truncated"``; ``"corrupt"``; or ``"band_missing"``.
+    reason : str
+        One sentence, empty where the status is ``"ok"``.
+    """
+
+    pixels: np.ndarray | None
+    kind: str
+    status: str = "ok"
+    reason: str = ""
+
+
+def refused(status: str, reason: str) -> ImageData:
+    """Nothing but the reason why a picture cannot be used."""
+    return ImageData(None, "", status, reason)
