@@ -52,7 +52,8 @@ def rate(
         raising StopIteration ends the loop. Or the name of a column that holds the ratings, for experiments.
     path : str or pathlib.Path
         File of the ratings: ECSV with the columns ``round``, ``row``, ``rating``, ``time``, only appended to.
-        Beside it ``.lock`` keeps a second loop out and ``.next`` names the galaxies of the current round.
+        Beside it a hidden ``.lock`` keeps a second loop out, and ``.next`` names the galaxies of the current
+        round.
     ratings : str
         Column of the result for the ratings; ratings that `table` has there count.
     n : int

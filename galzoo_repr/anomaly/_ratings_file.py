@@ -2,6 +2,7 @@
 
 import json
 import os
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
@@ -9,11 +10,10 @@ from types import TracebackType
 
 import numpy as np
 from astropy.table import Table
-from filelock import FileLock, Timeout
 
 from galzoo_repr._config import log
+from galzoo_repr._folder import locked, publish
 from galzoo_repr.anomaly._fingerprint import fingerprint
-from galzoo_repr.anomaly._persistence import replace_file
 from galzoo_repr.catalogue import Embeddings
 
 __all__ = ["RatingsFile", "catalogue_facts", "read_ratings"]
@@ -71,35 +71,25 @@ class RatingsFile:
     def __init__(self, path: str | Path, catalogue: dict):
         self.path = Path(path)
         self.catalogue = catalogue
-        self._lock = FileLock(self.path.with_name(self.path.name + ".lock"), timeout=0)
-        self._descriptor = -1
         self._entries: list[tuple[int, int, float]] = []
 
     def __enter__(self) -> "RatingsFile":
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            self._lock.acquire()
-        except Timeout:
-            raise BlockingIOError(
-                f"{self.path} is in use by another rating loop: end that one, or give another path"
-            ) from None
-        try:
-            self._open()
-        except BaseException:
-            self._lock.release()
-            raise
+        with ExitStack() as held:
+            held.enter_context(locked(self.path, wait=0, by="another rating loop"))
+            self._read()
+            self._file = held.enter_context(self.path.open("ab", buffering=0))
+            self._held = held.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        os.close(self._descriptor)
-        self._descriptor = -1
-        self._lock.release()
+        self._held.close()
 
-    def _open(self) -> None:
+    def _read(self) -> None:
         if not self.path.exists() or self.path.stat().st_size == 0:
-            replace_file(self.path, _header(self.catalogue).encode())
+            publish(self.path, _header(self.catalogue).encode())
         else:
             _drop_torn_line(self.path)
         table = read_ratings(self.path)
@@ -111,7 +101,6 @@ class RatingsFile:
                     "use the catalogue it was made with, or give another path"
                 )
         self._entries = list(zip(*(table[name].tolist() for name in ("round", "row", "rating")), strict=True))
-        self._descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND)
 
     @property
     def last_round(self) -> int:
@@ -152,15 +141,15 @@ class RatingsFile:
             NaN if the galaxy was looked at and not rated.
         """
         line = f"{number},{row},{float(rating)!r},{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}\n".encode()
-        written = os.write(self._descriptor, line)
+        written = os.write(self._file.fileno(), line)
         if written != len(line):
             raise OSError(f"only part of a rating could be written to {self.path}: is the disk full?")
-        os.fsync(self._descriptor)
+        os.fsync(self._file.fileno())
         self._entries.append((number, row, rating))
 
     def plan(self, number: int, rows: list[int]) -> None:
         """Note which rows a round shows, before it shows the first."""
-        replace_file(self._plan_path, json.dumps({"round": number, "rows": rows}).encode())
+        publish(self._plan_path, json.dumps({"round": number, "rows": rows}).encode())
 
     def unfinished(self) -> tuple[int, list[int]]:
         """Give the round that was interrupted and all its rows, or the next round and none."""

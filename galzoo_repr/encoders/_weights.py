@@ -11,13 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-__all__ = ["fit_weights", "read_weights", "sha256_of_file", "sha256_of_weights"]
-
-
-def sha256_of_file(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+__all__ = ["fit_weights", "read_weights", "sha256_of_weights"]
 
 
 def sha256_of_weights(weights: dict[str, torch.Tensor]) -> str:

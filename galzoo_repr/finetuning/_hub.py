@@ -1,11 +1,12 @@
 """Models on the Hugging Face hub."""
 
-import tempfile
 from pathlib import Path
 
 from astroquery.exceptions import RemoteServiceError
 
 __all__ = ["download", "upload"]
+
+_PATTERNS = ["*.json", "*.safetensors"]  # in folders within too
 
 
 def download(repository: str) -> Path:
@@ -31,9 +32,8 @@ def download(repository: str) -> Path:
     """
     from huggingface_hub import errors, snapshot_download
 
-    patterns = ["*.json", "*.safetensors"]
     try:
-        return Path(snapshot_download(repository, allow_patterns=patterns, local_files_only=True))
+        return Path(snapshot_download(repository, allow_patterns=_PATTERNS, local_files_only=True))
     except errors.LocalEntryNotFoundError:
         pass
     except errors.HFValidationError as error:
@@ -41,7 +41,7 @@ def download(repository: str) -> Path:
             f"{repository!r} is no name of a repository, as hf-hub:owner/name: {error}"
         ) from error
     try:
-        return Path(snapshot_download(repository, allow_patterns=patterns))
+        return Path(snapshot_download(repository, allow_patterns=_PATTERNS))
     except errors.RepositoryNotFoundError as error:
         raise ValueError(f"huggingface.co has no repository {repository!r} that you may read") from error
     except (errors.LocalEntryNotFoundError, errors.HfHubHTTPError, OSError) as error:
@@ -51,15 +51,18 @@ def download(repository: str) -> Path:
         ) from error
 
 
-def upload(model: object, repository: str, *, private: bool = False) -> None:
+def upload(folder: Path, repository: str, *, message: str, private: bool = False) -> None:
     """
-    Publish a model.
+    Publish the folder of a model.
 
     Parameters
     ----------
-    model : MorphologyModel
+    folder : pathlib.Path
+        As `MorphologyModel.save` wrote it. What is hidden in it, such as the file of its lock, stays here.
     repository : str
         ``"owner/name"``; made if need be. The client of huggingface_hub must be logged in.
+    message : str
+        Of the commit.
     private : bool
         Whether only its owner may see a new repository.
 
@@ -73,17 +76,15 @@ def upload(model: object, repository: str, *, private: bool = False) -> None:
     from huggingface_hub import HfApi, errors
 
     api = HfApi()
-    with tempfile.TemporaryDirectory() as folder:
-        model.save(folder)
-        try:
-            api.create_repo(repository, private=private, exist_ok=True)
-            api.upload_folder(
-                repo_id=repository, folder_path=folder, commit_message=f"Model of {model.label}"
-            )
-        except errors.HFValidationError as error:
-            raise ValueError(f"{repository!r} is no name of a repository, as owner/name: {error}") from error
-        except Exception as error:  # of whichever HTTP client the version of huggingface_hub has
-            raise RemoteServiceError(
-                f"the model cannot be published as {repository!r}: {error}. Is there a network, and is the "
-                "client logged in (hf auth login)?"
-            ) from error
+    try:
+        api.create_repo(repository, private=private, exist_ok=True)
+        api.upload_folder(
+            repo_id=repository, folder_path=folder, commit_message=message, ignore_patterns=[".*", "*/.*"]
+        )
+    except errors.HFValidationError as error:
+        raise ValueError(f"{repository!r} is no name of a repository, as owner/name: {error}") from error
+    except Exception as error:  # of whichever HTTP client the version of huggingface_hub has
+        raise RemoteServiceError(
+            f"the model cannot be published as {repository!r}: {error}. Is there a network, and is the "
+            "client logged in (hf auth login)?"
+        ) from error

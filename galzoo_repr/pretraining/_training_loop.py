@@ -17,6 +17,7 @@ from torch import nn
 from tqdm import tqdm
 
 from galzoo_repr._config import log
+from galzoo_repr._folder import publish
 from galzoo_repr.images import ImageRecipe
 from galzoo_repr.pretraining._consistency import consistency_loss
 from galzoo_repr.pretraining._network import VoteNetwork
@@ -29,7 +30,6 @@ from galzoo_repr.training import (
     dirichlet_multinomial_loss,
     expected_fractions,
     read_checkpoint,
-    write_atomically,
     write_checkpoint,
 )
 
@@ -162,9 +162,9 @@ class Training:
             # is repeated.
             if self.best is self.history[-1] or not len(self.sample.validation):
                 state = {name: value.contiguous() for name, value in self.ema.module.state_dict().items()}
-                write_atomically(self.folder / BEST, save(state))
+                publish(self.folder / BEST, save(state))
             write_checkpoint(self.folder, self._state())
-            write_atomically(self.folder / _HISTORY, json.dumps(self.history, indent=1).encode())
+            publish(self.folder / _HISTORY, json.dumps(self.history, indent=1).encode())
         self.processes.wait()
 
     def _state(self) -> dict:

@@ -1,47 +1,20 @@
 """State of a training run on disk, written so that a killed process leaves the old or the new one."""
 
 import json
-import os
 from pathlib import Path
 
 import torch
 
 from galzoo_repr._config import log
+from galzoo_repr._folder import publish, published
 
-__all__ = [
-    "BEST",
-    "begin_run",
-    "end_run",
-    "is_finished",
-    "read_checkpoint",
-    "write_atomically",
-    "write_checkpoint",
-]
+__all__ = ["BEST", "begin_run", "end_run", "is_finished", "read_checkpoint", "write_checkpoint"]
 
 _CHECKPOINT = "checkpoint.pt"
 _RUN = "run.json"
 _FINISHED = "encoder.json"
 BEST = "best.safetensors"
 """File of the best weights so far."""
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """
-    Write a file that is either complete or not there.
-
-    Parameters
-    ----------
-    path : Path
-        Where; an old file is replaced.
-    content : bytes
-        What.
-    """
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    with part.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)
 
 
 def write_checkpoint(folder: Path, state: dict) -> None:
@@ -55,12 +28,8 @@ def write_checkpoint(folder: Path, state: dict) -> None:
     state : dict
         Nested dictionaries and lists of tensors, numbers and strings.
     """
-    part = folder / f".{_CHECKPOINT}.{os.getpid()}"
-    with part.open("wb") as file:
-        torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, folder / _CHECKPOINT)
+    with published(folder / _CHECKPOINT) as draft:
+        torch.save(state, draft)
 
 
 def read_checkpoint(folder: Path) -> dict | None:
@@ -89,7 +58,7 @@ def read_checkpoint(folder: Path) -> dict | None:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         raise ValueError(
-            f"The checkpoint {path} is damaged ({type(error).__name__}); start again with resume=False."
+            f"the checkpoint {path} is damaged ({type(error).__name__}); start again with resume=False"
         ) from error
 
 
@@ -121,8 +90,8 @@ def begin_run(folder: Path, facts: dict, *, resume: bool) -> None:
         if differing:
             changes = (f"{key} was {_short(known.get(key))}, now {_short(facts[key])}" for key in differing)
             raise ValueError(
-                f"{folder} holds a training run with other settings ({'; '.join(changes)}). "
-                "Give another output folder, the old settings, or resume=False to start again."
+                f"{folder} holds a training run with other settings ({'; '.join(changes)}); "
+                "give another output folder, the old settings, or resume=False to start again"
             )
         log.info("continuing the training run in %s", folder)
         return
@@ -132,7 +101,7 @@ def begin_run(folder: Path, facts: dict, *, resume: bool) -> None:
         )
     for name in (_CHECKPOINT, BEST, _FINISHED):
         (folder / name).unlink(missing_ok=True)
-    write_atomically(path, json.dumps(facts, indent=1).encode())
+    publish(path, json.dumps(facts, indent=1).encode())
 
 
 def is_finished(folder: Path) -> bool:

@@ -64,7 +64,7 @@ def test_an_encoder_learns_what_volunteers_see(toy, tmp_path):
     assert _same_weights(encoder, loaded)
     assert loaded.card["training"]["galaxies"] == 230
     assert Schema.from_dict(loaded.card["schema"]) == Schema.load("gz_rings")
-    assert sorted(p.name for p in tmp_path.iterdir()) == [
+    assert sorted(p.name for p in tmp_path.glob("[!.]*")) == [
         "encoder.json", "history.json", "model.safetensors", "run.json",
     ]  # fmt: skip
 
