@@ -1,7 +1,7 @@
 """Gaussian process regression of ratings, with predictions for millions of galaxies in bounded memory."""
 
-import logging
 import warnings
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ import numpy as np
 from scipy.linalg import cholesky, solve_triangular
 from scipy.spatial.distance import cdist
 
+from galzoo_repr._config import log
+
 if TYPE_CHECKING:
     import torch
     from sklearn.gaussian_process.kernels import Sum
 
 __all__ = ["KERNELS", "RatingProcess"]
-
-log = logging.getLogger("galzoo_repr")
 
 KERNELS = ("rational_quadratic", "matern")
 # Rows predicted at once: with 500 ratings the kernel block is 1 MB and stays in a processor's cache.
@@ -209,18 +209,18 @@ def _for_each(work: Callable[[int], None], starts: range, device: "torch.device"
     """Work on blocks, as many at once as torch has threads; each block by one thread, which waits for no other."""
     import torch
 
-    threads = min(torch.get_num_threads(), len(starts)) if device.type == "cpu" else 1
-    if threads == 1:
+    usual = torch.get_num_threads()
+    if device.type != "cpu" or usual == 1 or len(starts) <= 1:
         for start in starts:
             work(start)
         return
-    usual = torch.get_num_threads()
+    # Threads that start take over the number that was set last. Limits by threadpoolctl do not hold in torch's own
+    # linear algebra once somebody has set the number.
+    torch.set_num_threads(1)
     try:
-        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            for _ in pool.map(work, starts):
-                pass
+        with ThreadPoolExecutor(usual) as pool:
+            deque(pool.map(work, starts), maxlen=0)
     finally:
-        # The number is each thread's own, but those that start later take over the last that was set.
         torch.set_num_threads(usual)
 
 

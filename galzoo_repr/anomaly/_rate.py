@@ -14,7 +14,7 @@ from galzoo_repr.anomaly._arguments import check_number, check_seed
 from galzoo_repr.anomaly._interest import InterestModel
 from galzoo_repr.anomaly._ratings_file import RatingsFile, catalogue_facts
 from galzoo_repr.anomaly._scores import column_of, new_model, ratings_of, rows_to_rate
-from galzoo_repr.anomaly._scoring import Candidates
+from galzoo_repr.anomaly._scoring import ReducedCatalogue
 from galzoo_repr.catalogue import as_table, read_embeddings, with_columns
 
 __all__ = ["rate"]
@@ -111,11 +111,11 @@ def rate(
         raise TypeError(f"ratings must be the name of the column to make, not {type(ratings).__name__}")
     given = ratings_of(table, ratings if ratings in table.colnames else None)
     embeddings = read_embeddings(table, embedding)
-    candidates = Candidates(embeddings, new_model(model))
-    catalogue = catalogue_facts(embeddings, ratings)
-    with RatingsFile(path, catalogue) as file, tqdm(total=max_ratings, disable=not progress) as bar:
+    reduced = ReducedCatalogue(embeddings, new_model(model))
+    of_catalogue = catalogue_facts(embeddings, ratings)
+    with RatingsFile(path, of_catalogue) as file, tqdm(total=max_ratings, disable=not progress) as bar:
         rules = {"n": n, "min_improvement": min_improvement, "first": first, "seed": seed}
-        _loop(file, candidates, table, ask, given, bar, **rules)
+        _loop(file, reduced, table, ask, given, bar, **rules)
         values = file.ratings(given)
     column = Column(values, description="Rating, higher is more interesting; NaN where not rated")
     facts = {"path": str(path), "n_rated": int(np.isfinite(values).sum()), **rules}
@@ -124,7 +124,7 @@ def rate(
 
 def _loop(
     file: RatingsFile,
-    candidates: Candidates,
+    reduced: ReducedCatalogue,
     table: Table,
     ask: Callable[[Row], float],
     given: np.ndarray,
@@ -140,7 +140,7 @@ def _loop(
         number, rows = file.unfinished()
         # Of a round that was interrupted, only what was known when it began.
         known = file.ratings(given, before=number)
-        judgement = candidates.judge(known, seed=seed)
+        judgement = reduced.judge(known, seed=seed)
         if not rows:
             shown = np.isfinite(given)
             shown[file.asked()] = True
@@ -160,7 +160,7 @@ def _loop(
                 rating = ask(row)
             except StopIteration:
                 return
-            file.append(number, int(row["row"]), _checked(rating, candidates.model.rating_scale))
+            file.append(number, int(row["row"]), _checked(rating, reduced.model.rating_scale))
 
 
 def _asker(oracle: Callable[[Row], float | None] | str, table: Table) -> Callable[[Row], float | None]:

@@ -12,7 +12,7 @@ from galzoo_repr.anomaly._acquisition import FIRST_BATCHES
 from galzoo_repr.anomaly._arguments import check_seed
 from galzoo_repr.anomaly._interest import InterestModel
 from galzoo_repr.anomaly._ratings import check_ratings
-from galzoo_repr.anomaly._scoring import Candidates, Judgement
+from galzoo_repr.anomaly._scoring import Judgement, ReducedCatalogue
 from galzoo_repr.anomaly._unsupervised import UNSUPERVISED
 from galzoo_repr.catalogue import (
     Embeddings,
@@ -281,14 +281,14 @@ def _judge(
     embeddings = read_embeddings(table, embedding)
     if model is not None and hasattr(model, "process_"):
         _check_encoder(model, _encoder_of(table, embeddings))
-    candidates = Candidates(embeddings, model)
-    if len(table) and not candidates.usable.any():
+    catalogue = ReducedCatalogue(embeddings, model)
+    if len(table) and not catalogue.usable.any():
         warnings.warn(
             f"no galaxy has a finite embedding in column {embedding!r}", GalzooWarning, stacklevel=3
         )
     if model is not None and hasattr(model, "process_"):
-        return candidates.apply(model), values
-    return candidates.judge(values, spread, unsupervised=unsupervised, seed=seed), values
+        return catalogue.apply(model), values
+    return catalogue.judge(values, spread, unsupervised=unsupervised, seed=seed), values
 
 
 def _score_columns(

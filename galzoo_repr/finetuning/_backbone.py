@@ -16,7 +16,7 @@ from galzoo_repr.finetuning._averaging import Blend, choose
 from galzoo_repr.finetuning._backbone_loop import Tuning, TuningPlan
 from galzoo_repr.finetuning._calibration import fit_calibration
 from galzoo_repr.finetuning._folds import bootstrap_draws, folds
-from galzoo_repr.finetuning._heads import Head, Space, fit_head, fit_one, strengths
+from galzoo_repr.finetuning._heads import Head, HeadSpace, fit_head, fit_one, strengths
 from galzoo_repr.finetuning._labels import Labels
 from galzoo_repr.finetuning._model import MorphologyModel
 from galzoo_repr.finetuning._report import Report, make_report
@@ -131,7 +131,7 @@ def _fit(lesson: Lesson, known: np.ndarray, held: np.ndarray, members: int) -> t
     """Fit a head to what the network was trained on, regularised and calibrated by what it was not."""
     learned = lesson.part(known)
     draws = bootstrap_draws(learned.groups, members, seed=lesson.seed)
-    space = Space.of(learned.x)
+    space = HeadSpace.of(learned.x)
     x, unseen = space.reduce(learned.x), space.reduce(lesson.x[held])
     held_out = {}
     for strength in strengths(lesson.task):

@@ -14,7 +14,7 @@ from galzoo_repr.finetuning._averaging import Blend
 from galzoo_repr.finetuning._votes import fit_votes
 from galzoo_repr.questions import Schema
 
-__all__ = ["Head", "Space", "fit_head", "fit_one", "strengths"]
+__all__ = ["Head", "HeadSpace", "fit_head", "fit_one", "strengths"]
 
 _ROWS = 2048  # multiplied at a time
 
@@ -97,7 +97,7 @@ def strengths(task: str) -> tuple[float, ...]:
 
 
 @dataclass(frozen=True)
-class Space:
+class HeadSpace:
     """
     Where heads are fitted: centred embeddings, turned into the span of the labelled galaxies.
 
@@ -119,7 +119,7 @@ class Space:
     rotation: np.ndarray
 
     @classmethod
-    def of(cls, x: np.ndarray) -> "Space":
+    def of(cls, x: np.ndarray) -> "HeadSpace":
         """
         Find the space of labelled galaxies.
 
@@ -130,7 +130,7 @@ class Space:
 
         Returns
         -------
-        Space
+        HeadSpace
         """
         x = np.asarray(x, float)
         mean = x.mean(0)
@@ -191,7 +191,7 @@ def fit_head(
     -------
     Head
     """
-    space = Space.of(x)
+    space = HeadSpace.of(x)
     reduced = space.reduce(x)
     members = [
         blend.mix({each: fit_one(reduced[rows], y[rows], task, each, schema) for each in blend.weights})

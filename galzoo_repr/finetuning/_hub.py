@@ -85,6 +85,6 @@ def upload(folder: Path, repository: str, *, message: str, private: bool = False
         raise ValueError(f"{repository!r} is no name of a repository, as owner/name: {error}") from error
     except Exception as error:  # of whichever HTTP client the version of huggingface_hub has
         raise RemoteServiceError(
-            f"the model cannot be published as {repository!r}: {error}. Is there a network, and is the "
-            "client logged in (hf auth login)?"
+            f"the model cannot be published as {repository!r}: {error}; check that there is a network, and "
+            "that the client is logged in (hf auth login)"
         ) from error

@@ -17,7 +17,7 @@ from galzoo_repr.finetuning._report import Report
 from galzoo_repr.finetuning._votes import fractions
 from galzoo_repr.questions import Schema
 
-__all__ = ["MorphologyModel", "Outcome"]
+__all__ = ["MorphologyModel", "Prediction"]
 
 _CHUNK = 65_536
 _HUB = "hf-hub:"
@@ -31,7 +31,7 @@ _ASKED_OF = {
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Prediction:
     """
     Predictions for some galaxies.
 
@@ -116,7 +116,7 @@ class MorphologyModel:
         """SHA-256 of the encoder whose embeddings it reads; empty if unknown."""
         return self.card["encoder"]["digest"] if self.encoder is None else self.encoder.digest
 
-    def predict(self, embeddings: np.ndarray) -> Outcome:
+    def predict(self, embeddings: np.ndarray) -> Prediction:
         """
         Predict galaxies by their embeddings.
 
@@ -127,7 +127,7 @@ class MorphologyModel:
 
         Returns
         -------
-        Outcome
+        Prediction
             The value is that of the head fitted to all labels. The standard deviation is that of the heads
             fitted to bootstrap samples of the labelled galaxies (bagging, Breiman 1996, *Machine Learning*
             24, 123): how much the answer depends on which galaxies happened to be labelled. That of a
@@ -152,7 +152,7 @@ class MorphologyModel:
                 predicted = fractions(predicted, self.schema)
             value[rows] = predicted[:, 0]
             std[rows] = np.hypot(predicted[:, 1:].std(axis=1), self.calibration.spread)
-        return Outcome(value, std, alpha)
+        return Prediction(value, std, alpha)
 
     def save(self, folder: str | os.PathLike, *, overwrite: bool = False) -> None:
         """

@@ -12,7 +12,7 @@ from galzoo_repr._config import log
 from galzoo_repr.catalogue import as_table, read_embeddings, refuse_existing, with_columns
 from galzoo_repr.encoders import Encoder, add_embeddings
 from galzoo_repr.exceptions import GalzooWarning
-from galzoo_repr.finetuning._model import MorphologyModel, Outcome, chunks
+from galzoo_repr.finetuning._model import MorphologyModel, Prediction, chunks
 from galzoo_repr.finetuning._votes import fraction_interval
 
 __all__ = ["add_predictions", "embedded_for", "find_encoder", "must_embed", "predict_rows"]
@@ -101,8 +101,8 @@ def add_predictions(
         table = seen = _embedded(table, model, embedding, encoder, progress=progress, **images)
     else:
         seen = embedded_for(table, model, embedding, progress=progress, **images)
-    usable, outcome = predict_rows(seen, model, embedding)
-    columns = _columns(model, outcome, usable, name, isinstance(table, QTable))
+    usable, prediction = predict_rows(seen, model, embedding)
+    columns = _columns(model, prediction, usable, name, isinstance(table, QTable))
     facts = {
         "label": model.label,
         "task": model.task,
@@ -172,7 +172,7 @@ def embedded_for(table: Table, model: MorphologyModel, embedding: str, **options
     return table
 
 
-def predict_rows(table: Table, model: MorphologyModel, embedding: str) -> tuple[np.ndarray, Outcome]:
+def predict_rows(table: Table, model: MorphologyModel, embedding: str) -> tuple[np.ndarray, Prediction]:
     """
     Predict the rows of a catalogue that have an embedding.
 
@@ -187,7 +187,7 @@ def predict_rows(table: Table, model: MorphologyModel, embedding: str) -> tuple[
     -------
     usable : ndarray
         bool, shape (n,).
-    outcome : Outcome
+    prediction : Prediction
         Of the usable rows.
 
     Raises
@@ -304,7 +304,7 @@ def find_encoder(encoder: str | os.PathLike | Encoder, about: dict, device: str 
             encoder = Encoder.load(encoder, device=device)
         except (ValueError, FileNotFoundError) as error:
             raise FileNotFoundError(
-                f"the encoder {str(encoder)!r} of the model is not to be found: {error}. Say where it is now "
+                f"the encoder {str(encoder)!r} of the model is not to be found: {error}; say where it is now "
                 "with encoder=, or give a catalogue that it has embedded"
             ) from error
     elif device is not None:
@@ -318,24 +318,24 @@ def find_encoder(encoder: str | os.PathLike | Encoder, about: dict, device: str 
 
 
 def _columns(
-    model: MorphologyModel, outcome: Outcome, usable: np.ndarray, name: str, quantities: bool
+    model: MorphologyModel, prediction: Prediction, usable: np.ndarray, name: str, quantities: bool
 ) -> dict[str, Column | u.Quantity]:
     """Fill the columns of all rows."""
     if model.task == "votes":
-        return _vote_columns(model, outcome, usable, name)
+        return _vote_columns(model, prediction, usable, name)
     if model.task == "regression":
-        return _regression_columns(model, outcome, usable, name, quantities)
+        return _regression_columns(model, prediction, usable, name, quantities)
     columns = {}
     for i, (stem, each) in enumerate(zip(_stems(model, name), model.classes, strict=True)):
         columns[f"{stem}_probability"] = _float(
-            outcome.value[:, i], usable, f"Probability of {each}, higher is more probable"
+            prediction.value[:, i], usable, f"Probability of {each}, higher is more probable"
         )
         columns[f"{stem}_probability_std"] = _float(
-            outcome.std[:, i], usable, f"Standard deviation of {stem}_probability over resampled labels"
+            prediction.std[:, i], usable, f"Standard deviation of {stem}_probability over resampled labels"
         )
     if model.task == "classes":
         best = np.full(len(usable), "", dtype=f"U{max(map(len, model.classes))}")
-        best[usable] = np.array(model.classes)[outcome.value.argmax(1)]
+        best[usable] = np.array(model.classes)[prediction.value.argmax(1)]
         columns[f"{name}_class"] = Column(
             best, description="Most probable class; empty where there is no embedding"
         )
@@ -343,12 +343,12 @@ def _columns(
 
 
 def _regression_columns(
-    model: MorphologyModel, outcome: Outcome, usable: np.ndarray, name: str, quantities: bool
+    model: MorphologyModel, prediction: Prediction, usable: np.ndarray, name: str, quantities: bool
 ) -> dict[str, Column | u.Quantity]:
     columns = {
-        f"{name}_prediction": _float(outcome.value[:, 0], usable, f"Predicted {model.label}"),
+        f"{name}_prediction": _float(prediction.value[:, 0], usable, f"Predicted {model.label}"),
         f"{name}_prediction_std": _float(
-            outcome.std[:, 0],
+            prediction.std[:, 0],
             usable,
             "Standard deviation: scatter of held-out galaxies and of resampled labels",
         ),
@@ -368,17 +368,17 @@ def _as_quantity(column: Column) -> u.Quantity:
 
 
 def _vote_columns(
-    model: MorphologyModel, outcome: Outcome, usable: np.ndarray, name: str
+    model: MorphologyModel, prediction: Prediction, usable: np.ndarray, name: str
 ) -> dict[str, Column]:
-    low, high = np.empty((2, *outcome.value.shape))
+    low, high = np.empty((2, *prediction.value.shape))
     for rows in chunks(len(low)):
-        given = outcome.value[rows], outcome.concentrations[rows], outcome.std[rows]
+        given = prediction.value[rows], prediction.concentrations[rows], prediction.std[rows]
         low[rows], high[rows] = fraction_interval(*given)
-    joint = model.schema.joint_probability(outcome.value)
+    joint = model.schema.joint_probability(prediction.value)
     columns = {}
     for i, (stem, each) in enumerate(zip(_stems(model, name), model.classes, strict=True)):
         described = {
-            "fraction": (outcome.value, f"Expected fraction of votes for {each} among those asked"),
+            "fraction": (prediction.value, f"Expected fraction of votes for {each} among those asked"),
             "fraction_low": (low, f"16th percentile of the fraction for {each}"),
             "fraction_high": (high, f"84th percentile of the fraction for {each}"),
             "probability": (joint, f"Probability that a volunteer is asked and answers {each}"),

@@ -6,7 +6,7 @@ import numpy as np
 
 from galzoo_repr.finetuning._averaging import Blend, choose
 from galzoo_repr.finetuning._folds import bootstrap_draws, folds
-from galzoo_repr.finetuning._heads import Head, Space, fit_head, fit_one, strengths
+from galzoo_repr.finetuning._heads import Head, HeadSpace, fit_head, fit_one, strengths
 from galzoo_repr.questions import Schema
 
 __all__ = ["Lesson", "held_out_predictions", "learn"]
@@ -130,7 +130,7 @@ def _held_out_scores(lesson: Lesson) -> dict[float, np.ndarray]:
         return {}
     scores = {each: np.full(lesson.y.shape, np.nan) for each in strengths(lesson.task)}
     for known, held in splits:
-        space = Space.of(lesson.x[known])
+        space = HeadSpace.of(lesson.x[known])
         learned, asked = space.reduce(lesson.x[known]), space.reduce(lesson.x[held])
         for strength, of_strength in scores.items():
             weights, bias = fit_one(learned, lesson.y[known], lesson.task, strength, lesson.schema)

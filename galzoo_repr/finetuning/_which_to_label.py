@@ -8,7 +8,7 @@ from sklearn.cluster import kmeans_plusplus
 from galzoo_repr._arguments import check_whole_number
 from galzoo_repr.catalogue import as_table, read_embeddings, with_columns
 from galzoo_repr.finetuning._labels import read_labels
-from galzoo_repr.finetuning._model import MorphologyModel, Outcome
+from galzoo_repr.finetuning._model import MorphologyModel, Prediction
 from galzoo_repr.finetuning._predict import embedded_for, predict_rows
 
 __all__ = ["which_to_label"]
@@ -85,9 +85,9 @@ def which_to_label(
     n = check_whole_number("n", n, 1)
     read_embeddings(table, embedding)  # without which there is nothing to choose among
     seen = embedded_for(table, model, embedding, progress=progress, **images)
-    usable, outcome = predict_rows(seen, model, embedding)
+    usable, prediction = predict_rows(seen, model, embedding)
     uncertainty = np.full(len(table), np.nan)
-    uncertainty[usable] = _uncertainty(model, outcome)
+    uncertainty[usable] = _uncertainty(model, prediction)
     free = np.flatnonzero(usable & ~_labelled(table, model))
     rows = _draw(read_embeddings(seen, embedding).vectors, uncertainty, free, model, n, seed)
     rows = rows[np.argsort(-uncertainty[rows], kind="stable")]
@@ -107,17 +107,17 @@ def _labelled(table: Table, model: MorphologyModel) -> np.ndarray:
     return labelled
 
 
-def _uncertainty(model: MorphologyModel, outcome: Outcome) -> np.ndarray:
+def _uncertainty(model: MorphologyModel, prediction: Prediction) -> np.ndarray:
     if model.task in ("binary", "several"):
-        return np.minimum(outcome.value, 1 - outcome.value).mean(axis=1)
+        return np.minimum(prediction.value, 1 - prediction.value).mean(axis=1)
     if model.task == "classes":
-        return 1 - outcome.value.max(axis=1)
+        return 1 - prediction.value.max(axis=1)
     if model.task == "regression":
-        return outcome.std[:, 0]
+        return prediction.std[:, 0]
     # A question matters as far as it would be asked.
     schema = model.schema
-    asked = schema.probability_asked(outcome.value)[:, schema.question_index]
-    return (asked * outcome.std).mean(axis=1)
+    asked = schema.probability_asked(prediction.value)[:, schema.question_index]
+    return (asked * prediction.std).mean(axis=1)
 
 
 def _draw(

@@ -60,7 +60,7 @@ def held_out_rows(
             )
         return values & voted
     if not 0 <= fraction < 1:
-        raise ValueError(f"validation_fraction is at least 0 and below 1, not {fraction!r}")
+        raise ValueError(f"validation_fraction must be at least 0 and below 1, not {fraction!r}")
     rows = np.random.default_rng([seed, len(table)]).permutation(np.flatnonzero(voted))
     wanted = min(max(1, round(fraction * len(rows))), len(rows) - 1) if fraction else 0
     chosen = np.zeros(len(table), dtype=bool)

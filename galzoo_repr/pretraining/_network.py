@@ -43,7 +43,7 @@ def make_backbone(
     """
     if not timm.is_model(architecture):
         close = difflib.get_close_matches(architecture, timm.list_models(), n=3)
-        hint = f"; did you mean {' or '.join(close)}?" if close else "."
+        hint = f"; did you mean {' or '.join(close)}?" if close else ""
         raise ValueError(f"timm {timm.__version__} has no architecture {architecture!r}{hint}")
     kwargs = {"num_classes": 0, "in_chans": channels}
     try:

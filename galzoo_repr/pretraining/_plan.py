@@ -43,11 +43,11 @@ class Plan:
             ("ema_decay", 1),
         ):
             if not 0 <= getattr(self, name) < high:
-                raise ValueError(f"{name} is at least 0 and below {high}, not {getattr(self, name)!r}.")
+                raise ValueError(f"{name} must be at least 0 and below {high}, not {getattr(self, name)!r}")
         if not 0 <= self.consistency < math.inf or self.learning_rate == 0:
             raise ValueError(
                 f"consistency ({self.consistency!r}) cannot be negative, nor learning_rate "
-                f"({self.learning_rate!r}) zero."
+                f"({self.learning_rate!r}) zero"
             )
 
     def to_dict(self) -> dict:

@@ -129,8 +129,8 @@ class Training:
                 trained = self._train_one_epoch(epoch, bar)
                 if not math.isfinite(trained):
                     raise RuntimeError(
-                        f"The loss is {trained} in epoch {epoch}; lower learning_rate "
-                        f"({self.plan.learning_rate})."
+                        f"the loss is {trained} in epoch {epoch}; lower learning_rate "
+                        f"({self.plan.learning_rate})"
                     )
                 self._finish_epoch(epoch, trained, self._validate())
                 if after_epoch is not None and self.processes.first:
