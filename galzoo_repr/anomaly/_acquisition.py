@@ -5,7 +5,7 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtr
 from sklearn.cluster import kmeans_plusplus
 
-from galzoo_repr.anomaly._arguments import check_number
+from galzoo_repr._arguments import check_number
 from galzoo_repr.anomaly._gaussian_process import RatingProcess
 
 __all__ = ["BATCHES", "FIRST_BATCHES", "choose_batch", "choose_first_batch", "expected_improvement"]
@@ -50,7 +50,7 @@ def expected_improvement(mean: ArrayLike, std: ArrayLike, best: float, tradeoff:
     >>> expected_improvement([1.0, 1.0], [0.5, 2.0], best=2.0).round(3)
     array([0.   , 0.262])
     """
-    check_number("tradeoff", tradeoff, "a number from 0")
+    check_number("tradeoff", tradeoff)
     mean, std = np.asarray(mean, dtype=float), np.asarray(std, dtype=float)
     if mean.shape != std.shape or (std < 0).any():
         raise ValueError(

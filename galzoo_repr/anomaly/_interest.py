@@ -8,12 +8,11 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.metadata_routing import UNUSED
 
-from galzoo_repr._arguments import check_choice, check_whole_number
+from galzoo_repr._arguments import check_choice, check_number, check_whole_number
 from galzoo_repr._folder import FolderFormat, pack_arrays, unpack_arrays
 from galzoo_repr.anomaly._acquisition import BATCHES, choose_batch, expected_improvement
-from galzoo_repr.anomaly._arguments import check_number, checked_scale
 from galzoo_repr.anomaly._gaussian_process import KERNELS, RatingProcess
-from galzoo_repr.anomaly._ratings import check_noise, check_ratings, scale_of
+from galzoo_repr.anomaly._ratings import check_noise, check_ratings, checked_scale, scale_of
 from galzoo_repr.catalogue import Embeddings, Reduction, embedding_matrix
 
 __all__ = ["InterestModel"]
@@ -347,8 +346,8 @@ class InterestModel(BaseEstimator):
         check_choice("kernel", self.kernel, KERNELS)
         check_choice("batch", self.batch, BATCHES)
         if self.max_length is not None:
-            check_number("max_length", self.max_length, "positive, or None for no limit", positive=True)
-        check_number("tradeoff", self.tradeoff, "a number from 0")
+            check_number("max_length", self.max_length, above=True, why="; None is no limit")
+        check_number("tradeoff", self.tradeoff)
         if self.rating_scale is not None:
             checked_scale(self.rating_scale)
         if self.device is not None:

@@ -8,12 +8,11 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Column, Row, Table
 from tqdm.auto import tqdm
 
-from galzoo_repr._arguments import check_choice, check_whole_number
+from galzoo_repr._arguments import check_choice, check_column, check_number, check_seed, check_whole_number
 from galzoo_repr.anomaly._acquisition import FIRST_BATCHES
-from galzoo_repr.anomaly._arguments import check_number, check_seed
 from galzoo_repr.anomaly._interest import InterestModel
 from galzoo_repr.anomaly._ratings_file import RatingsFile, catalogue_facts
-from galzoo_repr.anomaly._scores import column_of, new_model, ratings_of, rows_to_rate
+from galzoo_repr.anomaly._scores import new_model, ratings_of, rows_to_rate
 from galzoo_repr.anomaly._scoring import ReducedCatalogue
 from galzoo_repr.catalogue import as_table, read_embeddings, with_columns
 
@@ -104,7 +103,7 @@ def rate(
     check_choice("first", first, FIRST_BATCHES)
     check_whole_number("n", n)
     check_whole_number("max_ratings", max_ratings)
-    check_number("min_improvement", min_improvement, "a number from 0")
+    check_number("min_improvement", min_improvement)
     check_seed(seed)
     ask = _asker(oracle, table)
     if not isinstance(ratings, str):
@@ -165,7 +164,7 @@ def _loop(
 
 def _asker(oracle: Callable[[Row], float | None] | str, table: Table) -> Callable[[Row], float | None]:
     if isinstance(oracle, str):
-        truth = ratings_of(table, oracle if column_of(table, oracle, "oracle") is not None else None)
+        truth = ratings_of(table, check_column("oracle", oracle, table.colnames))
         return lambda row: truth[row["row"]]
     if not callable(oracle):
         raise TypeError(f"oracle must be a callable that takes a row, or a column's name, not {oracle!r}")

@@ -1,5 +1,6 @@
 """Ratings on disk: one line each, there before the next galaxy is shown."""
 
+import hashlib
 import json
 import os
 from contextlib import ExitStack
@@ -13,12 +14,12 @@ from astropy.table import Table
 
 from galzoo_repr._config import log
 from galzoo_repr._folder import locked, publish
-from galzoo_repr.anomaly._fingerprint import fingerprint
 from galzoo_repr.catalogue import Embeddings
 
 __all__ = ["RatingsFile", "catalogue_facts", "read_ratings"]
 
 META = "galzoo_repr_ratings"
+_ROWS = 16_384  # embeddings digested at once
 COLUMNS = {
     "round": ("int64", "Batch of galaxies that this one was chosen with"),
     "row": ("int64", "Row of the catalogue, counted from 0"),
@@ -28,20 +29,17 @@ COLUMNS = {
 
 
 def catalogue_facts(embeddings: Embeddings, ratings: str) -> dict:
-    """
-    Facts by which a file of ratings recognises its catalogue.
+    """Facts by which a file of ratings of some interest recognises its catalogue."""
+    return {"galaxies": len(embeddings), "embeddings": _fingerprint(embeddings), "interest": ratings}
 
-    Parameters
-    ----------
-    embeddings : Embeddings
-    ratings : str
-        Name of the interest.
 
-    Returns
-    -------
-    dict
-    """
-    return {"galaxies": len(embeddings), "embeddings": fingerprint(embeddings), "interest": ratings}
+def _fingerprint(embeddings: Embeddings) -> str:
+    """SHA-256 of the shape and the values in single precision, in whatever float and byte order they are kept."""
+    digest = hashlib.sha256(repr(embeddings.vectors.shape).encode())
+    for start in range(0, len(embeddings), _ROWS):
+        rows = np.ascontiguousarray(embeddings.vectors[start : start + _ROWS], dtype="<f4")
+        digest.update(np.where(np.isnan(rows), np.float32(np.nan), rows).astype("<f4").tobytes())
+    return digest.hexdigest()
 
 
 class RatingsFile:

@@ -7,9 +7,8 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Column, Table
 from sklearn.base import clone
 
-from galzoo_repr._arguments import check_choice, check_whole_number
+from galzoo_repr._arguments import check_choice, check_column, check_seed, check_whole_number
 from galzoo_repr.anomaly._acquisition import FIRST_BATCHES
-from galzoo_repr.anomaly._arguments import check_seed
 from galzoo_repr.anomaly._interest import InterestModel
 from galzoo_repr.anomaly._ratings import check_ratings
 from galzoo_repr.anomaly._scoring import Judgement, ReducedCatalogue
@@ -362,14 +361,6 @@ def _check_model(model: InterestModel | None) -> None:
         raise TypeError(f"model={model!r} is no InterestModel; give InterestModel(), with or without options")
 
 
-def column_of(table: Table, name: str, argument: str):
-    if not isinstance(name, str):
-        raise TypeError(
-            f"{argument} must be the name of a column, not {type(name).__name__}; add the values to the table"
-        )
-    if name in table.colnames:
-        return table[name]
-    raise ValueError(
-        f"{argument}={name!r} is not a column of the table; "
-        f"its columns are {', '.join(table.colnames) or 'none'}"
-    )
+def column_of(table: Table, name: str, argument: str) -> Column:
+    """Column that an argument names."""
+    return table[check_column(argument, name, table.colnames)]

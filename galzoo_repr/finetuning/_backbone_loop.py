@@ -12,10 +12,11 @@ from torch import nn
 from torch.nn import functional
 from tqdm import tqdm
 
-from galzoo_repr._arguments import check_whole_number
+from galzoo_repr._arguments import check_number, check_whole_number
 from galzoo_repr._config import log
 from galzoo_repr.encoders import Encoder
 from galzoo_repr.finetuning._calibration import Calibration
+from galzoo_repr.finetuning._folds import strata
 from galzoo_repr.finetuning._heads import Head
 from galzoo_repr.finetuning._training_set import Lesson
 from galzoo_repr.training import (
@@ -72,9 +73,8 @@ class TuningPlan:
             raise ValueError(f"depth must be 'head', 'all' or a number of blocks from 1, not {self.depth!r}")
         for name, low in (("epochs", 1), ("batch_size", 2), ("patience", 1), ("seed", 0)):
             object.__setattr__(self, name, check_whole_number(name, getattr(self, name), low))
-        for name, high in (("learning_rate", 1), ("layer_decay", 1), ("weight_decay", 1)):
-            if not 0 <= getattr(self, name) <= high or (name != "weight_decay" and getattr(self, name) == 0):
-                raise ValueError(f"{name} must be above 0 and at most {high}, not {getattr(self, name)!r}")
+        for name in ("learning_rate", "layer_decay", "weight_decay"):
+            check_number(name, getattr(self, name), 0, 1, above=name != "weight_decay")
 
     def to_dict(self) -> dict:
         """
@@ -341,9 +341,9 @@ class _HeadLayer(nn.Module):
 
 def _balanced_order(lesson: Lesson, known: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Rows of one epoch: all, or as many drawn such that each class is as frequent."""
-    if lesson.task not in ("binary", "classes"):
+    of = strata(lesson.y[known], lesson.task)
+    if of is None:
         return rng.permutation(known)
-    of = lesson.y[known, 0].astype(int) if lesson.task == "binary" else lesson.y[known].argmax(1)
     counts = np.bincount(of)
     if counts.max() <= 1.5 * counts[counts > 0].min():
         return rng.permutation(known)

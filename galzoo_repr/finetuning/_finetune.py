@@ -11,7 +11,7 @@ import torch
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
-from galzoo_repr._arguments import check_whole_number
+from galzoo_repr._arguments import check_seed, check_whole_number
 from galzoo_repr._config import log
 from galzoo_repr.catalogue import as_table, provenance, read_embeddings
 from galzoo_repr.encoders import Encoder
@@ -26,6 +26,7 @@ from galzoo_repr.finetuning._report import make_report
 from galzoo_repr.finetuning._training_set import Lesson, held_out_predictions, learn
 from galzoo_repr.images import Pictures
 from galzoo_repr.questions import Schema
+from galzoo_repr.training import Augmentation
 
 __all__ = ["finetune", "lesson_of"]
 
@@ -46,7 +47,7 @@ def finetune(
     resume: bool = True,
     device: str | None = None,
     progress: bool = True,
-    **training: object,
+    **training: float | Augmentation,
 ) -> MorphologyModel:
     """
     Learn a morphological feature from the labelled rows of a catalogue.
@@ -133,7 +134,7 @@ def finetune(
     True
     """
     table = as_table(table)
-    seed = check_whole_number("seed", seed, 0)
+    seed = check_seed(seed)
     unknown = set(training) - {field.name for field in fields(TuningPlan)}
     if unknown:
         raise TypeError(
@@ -144,7 +145,6 @@ def finetune(
     if plan is None and (given := [name for name, value in of_encoder.items() if value is not None]):
         raise TypeError(f"{', '.join(given)} would be for fine-tuning an encoder; say depth= how deep")
     members = check_whole_number("members", members, 2, ": a spread needs two heads")
-    seed = check_whole_number("seed", seed, 0)
     labels = read_labels(table, label, task=task)
     lesson, rows = lesson_of(table, labels, embedding=embedding, coords=coords, seed=seed)
     card = card_of(table, labels, rows, lesson, embedding)

@@ -12,7 +12,7 @@ from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
 from galzoo_repr.catalogue import sky_positions
 
-__all__ = ["bootstrap_draws", "fewest_galaxies", "folds", "sky_groups"]
+__all__ = ["bootstrap_draws", "fewest_galaxies", "folds", "sky_groups", "strata"]
 
 SAME_GALAXY = 5 * u.arcsec
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from galzoo_repr.exceptions import GalzooWarning
-from galzoo_repr.finetuning._folds import fewest_galaxies
+from galzoo_repr.finetuning._folds import fewest_galaxies, strata
 from galzoo_repr.finetuning._labels import Labels
 from galzoo_repr.finetuning._training_set import Lesson
 
@@ -57,7 +57,7 @@ def check_learnable(lesson: Lesson, labels: Labels) -> None:
 
 
 def _check_classes(lesson: Lesson, name: str, classes: tuple[str, ...]) -> None:
-    of = lesson.y[:, 0].astype(int) if lesson.task == "binary" else lesson.y.argmax(1)
+    of = strata(lesson.y, lesson.task)
     galaxies = {each: len(np.unique(lesson.groups[of == i])) for i, each in enumerate(classes)}
     said = ", ".join(f"{n} {each}" for each, n in galaxies.items())
     absent = [each for each, n in galaxies.items() if n == 0]

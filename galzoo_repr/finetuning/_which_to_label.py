@@ -5,7 +5,7 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Column, Table
 from sklearn.cluster import kmeans_plusplus
 
-from galzoo_repr._arguments import check_whole_number
+from galzoo_repr._arguments import check_seed, check_whole_number
 from galzoo_repr.catalogue import as_table, read_embeddings, with_columns
 from galzoo_repr.finetuning._labels import read_labels
 from galzoo_repr.finetuning._model import MorphologyModel, Prediction
@@ -82,7 +82,7 @@ def which_to_label(
     (5, True)
     """
     table = as_table(table)
-    n = check_whole_number("n", n, 1)
+    n, seed = check_whole_number("n", n), check_seed(seed)
     read_embeddings(table, embedding)  # without which there is nothing to choose among
     seen = embedded_for(table, model, embedding, progress=progress, **images)
     usable, prediction = predict_rows(seen, model, embedding)

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 import torch
 
-from galzoo_repr._arguments import check_whole_number
+from galzoo_repr._arguments import check_number, check_whole_number
 from galzoo_repr.training import Augmentation, DecodedImages, ImagesOnDevice, RenderedImages
 
 __all__ = ["Plan", "Sample"]
@@ -35,20 +35,9 @@ class Plan:
             object.__setattr__(self, name, check_whole_number(name, getattr(self, name), low))
         if self.epoch_size is not None:
             object.__setattr__(self, "epoch_size", check_whole_number("epoch_size", self.epoch_size))
-        for name, high in (
-            ("learning_rate", 1),
-            ("weight_decay", 1),
-            ("warmup", 1),
-            ("dropout", 1),
-            ("ema_decay", 1),
-        ):
-            if not 0 <= getattr(self, name) < high:
-                raise ValueError(f"{name} must be at least 0 and below {high}, not {getattr(self, name)!r}")
-        if not 0 <= self.consistency < math.inf or self.learning_rate == 0:
-            raise ValueError(
-                f"consistency ({self.consistency!r}) cannot be negative, nor learning_rate "
-                f"({self.learning_rate!r}) zero"
-            )
+        for name in ("learning_rate", "weight_decay", "warmup", "dropout", "ema_decay"):
+            check_number(name, getattr(self, name), 0, 1, above=name == "learning_rate", below=True)
+        check_number("consistency", self.consistency)
 
     def to_dict(self) -> dict:
         """
