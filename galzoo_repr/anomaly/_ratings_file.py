@@ -111,14 +111,9 @@ class RatingsFile:
 
     def ratings(self, given: np.ndarray, *, before: int | None = None) -> np.ndarray:
         """
-        Ratings of every row of the catalogue.
+        Ratings of every row: those given, float64 of shape (n,), replaced by those in the file, the later the better.
 
-        Parameters
-        ----------
-        given : float64 array of shape (n,)
-            Ratings known without this file; those in the file replace them, the later the better.
-        before : int, optional
-            Leave out this round and those after it.
+        With `before`, that round and those after it are left out.
         """
         ratings = given.copy()
         for number, row, rating in self._entries:
@@ -127,17 +122,7 @@ class RatingsFile:
         return ratings
 
     def append(self, number: int, row: int, rating: float) -> None:
-        """
-        Add one rating, on the disk when this returns.
-
-        Parameters
-        ----------
-        number : int
-            Round, from 1.
-        row : int
-        rating : float
-            NaN if the galaxy was looked at and not rated.
-        """
+        """Add one rating, NaN if the galaxy was looked at but not rated; it is on the disk when this returns."""
         line = f"{number},{row},{float(rating)!r},{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}\n".encode()
         written = os.write(self._file.fileno(), line)
         if written != len(line):

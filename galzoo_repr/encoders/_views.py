@@ -13,19 +13,9 @@ _QUARTERS = (0, 2, 1, 3)
 
 def view(images: torch.Tensor, number: int) -> torch.Tensor:
     """
-    One of the eight views of a batch of square images.
+    One of the eight views of a batch of square images, ``(B, C, S, S)``, numbered from 0, as they are, to 7.
 
-    Parameters
-    ----------
-    images : torch.Tensor
-        ``(B, C, S, S)``.
-    number : int
-        From 0 (as they are) to 7; the first 2, 4 and 8 views are the groups in `VIEWS`.
-
-    Returns
-    -------
-    torch.Tensor
-        ``(B, C, S, S)``.
+    The first 2, 4 and 8 views are the groups in `VIEWS`.
     """
     if number >= 4:
         images = images.flip(-1)

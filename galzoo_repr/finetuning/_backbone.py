@@ -53,7 +53,7 @@ def tune(
     progress: bool = True,
 ) -> MorphologyModel:
     """
-    Fine-tune an encoder, and fit, calibrate and judge a head on what it has become.
+    Fine-tune a copy of an encoder, and fit, calibrate and judge a head on what it has become.
 
     A fifth of the galaxies is held out. They decide when training stops, which regularisation the head gets,
     and how it is calibrated; the report is of them, each calibrated without itself. `lesson` has labels and

@@ -77,38 +77,16 @@ class TuningPlan:
             check_number(name, getattr(self, name), 0, 1, above=name != "weight_decay")
 
     def to_dict(self) -> dict:
-        """
-        Return all values, ready for JSON.
-
-        Returns
-        -------
-        dict
-        """
+        """All values, ready for JSON."""
         return {**asdict(self), "augmentation": self.augmentation.to_dict()}
 
 
 def parameter_groups(network: nn.Module, plan: TuningPlan) -> list[dict]:
     """
-    Choose the parameters that are trained, and their learning rates.
+    Choose the parameters that are trained, and their learning rates, as groups for an optimizer; freeze the others.
 
-    Layer-wise learning-rate decay as of ULMFiT (Howard & Ruder 2018, arXiv:1801.06146): lower blocks, which
-    see what all images share, change less. Parameters of lower blocks than `plan.depth` are frozen.
-
-    Parameters
-    ----------
-    network : torch.nn.Module
-        Backbone of timm. Parameters that are not trained no longer require gradients.
-    plan : TuningPlan
-
-    Returns
-    -------
-    list of dict
-        Groups for an optimizer, with ``lr`` and ``weight_decay``.
-
-    Raises
-    ------
-    ValueError
-        If the network has fewer blocks.
+    Layer-wise learning-rate decay as of ULMFiT (Howard & Ruder 2018, arXiv:1801.06146): lower blocks, which see what
+    all images share, change less. Blocks below `plan.depth` are frozen; a `ValueError` if there are fewer.
     """
     matcher = getattr(network, "group_matcher", None)
     if matcher is None:
@@ -196,19 +174,9 @@ class Tuning:
 
     def run(self, known: np.ndarray, held: np.ndarray, *, progress: bool) -> nn.Module:
         """
-        Train.
+        Train on the known rows until the held-out ones are predicted no better; the network of the best epoch.
 
-        Parameters
-        ----------
-        known, held : ndarray
-            Rows to learn from, and to decide by when to stop.
-        progress : bool
-            Show a progress bar with the held-out loss.
-
-        Returns
-        -------
-        torch.nn.Module
-            Network of the best epoch, which may be the untouched one.
+        That may be the untouched one.
         """
         if not self.history:
             self._finish_epoch(self._held_out_loss(held))

@@ -176,28 +176,7 @@ def lesson_of(
     """
     Gather the labelled rows that have an embedding, and refuse those from which nothing can be learned.
 
-    Parameters
-    ----------
-    table : Table
-        Catalogue.
-    labels : Labels
-        Of the catalogue.
-    embedding : str
-        Column of embeddings.
-    coords : str, tuple of str or SkyCoord, optional
-        Where the positions are.
-    seed : int
-
-    Returns
-    -------
-    lesson : Lesson
-    rows : ndarray
-        Its rows of the catalogue.
-
-    Raises
-    ------
-    ValueError
-        If there are too few labels.
+    Also gives their rows of the catalogue. A `ValueError` if there are too few labels.
     """
     found = read_embeddings(table, embedding)
     labelled = labels.rows
@@ -224,22 +203,7 @@ def lesson_of(
 
 
 def fit_model(labels: Labels, lesson: Lesson, card: dict, *, members: int) -> MorphologyModel:
-    """
-    Fit, calibrate and judge a head.
-
-    Parameters
-    ----------
-    labels : Labels
-    lesson : Lesson
-    card : dict
-        Where it comes from.
-    members : int
-        Of the ensemble.
-
-    Returns
-    -------
-    MorphologyModel
-    """
+    """Fit, calibrate and judge a head, with an ensemble of so many members."""
     predicted, spread, n_folds = held_out_predictions(lesson)
     head, blend = learn(lesson, members=members)
     return MorphologyModel(
@@ -256,24 +220,7 @@ def fit_model(labels: Labels, lesson: Lesson, card: dict, *, members: int) -> Mo
 
 
 def card_of(table: Table, labels: Labels, rows: np.ndarray, lesson: Lesson, embedding: str) -> dict:
-    """
-    Note where a model comes from.
-
-    Parameters
-    ----------
-    table : Table
-    labels : Labels
-    rows : ndarray
-        Labelled rows of the table.
-    lesson : Lesson
-    embedding : str
-        Column of embeddings.
-
-    Returns
-    -------
-    dict
-        In JSON types.
-    """
+    """Note, in JSON types, where a model comes from that learns from these rows of a table."""
     from galzoo_repr import __version__
 
     meta = table[embedding].info.meta or {}

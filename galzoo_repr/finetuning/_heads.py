@@ -45,18 +45,9 @@ class Head:
 
     def scores(self, embeddings: np.ndarray) -> np.ndarray:
         """
-        Scores of every member.
+        Scores of every member for embeddings of shape (n, d), of the type of the weights, shape (n, members, k).
 
-        Parameters
-        ----------
-        embeddings : ndarray
-            Shape (n, d).
-
-        Returns
-        -------
-        ndarray
-            Of the type of the weights, shape (n, members, k): log-odds, values of a regression, or logits of
-            concentrations.
+        They are log-odds, values of a regression, or logits of concentrations.
         """
         members, d, k = self.weights.shape
         flat = self.weights.transpose(1, 0, 2).reshape(d, members * k) / self.scale
@@ -73,19 +64,7 @@ class Head:
         return scores
 
     def standardise(self, embeddings: np.ndarray) -> np.ndarray:
-        """
-        Bring embeddings to where the head is linear in them.
-
-        Parameters
-        ----------
-        embeddings : ndarray
-            Shape (n, d).
-
-        Returns
-        -------
-        ndarray
-            float32, shape (n, d).
-        """
+        """Bring embeddings, shape (n, d), to where the head is linear in them, as float32."""
         return (np.asarray(embeddings, np.float32) - self.mean) / self.scale
 
 
@@ -120,18 +99,7 @@ class HeadSpace:
 
     @classmethod
     def of(cls, x: np.ndarray) -> "HeadSpace":
-        """
-        Find the space of labelled galaxies.
-
-        Parameters
-        ----------
-        x : ndarray
-            Embeddings, shape (n, d).
-
-        Returns
-        -------
-        HeadSpace
-        """
+        """Find the space of labelled galaxies by their embeddings, shape (n, d)."""
         x = np.asarray(x, float)
         mean = x.mean(0)
         scale = np.sqrt(x.var(0).sum()) or 1.0
@@ -144,19 +112,7 @@ class HeadSpace:
         return cls(mean, scale, standard.T @ (left[:, kept] / np.sqrt(squares[kept])))
 
     def reduce(self, x: np.ndarray) -> np.ndarray:
-        """
-        Bring embeddings into the space.
-
-        Parameters
-        ----------
-        x : ndarray
-            Shape (n, d).
-
-        Returns
-        -------
-        ndarray
-            float64, shape (n, r).
-        """
+        """Bring embeddings, shape (n, d), into the space: float64, shape (n, r)."""
         return (np.asarray(x, float) - self.mean) / self.scale @ self.rotation
 
 
@@ -170,26 +126,9 @@ def fit_head(
     draws: list[np.ndarray],
 ) -> Head:
     """
-    Fit a head and its ensemble.
+    Fit a head and its ensemble to embeddings (n, d) and labels (n, k), as blended of several regularisations.
 
-    Parameters
-    ----------
-    x : ndarray
-        Embeddings of the labelled galaxies, shape (n, d).
-    y : ndarray
-        Labels, shape (n, k).
-    task : str
-        As in `Labels`.
-    blend : Blend
-        Of which regularisations it is.
-    schema : Schema or None
-        Of votes.
-    draws : list of ndarray
-        Rows of each member of the ensemble; the first is usually all rows.
-
-    Returns
-    -------
-    Head
+    `draws` are the rows of each member of the ensemble; the first is usually all rows.
     """
     space = HeadSpace.of(x)
     reduced = space.reduce(x)

@@ -11,24 +11,10 @@ _PATTERNS = ["*.json", "*.safetensors"]  # in folders within too
 
 def download(repository: str) -> Path:
     """
-    Fetch a model, or find it in the local cache.
+    Fetch a model, ``"owner/name"``, or find it in the local cache, and give its folder.
 
-    Parameters
-    ----------
-    repository : str
-        ``"owner/name"``.
-
-    Returns
-    -------
-    pathlib.Path
-        Folder of the model. What the cache has is not looked for on the hub again.
-
-    Raises
-    ------
-    ValueError
-        If there is no such repository, or no repository can have this name.
-    astroquery.exceptions.RemoteServiceError
-        If the hub cannot be reached and the cache does not have it.
+    What the cache has is not looked for on the hub again. A `ValueError` if there is no such repository, or no
+    repository can have this name; a `RemoteServiceError` if the hub cannot be reached and the cache does not have it.
     """
     from huggingface_hub import errors, snapshot_download
 
@@ -53,25 +39,10 @@ def download(repository: str) -> Path:
 
 def upload(folder: Path, repository: str, *, message: str, private: bool = False) -> None:
     """
-    Publish the folder of a model.
+    Publish a folder that `MorphologyModel.save` wrote, but what is hidden in it, such as the file of its lock.
 
-    Parameters
-    ----------
-    folder : pathlib.Path
-        As `MorphologyModel.save` wrote it. What is hidden in it, such as the file of its lock, stays here.
-    repository : str
-        ``"owner/name"``; made if need be. The client of huggingface_hub must be logged in.
-    message : str
-        Of the commit.
-    private : bool
-        Whether only its owner may see a new repository.
-
-    Raises
-    ------
-    ValueError
-        If no repository can have this name.
-    astroquery.exceptions.RemoteServiceError
-        If the hub cannot be reached or does not accept it.
+    The repository, ``"owner/name"``, is made if need be. A `ValueError` if none can have this name, and a
+    `RemoteServiceError` if the hub cannot be reached or does not accept it.
     """
     from huggingface_hub import HfApi, errors
 

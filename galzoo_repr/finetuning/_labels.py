@@ -64,30 +64,14 @@ def read_labels(table: Table, label: str | Sequence[str] | Schema, *, task: str 
     """
     Read labels from a catalogue and find what kind of task they are.
 
-    Booleans, zeros and ones, and two texts of which one is the other's opposite (yes and no, ring and
-    not_ring) are ``"binary"``; other text, and up to 30 different whole numbers without a unit, are
-    ``"classes"``; other numbers are a ``"regression"``. Text is compared without regard to case and stray blanks.
+    Booleans, zeros and ones, and two texts of which one is the other's opposite (yes and no, ring and not_ring) are
+    ``"binary"``; other text, and up to 30 different whole numbers without a unit, are ``"classes"``; other numbers
+    are a ``"regression"``. Text is compared without regard to case and stray blanks. Several columns are of yes or
+    no, or with ``task="votes"`` the answers of one question; a `Schema`, or the name or file of one, stands for its
+    vote columns.
 
-    Parameters
-    ----------
-    table : astropy.table.Table
-        Catalogue.
-    label : str, sequence of str or Schema
-        Column of labels; several columns of yes or no; or a question schema as for `Schema.load`, whose vote
-        columns the table has. With ``task="votes"``, several columns are the answers of one question.
-    task : str, optional
-        One of `TASKS`, where the column could be taken for another.
-
-    Returns
-    -------
-    Labels
-
-    Raises
-    ------
-    ValueError
-        If the column is not there or its values do not make sense for the task.
-    TypeError
-        If labels are of no usable type.
+    A `ValueError` if a column is not there or its values do not make sense for the task; a `TypeError` if labels are
+    of no usable type.
     """
     if task is not None:
         check_choice("task", task, TASKS)

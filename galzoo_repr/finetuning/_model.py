@@ -252,16 +252,5 @@ class MorphologyModel:
 
 
 def chunks(n: int) -> Iterator[slice]:
-    """
-    Cut rows into pieces that fit in memory with all members of an ensemble.
-
-    Parameters
-    ----------
-    n : int
-        Number of rows.
-
-    Yields
-    ------
-    slice
-    """
+    """Cut n rows into slices that fit in memory with all members of an ensemble."""
     yield from (slice(start, start + _CHUNK) for start in range(0, n, _CHUNK))

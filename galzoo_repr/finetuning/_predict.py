@@ -139,29 +139,8 @@ def embedded_for(table: Table, model: MorphologyModel, embedding: str, **options
     """
     Give the table that a model can read: the same, or one embedded again by the encoder that was fine-tuned.
 
-    Parameters
-    ----------
-    table : Table
-        Catalogue with embeddings.
-    model : MorphologyModel
-    embedding : str
-        Column of embeddings.
-    **options
-        As for `galzoo_repr.add_embeddings`.
-
-    Returns
-    -------
-    Table
-
-    Raises
-    ------
-    TypeError
-        If there are options, but nothing is to be embedded.
-
-    Warns
-    -----
-    GalzooWarning
-        If galaxies are embedded again.
+    Warns if galaxies are embedded again; a `TypeError` if there are options of `galzoo_repr.add_embeddings`, but
+    nothing is to be embedded.
     """
     if must_embed(table, model, embedding):
         return _embedded_anew(table, model, embedding, **options)
@@ -174,26 +153,9 @@ def embedded_for(table: Table, model: MorphologyModel, embedding: str, **options
 
 def predict_rows(table: Table, model: MorphologyModel, embedding: str) -> tuple[np.ndarray, Prediction]:
     """
-    Predict the rows of a catalogue that have an embedding.
+    Tell which rows have an embedding, bool of shape (n,), and predict these.
 
-    Parameters
-    ----------
-    table : Table
-    model : MorphologyModel
-    embedding : str
-        Column of embeddings.
-
-    Returns
-    -------
-    usable : ndarray
-        bool, shape (n,).
-    prediction : Prediction
-        Of the usable rows.
-
-    Raises
-    ------
-    ValueError
-        If the embeddings are of another encoder.
+    A `ValueError` if the embeddings are of another encoder.
     """
     found = read_embeddings(table, embedding)
     if model.digest and found.encoder and model.digest != found.encoder:
@@ -208,19 +170,7 @@ def predict_rows(table: Table, model: MorphologyModel, embedding: str) -> tuple[
 
 
 def column_names(model: MorphologyModel, name: str) -> list[str]:
-    """
-    Names of the columns that a model makes.
-
-    Parameters
-    ----------
-    model : MorphologyModel
-    name : str
-        Start of the names.
-
-    Returns
-    -------
-    list of str
-    """
+    """Names of the columns that a model makes, which begin with `name`."""
     if model.task == "regression":
         return [f"{name}_prediction", f"{name}_prediction_std"]
     stems = _stems(model, name)
@@ -272,27 +222,10 @@ def _embedded_anew(table: Table, model: MorphologyModel, embedding: str, **optio
 
 def find_encoder(encoder: str | os.PathLike | Encoder, about: dict, device: str | None = None) -> Encoder:
     """
-    Load the encoder that a model was trained on.
+    Load the encoder that a model was trained on, by name or folder, and compare it with the card of the model.
 
-    Parameters
-    ----------
-    encoder : str, os.PathLike or Encoder
-        Name or folder; empty if nobody knows.
-    about : dict
-        What the card of the model says of its encoder.
-    device : str, optional
-        Where it shall compute.
-
-    Returns
-    -------
-    Encoder
-
-    Raises
-    ------
-    FileNotFoundError
-        If it is gone.
-    ValueError
-        If it is another one, or not known.
+    `about` is what the card says of it. A `FileNotFoundError` if it is gone; a `ValueError` if it is another one, or
+    nobody knows which it was.
     """
     if not encoder:
         raise ValueError(

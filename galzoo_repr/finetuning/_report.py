@@ -193,21 +193,9 @@ def make_report(
     lesson: Lesson, predicted: np.ndarray, spread: np.ndarray, names: tuple[str, ...], n_folds: int
 ) -> Report:
     """
-    Compare predictions for held-out galaxies with their labels.
+    Compare predictions for held-out galaxies, as `held_out_predictions` gives them, with their labels.
 
-    Parameters
-    ----------
-    lesson : Lesson
-        Labelled galaxies.
-    predicted, spread : ndarray
-        As `held_out_predictions` gives them, shape (n, k).
-    names : tuple of str
-        Of the k columns.
-    n_folds : int
-
-    Returns
-    -------
-    Report
+    `names` are of the k columns.
     """
     held = np.isfinite(predicted).all(axis=1)
     nothing = np.zeros((3, 0, 0), int)

@@ -47,49 +47,20 @@ class Lesson:
         return len(self.x)
 
     def part(self, rows: np.ndarray) -> "Lesson":
-        """
-        Learn from some rows only.
-
-        Parameters
-        ----------
-        rows : ndarray
-            Indices.
-
-        Returns
-        -------
-        Lesson
-        """
+        """Learn from some rows only, given by their indices."""
         return replace(self, x=self.x[rows], y=self.y[rows], groups=self.groups[rows])
 
     def folds(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """
-        Split by galaxy.
-
-        Returns
-        -------
-        list of (ndarray, ndarray)
-            Rows to learn from, and held out; empty where there are too few galaxies.
-        """
+        """Split by galaxy: pairs of rows to learn from and held out; none where there are too few galaxies."""
         n = 3 if len(self) > _MANY or self.task == "votes" else 5
         return folds(self.y, self.groups, self.task, n=n, seed=self.seed)
 
 
 def learn(lesson: Lesson, *, members: int = 1) -> tuple[Head, Blend]:
     """
-    Choose the regularisation, fit the head and its ensemble, and calibrate it.
+    Choose the regularisations, fit the head and its ensemble, and calibrate it by galaxies held out in turn.
 
-    Parameters
-    ----------
-    lesson : Lesson
-        Labelled galaxies.
-    members : int
-        Heads, the first fitted to all galaxies, the others to bootstrap samples of them.
-
-    Returns
-    -------
-    head : Head
-    blend : Blend
-        Of which regularisations it is, and its calibration by galaxies that were held out in turn.
+    Of the members, the first is fitted to all galaxies, the others to bootstrap samples of them.
     """
     blend = choose(_held_out_scores(lesson), lesson.y, lesson.task, lesson.schema)
     draws = bootstrap_draws(lesson.groups, members, seed=lesson.seed)
@@ -101,18 +72,8 @@ def held_out_predictions(lesson: Lesson) -> tuple[np.ndarray, np.ndarray, int]:
     """
     Predict every galaxy by a head that was chosen, fitted and calibrated without it.
 
-    Parameters
-    ----------
-    lesson : Lesson
-        Labelled galaxies.
-
-    Returns
-    -------
-    predicted : ndarray
-        Probabilities, values or concentrations, shape (n, k); NaN where a galaxy was never held out.
-    spread : ndarray
-        Standard deviation of held-out residuals, shape (n, k); of a regression.
-    n_folds : int
+    Gives the predictions, shape (n, k), NaN where a galaxy was never held out; the standard deviation of held-out
+    residuals of a regression, shape (n, k); and the number of folds.
     """
     predicted, spread = np.full((2, *lesson.y.shape), np.nan)
     splits = lesson.folds()

@@ -40,13 +40,7 @@ class Plan:
         check_number("consistency", self.consistency)
 
     def to_dict(self) -> dict:
-        """
-        Return all values, ready for JSON.
-
-        Returns
-        -------
-        dict
-        """
+        """All values, ready for JSON."""
         return {**asdict(self), "augmentation": self.augmentation.to_dict()}
 
 
@@ -74,20 +68,7 @@ class Sample:
     weights: np.ndarray | None = None
 
     def epoch_order(self, rng: np.random.Generator, size: int | None) -> np.ndarray:
-        """
-        Row numbers of one epoch.
-
-        Parameters
-        ----------
-        rng : numpy.random.Generator
-            Source of the order.
-        size : int, optional
-            Number of images; by default as many as training rows.
-
-        Returns
-        -------
-        ndarray
-        """
+        """Row numbers of one epoch of so many images, by default as many as training rows."""
         size = size or len(self.training)
         if self.weights is not None:
             return rng.choice(self.training, size, p=self.weights / self.weights.sum())

@@ -104,22 +104,8 @@ class Training:
         """
         Train until the last epoch, or until validation stops improving.
 
-        Parameters
-        ----------
-        progress : bool
-            Show a progress bar.
-        after_epoch : callable, optional
-            Gets the entry of the history and a copy of the averaged backbone, in the first process.
-
-        Returns
-        -------
-        dict of str to torch.Tensor
-            Weights of the best epoch, averaged over the steps before it.
-
-        Raises
-        ------
-        RuntimeError
-            If the loss is not finite.
+        Gives the weights of the best epoch, averaged over the steps before it. `after_epoch` gets the entry of the
+        history and a copy of the averaged backbone, in the first process. A `RuntimeError` if the loss is not finite.
         """
         shown = progress and self.processes.first
         with tqdm(total=self.plan.epochs * self.steps, desc="train", disable=not shown) as bar:

@@ -18,38 +18,16 @@ BEST = "best.safetensors"
 
 
 def write_checkpoint(folder: Path, state: dict) -> None:
-    """
-    Write tensors and plain values, from which training goes on.
-
-    Parameters
-    ----------
-    folder : Path
-        Folder of the run.
-    state : dict
-        Nested dictionaries and lists of tensors, numbers and strings.
-    """
+    """Write nested dictionaries and lists of tensors, numbers and strings, from which training goes on."""
     with published(folder / _CHECKPOINT) as draft:
         torch.save(state, draft)
 
 
 def read_checkpoint(folder: Path) -> dict | None:
     """
-    Read what `write_checkpoint` wrote; nothing is unpickled but tensors and plain values.
+    Read what `write_checkpoint` wrote, onto the CPU, or None if there is nothing; a `ValueError` if it is damaged.
 
-    Parameters
-    ----------
-    folder : Path
-        Folder of the run.
-
-    Returns
-    -------
-    dict or None
-        On the CPU; None if there is none.
-
-    Raises
-    ------
-    ValueError
-        If the file is damaged.
+    Nothing is unpickled but tensors and plain values.
     """
     path = folder / _CHECKPOINT
     if not path.exists():
@@ -64,22 +42,10 @@ def read_checkpoint(folder: Path) -> dict | None:
 
 def begin_run(folder: Path, facts: dict, *, resume: bool) -> None:
     """
-    Note what a run is about, and refuse to continue another one.
+    Note in a folder, made if need be, what a run is about: all that decides the outcome, as plain values.
 
-    Parameters
-    ----------
-    folder : Path
-        Folder of the run, made if need be.
-    facts : dict
-        All that decides the outcome, as plain values.
-    resume : bool
-        Continue a run that is there; otherwise forget it.
-
-    Raises
-    ------
-    ValueError
-        If the folder holds a run with other facts, or an encoder from elsewhere, which may not be
-        forgotten.
+    With `resume` it continues a run that is there; otherwise that is forgotten. A `ValueError` if the folder holds a
+    run with other facts, or an encoder from elsewhere, which may not be forgotten.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / _RUN
@@ -105,31 +71,12 @@ def begin_run(folder: Path, facts: dict, *, resume: bool) -> None:
 
 
 def is_finished(folder: Path) -> bool:
-    """
-    Tell whether a run has come to its end.
-
-    Parameters
-    ----------
-    folder : Path
-        Folder of the run.
-
-    Returns
-    -------
-    bool
-        Whether it holds an encoder.
-    """
+    """Whether a run has come to its end, so that its folder holds an encoder."""
     return (folder / _FINISHED).exists()
 
 
 def end_run(folder: Path) -> None:
-    """
-    Remove what only a run that goes on needs.
-
-    Parameters
-    ----------
-    folder : Path
-        Folder of the run, with its encoder.
-    """
+    """Remove what only a run that goes on needs."""
     for name in (_CHECKPOINT, BEST):
         (folder / name).unlink(missing_ok=True)
 
