@@ -163,7 +163,9 @@ class RatingProcess:
         np.subtract(1 + self.noise, variance, out=variance)
         return mean, np.sqrt(np.maximum(variance, 0, out=variance), out=variance)
 
-    def _on_device(self, device: "torch.device", dtype: "torch.dtype"):
+    def _on_device(
+        self, device: "torch.device", dtype: "torch.dtype"
+    ) -> "tuple[torch.Tensor, torch.Tensor, torch.Tensor]":
         import torch
 
         scaled = torch.as_tensor(self.features * self._stretch, device=device)
@@ -186,7 +188,7 @@ class RatingProcess:
             return torch.exp(-kernel).mul_(kernel.add_(1))
         return _log1p(kernel).mul_(-self.mixture / np.log(2)).exp2_()
 
-    def _sufficient_precision(self, features: np.ndarray, device: "torch.device"):
+    def _sufficient_precision(self, features: np.ndarray, device: "torch.device") -> "torch.dtype":
         """Single precision, unless double differs on the rated galaxies or a sample of the others."""
         import torch
 

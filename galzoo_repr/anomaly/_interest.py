@@ -302,7 +302,9 @@ class InterestModel(BaseEstimator):
         self._check_fitted()
         return self.reduction_.transform(embedding_matrix(X, "X"))
 
-    def _predict_reduced(self, features: np.ndarray, return_std: bool):
+    def _predict_reduced(
+        self, features: np.ndarray, return_std: bool
+    ) -> tuple[np.ndarray, np.ndarray | None]:
         mean, std = self.process_.predict(features, return_std=return_std, device=self.device)
         mean = self.scale_[0] + mean * self._unit
         return mean, None if std is None else std * self._unit

@@ -4,8 +4,9 @@ import torch
 
 __all__ = ["VIEWS", "view"]
 
-# Groups, each within the next: an average over one of them is the same for every one of its views.
-VIEWS = {1: "as it is", 2: "and turned by 180 degrees", 4: "turned by right angles", 8: "and mirrored"}
+# As it is, and turned by 180 degrees, by right angles, and mirrored: groups, each within the next. An average over
+# one of them is the same for every one of its views.
+VIEWS = (1, 2, 4, 8)
 
 # Quarter turns in an order whose first one, two and four members are groups.
 _QUARTERS = (0, 2, 1, 3)

@@ -151,7 +151,9 @@ def fit_one(
     return fit(x, y, strength, schema)
 
 
-def _logistic(x: np.ndarray, y: np.ndarray, strength: float, _: object) -> tuple[np.ndarray, np.ndarray]:
+def _logistic(
+    x: np.ndarray, y: np.ndarray, strength: float, _: Schema | None
+) -> tuple[np.ndarray, np.ndarray]:
     """Logistic regression for each yes or no label, on the rows that have it."""
     weights, bias = np.zeros((x.shape[1], y.shape[1])), np.zeros(y.shape[1])
     for i, answers in enumerate(y.T):
@@ -165,7 +167,9 @@ def _logistic(x: np.ndarray, y: np.ndarray, strength: float, _: object) -> tuple
     return weights, bias
 
 
-def _multinomial(x: np.ndarray, y: np.ndarray, strength: float, _: object) -> tuple[np.ndarray, np.ndarray]:
+def _multinomial(
+    x: np.ndarray, y: np.ndarray, strength: float, _: Schema | None
+) -> tuple[np.ndarray, np.ndarray]:
     k = y.shape[1]
     answers = y.argmax(1)
     present = np.unique(answers)
@@ -188,6 +192,6 @@ def _sklearn_logistic(x: np.ndarray, answers: np.ndarray, strength: float) -> Lo
         return LogisticRegression(C=strength, max_iter=1000).fit(x, answers)
 
 
-def _ridge(x: np.ndarray, y: np.ndarray, strength: float, _: object) -> tuple[np.ndarray, np.ndarray]:
+def _ridge(x: np.ndarray, y: np.ndarray, strength: float, _: Schema | None) -> tuple[np.ndarray, np.ndarray]:
     model = Ridge(alpha=1 / strength).fit(x, y[:, 0])
     return model.coef_[:, None], np.array([model.intercept_])

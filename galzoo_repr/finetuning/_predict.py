@@ -2,6 +2,8 @@
 
 import os
 import warnings
+from collections.abc import Sequence
+from typing import TypedDict, Unpack
 
 import numpy as np
 from astropy import units as u
@@ -10,12 +12,35 @@ from astropy.table import Column, QTable, Table
 
 from galzoo_repr._config import log
 from galzoo_repr.catalogue import as_table, read_embeddings, refuse_existing, with_columns
-from galzoo_repr.encoders import Encoder, add_embeddings
+from galzoo_repr.cutouts import CutoutStore, LegacySurvey
+from galzoo_repr.encoders import EmbeddingStore, Encoder, add_embeddings
 from galzoo_repr.exceptions import GalzooWarning
 from galzoo_repr.finetuning._model import MorphologyModel, Prediction, chunks
 from galzoo_repr.finetuning._votes import fraction_interval
 
-__all__ = ["add_predictions", "embedded_for", "find_encoder", "must_embed", "predict_rows"]
+__all__ = [
+    "EmbeddingOptions",
+    "add_predictions",
+    "embedded_for",
+    "find_encoder",
+    "must_embed",
+    "predict_rows",
+]
+
+
+class EmbeddingOptions(TypedDict, total=False):
+    """Options of `galzoo_repr.add_embeddings` for galaxies that a model must embed."""
+
+    images: str | Sequence | np.ndarray | None
+    coords: str | tuple[str, str] | SkyCoord | None
+    fov: u.Quantity | None
+    survey: LegacySurvey | None
+    store: CutoutStore | str | os.PathLike | None
+    embedding_store: EmbeddingStore | str | os.PathLike | bool | None
+    mixed_routes: bool
+    batch_size: int | None
+    device: str | None
+    progress: bool
 
 
 def add_predictions(
@@ -27,7 +52,7 @@ def add_predictions(
     encoder: str | os.PathLike | Encoder | None = None,
     overwrite: bool = False,
     progress: bool = True,
-    **images: object,
+    **images: Unpack[EmbeddingOptions],
 ) -> Table:
     """
     Add what a model predicts for every galaxy of a catalogue.
@@ -94,7 +119,9 @@ def add_predictions(
     if isinstance(model, (str, os.PathLike)):
         model = MorphologyModel.load(model)
     if not isinstance(model, MorphologyModel):
-        raise TypeError(f"model must be a MorphologyModel, or the folder or name of one, not {type(model)}")
+        raise TypeError(
+            f"model must be a MorphologyModel, or the folder or name of one, not {type(model).__name__}"
+        )
     name = model.label if name is None else name
     refuse_existing(table, column_names(model, name), overwrite=overwrite)
     if embedding not in table.colnames:
@@ -135,7 +162,9 @@ def must_embed(table: Table, model: MorphologyModel, embedding: str) -> bool:
     return model.encoder is not None and read_embeddings(table, embedding).encoder != model.digest
 
 
-def embedded_for(table: Table, model: MorphologyModel, embedding: str, **options: object) -> Table:
+def embedded_for(
+    table: Table, model: MorphologyModel, embedding: str, **options: Unpack[EmbeddingOptions]
+) -> Table:
     """
     Give the table that a model can read: the same, or one embedded again by the encoder that was fine-tuned.
 
@@ -197,7 +226,7 @@ def _embedded(
     model: MorphologyModel,
     embedding: str,
     encoder: str | os.PathLike | Encoder | None,
-    **options: object,
+    **options: Unpack[EmbeddingOptions],
 ) -> Table:
     """Embed a catalogue with the encoder of a model."""
     about = model.card["encoder"]
@@ -206,7 +235,9 @@ def _embedded(
     return add_embeddings(table, encoder=found, name=embedding, **options)
 
 
-def _embedded_anew(table: Table, model: MorphologyModel, embedding: str, **options: object) -> Table:
+def _embedded_anew(
+    table: Table, model: MorphologyModel, embedding: str, **options: Unpack[EmbeddingOptions]
+) -> Table:
     """Embed a catalogue with a fine-tuned encoder, for the prediction alone."""
     warnings.warn(
         f"the encoder of this model of {model.label!r} was fine-tuned: the {len(table)} galaxies are embedded "

@@ -56,15 +56,20 @@ class Lesson:
         return folds(self.y, self.groups, self.task, n=n, seed=self.seed)
 
 
-def learn(lesson: Lesson, *, members: int = 1) -> tuple[Head, Blend]:
+def learn(
+    lesson: Lesson, *, members: int = 1, split: tuple[np.ndarray, np.ndarray] | None = None
+) -> tuple[Head, Blend]:
     """
     Choose the regularisations, fit the head and its ensemble, and calibrate it by galaxies held out in turn.
 
-    Of the members, the first is fitted to all galaxies, the others to bootstrap samples of them.
+    Of the members, the first is fitted to all galaxies, the others to bootstrap samples of them. With a `split` into
+    rows to learn from and held out, as of a network that has seen the former, the head learns from these alone.
     """
-    blend = choose(_held_out_scores(lesson), lesson.y, lesson.task, lesson.schema)
-    draws = bootstrap_draws(lesson.groups, members, seed=lesson.seed)
-    head = fit_head(lesson.x, lesson.y, task=lesson.task, blend=blend, schema=lesson.schema, draws=draws)
+    scores = _held_out_scores(lesson, lesson.folds() if split is None else [split])
+    blend = choose(scores, lesson.y, lesson.task, lesson.schema)
+    learned = lesson if split is None else lesson.part(split[0])
+    draws = bootstrap_draws(learned.groups, members, seed=lesson.seed)
+    head = fit_head(learned.x, learned.y, task=lesson.task, blend=blend, schema=lesson.schema, draws=draws)
     return head, blend
 
 
@@ -84,9 +89,8 @@ def held_out_predictions(lesson: Lesson) -> tuple[np.ndarray, np.ndarray, int]:
     return predicted, spread, len(splits)
 
 
-def _held_out_scores(lesson: Lesson) -> dict[float, np.ndarray]:
+def _held_out_scores(lesson: Lesson, splits: list[tuple[np.ndarray, np.ndarray]]) -> dict[float, np.ndarray]:
     """Scores of held-out galaxies for every regularisation; none where there are too few galaxies."""
-    splits = lesson.folds()
     if not splits:
         return {}
     scores = {each: np.full(lesson.y.shape, np.nan) for each in strengths(lesson.task)}

@@ -1,5 +1,7 @@
 """Which galaxies to label next: those that the model is unsure of, and that are not alike."""
 
+from typing import Unpack
+
 import numpy as np
 from astropy.coordinates import SkyCoord
 from astropy.table import Column, Table
@@ -9,7 +11,7 @@ from galzoo_repr._arguments import check_seed, check_whole_number
 from galzoo_repr.catalogue import as_table, read_embeddings, with_columns
 from galzoo_repr.finetuning._labels import read_labels
 from galzoo_repr.finetuning._model import MorphologyModel, Prediction
-from galzoo_repr.finetuning._predict import embedded_for, predict_rows
+from galzoo_repr.finetuning._predict import EmbeddingOptions, embedded_for, predict_rows
 
 __all__ = ["which_to_label"]
 
@@ -24,7 +26,7 @@ def which_to_label(
     embedding: str = "embedding",
     seed: int = 0,
     progress: bool = True,
-    **images: object,
+    **images: Unpack[EmbeddingOptions],
 ) -> Table:
     """
     Choose the galaxies whose labels would teach a model most.
