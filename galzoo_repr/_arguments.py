@@ -9,28 +9,7 @@ __all__ = ["check_choice", "check_column", "check_number", "check_seed", "check_
 
 
 def check_choice(name: str, value: str, allowed: Sequence[str]) -> str:
-    """
-    Refuse what is not one of the words that are allowed.
-
-    Parameters
-    ----------
-    name : str
-        Of the argument.
-    value : str
-        What was given.
-    allowed : sequence of str
-        What there is.
-
-    Returns
-    -------
-    str
-        The value.
-
-    Raises
-    ------
-    ValueError
-        If it is none of them.
-    """
+    """Give a word, refusing with a `ValueError` what is not one of those that are allowed."""
     if not isinstance(value, str) or value not in allowed:
         raise ValueError(f"{name}={value!r} is not one of {', '.join(map(repr, allowed))}")
     return value
@@ -38,28 +17,9 @@ def check_choice(name: str, value: str, allowed: Sequence[str]) -> str:
 
 def check_whole_number(name: str, value: int, least: int = 1, why: str = "") -> int:
     """
-    Refuse what is not a whole number, or too small.
+    Give a whole number as an int, of numpy's kinds too, refusing what is none, or less than the least.
 
-    Parameters
-    ----------
-    name : str
-        Of the argument.
-    value : int
-        What was given; numpy's integers will do.
-    least : int, optional
-        Smallest that is allowed.
-    why : str, optional
-        End of the message.
-
-    Returns
-    -------
-    int
-        The value.
-
-    Raises
-    ------
-    ValueError
-        If it is not one.
+    `why` ends the message of the `ValueError`.
     """
     try:
         number = operator.index(value)
@@ -82,25 +42,10 @@ def check_number(
     why: str = "",
 ) -> None:
     """
-    Refuse what is not a finite number, or out of range.
+    Refuse with a `ValueError` what is not a finite number, or not in the range.
 
-    Parameters
-    ----------
-    name : str
-        Of the argument.
-    value : float
-        What was given.
-    least, most : float
-        Ends of the range.
-    above, below : bool
-        Whether it must be above the least, and below the most.
-    why : str, optional
-        End of the message.
-
-    Raises
-    ------
-    ValueError
-        If it is not one.
+    The ends of the range belong to it, unless the number must be `above` the least or `below` the most. `why` ends
+    the message.
     """
     number = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
     within = number and least <= value <= most
@@ -112,24 +57,7 @@ def check_number(
 
 
 def check_seed(seed: int) -> int:
-    """
-    Refuse what no generator of random numbers takes as a seed.
-
-    Parameters
-    ----------
-    seed : int
-        What was given.
-
-    Returns
-    -------
-    int
-        The seed.
-
-    Raises
-    ------
-    ValueError
-        If it is no whole number from 0, or 2**32 or more.
-    """
+    """Give a seed as an int, refusing with a `ValueError` what no generator of random numbers takes."""
     seed = check_whole_number("seed", seed, 0)
     if seed >= 2**32:
         raise ValueError(f"seed must be below 2**32, not {seed!r}")
@@ -137,30 +65,7 @@ def check_seed(seed: int) -> int:
 
 
 def check_column(name: str, value: str, columns: Sequence[str]) -> str:
-    """
-    Refuse what is not the name of a column.
-
-    Parameters
-    ----------
-    name : str
-        Of the argument.
-    value : str
-        What was given.
-    columns : sequence of str
-        Names of the columns that there are.
-
-    Returns
-    -------
-    str
-        The value.
-
-    Raises
-    ------
-    TypeError
-        If it is no text.
-    ValueError
-        If there is no such column.
-    """
+    """Give a name, refusing what is no text (`TypeError`) or none of the columns that there are (`ValueError`)."""
     if not isinstance(value, str):
         raise TypeError(
             f"{name} must be the name of a column, not {type(value).__name__}; add the values to the table"

@@ -88,20 +88,9 @@ def locked(path: Path, *, wait: float = 60.0, by: str = "another process") -> It
     """
     Hold what several processes may write, while it is read, changed and written.
 
-    Parameters
-    ----------
-    path : pathlib.Path
-        The file that is written last. The lock is ``.<name>.lock`` beside it, freed by the system when its process
-        ends.
-    wait : float
-        Seconds to wait for another process; 0 to give up at once.
-    by : str
-        Who else would hold it, for the message.
-
-    Raises
-    ------
-    BlockingIOError
-        If another process, or another thread, holds it for longer.
+    `path` is the file that is written last; the lock is ``.<name>.lock`` beside it, freed by the system when its
+    process ends. After so many seconds to wait, 0 to give up at once, a `BlockingIOError` says that it is in use,
+    `by` whom.
     """
     target = path.resolve()
     lock = FileLock(target.with_name(f".{target.name}.lock"), timeout=wait, thread_local=False)
@@ -164,25 +153,10 @@ class FolderFormat:
         within: tuple[str, Callable[[Path], None]] | None = None,
     ) -> None:
         """
-        Write a folder, made if it does not exist.
+        Write a folder, made if it does not exist; a `FileExistsError` if there is one that may not be replaced.
 
-        Parameters
-        ----------
-        folder : pathlib.Path
-            Where.
-        about : mapping
-            Entries of the card, which JSON can hold.
-        body : bytes
-            The arrays, as safetensors writes them.
-        overwrite : bool
-            Whether one that is there may be replaced.
-        within : tuple of str and callable, optional
-            Digest of what the folder within shall hold, and what writes that into a folder.
-
-        Raises
-        ------
-        FileExistsError
-            If there is one and it may not be replaced.
+        `about` has entries of the card, which JSON can hold, and `body` is the safetensors file. `within` is the
+        digest of what the folder within shall hold, and what writes that into a folder.
         """
         self._check_free(folder, overwrite)
         folder.mkdir(parents=True, exist_ok=True)
@@ -226,24 +200,9 @@ class FolderFormat:
 
     def read_card(self, folder: Path) -> dict:
         """
-        Read and check the card alone.
+        Read and check the card alone, which this or an earlier version of the package wrote.
 
-        Parameters
-        ----------
-        folder : pathlib.Path
-            Written by `save`, of this or an earlier version of the package.
-
-        Returns
-        -------
-        dict
-            All entries.
-
-        Raises
-        ------
-        FileNotFoundError
-            If there is no card.
-        ValueError
-            If it cannot be understood: not JSON, of a later format, or incomplete.
+        A `FileNotFoundError` if there is none; a `ValueError` if it is not JSON, of a later format, or incomplete.
         """
         path = folder / self.card
         try:
@@ -272,27 +231,10 @@ class FolderFormat:
 
     def load(self, folder: Path, read: Callable[[dict, Path], _Content]) -> _Content:
         """
-        Read a folder, checking the arrays against the card.
+        Give what `read` makes of the entries of the card and the file of the arrays, which is as the card says.
 
-        Parameters
-        ----------
-        folder : pathlib.Path
-            Written by `save`, of this or an earlier version of the package.
-        read : callable
-            Gets the entries of the card and the file of the arrays. Called again where a writer has replaced both
-            meanwhile.
-
-        Returns
-        -------
-        object
-            What `read` returns.
-
-        Raises
-        ------
-        FileNotFoundError
-            If the card or the arrays are missing.
-        ValueError
-            If anything in it is not as described.
+        `read` is called again where a writer has replaced both meanwhile. A `FileNotFoundError` if the card or what
+        it names is missing; a `ValueError` if anything is not as described.
         """
         card = self.read_card(folder)
         while True:

@@ -238,7 +238,7 @@ class InterestModel(BaseEstimator):
 
     def save(self, folder: str | os.PathLike, *, overwrite: bool = False) -> None:
         """
-        Save a fitted model: ``interest.json`` and a safetensors file.
+        Save a fitted model: ``interest.json`` and ``interest.safetensors``, or with a digest in the latter's name.
 
         Parameters
         ----------

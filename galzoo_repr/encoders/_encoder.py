@@ -244,7 +244,8 @@ class Encoder:
         Parameters
         ----------
         folder : str or os.PathLike
-            Gets ``encoder.json`` and ``model.safetensors``.
+            Gets ``encoder.json`` and ``model.safetensors``; what replaces another encoder has a digest in the name
+            of the latter.
         overwrite : bool
             Replace an encoder that is there.
         half_precision : bool

@@ -63,7 +63,8 @@ def add_predictions(
         Catalogue. Where it has no column of embeddings, its galaxies are embedded first, by the encoder of
         the model. A model whose encoder was fine-tuned embeds galaxies of any catalogue with it.
     model : MorphologyModel, str or os.PathLike
-        As `galzoo_repr.finetune` gives it, or the folder it was saved in.
+        As `galzoo_repr.finetune` gives it, or the folder it was saved in, or its name on the hub,
+        ``"hf-hub:owner/repository"``.
     name : str, optional
         Start of the names of the new columns, instead of the label.
     embedding : str
