@@ -4,6 +4,7 @@ import warnings
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from scipy.linalg import cholesky, solve_triangular
 from scipy.spatial.distance import cdist
 
 from galzoo_repr._config import log
+from galzoo_repr._threads import one_thread
 
 if TYPE_CHECKING:
     import torch
@@ -252,12 +254,10 @@ def _most_likely_scales(
     """Length scale, mixture and noise of highest marginal likelihood, from scikit-learn's optimiser."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.gaussian_process import GaussianProcessRegressor
-    from threadpoolctl import threadpool_limits
 
     prior = _prior_kernel(kernel, np.sqrt(features.shape[1]), max_length)
     regressor = GaussianProcessRegressor(prior, alpha=1e-10 + variance)
-    threads = 1 if len(ratings) < ALONE else None
-    with threadpool_limits(threads, user_api="blas"), warnings.catch_warnings():
+    with one_thread() if len(ratings) < ALONE else nullcontext(), warnings.catch_warnings():
         # A parameter at the edge of its interval is common with few ratings and harmless.
         warnings.simplefilter("ignore", ConvergenceWarning)
         regressor.fit(features, ratings)
