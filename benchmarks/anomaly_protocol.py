@@ -26,7 +26,7 @@ from rich.table import Table as RichTable
 from sklearn.metrics import average_precision_score
 
 from galzoo_repr import Encoder, InterestModel
-from galzoo_repr.anomaly import Candidates, unusual_scores
+from galzoo_repr.anomaly import ReducedCatalogue, unusual_scores
 from galzoo_repr.catalogue import embedding_matrix
 
 RATINGS, BATCH, SCALE = 200, 10, (0, 5)
@@ -42,13 +42,13 @@ METHODS = {
 FIGURES = ("P@50", "P@100", "P@200", "RWS@200", "AP", "AP, unrated", "found")
 
 
-def search(candidates: Candidates, truth: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def search(catalogue: ReducedCatalogue, truth: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Scores of all galaxies after the whole loop, and the ratings given."""
     ratings = np.full(len(truth), np.nan)
     rows = np.random.default_rng(seed).permutation(len(truth))[:BATCH]
     while True:
         ratings[rows] = truth[rows]
-        judgement = candidates.judge(ratings)
+        judgement = catalogue.judge(ratings)
         rated = np.isfinite(ratings)
         if rated.sum() >= RATINGS:
             return judgement.score, ratings
@@ -87,14 +87,14 @@ class Searches:
 
     def __init__(self, task: Task, methods: list[str]):
         self.task, self.truth = task, np.round(5.0 * task.interesting)
-        self.candidates = {name: self._candidates(task.embeddings, **METHODS[name]) for name in methods}
-        self.features = self._candidates(task.embeddings).features
+        self.catalogues = {name: self._reduced(task.embeddings, **METHODS[name]) for name in methods}
+        self.features = self._reduced(task.embeddings).features
         if task.ellipses is not None:
-            self.candidates["ellipses, distinct ten"] = self._candidates(task.ellipses)
+            self.catalogues["ellipses, distinct ten"] = self._reduced(task.ellipses)
 
     @staticmethod
-    def _candidates(embeddings: np.ndarray, **options) -> Candidates:
-        return Candidates(embedding_matrix(embeddings), InterestModel(rating_scale=SCALE, **options))
+    def _reduced(embeddings: np.ndarray, **options) -> ReducedCatalogue:
+        return ReducedCatalogue(embedding_matrix(embeddings), InterestModel(rating_scale=SCALE, **options))
 
     def run(self, seed: int) -> dict[str, list[dict[str, float]]]:
         """Figures of every method, twice each, for one run."""
@@ -108,8 +108,8 @@ class Searches:
             name = "ellipses, neighbour score"
             rated[name] = top_rated(unusual, self.truth)
             scores[name] = neighbour_scores(self.task.ellipses, unusual, rated[name], seed)
-        for name, candidates in self.candidates.items():
-            scores[name], rated[name] = search(candidates, self.truth, seed)
+        for name, catalogue in self.catalogues.items():
+            scores[name], rated[name] = search(catalogue, self.truth, seed)
         return {name: both(self.task.interesting, scores[name], rated[name]) for name in scores}
 
 

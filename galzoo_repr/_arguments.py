@@ -1,34 +1,15 @@
 """Checks of arguments that all rooms share; their messages say what was given and what is allowed."""
 
+import math
 import operator
 from collections.abc import Sequence
+from numbers import Real
 
-__all__ = ["check_choice", "check_whole_number"]
+__all__ = ["check_choice", "check_column", "check_number", "check_seed", "check_whole_number"]
 
 
 def check_choice(name: str, value: str, allowed: Sequence[str]) -> str:
-    """
-    Refuse what is not one of the words that are allowed.
-
-    Parameters
-    ----------
-    name : str
-        Of the argument.
-    value : str
-        What was given.
-    allowed : sequence of str
-        What there is.
-
-    Returns
-    -------
-    str
-        The value.
-
-    Raises
-    ------
-    ValueError
-        If it is none of them.
-    """
+    """Give a word, refusing with a `ValueError` what is not one of those that are allowed."""
     if not isinstance(value, str) or value not in allowed:
         raise ValueError(f"{name}={value!r} is not one of {', '.join(map(repr, allowed))}")
     return value
@@ -36,28 +17,9 @@ def check_choice(name: str, value: str, allowed: Sequence[str]) -> str:
 
 def check_whole_number(name: str, value: int, least: int = 1, why: str = "") -> int:
     """
-    Refuse what is not a whole number, or too small.
+    Give a whole number as an int, of numpy's kinds too, refusing what is none, or less than the least.
 
-    Parameters
-    ----------
-    name : str
-        Of the argument.
-    value : int
-        What was given; numpy's integers will do.
-    least : int, optional
-        Smallest that is allowed.
-    why : str, optional
-        End of the message.
-
-    Returns
-    -------
-    int
-        The value.
-
-    Raises
-    ------
-    ValueError
-        If it is not one.
+    `why` ends the message of the `ValueError`.
     """
     try:
         number = operator.index(value)
@@ -67,3 +29,49 @@ def check_whole_number(name: str, value: int, least: int = 1, why: str = "") -> 
     if number is None or isinstance(value, bool) or number < least:
         raise ValueError(f"{name} must be a whole number from {least}, not {value!r}{why}")
     return number
+
+
+def check_number(
+    name: str,
+    value: float,
+    least: float = 0.0,
+    most: float = math.inf,
+    *,
+    above: bool = False,
+    below: bool = False,
+    why: str = "",
+) -> None:
+    """
+    Refuse with a `ValueError` what is not a finite number, or not in the range.
+
+    The ends of the range belong to it, unless the number must be `above` the least or `below` the most. `why` ends
+    the message.
+    """
+    number = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    within = number and least <= value <= most
+    if not within or (above and value == least) or (below and value == most):
+        allowed = f"{'above' if above else 'from'} {least:g}"
+        if most < math.inf:
+            allowed += f" and {'below' if below else 'at most'} {most:g}"
+        raise ValueError(f"{name} must be a number {allowed}, not {value!r}{why}")
+
+
+def check_seed(seed: int) -> int:
+    """Give a seed as an int, refusing with a `ValueError` what no generator of random numbers takes."""
+    seed = check_whole_number("seed", seed, 0)
+    if seed >= 2**32:
+        raise ValueError(f"seed must be below 2**32, not {seed!r}")
+    return seed
+
+
+def check_column(name: str, value: str, columns: Sequence[str]) -> str:
+    """Give a name, refusing what is no text (`TypeError`) or none of the columns that there are (`ValueError`)."""
+    if not isinstance(value, str):
+        raise TypeError(
+            f"{name} must be the name of a column, not {type(value).__name__}; add the values to the table"
+        )
+    if value not in columns:
+        raise ValueError(
+            f"{name}={value!r} is not a column of the table; its columns are {', '.join(columns) or 'none'}"
+        )
+    return value

@@ -3,15 +3,26 @@
 import hashlib
 import json
 import os
+import shutil
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
+import numpy as np
 from filelock import FileLock, Timeout
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
 
-__all__ = ["FolderFormat", "locked", "publish", "published"]
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+__all__ = ["FolderFormat", "locked", "pack_arrays", "publish", "published", "unpack_arrays"]
+
+_STAMP = 12  # hexadecimal digits in a name
+_Content = TypeVar("_Content")
 
 
 @contextmanager
@@ -46,8 +57,9 @@ def published(path: Path, *, sync: bool = True) -> Iterator[Path]:
     'complete'
     """
     target = path.resolve()
-    # The stem is cut: with what is added, a long name would be too long for the file system.
-    draft = target.with_name(f".{target.stem[:100]}.{uuid.uuid4().hex[:12]}.part{target.suffix}")
+    # With what is added, a long name would be too long for the file system.
+    stem, ending = target.stem[:40], target.suffix if len(target.suffix) <= 16 else ""
+    draft = target.with_name(f".{stem}.{uuid.uuid4().hex[:_STAMP]}.part{ending}")
     try:
         yield draft
         if sync:
@@ -56,62 +68,36 @@ def published(path: Path, *, sync: bool = True) -> Iterator[Path]:
         os.replace(draft, target)
     finally:
         draft.unlink(missing_ok=True)
-    if sync:
-        _sync_folder(target.parent)
-
-
-def publish(path: Path, content: bytes, *, sync: bool = True) -> None:
-    """
-    Write the content of a file as `published` does.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        Where.
-    content : bytes
-        What.
-    sync : bool
-        As for `published`.
-    """
-    with published(path, sync=sync) as draft:
-        draft.write_bytes(content)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make names last: a new name is only on the disk once its folder is."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
+    if sync and os.name == "posix":
+        # A new name is only on the disk once its folder is.
+        descriptor = os.open(target.parent, os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
 
 
+def publish(path: Path, content: bytes, *, sync: bool = True) -> None:
+    """Write the content of a file as `published` does."""
+    with published(path, sync=sync) as draft:
+        draft.write_bytes(content)
+
+
 @contextmanager
-def locked(path: Path, *, wait: float = 60.0) -> Iterator[None]:
+def locked(path: Path, *, wait: float = 60.0, by: str = "another process") -> Iterator[None]:
     """
     Hold what several processes may write, while it is read, changed and written.
 
-    Parameters
-    ----------
-    path : pathlib.Path
-        The file that is written last. The lock is ``.<name>.lock`` beside it, freed by the system when its process
-        ends.
-    wait : float
-        Seconds to wait for another process; 0 to give up at once.
-
-    Raises
-    ------
-    BlockingIOError
-        If another process, or another thread, holds it for longer.
+    `path` is the file that is written last; the lock is ``.<name>.lock`` beside it, freed by the system when its
+    process ends. After so many seconds to wait, 0 to give up at once, a `BlockingIOError` says that it is in use,
+    `by` whom.
     """
-    lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=wait, thread_local=False)
+    target = path.resolve()
+    lock = FileLock(target.with_name(f".{target.name}.lock"), timeout=wait, thread_local=False)
     try:
         lock.acquire()
     except Timeout:
-        raise BlockingIOError(
-            f"{path} is in use by another process; end that one, or give another path"
-        ) from None
+        raise BlockingIOError(f"{path} is in use by {by}; end that one, or give another path") from None
     try:
         yield
     finally:
@@ -121,10 +107,11 @@ def locked(path: Path, *, wait: float = 60.0) -> Iterator[None]:
 @dataclass(frozen=True)
 class FolderFormat:
     """
-    A kind of folder: a card in JSON, and a safetensors file that the card names and binds by its digest.
+    A kind of folder: a card in JSON, and what the card names and binds by its digest.
 
-    The card is replaced last and at once, so that a reader finds the old arrays with the old card or the new ones
-    with the new card, whenever a writer is killed.
+    That is a safetensors file, and where need be a folder within that the arrays belong to. The card is replaced
+    last and at once, so that a reader finds the old arrays with the old card or the new ones with the new card,
+    whenever a writer is killed.
 
     Parameters
     ----------
@@ -136,6 +123,9 @@ class FolderFormat:
         Entry of the card that names the file of arrays; its SHA-256 stands under the same name and ``_sha256``.
     stem : str
         Name of the file of arrays without its ending.
+    within : str
+        Entry of the card that names the folder within, if there is one; its digest stands under the same name and
+        ``_digest``.
     needed : frozenset of str
         Further entries that a card must have.
     optional : mapping
@@ -148,90 +138,71 @@ class FolderFormat:
     card: str
     arrays: str
     stem: str
+    within: str = ""
     needed: frozenset[str] = frozenset()
     optional: Mapping[str, object] = field(default_factory=dict)
     version: int = 1
 
-    def check_free(self, folder: Path, *, overwrite: bool) -> None:
+    def save(
+        self,
+        folder: Path,
+        about: Mapping[str, object],
+        body: bytes,
+        *,
+        overwrite: bool,
+        within: tuple[str, Callable[[Path], None]] | None = None,
+    ) -> None:
         """
-        Refuse to replace what is there without leave.
+        Write a folder, made if it does not exist; a `FileExistsError` if there is one that may not be replaced.
 
-        Parameters
-        ----------
-        folder : pathlib.Path
-            Where something shall be saved.
-        overwrite : bool
-            Whether it may be replaced.
-
-        Raises
-        ------
-        FileExistsError
-            If there is one and it may not be replaced.
+        `about` has entries of the card, which JSON can hold, and `body` is the safetensors file. `within` is the
+        digest of what the folder within shall hold, and what writes that into a folder.
         """
+        self._check_free(folder, overwrite)
+        folder.mkdir(parents=True, exist_ok=True)
+        with locked(folder / self.card):
+            self._check_free(folder, overwrite)
+            old = self._left_in(folder)
+            digest = hashlib.sha256(body).hexdigest()
+            # Not the name of other arrays in place, so that the card in place stays true until it is replaced.
+            stamp = f"-{digest[:_STAMP]}" if old else ""
+            arrays = folder / f"{self.stem}{stamp}.safetensors"
+            card = {"format_version": self.version, **about}
+            card |= {self.arrays: arrays.name, f"{self.arrays}_sha256": digest}
+            new = {arrays}
+            if within is not None:
+                digest, write = within
+                inner = folder / f"{self.within}-{digest[:_STAMP]}"
+                write(inner)
+                card |= {self.within: inner.name, f"{self.within}_digest": digest}
+                new.add(inner)
+            publish(arrays, body)
+            publish(folder / self.card, (json.dumps(card, indent=2) + "\n").encode())
+            for path in old - new:
+                shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+
+    def _check_free(self, folder: Path, overwrite: bool) -> None:
         if not overwrite and (folder / self.card).exists():
             raise FileExistsError(
                 f"{folder} already holds {self.what}; give another folder, or overwrite=True"
             )
 
-    def save(self, folder: Path, about: Mapping[str, object], body: bytes, *, overwrite: bool) -> None:
+    def _left_in(self, folder: Path) -> set[Path]:
+        """What was saved there before, and drafts of writers that were killed, since the lock is held."""
+        stamp = "[0-9a-f]" * _STAMP
+        names = {self.stem, f"{self.stem}-{stamp}"}
+        patterns = {f"{name}.safetensors" for name in names}
+        patterns |= {f".{name}.{stamp}.part.safetensors" for name in names}
+        patterns |= {f".{Path(self.card).stem}.{stamp}.part.json"}
+        if self.within:
+            patterns |= {f"{self.within}-{stamp}"}
+        return {path for pattern in patterns for path in folder.glob(pattern)}
+
+    def read_card(self, folder: Path) -> dict:
         """
-        Write a folder.
+        Read and check the card alone, which this or an earlier version of the package wrote.
 
-        Parameters
-        ----------
-        folder : pathlib.Path
-            Made if it does not exist.
-        about : mapping
-            Entries of the card, which JSON can hold.
-        body : bytes
-            The arrays, as safetensors writes them.
-        overwrite : bool
-            Whether one that is there may be replaced.
-
-        Raises
-        ------
-        FileExistsError
-            If there is one and it may not be replaced.
-        """
-        self.check_free(folder, overwrite=overwrite)
-        folder.mkdir(parents=True, exist_ok=True)
-        with locked(folder / self.card):
-            self.check_free(folder, overwrite=overwrite)
-            digest = hashlib.sha256(body).hexdigest()
-            old = {path.name for path in folder.glob(f"{self.stem}*.safetensors")}
-            # Never the name of what is in place, so that the card in place stays true until it is replaced.
-            name = f"{self.stem}-{digest[:12]}.safetensors" if old else f"{self.stem}.safetensors"
-            publish(folder / name, body)
-            card = {
-                "format_version": self.version,
-                **about,
-                self.arrays: name,
-                f"{self.arrays}_sha256": digest,
-            }
-            publish(folder / self.card, (json.dumps(card, indent=2) + "\n").encode())
-            for one in old - {name}:
-                (folder / one).unlink(missing_ok=True)
-
-    def read_card(self, folder: Path) -> dict[str, object]:
-        """
-        Read and check the card alone.
-
-        Parameters
-        ----------
-        folder : pathlib.Path
-            Written by `save`, of this or an earlier version of the package.
-
-        Returns
-        -------
-        dict
-            All entries.
-
-        Raises
-        ------
-        FileNotFoundError
-            If there is no card.
-        ValueError
-            If it cannot be understood: not JSON, of a later format, or incomplete.
+        A `FileNotFoundError` if there is none; a `ValueError` if it is not JSON, of a later format, or incomplete.
         """
         path = folder / self.card
         try:
@@ -253,47 +224,35 @@ class FolderFormat:
             raise ValueError(f"{path} lacks {', '.join(sorted(missing))}")
         if self.optional and (unknown := set(card) - needed - set(self.optional)):
             raise ValueError(f"{path} has entries that are unknown: {', '.join(sorted(unknown))}")
+        for entry in (self.arrays, self.within):
+            if (name := card.get(entry)) is not None and Path(str(name)).name != name:
+                raise ValueError(f"{path} names {entry} outside its folder: {name!r}")
         return {**self.optional, **card}
 
-    def load(self, folder: Path) -> tuple[dict[str, object], Path]:
+    def load(self, folder: Path, read: Callable[[dict, Path], _Content]) -> _Content:
         """
-        Read a folder, checking the arrays against the card.
+        Give what `read` makes of the entries of the card and the file of the arrays, which is as the card says.
 
-        Parameters
-        ----------
-        folder : pathlib.Path
-            Written by `save`, of this or an earlier version of the package.
-
-        Returns
-        -------
-        card : dict
-            All entries.
-        path : pathlib.Path
-            File of the arrays, for safetensors to read.
-
-        Raises
-        ------
-        FileNotFoundError
-            If the card or the arrays are missing.
-        ValueError
-            If anything in it is not as described.
+        `read` is called again where a writer has replaced both meanwhile. A `FileNotFoundError` if the card or what
+        it names is missing; a `ValueError` if anything is not as described.
         """
         card = self.read_card(folder)
-        try:
-            return card, self._checked_arrays(folder, card)
-        except FileNotFoundError:
-            # A writer may have replaced the card, and removed what it named, since it was read.
-            card = self.read_card(folder)
-            return card, self._checked_arrays(folder, card)
+        while True:
+            try:
+                return read(card, self._checked_arrays(folder, card))
+            except FileNotFoundError:
+                # A writer may have replaced the card, and removed what it named, since it was read.
+                newer = self.read_card(folder)
+                if newer == card:
+                    raise
+                card = newer
 
     def _checked_arrays(self, folder: Path, card: Mapping[str, object]) -> Path:
         path = folder / str(card[self.arrays])
-        if path.parent != folder:
-            raise ValueError(f"{folder / self.card} names a file outside its folder: {card[self.arrays]!r}")
         try:
             with path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
-        except FileNotFoundError:
+        except (FileNotFoundError, IsADirectoryError):
             raise FileNotFoundError(f"{path} is missing; copy the whole folder of {self.what}") from None
         if digest != card[f"{self.arrays}_sha256"]:
             raise ValueError(
@@ -301,3 +260,23 @@ class FolderFormat:
                 "again from where it came"
             )
         return path
+
+
+def pack_arrays(**parts: "DataclassInstance") -> bytes:
+    """Arrays among the fields of some dataclasses as a safetensors file, each under the name ``part.field``."""
+    values = {f"{part}.{one.name}": getattr(of, one.name) for part, of in parts.items() for one in fields(of)}
+    arrays = {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
+    return save({name: np.asarray(array, order="C") for name, array in arrays.items()})
+
+
+def unpack_arrays(path: Path) -> dict[str, dict[str, np.ndarray]]:
+    """What `pack_arrays` packed: arrays by part and field."""
+    try:
+        arrays = load_file(path)
+    except SafetensorError as error:
+        raise ValueError(f"{path} is not a safetensors file: {error}") from error
+    parts: dict[str, dict[str, np.ndarray]] = {}
+    for name, array in arrays.items():
+        part, _, of = name.partition(".")
+        parts.setdefault(part, {})[of] = array
+    return parts

@@ -7,13 +7,13 @@ from galzoo_repr.anomaly._rate import rate
 from galzoo_repr.anomaly._rating_sheet import record_answers
 from galzoo_repr.anomaly._ratings_file import read_ratings
 from galzoo_repr.anomaly._scores import add_anomaly_scores, fit_interest, next_to_rate
-from galzoo_repr.anomaly._scoring import Candidates
+from galzoo_repr.anomaly._scoring import ReducedCatalogue
 from galzoo_repr.anomaly._unsupervised import unusual_scores
 
 __all__ = [
-    "Candidates",
     "InterestModel",
     "RatingProcess",
+    "ReducedCatalogue",
     "add_anomaly_scores",
     "expected_improvement",
     "fit_interest",

@@ -5,7 +5,7 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtr
 from sklearn.cluster import kmeans_plusplus
 
-from galzoo_repr.anomaly._arguments import check_number
+from galzoo_repr._arguments import check_number
 from galzoo_repr.anomaly._gaussian_process import RatingProcess
 
 __all__ = ["BATCHES", "FIRST_BATCHES", "choose_batch", "choose_first_batch", "expected_improvement"]
@@ -50,7 +50,7 @@ def expected_improvement(mean: ArrayLike, std: ArrayLike, best: float, tradeoff:
     >>> expected_improvement([1.0, 1.0], [0.5, 2.0], best=2.0).round(3)
     array([0.   , 0.262])
     """
-    check_number("tradeoff", tradeoff, "a number from 0")
+    check_number("tradeoff", tradeoff)
     mean, std = np.asarray(mean, dtype=float), np.asarray(std, dtype=float)
     if mean.shape != std.shape or (std < 0).any():
         raise ValueError(
@@ -74,26 +74,13 @@ def choose_batch(
     method: str = "distinct",
 ) -> np.ndarray:
     """
-    Choose the rows to rate next, in order.
+    Choose the rows to rate next, in order, among those with a prediction; fewer than n where there are no more.
 
-    ``"top"`` takes the n rows of highest expected improvement, as the paper did. ``"distinct"`` does too,
-    but passes over a galaxy whose rating is correlated by more than 0.7, given all ratings so far, with
-    that of one already in the batch: local penalisation (Gonzalez et al. 2016, PMLR 51, 648) with a sharp
-    edge, its reach given by the process itself.
-
-    Parameters
-    ----------
-    process : RatingProcess
-    features : array of shape (n_rows, k)
-    mean, std : arrays of shape (n_rows,)
-        Predictions of `process` for the features; rows where they are NaN are never chosen.
-    n : int
-    tradeoff : float
-    method : {"distinct", "top"}
-
-    Returns
-    -------
-    int array of shape (min(n, rows with a prediction),)
+    ``"top"`` takes the n rows of highest expected improvement, as the paper did. ``"distinct"`` does too, but passes
+    over a galaxy whose rating is correlated by more than 0.7, given all ratings so far, with that of one already in
+    the batch: local penalisation (Gonzalez et al. 2016, PMLR 51, 648) with a sharp edge, its reach given by the
+    process itself. `mean` and `std`, shape (n_rows,), are predictions of the process for `features`, shape (n_rows,
+    k); rows where they are NaN are never chosen.
     """
     improvement = expected_improvement(mean, std, process.ratings.max(), tradeoff)
     improvement[~np.isfinite(improvement)] = -np.inf
@@ -144,25 +131,11 @@ def choose_first_batch(
     features: np.ndarray, scores: np.ndarray | None, n: int, *, method: str = "diverse", seed: int = 0
 ) -> np.ndarray:
     """
-    Choose the rows to rate while nothing is rated yet.
+    Choose rows to rate while nothing is rated yet, but none where `features`, shape (n_rows, k), are not finite.
 
-    ``"random"`` is what the paper did; ``"outliers"`` takes the highest unsupervised scores; ``"diverse"``
-    draws galaxies far from each other by the seeding of k-means++ (Arthur & Vassilvitskii 2007), which covers
-    the kinds of galaxies that the catalogue has many of as well as its outskirts.
-
-    Parameters
-    ----------
-    features : array of shape (n_rows, k)
-        Rows that are not finite are never chosen.
-    scores : array of shape (n_rows,) or None
-        Unsupervised scores, needed by ``"outliers"`` only.
-    n : int
-    method : {"diverse", "outliers", "random"}
-    seed : int
-
-    Returns
-    -------
-    int array of shape (min(n, finite rows),)
+    ``"random"`` is what the paper did; ``"outliers"`` takes the highest unsupervised scores, shape (n_rows,), which
+    nothing else needs; ``"diverse"`` draws galaxies far from each other by the seeding of k-means++ (Arthur &
+    Vassilvitskii 2007), which covers the kinds of galaxies that the catalogue has many of as well as its outskirts.
     """
     usable = np.flatnonzero(np.isfinite(features).all(axis=1))
     n = min(n, len(usable))

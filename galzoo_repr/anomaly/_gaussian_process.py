@@ -1,9 +1,10 @@
 """Gaussian process regression of ratings, with predictions for millions of galaxies in bounded memory."""
 
-import logging
 import warnings
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -12,13 +13,14 @@ import numpy as np
 from scipy.linalg import cholesky, solve_triangular
 from scipy.spatial.distance import cdist
 
+from galzoo_repr._config import log
+from galzoo_repr._threads import one_thread
+
 if TYPE_CHECKING:
     import torch
     from sklearn.gaussian_process.kernels import Sum
 
 __all__ = ["KERNELS", "RatingProcess"]
-
-log = logging.getLogger("galzoo_repr")
 
 KERNELS = ("rational_quadratic", "matern")
 # Rows predicted at once: with 500 ratings the kernel block is 1 MB and stays in a processor's cache.
@@ -163,7 +165,9 @@ class RatingProcess:
         np.subtract(1 + self.noise, variance, out=variance)
         return mean, np.sqrt(np.maximum(variance, 0, out=variance), out=variance)
 
-    def _on_device(self, device: "torch.device", dtype: "torch.dtype"):
+    def _on_device(
+        self, device: "torch.device", dtype: "torch.dtype"
+    ) -> "tuple[torch.Tensor, torch.Tensor, torch.Tensor]":
         import torch
 
         scaled = torch.as_tensor(self.features * self._stretch, device=device)
@@ -186,7 +190,7 @@ class RatingProcess:
             return torch.exp(-kernel).mul_(kernel.add_(1))
         return _log1p(kernel).mul_(-self.mixture / np.log(2)).exp2_()
 
-    def _sufficient_precision(self, features: np.ndarray, device: "torch.device"):
+    def _sufficient_precision(self, features: np.ndarray, device: "torch.device") -> "torch.dtype":
         """Single precision, unless double differs on the rated galaxies or a sample of the others."""
         import torch
 
@@ -209,18 +213,18 @@ def _for_each(work: Callable[[int], None], starts: range, device: "torch.device"
     """Work on blocks, as many at once as torch has threads; each block by one thread, which waits for no other."""
     import torch
 
-    threads = min(torch.get_num_threads(), len(starts)) if device.type == "cpu" else 1
-    if threads == 1:
+    usual = torch.get_num_threads()
+    if device.type != "cpu" or usual == 1 or len(starts) <= 1:
         for start in starts:
             work(start)
         return
-    usual = torch.get_num_threads()
+    # Threads that start take over the number that was set last. Limits by threadpoolctl do not hold in torch's own
+    # linear algebra once somebody has set the number.
+    torch.set_num_threads(1)
     try:
-        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            for _ in pool.map(work, starts):
-                pass
+        with ThreadPoolExecutor(usual) as pool:
+            deque(pool.map(work, starts), maxlen=0)
     finally:
-        # The number is each thread's own, but those that start later take over the last that was set.
         torch.set_num_threads(usual)
 
 
@@ -250,12 +254,10 @@ def _most_likely_scales(
     """Length scale, mixture and noise of highest marginal likelihood, from scikit-learn's optimiser."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.gaussian_process import GaussianProcessRegressor
-    from threadpoolctl import threadpool_limits
 
     prior = _prior_kernel(kernel, np.sqrt(features.shape[1]), max_length)
     regressor = GaussianProcessRegressor(prior, alpha=1e-10 + variance)
-    threads = 1 if len(ratings) < ALONE else None
-    with threadpool_limits(threads, user_api="blas"), warnings.catch_warnings():
+    with one_thread() if len(ratings) < ALONE else nullcontext(), warnings.catch_warnings():
         # A parameter at the edge of its interval is common with few ratings and harmless.
         warnings.simplefilter("ignore", ConvergenceWarning)
         regressor.fit(features, ratings)

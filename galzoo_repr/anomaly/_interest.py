@@ -1,5 +1,6 @@
 """The model of one researcher's interest: from some ratings to a predicted rating for every galaxy."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -7,16 +8,22 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.metadata_routing import UNUSED
 
-from galzoo_repr._arguments import check_choice, check_whole_number
+from galzoo_repr._arguments import check_choice, check_number, check_whole_number
+from galzoo_repr._folder import FolderFormat, pack_arrays, unpack_arrays
 from galzoo_repr.anomaly._acquisition import BATCHES, choose_batch, expected_improvement
-from galzoo_repr.anomaly._arguments import check_number, checked_scale
 from galzoo_repr.anomaly._gaussian_process import KERNELS, RatingProcess
-from galzoo_repr.anomaly._persistence import arrays_of, read_folder, write_folder
-from galzoo_repr.anomaly._ratings import check_noise, check_ratings, scale_of
+from galzoo_repr.anomaly._ratings import check_noise, check_ratings, checked_scale, scale_of
 from galzoo_repr.catalogue import Embeddings, Reduction, embedding_matrix
 
 __all__ = ["InterestModel"]
 
+FORMAT = FolderFormat(
+    what="an interest",
+    card="interest.json",
+    arrays="arrays",
+    stem="interest",
+    needed=frozenset({"options", "scale", "process", "encoder"}),
+)
 # The scale of the paper's ratings, on which the prior of the Gaussian process is sensible.
 SCALE = 5.0
 # Exact inference costs the cube of this.
@@ -229,13 +236,13 @@ class InterestModel(BaseEstimator):
         mean, std = self._predict_reduced(features, True)
         return self._choose(features, mean, std, n, exclude)
 
-    def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
+    def save(self, folder: str | os.PathLike, *, overwrite: bool = False) -> None:
         """
-        Save a fitted model: ``interest.json`` and a safetensors file.
+        Save a fitted model: ``interest.json`` and ``interest.safetensors``, or with a digest in the latter's name.
 
         Parameters
         ----------
-        folder : str or pathlib.Path
+        folder : str or os.PathLike
             Made if it does not exist.
         overwrite : bool
             Whether an interest that is there may be replaced.
@@ -252,17 +259,17 @@ class InterestModel(BaseEstimator):
         process = self.process_
         scales = {name: getattr(process, name) for name in ("kernel", "length_scale", "mixture", "noise")}
         about = {"options": options, "scale": self.scale_, "process": scales, "encoder": self.encoder_}
-        arrays = arrays_of({"reduction": self.reduction_, "process": process})
-        write_folder(Path(folder), arrays, about, overwrite=overwrite)
+        arrays = pack_arrays(reduction=self.reduction_, process=process)
+        FORMAT.save(Path(folder), about, arrays, overwrite=overwrite)
 
     @classmethod
-    def load(cls, folder: str | Path, *, device: str | None = None) -> "InterestModel":
+    def load(cls, folder: str | os.PathLike, *, device: str | None = None) -> "InterestModel":
         """
         Read a model that `save` wrote; nothing in it is executed.
 
         Parameters
         ----------
-        folder : str or pathlib.Path
+        folder : str or os.PathLike
         device : str, optional
             Where to predict; a graphics card if there is one.
 
@@ -278,15 +285,11 @@ class InterestModel(BaseEstimator):
         ValueError
             If the files are of a later version, or have changed.
         """
-        arrays, about = read_folder(Path(folder))
-        parts: dict[str, dict] = {"reduction": {}, "process": dict(about["process"])}
-        for name, array in arrays.items():
-            part, field = name.split(".")
-            parts[part][field] = array
+        about, arrays = FORMAT.load(Path(folder), lambda about, path: (about, unpack_arrays(path)))
         scale = about["options"].pop("rating_scale")
         model = cls(**about["options"], rating_scale=scale and tuple(scale), device=device)
-        model.reduction_ = Reduction(**parts["reduction"])
-        model.process_ = RatingProcess(**parts["process"])
+        model.reduction_ = Reduction(**arrays["reduction"])
+        model.process_ = RatingProcess(**arrays["process"], **about["process"])
         model.scale_ = tuple(about["scale"])
         model.encoder_ = about["encoder"]
         return model
@@ -299,7 +302,9 @@ class InterestModel(BaseEstimator):
         self._check_fitted()
         return self.reduction_.transform(embedding_matrix(X, "X"))
 
-    def _predict_reduced(self, features: np.ndarray, return_std: bool):
+    def _predict_reduced(
+        self, features: np.ndarray, return_std: bool
+    ) -> tuple[np.ndarray, np.ndarray | None]:
         mean, std = self.process_.predict(features, return_std=return_std, device=self.device)
         mean = self.scale_[0] + mean * self._unit
         return mean, None if std is None else std * self._unit
@@ -343,8 +348,8 @@ class InterestModel(BaseEstimator):
         check_choice("kernel", self.kernel, KERNELS)
         check_choice("batch", self.batch, BATCHES)
         if self.max_length is not None:
-            check_number("max_length", self.max_length, "positive, or None for no limit", positive=True)
-        check_number("tradeoff", self.tradeoff, "a number from 0")
+            check_number("max_length", self.max_length, above=True, why="; None is no limit")
+        check_number("tradeoff", self.tradeoff)
         if self.rating_scale is not None:
             checked_scale(self.rating_scale)
         if self.device is not None:

@@ -8,13 +8,12 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Column, Row, Table
 from tqdm.auto import tqdm
 
-from galzoo_repr._arguments import check_choice, check_whole_number
+from galzoo_repr._arguments import check_choice, check_column, check_number, check_seed, check_whole_number
 from galzoo_repr.anomaly._acquisition import FIRST_BATCHES
-from galzoo_repr.anomaly._arguments import check_number, check_seed
 from galzoo_repr.anomaly._interest import InterestModel
 from galzoo_repr.anomaly._ratings_file import RatingsFile, catalogue_facts
-from galzoo_repr.anomaly._scores import column_of, new_model, ratings_of, rows_to_rate
-from galzoo_repr.anomaly._scoring import Candidates
+from galzoo_repr.anomaly._scores import new_model, ratings_of, rows_to_rate
+from galzoo_repr.anomaly._scoring import ReducedCatalogue
 from galzoo_repr.catalogue import as_table, read_embeddings, with_columns
 
 __all__ = ["rate"]
@@ -52,7 +51,8 @@ def rate(
         raising StopIteration ends the loop. Or the name of a column that holds the ratings, for experiments.
     path : str or pathlib.Path
         File of the ratings: ECSV with the columns ``round``, ``row``, ``rating``, ``time``, only appended to.
-        Beside it ``.lock`` keeps a second loop out and ``.next`` names the galaxies of the current round.
+        Beside it a hidden ``.lock`` keeps a second loop out, and ``.next`` names the galaxies of the current
+        round.
     ratings : str
         Column of the result for the ratings; ratings that `table` has there count.
     n : int
@@ -103,18 +103,18 @@ def rate(
     check_choice("first", first, FIRST_BATCHES)
     check_whole_number("n", n)
     check_whole_number("max_ratings", max_ratings)
-    check_number("min_improvement", min_improvement, "a number from 0")
+    check_number("min_improvement", min_improvement)
     check_seed(seed)
     ask = _asker(oracle, table)
     if not isinstance(ratings, str):
         raise TypeError(f"ratings must be the name of the column to make, not {type(ratings).__name__}")
     given = ratings_of(table, ratings if ratings in table.colnames else None)
     embeddings = read_embeddings(table, embedding)
-    candidates = Candidates(embeddings, new_model(model))
-    catalogue = catalogue_facts(embeddings, ratings)
-    with RatingsFile(path, catalogue) as file, tqdm(total=max_ratings, disable=not progress) as bar:
+    reduced = ReducedCatalogue(embeddings, new_model(model))
+    of_catalogue = catalogue_facts(embeddings, ratings)
+    with RatingsFile(path, of_catalogue) as file, tqdm(total=max_ratings, disable=not progress) as bar:
         rules = {"n": n, "min_improvement": min_improvement, "first": first, "seed": seed}
-        _loop(file, candidates, table, ask, given, bar, **rules)
+        _loop(file, reduced, table, ask, given, bar, **rules)
         values = file.ratings(given)
     column = Column(values, description="Rating, higher is more interesting; NaN where not rated")
     facts = {"path": str(path), "n_rated": int(np.isfinite(values).sum()), **rules}
@@ -123,7 +123,7 @@ def rate(
 
 def _loop(
     file: RatingsFile,
-    candidates: Candidates,
+    reduced: ReducedCatalogue,
     table: Table,
     ask: Callable[[Row], float],
     given: np.ndarray,
@@ -139,7 +139,7 @@ def _loop(
         number, rows = file.unfinished()
         # Of a round that was interrupted, only what was known when it began.
         known = file.ratings(given, before=number)
-        judgement = candidates.judge(known, seed=seed)
+        judgement = reduced.judge(known, seed=seed)
         if not rows:
             shown = np.isfinite(given)
             shown[file.asked()] = True
@@ -159,12 +159,12 @@ def _loop(
                 rating = ask(row)
             except StopIteration:
                 return
-            file.append(number, int(row["row"]), _checked(rating, candidates.model.rating_scale))
+            file.append(number, int(row["row"]), _checked(rating, reduced.model.rating_scale))
 
 
 def _asker(oracle: Callable[[Row], float | None] | str, table: Table) -> Callable[[Row], float | None]:
     if isinstance(oracle, str):
-        truth = ratings_of(table, oracle if column_of(table, oracle, "oracle") is not None else None)
+        truth = ratings_of(table, check_column("oracle", oracle, table.colnames))
         return lambda row: truth[row["row"]]
     if not callable(oracle):
         raise TypeError(f"oracle must be a callable that takes a row, or a column's name, not {oracle!r}")

@@ -48,7 +48,7 @@ def record_answers(
     Raises
     ------
     ValueError
-        If a row or rating is none. Nothing is recorded then.
+        If an answer has no row of the catalogue or no number. Nothing is recorded then.
     """
     given = ratings_of(table, ratings if ratings in table.colnames else None)
     pairs = [pair for one in answers for pair in _pairs(one, len(table))]

@@ -4,9 +4,7 @@ import numpy as np
 from astropy import units as u
 from numpy.typing import ArrayLike
 
-from galzoo_repr.anomaly._arguments import checked_scale
-
-__all__ = ["check_noise", "check_ratings", "scale_of"]
+__all__ = ["check_noise", "check_ratings", "checked_scale", "scale_of"]
 
 
 def check_ratings(ratings: ArrayLike, n_rows: int) -> np.ndarray:
@@ -35,6 +33,17 @@ def _without_unit(values: ArrayLike, name: str) -> np.ma.MaskedArray:
     mask = getattr(values, "mask", False)
     values = getattr(values, "unmasked", values)
     return np.ma.array(np.ma.getdata(getattr(values, "value", values)), mask=mask)
+
+
+def checked_scale(scale: tuple[float, float]) -> tuple[float, float]:
+    """Lowest and highest rating as floats, refusing what is no such pair."""
+    try:
+        low, high = map(float, scale)
+    except (TypeError, ValueError):
+        low = high = np.nan
+    if not (low < high and np.isfinite([low, high]).all()):
+        raise ValueError(f"rating_scale must be (lowest, highest), two finite numbers, not {scale!r}")
+    return low, high
 
 
 def scale_of(ratings: np.ndarray, scale: tuple[float, float] | None) -> tuple[float, float]:

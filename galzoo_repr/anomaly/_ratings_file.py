@@ -1,7 +1,9 @@
 """Ratings on disk: one line each, there before the next galaxy is shown."""
 
+import hashlib
 import json
 import os
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
@@ -9,16 +11,15 @@ from types import TracebackType
 
 import numpy as np
 from astropy.table import Table
-from filelock import FileLock, Timeout
 
 from galzoo_repr._config import log
-from galzoo_repr.anomaly._fingerprint import fingerprint
-from galzoo_repr.anomaly._persistence import replace_file
+from galzoo_repr._folder import locked, publish
 from galzoo_repr.catalogue import Embeddings
 
 __all__ = ["RatingsFile", "catalogue_facts", "read_ratings"]
 
 META = "galzoo_repr_ratings"
+_ROWS = 16_384  # embeddings digested at once
 COLUMNS = {
     "round": ("int64", "Batch of galaxies that this one was chosen with"),
     "row": ("int64", "Row of the catalogue, counted from 0"),
@@ -28,20 +29,17 @@ COLUMNS = {
 
 
 def catalogue_facts(embeddings: Embeddings, ratings: str) -> dict:
-    """
-    Facts by which a file of ratings recognises its catalogue.
+    """Facts by which a file of ratings of some interest recognises its catalogue."""
+    return {"galaxies": len(embeddings), "embeddings": _fingerprint(embeddings), "interest": ratings}
 
-    Parameters
-    ----------
-    embeddings : Embeddings
-    ratings : str
-        Name of the interest.
 
-    Returns
-    -------
-    dict
-    """
-    return {"galaxies": len(embeddings), "embeddings": fingerprint(embeddings), "interest": ratings}
+def _fingerprint(embeddings: Embeddings) -> str:
+    """SHA-256 of the shape and the values in single precision, in whatever float and byte order they are kept."""
+    digest = hashlib.sha256(repr(embeddings.vectors.shape).encode())
+    for start in range(0, len(embeddings), _ROWS):
+        rows = np.ascontiguousarray(embeddings.vectors[start : start + _ROWS], dtype="<f4")
+        digest.update(np.where(np.isnan(rows), np.float32(np.nan), rows).astype("<f4").tobytes())
+    return digest.hexdigest()
 
 
 class RatingsFile:
@@ -71,35 +69,25 @@ class RatingsFile:
     def __init__(self, path: str | Path, catalogue: dict):
         self.path = Path(path)
         self.catalogue = catalogue
-        self._lock = FileLock(self.path.with_name(self.path.name + ".lock"), timeout=0)
-        self._descriptor = -1
         self._entries: list[tuple[int, int, float]] = []
 
     def __enter__(self) -> "RatingsFile":
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            self._lock.acquire()
-        except Timeout:
-            raise BlockingIOError(
-                f"{self.path} is in use by another rating loop: end that one, or give another path"
-            ) from None
-        try:
-            self._open()
-        except BaseException:
-            self._lock.release()
-            raise
+        with ExitStack() as held:
+            held.enter_context(locked(self.path, wait=0, by="another rating loop"))
+            self._read()
+            self._file = held.enter_context(self.path.open("ab", buffering=0))
+            self._held = held.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        os.close(self._descriptor)
-        self._descriptor = -1
-        self._lock.release()
+        self._held.close()
 
-    def _open(self) -> None:
+    def _read(self) -> None:
         if not self.path.exists() or self.path.stat().st_size == 0:
-            replace_file(self.path, _header(self.catalogue).encode())
+            publish(self.path, _header(self.catalogue).encode())
         else:
             _drop_torn_line(self.path)
         table = read_ratings(self.path)
@@ -111,7 +99,6 @@ class RatingsFile:
                     "use the catalogue it was made with, or give another path"
                 )
         self._entries = list(zip(*(table[name].tolist() for name in ("round", "row", "rating")), strict=True))
-        self._descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND)
 
     @property
     def last_round(self) -> int:
@@ -124,14 +111,9 @@ class RatingsFile:
 
     def ratings(self, given: np.ndarray, *, before: int | None = None) -> np.ndarray:
         """
-        Ratings of every row of the catalogue.
+        Ratings of every row: those given, float64 of shape (n,), replaced by those in the file, the later the better.
 
-        Parameters
-        ----------
-        given : float64 array of shape (n,)
-            Ratings known without this file; those in the file replace them, the later the better.
-        before : int, optional
-            Leave out this round and those after it.
+        With `before`, that round and those after it are left out.
         """
         ratings = given.copy()
         for number, row, rating in self._entries:
@@ -140,27 +122,17 @@ class RatingsFile:
         return ratings
 
     def append(self, number: int, row: int, rating: float) -> None:
-        """
-        Add one rating, on the disk when this returns.
-
-        Parameters
-        ----------
-        number : int
-            Round, from 1.
-        row : int
-        rating : float
-            NaN if the galaxy was looked at and not rated.
-        """
+        """Add one rating, NaN if the galaxy was looked at but not rated; it is on the disk when this returns."""
         line = f"{number},{row},{float(rating)!r},{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}\n".encode()
-        written = os.write(self._descriptor, line)
+        written = os.write(self._file.fileno(), line)
         if written != len(line):
             raise OSError(f"only part of a rating could be written to {self.path}: is the disk full?")
-        os.fsync(self._descriptor)
+        os.fsync(self._file.fileno())
         self._entries.append((number, row, rating))
 
     def plan(self, number: int, rows: list[int]) -> None:
         """Note which rows a round shows, before it shows the first."""
-        replace_file(self._plan_path, json.dumps({"round": number, "rows": rows}).encode())
+        publish(self._plan_path, json.dumps({"round": number, "rows": rows}).encode())
 
     def unfinished(self) -> tuple[int, list[int]]:
         """Give the round that was interrupted and all its rows, or the next round and none."""

@@ -7,12 +7,11 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Column, Table
 from sklearn.base import clone
 
-from galzoo_repr._arguments import check_choice, check_whole_number
+from galzoo_repr._arguments import check_choice, check_column, check_seed, check_whole_number
 from galzoo_repr.anomaly._acquisition import FIRST_BATCHES
-from galzoo_repr.anomaly._arguments import check_seed
 from galzoo_repr.anomaly._interest import InterestModel
 from galzoo_repr.anomaly._ratings import check_ratings
-from galzoo_repr.anomaly._scoring import Candidates, Judgement
+from galzoo_repr.anomaly._scoring import Judgement, ReducedCatalogue
 from galzoo_repr.anomaly._unsupervised import UNSUPERVISED
 from galzoo_repr.catalogue import (
     Embeddings,
@@ -281,14 +280,14 @@ def _judge(
     embeddings = read_embeddings(table, embedding)
     if model is not None and hasattr(model, "process_"):
         _check_encoder(model, _encoder_of(table, embeddings))
-    candidates = Candidates(embeddings, model)
-    if len(table) and not candidates.usable.any():
+    catalogue = ReducedCatalogue(embeddings, model)
+    if len(table) and not catalogue.usable.any():
         warnings.warn(
             f"no galaxy has a finite embedding in column {embedding!r}", GalzooWarning, stacklevel=3
         )
     if model is not None and hasattr(model, "process_"):
-        return candidates.apply(model), values
-    return candidates.judge(values, spread, unsupervised=unsupervised, seed=seed), values
+        return catalogue.apply(model), values
+    return catalogue.judge(values, spread, unsupervised=unsupervised, seed=seed), values
 
 
 def _score_columns(
@@ -362,14 +361,6 @@ def _check_model(model: InterestModel | None) -> None:
         raise TypeError(f"model={model!r} is no InterestModel; give InterestModel(), with or without options")
 
 
-def column_of(table: Table, name: str, argument: str):
-    if not isinstance(name, str):
-        raise TypeError(
-            f"{argument} must be the name of a column, not {type(name).__name__}; add the values to the table"
-        )
-    if name in table.colnames:
-        return table[name]
-    raise ValueError(
-        f"{argument}={name!r} is not a column of the table; "
-        f"its columns are {', '.join(table.colnames) or 'none'}"
-    )
+def column_of(table: Table, name: str, argument: str) -> Column:
+    """Column that an argument names."""
+    return table[check_column(argument, name, table.colnames)]

@@ -14,12 +14,12 @@ from galzoo_repr.anomaly._unsupervised import unusual_scores
 from galzoo_repr.catalogue import Embeddings, Reduction
 from galzoo_repr.exceptions import GalzooWarning
 
-__all__ = ["Candidates", "Judgement"]
+__all__ = ["Judgement", "ReducedCatalogue"]
 
 
-class Candidates:
+class ReducedCatalogue:
     """
-    Galaxies to choose from, reduced once however often ratings are added.
+    Galaxies of a catalogue in the space where interest is learned, reduced once however often ratings are added.
 
     Parameters
     ----------
@@ -90,9 +90,9 @@ class Candidates:
 
 @dataclass(frozen=True)
 class Judgement:
-    """Scores of all candidates, by a `model` or, where that is None, by how unusual each is."""
+    """Scores of all galaxies, by a `model` or, where that is None, by how unusual each is."""
 
-    candidates: Candidates
+    catalogue: ReducedCatalogue
     model: InterestModel | None
     score: np.ndarray
     std: np.ndarray
@@ -106,7 +106,7 @@ class Judgement:
 
     def choose(self, n: int, exclude: np.ndarray, *, first: str = "diverse", seed: int = 0) -> np.ndarray:
         """Rows to rate next, none of them in `exclude`."""
-        features = self.candidates.features
+        features = self.catalogue.features
         if self.model is not None:
             return self.model._choose(features, self.score, self.std, n, exclude)
         return choose_first_batch(

@@ -4,8 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse import csr_matrix
 
-from galzoo_repr._arguments import check_choice
-from galzoo_repr.anomaly._arguments import check_seed
+from galzoo_repr._arguments import check_choice, check_seed
 
 __all__ = ["UNSUPERVISED", "unusual_scores"]
 

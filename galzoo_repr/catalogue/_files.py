@@ -3,15 +3,16 @@
 import gzip
 import os
 import shutil
-import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
 from astropy.table import Table
 
+from galzoo_repr._folder import published
 from galzoo_repr.catalogue._columns import as_table
 from galzoo_repr.exceptions import GalzooWarning
 
@@ -77,14 +78,14 @@ def write_catalogue(table: Table, path: str | os.PathLike, overwrite: bool = Fal
     if not table.colnames:
         raise ValueError("the catalogue has no columns, so there is nothing to write")
     write = getattr(import_module(f"galzoo_repr.catalogue._{file_format}"), f"write_{file_format}")
-    with _published(path, overwrite=overwrite) as folder:
-        plain = folder / f"catalogue{_FORMATS[file_format][0]}"
-        lost = write(table, plain)
-        if compressed:
-            plain = _compressed(plain)
-        for sentence in lost:
+    if path.exists() and not overwrite:
+        raise FileExistsError(f"{path} exists; pass overwrite=True to replace it")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} into")
+    packed = partial(_compressed, ending=_FORMATS[file_format][0]) if compressed else nullcontext
+    with published(path) as draft, packed(draft) as plain:
+        for sentence in write(table, plain):
             warnings.warn(f"{path.name}: {sentence}", GalzooWarning, stacklevel=2)
-        plain.rename(folder / "complete")
 
 
 def read_catalogue(path: str | os.PathLike) -> Table:
@@ -118,7 +119,7 @@ def read_catalogue(path: str | os.PathLike) -> Table:
     """
     path = Path(path).expanduser()
     if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder, not a file")
+        raise IsADirectoryError(f"{path} is a folder, not a file; give the name of a file")
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
     file_format, _ = _format_of(path)
@@ -179,24 +180,12 @@ def _endings() -> str:
 
 
 @contextmanager
-def _published(path: Path, *, overwrite: bool) -> Iterator[Path]:
-    """Give a folder beside the target, whose file ``complete`` takes the target's place if nothing fails."""
-    if path.exists() and not overwrite:
-        raise FileExistsError(f"{path} exists; pass overwrite=True to replace it")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} into")
-    # A link is written through, not replaced.
-    target = path.resolve()
-    folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+def _compressed(path: Path, ending: str) -> Iterator[Path]:
+    """Give a file beside the path to be written, which is then compressed into it."""
+    plain = path.with_suffix(ending)
     try:
-        yield folder
-        os.replace(folder / "complete", target)
+        yield plain
+        with plain.open("rb") as source, gzip.open(path, "wb", compresslevel=6) as sink:
+            shutil.copyfileobj(source, sink, 1 << 20)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _compressed(plain: Path) -> Path:
-    packed = plain.with_name(plain.name + ".gz")
-    with open(plain, "rb") as source, gzip.open(packed, "wb", compresslevel=6) as sink:
-        shutil.copyfileobj(source, sink, 1 << 20)
-    return packed
+        plain.unlink(missing_ok=True)

@@ -1,6 +1,5 @@
 """The demonstration: a simulated survey, a catalogue of its galaxies, and what the package says of them."""
 
-import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from pathlib import Path
 from astropy.table import Table
 
 import galzoo_repr as gzr
+from galzoo_repr._folder import publish
 from galzoo_repr.catalogue import write_catalogue
 from galzoo_repr.demo._findings import (
     QUERY_KINDS,
@@ -74,7 +74,7 @@ def run_demo(
     """
     Simulate a survey, embed galaxies of it by their positions, and find those that look alike.
 
-    Everything is made in a hidden folder beside `out` and moved there when it is complete, so that an
+    Everything is made in a hidden folder beside `out` and brought there when it is complete, so that an
     interrupted run leaves nothing behind.
 
     Parameters
@@ -153,9 +153,9 @@ def _described_catalogue(
 
 
 def _publish(made: Path, out: Path) -> list[Path]:
-    """Move complete files to their place, the page that links to them last."""
+    """Bring complete files to their place, the page that links to them last."""
     out.mkdir(exist_ok=True)
     paths = sorted(made.iterdir(), key=lambda path: (path.suffix == ".html", path.name))
     for path in paths:
-        os.replace(path, out / path.name)
+        publish(out / path.name, path.read_bytes())
     return [out / path.name for path in paths]

@@ -9,7 +9,7 @@ import timm
 import torch
 from torch import nn
 
-from galzoo_repr.encoders._folder import DESCRIPTION, read_folder, write_folder
+from galzoo_repr.encoders._folder import FORMAT, read_folder, write_folder
 from galzoo_repr.encoders._hub import from_hub, from_hub_folder, from_timm
 from galzoo_repr.encoders._names import BUNDLED, hub_repository
 from galzoo_repr.encoders._views import VIEWS, view
@@ -244,7 +244,8 @@ class Encoder:
         Parameters
         ----------
         folder : str or os.PathLike
-            Gets ``encoder.json`` and ``model.safetensors``.
+            Gets ``encoder.json`` and ``model.safetensors``; what replaces another encoder has a digest in the name
+            of the latter.
         overwrite : bool
             Replace an encoder that is there.
         half_precision : bool
@@ -333,14 +334,16 @@ class Encoder:
 def _parts(name: str | os.PathLike) -> dict:
     """Arguments of `Encoder` for a name, in the order: bundled, folder, hub, timm."""
     folder = BUNDLED if name == "bundled" else Path(name)
-    if (folder / DESCRIPTION).is_file():
+    if (folder / FORMAT.card).is_file():
         return {**read_folder(folder), "name": str(name)} if name == "bundled" else read_folder(folder)
     if name == "bundled":
         raise FileNotFoundError(f"the bundled encoder is missing from {folder}; install galzoo_repr again")
     if (folder / "config.json").is_file():
         return {**from_hub_folder(folder), "name": folder.resolve().name}
     if folder.is_dir():
-        raise FileNotFoundError(f"{folder} holds no encoder: it has neither {DESCRIPTION} nor config.json")
+        raise FileNotFoundError(
+            f"{folder} does not hold an encoder: it has neither {FORMAT.card} nor config.json"
+        )
     if not isinstance(name, str):
         raise FileNotFoundError(f"there is no folder {folder}")
     repository = hub_repository(name)

@@ -30,26 +30,10 @@ def unreachable(name: str) -> RemoteServiceError:
 
 def from_hub(repository: str, name: str) -> dict:
     """
-    Find an encoder of the hub in the local cache, or else download it.
+    Arguments of `Encoder` for ``owner/repository``, optionally with ``@revision``, of the local cache or the hub.
 
-    Parameters
-    ----------
-    repository : str
-        ``owner/repository``, optionally with ``@revision``.
-    name : str
-        Name the user gave, for messages.
-
-    Returns
-    -------
-    dict
-        Arguments of `Encoder`.
-
-    Raises
-    ------
-    astroquery.exceptions.RemoteServiceError
-        If the weights are neither cached nor reachable.
-    ValueError
-        If there is no such repository, or no readable encoder in it.
+    `name` is what the user gave, for messages. A `RemoteServiceError` if the weights are neither cached nor
+    reachable; a `ValueError` if there is no such repository, or no readable encoder in it.
     """
     repo_id, _, revision = repository.partition("@")
     if repo_id.count("/") != 1:
@@ -100,24 +84,10 @@ def _check_reachable(name: str) -> None:
 
 def from_hub_folder(folder: Path) -> dict:
     """
-    Read an encoder from a folder laid out as on the hub: ``config.json`` and weights.
+    Arguments of `Encoder` from a folder laid out as on the hub: ``config.json`` and weights.
 
-    Parameters
-    ----------
-    folder : pathlib.Path
-        For example a clone of one of the Zoobot repositories. Its images are taken to be those of Zoobot,
-        whatever mean and standard deviation the file names; give `recipe` to `Encoder.load` where that is
-        wrong.
-
-    Returns
-    -------
-    dict
-        Arguments of `Encoder`.
-
-    Raises
-    ------
-    FileNotFoundError, ValueError
-        If a file is missing or cannot be used.
+    For example a clone of one of the Zoobot repositories. Its images are taken to be those of Zoobot, whatever mean
+    and standard deviation the file names; give `recipe` to `Encoder.load` where that is wrong.
     """
     weights = next((folder / name for name in _WEIGHTS if (folder / name).is_file()), None)
     if weights is None:
@@ -167,24 +137,10 @@ def _recipe_of(image: dict, channels: int) -> ImageRecipe:
 
 def from_timm(name: str) -> dict:
     """
-    Make an encoder of a timm model with its published weights.
+    Arguments of `Encoder` for a timm model, such as ``"convnext_nano.in12k_ft_in1k"``, with its published weights.
 
-    Parameters
-    ----------
-    name : str
-        Such as ``"convnext_nano.in12k_ft_in1k"``.
-
-    Returns
-    -------
-    dict
-        Arguments of `Encoder`, with the size, mean and standard deviation of the model's own configuration.
-
-    Raises
-    ------
-    astroquery.exceptions.RemoteServiceError
-        If the weights are neither cached nor reachable.
-    ValueError
-        If the model has no published weights.
+    Its images have the size, mean and standard deviation of the model's own configuration. A `RemoteServiceError` if
+    the weights are neither cached nor reachable; a `ValueError` if there are none.
     """
     settings = timm.get_pretrained_cfg(name)
     if settings is None or not settings.has_weights:

@@ -5,7 +5,7 @@ from pathlib import Path
 from astropy import units as u
 from astropy.table import Table
 
-from galzoo_repr.encoders._folder import read_description
+from galzoo_repr.encoders._folder import FORMAT
 from galzoo_repr.images import ImageRecipe
 
 __all__ = ["BUNDLED", "hub_repository", "list_encoders", "zoobot_recipe"]
@@ -105,8 +105,8 @@ def list_encoders() -> Table:
     True
     """
     rows = []
-    if (BUNDLED / "encoder.json").exists():
-        about = read_description(BUNDLED)
+    if (BUNDLED / FORMAT.card).exists():
+        about = FORMAT.read_card(BUNDLED)
         recipe = about["recipe"]
         facts = (
             about["feature_dim"],

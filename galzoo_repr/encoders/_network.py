@@ -19,25 +19,10 @@ _FORBIDDEN = {
 
 def build_network(architecture: str, kwargs: dict, *, source: str) -> nn.Module:
     """
-    Build a timm network with random weights.
+    Build a timm network with random weights, from its name and plain arguments.
 
-    Parameters
-    ----------
-    architecture : str
-        Name of the model in timm.
-    kwargs : dict
-        Numbers, strings, booleans, None, and lists of these, for ``timm.create_model``.
-    source : str
-        Where the description comes from, for messages.
-
-    Returns
-    -------
-    torch.nn.Module
-
-    Raises
-    ------
-    ValueError
-        If timm has no such model, or an argument is not allowed or not known to it.
+    `source` is where these come from, for messages. A `ValueError` if timm has no such model, or an argument is not
+    allowed or not known to it.
     """
     if not isinstance(architecture, str) or ":" in architecture or not timm.is_model(architecture):
         raise ValueError(

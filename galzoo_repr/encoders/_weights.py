@@ -11,13 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-__all__ = ["fit_weights", "read_weights", "sha256_of_file", "sha256_of_weights"]
-
-
-def sha256_of_file(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+__all__ = ["fit_weights", "read_weights", "sha256_of_weights"]
 
 
 def sha256_of_weights(weights: dict[str, torch.Tensor]) -> str:
@@ -32,23 +26,10 @@ def sha256_of_weights(weights: dict[str, torch.Tensor]) -> str:
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:
     """
-    Named tensors of a weights file.
+    Named tensors of a weights file, on the CPU: ``.safetensors``, or ``.bin``, ``.pt`` or ``.pth``.
 
-    Parameters
-    ----------
-    path : pathlib.Path
-        ``.safetensors``, or ``.bin``, ``.pt`` or ``.pth``, which torch reads without running what a pickle
-        may hold.
-
-    Returns
-    -------
-    dict
-        Tensors on the CPU.
-
-    Raises
-    ------
-    ValueError
-        If the file is not what its name says, or holds anything but tensors.
+    Those torch reads without running what a pickle may hold. A `ValueError` if the file is not what its name says, or
+    holds anything but tensors.
     """
     path = Path(path)
     if path.suffix == ".safetensors":
@@ -76,21 +57,10 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
 
 def fit_weights(model: nn.Module, weights: dict[str, torch.Tensor], *, source: str) -> None:
     """
-    Put weights into a network, every one of them in its place.
+    Put weights into a network, every one of them in its place, but those of a classifier that it does not have.
 
-    Parameters
-    ----------
-    model : torch.nn.Module
-        Network, changed in place.
-    weights : dict
-        Named tensors; those of a classifier that `model` does not have are left out.
-    source : str
-        Where they come from, for the message.
-
-    Raises
-    ------
-    ValueError
-        If a tensor is missing, left over, or of another shape.
+    `source` is where they come from, for the message. A `ValueError` if a tensor is missing, left over, or of another
+    shape.
     """
     wanted = model.state_dict()
     head = getattr(model, "pretrained_cfg", {}).get("classifier") or ()

@@ -41,17 +41,9 @@ class Blend:
 
     def mix(self, models: dict[float, tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
         """
-        Blend linear models.
+        Blend linear models, given as weights (d, k) and bias (k,) for each inverse regularisation.
 
-        Parameters
-        ----------
-        models : dict of float to (ndarray, ndarray)
-            Weights, shape (d, k), and bias, shape (k,), for each inverse regularisation.
-
-        Returns
-        -------
-        weights, bias : ndarray
-            Of the model whose scores are the weighted mean of their calibrated ones.
+        Weights and bias are of the model whose scores are the weighted mean of their calibrated ones.
         """
         if len(models) == 1:
             return next(iter(models.values()))
@@ -66,29 +58,15 @@ def choose(
     """
     Weigh regularisations by the likelihood of held-out labels, once their scores are calibrated.
 
-    A few labels hardly tell which regularisation is best, and the mean of those that may be predicts better
-    than any that is picked (pseudo Bayesian model averaging: Geisser & Eddy 1979; Yao et al. 2018, Bayesian
-    Analysis 13, 917). The mean is of log-odds or values, so that the blend of linear heads is a linear head.
-    Concentrations of votes have no such mean: of those heads the one with the strongest regularisation is taken whose
-    loss exceeds the least by no more than one standard error of this difference (after Breiman et al. 1984,
-    *Classification and Regression Trees*).
+    A few labels hardly tell which regularisation is best, and the mean of those that may be predicts better than any
+    that is picked (pseudo Bayesian model averaging: Geisser & Eddy 1979; Yao et al. 2018, Bayesian Analysis 13, 917).
+    The mean is of log-odds or values, so that the blend of linear heads is a linear head. Concentrations of votes
+    have no such mean: of those heads the one with the strongest regularisation is taken whose loss exceeds the least
+    by no more than one standard error of this difference (after Breiman et al. 1984, *Classification and Regression
+    Trees*).
 
-    Parameters
-    ----------
-    held_out : dict of float to ndarray
-        For each inverse regularisation, the strongest first, scores of held-out galaxies, shape (n, k), NaN where one
-        was not held out.
-        None at all if there are too few galaxies.
-    y : ndarray
-        Their labels, shape (n, k).
-    task : str
-        As in `Labels`.
-    schema : Schema, optional
-        Of votes.
-
-    Returns
-    -------
-    Blend
+    `held_out` has, for each inverse regularisation, the strongest first, scores of held-out galaxies, shape (n, k),
+    NaN where one was not held out; none at all if there are too few galaxies. `y` has their labels, shape (n, k).
     """
     if not held_out:
         none = Calibration.none(y.shape[1])

@@ -12,11 +12,10 @@ from galzoo_repr._config import log
 from galzoo_repr.catalogue import texts_of
 from galzoo_repr.cutouts import USABLE
 from galzoo_repr.encoders import Encoder
-from galzoo_repr.finetuning._averaging import Blend, choose
 from galzoo_repr.finetuning._backbone_loop import Tuning, TuningPlan
 from galzoo_repr.finetuning._calibration import fit_calibration
-from galzoo_repr.finetuning._folds import bootstrap_draws, folds
-from galzoo_repr.finetuning._heads import Head, Space, fit_head, fit_one, strengths
+from galzoo_repr.finetuning._folds import folds
+from galzoo_repr.finetuning._heads import Head
 from galzoo_repr.finetuning._labels import Labels
 from galzoo_repr.finetuning._model import MorphologyModel
 from galzoo_repr.finetuning._report import Report, make_report
@@ -53,7 +52,7 @@ def tune(
     progress: bool = True,
 ) -> MorphologyModel:
     """
-    Fine-tune an encoder, and fit, calibrate and judge a head on what it has become.
+    Fine-tune a copy of an encoder, and fit, calibrate and judge a head on what it has become.
 
     A fifth of the galaxies is held out. They decide when training stops, which regularisation the head gets,
     and how it is calibrated; the report is of them, each calibrated without itself. `lesson` has labels and
@@ -92,7 +91,7 @@ def tune(
     )
     lesson = replace(lesson, x=_embedded(tuned, fields))
     log.info("held-out loss %.4f, %.4f before fine-tuning", min(tuning.history), tuning.history[0])
-    head, blend = _fit(lesson, known, held, members)
+    head, blend = learn(lesson, members=members, split=(known, held))
     if folder is not None:
         end_run(folder)
     return MorphologyModel(
@@ -125,21 +124,6 @@ def _embedded(encoder: Encoder, fields: DecodedImages) -> np.ndarray:
             for b in batches
         ]
     )
-
-
-def _fit(lesson: Lesson, known: np.ndarray, held: np.ndarray, members: int) -> tuple[Head, Blend]:
-    """Fit a head to what the network was trained on, regularised and calibrated by what it was not."""
-    learned = lesson.part(known)
-    draws = bootstrap_draws(learned.groups, members, seed=lesson.seed)
-    space = Space.of(learned.x)
-    x, unseen = space.reduce(learned.x), space.reduce(lesson.x[held])
-    held_out = {}
-    for strength in strengths(lesson.task):
-        weights, bias = fit_one(x, learned.y, lesson.task, strength, lesson.schema)
-        held_out[strength] = unseen @ weights + bias
-    blend = choose(held_out, lesson.y[held], lesson.task, lesson.schema)
-    options = {"task": lesson.task, "schema": lesson.schema}
-    return fit_head(learned.x, learned.y, blend=blend, draws=draws, **options), blend
 
 
 def _report(lesson: Lesson, held: np.ndarray, head: Head, labels: Labels) -> Report:

@@ -12,10 +12,11 @@ from torch import nn
 from torch.nn import functional
 from tqdm import tqdm
 
-from galzoo_repr._arguments import check_whole_number
+from galzoo_repr._arguments import check_number, check_whole_number
 from galzoo_repr._config import log
 from galzoo_repr.encoders import Encoder
 from galzoo_repr.finetuning._calibration import Calibration
+from galzoo_repr.finetuning._folds import strata
 from galzoo_repr.finetuning._heads import Head
 from galzoo_repr.finetuning._training_set import Lesson
 from galzoo_repr.training import (
@@ -72,43 +73,20 @@ class TuningPlan:
             raise ValueError(f"depth must be 'head', 'all' or a number of blocks from 1, not {self.depth!r}")
         for name, low in (("epochs", 1), ("batch_size", 2), ("patience", 1), ("seed", 0)):
             object.__setattr__(self, name, check_whole_number(name, getattr(self, name), low))
-        for name, high in (("learning_rate", 1), ("layer_decay", 1), ("weight_decay", 1)):
-            if not 0 <= getattr(self, name) <= high or (name != "weight_decay" and getattr(self, name) == 0):
-                raise ValueError(f"{name} must be above 0 and at most {high}, not {getattr(self, name)!r}")
+        for name in ("learning_rate", "layer_decay", "weight_decay"):
+            check_number(name, getattr(self, name), 0, 1, above=name != "weight_decay")
 
     def to_dict(self) -> dict:
-        """
-        Return all values, ready for JSON.
-
-        Returns
-        -------
-        dict
-        """
+        """All values, ready for JSON."""
         return {**asdict(self), "augmentation": self.augmentation.to_dict()}
 
 
 def parameter_groups(network: nn.Module, plan: TuningPlan) -> list[dict]:
     """
-    Choose the parameters that are trained, and their learning rates.
+    Choose the parameters that are trained, and their learning rates, as groups for an optimizer; freeze the others.
 
-    Layer-wise learning-rate decay as of ULMFiT (Howard & Ruder 2018, arXiv:1801.06146): lower blocks, which
-    see what all images share, change less. Parameters of lower blocks than `plan.depth` are frozen.
-
-    Parameters
-    ----------
-    network : torch.nn.Module
-        Backbone of timm. Parameters that are not trained no longer require gradients.
-    plan : TuningPlan
-
-    Returns
-    -------
-    list of dict
-        Groups for an optimizer, with ``lr`` and ``weight_decay``.
-
-    Raises
-    ------
-    ValueError
-        If the network has fewer blocks.
+    Layer-wise learning-rate decay as of ULMFiT (Howard & Ruder 2018, arXiv:1801.06146): lower blocks, which see what
+    all images share, change less. Blocks below `plan.depth` are frozen; a `ValueError` if there are fewer.
     """
     matcher = getattr(network, "group_matcher", None)
     if matcher is None:
@@ -196,19 +174,9 @@ class Tuning:
 
     def run(self, known: np.ndarray, held: np.ndarray, *, progress: bool) -> nn.Module:
         """
-        Train.
+        Train on the known rows until the held-out ones are predicted no better; the network of the best epoch.
 
-        Parameters
-        ----------
-        known, held : ndarray
-            Rows to learn from, and to decide by when to stop.
-        progress : bool
-            Show a progress bar with the held-out loss.
-
-        Returns
-        -------
-        torch.nn.Module
-            Network of the best epoch, which may be the untouched one.
+        That may be the untouched one.
         """
         if not self.history:
             self._finish_epoch(self._held_out_loss(held))
@@ -341,9 +309,9 @@ class _HeadLayer(nn.Module):
 
 def _balanced_order(lesson: Lesson, known: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Rows of one epoch: all, or as many drawn such that each class is as frequent."""
-    if lesson.task not in ("binary", "classes"):
+    of = strata(lesson.y[known], lesson.task)
+    if of is None:
         return rng.permutation(known)
-    of = lesson.y[known, 0].astype(int) if lesson.task == "binary" else lesson.y[known].argmax(1)
     counts = np.bincount(of)
     if counts.max() <= 1.5 * counts[counts > 0].min():
         return rng.permutation(known)

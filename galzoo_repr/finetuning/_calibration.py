@@ -1,5 +1,6 @@
 """From the scores of a head to probabilities that are right as often as they say, fitted on held-out galaxies."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,36 +41,11 @@ class Calibration:
 
     @classmethod
     def none(cls, k: int) -> "Calibration":
-        """
-        Leave scores as they are.
-
-        Parameters
-        ----------
-        k : int
-            Number of scores.
-
-        Returns
-        -------
-        Calibration
-        """
+        """Leave k scores as they are."""
         return cls("none", np.ones(k), np.zeros(k), np.zeros(k))
 
     def apply(self, scores: np.ndarray, task: str) -> np.ndarray:
-        """
-        Turn scores into what they say.
-
-        Parameters
-        ----------
-        scores : ndarray
-            Shape (..., k).
-        task : str
-            As in `Labels`.
-
-        Returns
-        -------
-        ndarray
-            Same shape: probabilities, values of a regression, or concentrations.
-        """
+        """Turn scores, shape (..., k), into probabilities, values of a regression, or concentrations."""
         if task == "votes":
             return self.slope * concentrations_of(scores)
         scores = self.slope * scores + self.offset
@@ -82,29 +58,14 @@ def fit_calibration(
     scores: np.ndarray, y: np.ndarray, task: str, schema: Schema | None = None
 ) -> Calibration:
     """
-    Fit a calibration to held-out galaxies.
+    Fit a calibration to the scores and labels, shape (n, k), of galaxies that the head has not seen.
 
-    Yes or no: Platt scaling (Platt 1999, *Advances in Large Margin Classifiers*, with its smoothed targets)
-    where both answers have 30 galaxies; temperature scaling (Guo et al. 2017, arXiv:1706.04599) where there are
-    fewer. Classes: temperature scaling. The temperature acts on what a score is above or below that of the
-    frequencies of the answers, so that scores which tell nothing give these. Votes: one factor for the
-    concentrations of each question; of its posterior, with a flat prior on its logarithm, the mean of the variance
-    of a fraction is taken, which goes as one over the factor. Regression: the spread of the residuals.
-
-    Parameters
-    ----------
-    scores : ndarray
-        Of galaxies that the head has not seen, shape (n, k).
-    y : ndarray
-        Their labels, shape (n, k).
-    task : str
-        As in `Labels`.
-    schema : Schema, optional
-        Of votes.
-
-    Returns
-    -------
-    Calibration
+    Yes or no: Platt scaling (Platt 1999, *Advances in Large Margin Classifiers*, with its smoothed targets) where
+    both answers have 30 galaxies; temperature scaling (Guo et al. 2017, arXiv:1706.04599) where there are fewer.
+    Classes: temperature scaling. The temperature acts on what a score is above or below that of the frequencies of
+    the answers, so that scores which tell nothing give these. Votes: one factor for the concentrations of each
+    question; of its posterior, with a flat prior on its logarithm, the mean of the variance of a fraction is taken,
+    which goes as one over the factor. Regression: the spread of the residuals.
     """
     k = scores.shape[1]
     scores = np.asarray(scores, float)
@@ -123,23 +84,9 @@ def fit_calibration(
 
 def held_out_losses(scores: np.ndarray, y: np.ndarray, task: str, schema: Schema | None = None) -> np.ndarray:
     """
-    Negative log-likelihood of the labels of each galaxy, or squared error of a regression.
+    Negative log-likelihood of the labels of each galaxy, or squared error of a regression, shape (n,).
 
-    Parameters
-    ----------
-    scores : ndarray
-        Log-odds, logits or values, shape (n, k); for votes concentrations.
-    y : ndarray
-        Labels, shape (n, k).
-    task : str
-        As in `Labels`.
-    schema : Schema, optional
-        Of votes.
-
-    Returns
-    -------
-    ndarray
-        float64, shape (n,).
+    `scores` are log-odds, logits or values, shape (n, k) like the labels; for votes concentrations.
     """
     if task == "votes":
         return vote_losses(scores, np.nan_to_num(y), schema.question_index).sum(1)
@@ -173,7 +120,7 @@ def _yes_or_no(scores: np.ndarray, y: np.ndarray) -> tuple[float, float, bool]:
     return float(np.exp(found.x[0])), float(found.x[1]), True
 
 
-def _one_slope(loss: object) -> float:
+def _one_slope(loss: Callable[[float], float]) -> float:
     """Factor between the bounds that makes the loss least, found from 1."""
     bounds = [tuple(np.log(_SLOPES))]
     return float(np.exp(minimize(lambda p: loss(np.exp(p[0])), (0.0,), bounds=bounds).x[0]))

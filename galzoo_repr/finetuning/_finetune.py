@@ -11,7 +11,7 @@ import torch
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
-from galzoo_repr._arguments import check_whole_number
+from galzoo_repr._arguments import check_seed, check_whole_number
 from galzoo_repr._config import log
 from galzoo_repr.catalogue import as_table, provenance, read_embeddings
 from galzoo_repr.encoders import Encoder
@@ -26,6 +26,7 @@ from galzoo_repr.finetuning._report import make_report
 from galzoo_repr.finetuning._training_set import Lesson, held_out_predictions, learn
 from galzoo_repr.images import Pictures
 from galzoo_repr.questions import Schema
+from galzoo_repr.training import Augmentation
 
 __all__ = ["finetune", "lesson_of"]
 
@@ -46,7 +47,7 @@ def finetune(
     resume: bool = True,
     device: str | None = None,
     progress: bool = True,
-    **training: object,
+    **training: float | Augmentation,
 ) -> MorphologyModel:
     """
     Learn a morphological feature from the labelled rows of a catalogue.
@@ -133,7 +134,7 @@ def finetune(
     True
     """
     table = as_table(table)
-    seed = check_whole_number("seed", seed, 0)
+    seed = check_seed(seed)
     unknown = set(training) - {field.name for field in fields(TuningPlan)}
     if unknown:
         raise TypeError(
@@ -144,7 +145,6 @@ def finetune(
     if plan is None and (given := [name for name, value in of_encoder.items() if value is not None]):
         raise TypeError(f"{', '.join(given)} would be for fine-tuning an encoder; say depth= how deep")
     members = check_whole_number("members", members, 2, ": a spread needs two heads")
-    seed = check_whole_number("seed", seed, 0)
     labels = read_labels(table, label, task=task)
     lesson, rows = lesson_of(table, labels, embedding=embedding, coords=coords, seed=seed)
     card = card_of(table, labels, rows, lesson, embedding)
@@ -176,28 +176,7 @@ def lesson_of(
     """
     Gather the labelled rows that have an embedding, and refuse those from which nothing can be learned.
 
-    Parameters
-    ----------
-    table : Table
-        Catalogue.
-    labels : Labels
-        Of the catalogue.
-    embedding : str
-        Column of embeddings.
-    coords : str, tuple of str or SkyCoord, optional
-        Where the positions are.
-    seed : int
-
-    Returns
-    -------
-    lesson : Lesson
-    rows : ndarray
-        Its rows of the catalogue.
-
-    Raises
-    ------
-    ValueError
-        If there are too few labels.
+    Also gives their rows of the catalogue. A `ValueError` if there are too few labels.
     """
     found = read_embeddings(table, embedding)
     labelled = labels.rows
@@ -224,22 +203,7 @@ def lesson_of(
 
 
 def fit_model(labels: Labels, lesson: Lesson, card: dict, *, members: int) -> MorphologyModel:
-    """
-    Fit, calibrate and judge a head.
-
-    Parameters
-    ----------
-    labels : Labels
-    lesson : Lesson
-    card : dict
-        Where it comes from.
-    members : int
-        Of the ensemble.
-
-    Returns
-    -------
-    MorphologyModel
-    """
+    """Fit, calibrate and judge a head, with an ensemble of so many members."""
     predicted, spread, n_folds = held_out_predictions(lesson)
     head, blend = learn(lesson, members=members)
     return MorphologyModel(
@@ -256,24 +220,7 @@ def fit_model(labels: Labels, lesson: Lesson, card: dict, *, members: int) -> Mo
 
 
 def card_of(table: Table, labels: Labels, rows: np.ndarray, lesson: Lesson, embedding: str) -> dict:
-    """
-    Note where a model comes from.
-
-    Parameters
-    ----------
-    table : Table
-    labels : Labels
-    rows : ndarray
-        Labelled rows of the table.
-    lesson : Lesson
-    embedding : str
-        Column of embeddings.
-
-    Returns
-    -------
-    dict
-        In JSON types.
-    """
+    """Note, in JSON types, where a model comes from that learns from these rows of a table."""
     from galzoo_repr import __version__
 
     meta = table[embedding].info.meta or {}

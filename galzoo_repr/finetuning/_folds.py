@@ -12,7 +12,7 @@ from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
 from galzoo_repr.catalogue import sky_positions
 
-__all__ = ["bootstrap_draws", "fewest_galaxies", "folds", "sky_groups"]
+__all__ = ["bootstrap_draws", "fewest_galaxies", "folds", "sky_groups", "strata"]
 
 SAME_GALAXY = 5 * u.arcsec
 
@@ -21,22 +21,9 @@ def sky_groups(
     table: Table, rows: np.ndarray, *, coords: str | tuple[str, str] | SkyCoord | None = None
 ) -> np.ndarray:
     """
-    Number the galaxies behind rows: images within 5 arcsec of each other are of one galaxy.
+    Number the galaxies behind rows, int of shape (len(rows),): images within 5 arcsec of each other are of one.
 
-    Parameters
-    ----------
-    table : Table
-        Catalogue.
-    rows : ndarray
-        Rows to number.
-    coords : str, tuple or SkyCoord, optional
-        As for `galzoo_repr.catalogue.sky_positions`.
-
-    Returns
-    -------
-    ndarray
-        int, shape (len(rows),). Rows without a position, or of a table without positions, are galaxies of
-        their own.
+    Rows without a position, or of a table without positions, are galaxies of their own.
     """
     groups = np.arange(len(rows))
     try:
@@ -55,43 +42,14 @@ def sky_groups(
 
 
 def strata(y: np.ndarray, task: str) -> np.ndarray | None:
-    """
-    Class of each row, for tasks that have one.
-
-    Parameters
-    ----------
-    y : ndarray
-        Labels, shape (n, k).
-    task : str
-        As in `Labels`.
-
-    Returns
-    -------
-    ndarray or None
-        int, shape (n,).
-    """
+    """Class of each row, int of shape (n,), for tasks that have one, from labels of shape (n, k)."""
     if task == "binary":
         return y[:, 0].astype(int)
     return y.argmax(1) if task == "classes" else None
 
 
 def fewest_galaxies(y: np.ndarray, groups: np.ndarray, task: str) -> int:
-    """
-    Count the galaxies of the rarest class, or all where there are no classes.
-
-    Parameters
-    ----------
-    y : ndarray
-        Labels, shape (n, k).
-    groups : ndarray
-        Galaxy of each row, shape (n,).
-    task : str
-        As in `Labels`.
-
-    Returns
-    -------
-    int
-    """
+    """Count the galaxies (`groups`, shape (n,)) of the rarest class, or all where there are no classes."""
     classes = strata(y, task)
     if classes is None:
         return len(np.unique(groups))
@@ -105,23 +63,8 @@ def folds(
     """
     Split labelled rows for cross-validation: by galaxy, with each class in every fold where it can be.
 
-    Parameters
-    ----------
-    y : ndarray
-        Labels, shape (n_labelled, k).
-    groups : ndarray
-        Galaxy of each row, shape (n_labelled,).
-    task : str
-        As in `Labels`.
-    n : int
-        Number of folds; fewer where the rarest class has fewer galaxies.
-    seed : int
-        Of the split.
-
-    Returns
-    -------
-    list of (ndarray, ndarray)
-        Rows to learn from, and to test on; empty where a class has but one galaxy.
+    Pairs of rows to learn from and rows to test on; fewer than n where the rarest class has fewer galaxies, and none
+    where a class has but one.
     """
     n = min(n, fewest_galaxies(y, groups, task))
     if n < 2:
@@ -143,19 +86,7 @@ def bootstrap_draws(groups: np.ndarray, members: int, *, seed: int) -> list[np.n
     """
     Draw rows for each member of an ensemble: all of them first, then galaxies drawn with replacement.
 
-    Parameters
-    ----------
-    groups : ndarray
-        Galaxy of each row.
-    members : int
-        Number of draws, the first included.
-    seed : int
-        Of the draws.
-
-    Returns
-    -------
-    list of ndarray
-        Rows, with repetitions.
+    `groups` is the galaxy of each row; rows are repeated.
     """
     rng = np.random.default_rng(seed)
     galaxies, inverse = np.unique(groups, return_inverse=True)

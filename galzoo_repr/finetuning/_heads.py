@@ -14,7 +14,7 @@ from galzoo_repr.finetuning._averaging import Blend
 from galzoo_repr.finetuning._votes import fit_votes
 from galzoo_repr.questions import Schema
 
-__all__ = ["Head", "Space", "fit_head", "fit_one", "strengths"]
+__all__ = ["Head", "HeadSpace", "fit_head", "fit_one", "strengths"]
 
 _ROWS = 2048  # multiplied at a time
 
@@ -45,18 +45,9 @@ class Head:
 
     def scores(self, embeddings: np.ndarray) -> np.ndarray:
         """
-        Scores of every member.
+        Scores of every member for embeddings of shape (n, d), of the type of the weights, shape (n, members, k).
 
-        Parameters
-        ----------
-        embeddings : ndarray
-            Shape (n, d).
-
-        Returns
-        -------
-        ndarray
-            Of the type of the weights, shape (n, members, k): log-odds, values of a regression, or logits of
-            concentrations.
+        They are log-odds, values of a regression, or logits of concentrations.
         """
         members, d, k = self.weights.shape
         flat = self.weights.transpose(1, 0, 2).reshape(d, members * k) / self.scale
@@ -73,19 +64,7 @@ class Head:
         return scores
 
     def standardise(self, embeddings: np.ndarray) -> np.ndarray:
-        """
-        Bring embeddings to where the head is linear in them.
-
-        Parameters
-        ----------
-        embeddings : ndarray
-            Shape (n, d).
-
-        Returns
-        -------
-        ndarray
-            float32, shape (n, d).
-        """
+        """Bring embeddings, shape (n, d), to where the head is linear in them, as float32."""
         return (np.asarray(embeddings, np.float32) - self.mean) / self.scale
 
 
@@ -97,7 +76,7 @@ def strengths(task: str) -> tuple[float, ...]:
 
 
 @dataclass(frozen=True)
-class Space:
+class HeadSpace:
     """
     Where heads are fitted: centred embeddings, turned into the span of the labelled galaxies.
 
@@ -119,19 +98,8 @@ class Space:
     rotation: np.ndarray
 
     @classmethod
-    def of(cls, x: np.ndarray) -> "Space":
-        """
-        Find the space of labelled galaxies.
-
-        Parameters
-        ----------
-        x : ndarray
-            Embeddings, shape (n, d).
-
-        Returns
-        -------
-        Space
-        """
+    def of(cls, x: np.ndarray) -> "HeadSpace":
+        """Find the space of labelled galaxies by their embeddings, shape (n, d)."""
         x = np.asarray(x, float)
         mean = x.mean(0)
         scale = np.sqrt(x.var(0).sum()) or 1.0
@@ -144,19 +112,7 @@ class Space:
         return cls(mean, scale, standard.T @ (left[:, kept] / np.sqrt(squares[kept])))
 
     def reduce(self, x: np.ndarray) -> np.ndarray:
-        """
-        Bring embeddings into the space.
-
-        Parameters
-        ----------
-        x : ndarray
-            Shape (n, d).
-
-        Returns
-        -------
-        ndarray
-            float64, shape (n, r).
-        """
+        """Bring embeddings, shape (n, d), into the space: float64, shape (n, r)."""
         return (np.asarray(x, float) - self.mean) / self.scale @ self.rotation
 
 
@@ -170,28 +126,11 @@ def fit_head(
     draws: list[np.ndarray],
 ) -> Head:
     """
-    Fit a head and its ensemble.
+    Fit a head and its ensemble to embeddings (n, d) and labels (n, k), as blended of several regularisations.
 
-    Parameters
-    ----------
-    x : ndarray
-        Embeddings of the labelled galaxies, shape (n, d).
-    y : ndarray
-        Labels, shape (n, k).
-    task : str
-        As in `Labels`.
-    blend : Blend
-        Of which regularisations it is.
-    schema : Schema or None
-        Of votes.
-    draws : list of ndarray
-        Rows of each member of the ensemble; the first is usually all rows.
-
-    Returns
-    -------
-    Head
+    `draws` are the rows of each member of the ensemble; the first is usually all rows.
     """
-    space = Space.of(x)
+    space = HeadSpace.of(x)
     reduced = space.reduce(x)
     members = [
         blend.mix({each: fit_one(reduced[rows], y[rows], task, each, schema) for each in blend.weights})
@@ -212,7 +151,9 @@ def fit_one(
     return fit(x, y, strength, schema)
 
 
-def _logistic(x: np.ndarray, y: np.ndarray, strength: float, _: object) -> tuple[np.ndarray, np.ndarray]:
+def _logistic(
+    x: np.ndarray, y: np.ndarray, strength: float, _: Schema | None
+) -> tuple[np.ndarray, np.ndarray]:
     """Logistic regression for each yes or no label, on the rows that have it."""
     weights, bias = np.zeros((x.shape[1], y.shape[1])), np.zeros(y.shape[1])
     for i, answers in enumerate(y.T):
@@ -226,7 +167,9 @@ def _logistic(x: np.ndarray, y: np.ndarray, strength: float, _: object) -> tuple
     return weights, bias
 
 
-def _multinomial(x: np.ndarray, y: np.ndarray, strength: float, _: object) -> tuple[np.ndarray, np.ndarray]:
+def _multinomial(
+    x: np.ndarray, y: np.ndarray, strength: float, _: Schema | None
+) -> tuple[np.ndarray, np.ndarray]:
     k = y.shape[1]
     answers = y.argmax(1)
     present = np.unique(answers)
@@ -249,6 +192,6 @@ def _sklearn_logistic(x: np.ndarray, answers: np.ndarray, strength: float) -> Lo
         return LogisticRegression(C=strength, max_iter=1000).fit(x, answers)
 
 
-def _ridge(x: np.ndarray, y: np.ndarray, strength: float, _: object) -> tuple[np.ndarray, np.ndarray]:
+def _ridge(x: np.ndarray, y: np.ndarray, strength: float, _: Schema | None) -> tuple[np.ndarray, np.ndarray]:
     model = Ridge(alpha=1 / strength).fit(x, y[:, 0])
     return model.coef_[:, None], np.array([model.intercept_])

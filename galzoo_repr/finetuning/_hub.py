@@ -1,39 +1,25 @@
 """Models on the Hugging Face hub."""
 
-import tempfile
 from pathlib import Path
 
 from astroquery.exceptions import RemoteServiceError
 
 __all__ = ["download", "upload"]
 
+_PATTERNS = ["*.json", "*.safetensors"]  # in folders within too
+
 
 def download(repository: str) -> Path:
     """
-    Fetch a model, or find it in the local cache.
+    Fetch a model, ``"owner/name"``, or find it in the local cache, and give its folder.
 
-    Parameters
-    ----------
-    repository : str
-        ``"owner/name"``.
-
-    Returns
-    -------
-    pathlib.Path
-        Folder of the model. What the cache has is not looked for on the hub again.
-
-    Raises
-    ------
-    ValueError
-        If there is no such repository, or no repository can have this name.
-    astroquery.exceptions.RemoteServiceError
-        If the hub cannot be reached and the cache does not have it.
+    What the cache has is not looked for on the hub again. A `ValueError` if there is no such repository, or no
+    repository can have this name; a `RemoteServiceError` if the hub cannot be reached and the cache does not have it.
     """
     from huggingface_hub import errors, snapshot_download
 
-    patterns = ["*.json", "*.safetensors"]
     try:
-        return Path(snapshot_download(repository, allow_patterns=patterns, local_files_only=True))
+        return Path(snapshot_download(repository, allow_patterns=_PATTERNS, local_files_only=True))
     except errors.LocalEntryNotFoundError:
         pass
     except errors.HFValidationError as error:
@@ -41,7 +27,7 @@ def download(repository: str) -> Path:
             f"{repository!r} is no name of a repository, as hf-hub:owner/name: {error}"
         ) from error
     try:
-        return Path(snapshot_download(repository, allow_patterns=patterns))
+        return Path(snapshot_download(repository, allow_patterns=_PATTERNS))
     except errors.RepositoryNotFoundError as error:
         raise ValueError(f"huggingface.co has no repository {repository!r} that you may read") from error
     except (errors.LocalEntryNotFoundError, errors.HfHubHTTPError, OSError) as error:
@@ -51,39 +37,25 @@ def download(repository: str) -> Path:
         ) from error
 
 
-def upload(model: object, repository: str, *, private: bool = False) -> None:
+def upload(folder: Path, repository: str, *, message: str, private: bool = False) -> None:
     """
-    Publish a model.
+    Publish a folder that `MorphologyModel.save` wrote, but what is hidden in it, such as the file of its lock.
 
-    Parameters
-    ----------
-    model : MorphologyModel
-    repository : str
-        ``"owner/name"``; made if need be. The client of huggingface_hub must be logged in.
-    private : bool
-        Whether only its owner may see a new repository.
-
-    Raises
-    ------
-    ValueError
-        If no repository can have this name.
-    astroquery.exceptions.RemoteServiceError
-        If the hub cannot be reached or does not accept it.
+    The repository, ``"owner/name"``, is made if need be. A `ValueError` if none can have this name, and a
+    `RemoteServiceError` if the hub cannot be reached or does not accept it.
     """
     from huggingface_hub import HfApi, errors
 
     api = HfApi()
-    with tempfile.TemporaryDirectory() as folder:
-        model.save(folder)
-        try:
-            api.create_repo(repository, private=private, exist_ok=True)
-            api.upload_folder(
-                repo_id=repository, folder_path=folder, commit_message=f"Model of {model.label}"
-            )
-        except errors.HFValidationError as error:
-            raise ValueError(f"{repository!r} is no name of a repository, as owner/name: {error}") from error
-        except Exception as error:  # of whichever HTTP client the version of huggingface_hub has
-            raise RemoteServiceError(
-                f"the model cannot be published as {repository!r}: {error}. Is there a network, and is the "
-                "client logged in (hf auth login)?"
-            ) from error
+    try:
+        api.create_repo(repository, private=private, exist_ok=True)
+        api.upload_folder(
+            repo_id=repository, folder_path=folder, commit_message=message, ignore_patterns=[".*", "*/.*"]
+        )
+    except errors.HFValidationError as error:
+        raise ValueError(f"{repository!r} is no name of a repository, as owner/name: {error}") from error
+    except Exception as error:  # of whichever HTTP client the version of huggingface_hub has
+        raise RemoteServiceError(
+            f"the model cannot be published as {repository!r}: {error}; check that there is a network, and "
+            "that the client is logged in (hf auth login)"
+        ) from error

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from astropy import units as u
-from astropy.table import Table
+from astropy.table import Column, Table
 from astropy.table.column import BaseColumn
 from astropy.utils.masked import Masked
 
+from galzoo_repr._arguments import check_choice, check_column
 from galzoo_repr.questions import Schema, votes_from_table
 
 __all__ = ["TASKS", "Labels", "read_labels"]
@@ -63,33 +64,17 @@ def read_labels(table: Table, label: str | Sequence[str] | Schema, *, task: str 
     """
     Read labels from a catalogue and find what kind of task they are.
 
-    Booleans, zeros and ones, and two texts of which one is the other's opposite (yes and no, ring and
-    not_ring) are ``"binary"``; other text, and up to 30 different whole numbers without a unit, are
-    ``"classes"``; other numbers are a ``"regression"``. Text is compared without regard to case and stray blanks.
+    Booleans, zeros and ones, and two texts of which one is the other's opposite (yes and no, ring and not_ring) are
+    ``"binary"``; other text, and up to 30 different whole numbers without a unit, are ``"classes"``; other numbers
+    are a ``"regression"``. Text is compared without regard to case and stray blanks. Several columns are of yes or
+    no, or with ``task="votes"`` the answers of one question; a `Schema`, or the name or file of one, stands for its
+    vote columns.
 
-    Parameters
-    ----------
-    table : astropy.table.Table
-        Catalogue.
-    label : str, sequence of str or Schema
-        Column of labels; several columns of yes or no; or a question schema as for `Schema.load`, whose vote
-        columns the table has. With ``task="votes"``, several columns are the answers of one question.
-    task : str, optional
-        One of `TASKS`, where the column could be taken for another.
-
-    Returns
-    -------
-    Labels
-
-    Raises
-    ------
-    ValueError
-        If the column is not there or its values do not make sense for the task.
-    TypeError
-        If labels are of no usable type.
+    A `ValueError` if a column is not there or its values do not make sense for the task; a `TypeError` if labels are
+    of no usable type.
     """
-    if task is not None and task not in TASKS:
-        raise ValueError(f"task={task!r} is not one of {', '.join(TASKS)}")
+    if task is not None:
+        check_choice("task", task, TASKS)
     if isinstance(label, Schema):
         return _votes(table, label)
     if isinstance(label, (str, os.PathLike)):
@@ -121,11 +106,7 @@ def _one_column(table: Table, name: str, task: str | None) -> Labels:
 
 def _column(table: Table, name: str) -> tuple[np.ndarray, np.ndarray, dict[str, str]]:
     """Values, where they are missing (masked, NaN or blank), and how each text is usually written."""
-    if name not in table.colnames:
-        raise ValueError(
-            f"label {name!r} is not a column of the table; its columns are {', '.join(table.colnames)}"
-        )
-    column = table[name]
+    column = table[check_column("label", name, table.colnames)]
     if not isinstance(column, BaseColumn | u.Quantity | Masked):
         raise TypeError(
             f"label {name!r} is a column of {type(column).__name__}; give booleans, text, whole or real numbers"
@@ -210,7 +191,7 @@ def _yes_or_no(values: np.ndarray, missing: np.ndarray, name: str) -> np.ndarray
     return answers
 
 
-def _numbers(values: np.ndarray, missing: np.ndarray, name: str, column: object) -> Labels:
+def _numbers(values: np.ndarray, missing: np.ndarray, name: str, column: Column | u.Quantity) -> Labels:
     if values.dtype == object:
         raise TypeError(f"label {name!r} holds text; task='classes' takes text, a regression takes numbers")
     numbers = np.where(missing, np.nan, values.astype(float))

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from galzoo_repr.exceptions import GalzooWarning
-from galzoo_repr.finetuning._folds import fewest_galaxies
+from galzoo_repr.finetuning._folds import fewest_galaxies, strata
 from galzoo_repr.finetuning._labels import Labels
 from galzoo_repr.finetuning._training_set import Lesson
 
@@ -18,25 +18,10 @@ _FEW = 5  # galaxies of a class below which held-out figures say next to nothing
 
 def check_learnable(lesson: Lesson, labels: Labels) -> None:
     """
-    Refuse labels from which nothing can be learned.
+    Refuse labels from which nothing can be learned with a `ValueError`, and warn of those that teach little.
 
-    Parameters
-    ----------
-    lesson : Lesson
-        Labelled galaxies with embeddings.
-    labels : Labels
-        Their names.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer than two classes, a class of one galaxy, too few numbers or votes, or all numbers
-        or all embeddings are the same.
-
-    Warns
-    -----
-    GalzooWarning
-        If a class has few galaxies, or votes contradict the tree.
+    Refused are fewer than two classes, a class of one galaxy, too few numbers or votes, and numbers or embeddings
+    that are all the same. Warned of are classes of few galaxies, and votes that contradict the tree.
     """
     if np.all(lesson.x == lesson.x[0]):
         raise ValueError(
@@ -57,7 +42,7 @@ def check_learnable(lesson: Lesson, labels: Labels) -> None:
 
 
 def _check_classes(lesson: Lesson, name: str, classes: tuple[str, ...]) -> None:
-    of = lesson.y[:, 0].astype(int) if lesson.task == "binary" else lesson.y.argmax(1)
+    of = strata(lesson.y, lesson.task)
     galaxies = {each: len(np.unique(lesson.groups[of == i])) for i, each in enumerate(classes)}
     said = ", ".join(f"{n} {each}" for each, n in galaxies.items())
     absent = [each for each, n in galaxies.items() if n == 0]

@@ -7,6 +7,7 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Table
 from tqdm import tqdm
 
+from galzoo_repr._arguments import check_seed
 from galzoo_repr.catalogue import as_table
 from galzoo_repr.finetuning._finetune import lesson_of
 from galzoo_repr.finetuning._folds import fewest_galaxies
@@ -75,7 +76,7 @@ def learning_curve(
     """
     table = as_table(table)
     labels = read_labels(table, label, task=task)
-    lesson, _ = lesson_of(table, labels, embedding=embedding, coords=coords, seed=seed)
+    lesson, _ = lesson_of(table, labels, embedding=embedding, coords=coords, seed=check_seed(seed))
     galaxies = len(np.unique(lesson.groups))
     usable = [int(n) for n in sizes if 4 <= n <= galaxies - 10]
     if not usable or repeats < 1:

@@ -76,28 +76,10 @@ def measure(
     schema: Schema | None = None,
 ) -> tuple[Metric, ...]:
     """
-    Measure predictions, and again in every bootstrap sample.
+    Measure predictions, shape (n, k), by labels of the same shape, and again in every bootstrap sample.
 
-    Parameters
-    ----------
-    y : ndarray
-        Labels, shape (n, k).
-    predicted : ndarray
-        Probabilities, values or concentrations, shape (n, k).
-    draws : list of ndarray
-        Rows of each sample; the first is all rows.
-    task : str
-        As in `Labels`.
-    names : tuple of str
-        Of the k columns.
-    spread : ndarray, optional
-        Standard deviations of a regression, shape (n, k).
-    schema : Schema, optional
-        Of votes.
-
-    Returns
-    -------
-    tuple of Metric
+    `draws` has the rows of each sample, the first all rows; `spread` has standard deviations of a regression, shape
+    (n, k); `names` are of the k columns.
     """
     if task in ("binary", "several"):
         parts = names if task == "several" else ("",)
@@ -203,19 +185,8 @@ def reliability(y: np.ndarray, p: np.ndarray) -> Reliability:
     """
     Compare probabilities with frequencies, in at most ten bins of equal numbers of galaxies.
 
-    Bins of equal numbers, at least ten galaxies in each, since empty bins of equal width say nothing (Nguyen
-    & O'Connor 2015, arXiv:1508.05154).
-
-    Parameters
-    ----------
-    y : ndarray
-        0 or 1, shape (n,).
-    p : ndarray
-        Probability of 1, shape (n,).
-
-    Returns
-    -------
-    Reliability
+    Bins of equal numbers, at least ten galaxies in each, since empty bins of equal width say nothing (Nguyen &
+    O'Connor 2015, arXiv:1508.05154). Both are of shape (n,), `y` 0 or 1.
     """
     bins = np.array_split(np.argsort(p, kind="stable"), int(np.clip(len(p) // _LEAST_IN_BIN, 1, _MOST_BINS)))
     bins = [rows for rows in bins if len(rows)]
@@ -258,19 +229,5 @@ def expected_calibration_error(y: np.ndarray, p: np.ndarray) -> float:
 
 
 def confusion(y: np.ndarray, best: np.ndarray, k: int) -> np.ndarray:
-    """
-    Count galaxies by true and predicted class.
-
-    Parameters
-    ----------
-    y, best : ndarray
-        Class numbers, shape (n,).
-    k : int
-        Number of classes.
-
-    Returns
-    -------
-    ndarray
-        int64, shape (k, k); rows are true classes.
-    """
+    """Count galaxies by true (row) and predicted (column) class number: int64, shape (k, k)."""
     return np.bincount(y * k + best, minlength=k * k).reshape(k, k)

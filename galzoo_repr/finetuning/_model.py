@@ -1,23 +1,26 @@
 """A model of one morphological feature: what it predicts, and how far that can be trusted."""
 
 import os
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from galzoo_repr._folder import pack_arrays
 from galzoo_repr.encoders import Encoder
 from galzoo_repr.finetuning._calibration import Calibration
 from galzoo_repr.finetuning._heads import Head
-from galzoo_repr.finetuning._persistence import find_folder, read_folder, write_folder
+from galzoo_repr.finetuning._persistence import read_folder, write_folder
 from galzoo_repr.finetuning._report import Report
 from galzoo_repr.finetuning._votes import fractions
 from galzoo_repr.questions import Schema
 
-__all__ = ["MorphologyModel", "Outcome"]
+__all__ = ["MorphologyModel", "Prediction"]
 
 _CHUNK = 65_536
+_HUB = "hf-hub:"
 _ASKED_OF = {
     "binary": "yes or no",
     "classes": "which of {k} classes",
@@ -28,7 +31,7 @@ _ASKED_OF = {
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Prediction:
     """
     Predictions for some galaxies.
 
@@ -113,7 +116,7 @@ class MorphologyModel:
         """SHA-256 of the encoder whose embeddings it reads; empty if unknown."""
         return self.card["encoder"]["digest"] if self.encoder is None else self.encoder.digest
 
-    def predict(self, embeddings: np.ndarray) -> Outcome:
+    def predict(self, embeddings: np.ndarray) -> Prediction:
         """
         Predict galaxies by their embeddings.
 
@@ -124,7 +127,7 @@ class MorphologyModel:
 
         Returns
         -------
-        Outcome
+        Prediction
             The value is that of the head fitted to all labels. The standard deviation is that of the heads
             fitted to bootstrap samples of the labelled galaxies (bagging, Breiman 1996, *Machine Learning*
             24, 123): how much the answer depends on which galaxies happened to be labelled. That of a
@@ -149,7 +152,7 @@ class MorphologyModel:
                 predicted = fractions(predicted, self.schema)
             value[rows] = predicted[:, 0]
             std[rows] = np.hypot(predicted[:, 1:].std(axis=1), self.calibration.spread)
-        return Outcome(value, std, alpha)
+        return Prediction(value, std, alpha)
 
     def save(self, folder: str | os.PathLike, *, overwrite: bool = False) -> None:
         """
@@ -158,8 +161,8 @@ class MorphologyModel:
         Parameters
         ----------
         folder : str or os.PathLike
-            Gets ``morphology.json`` and ``head.safetensors``, and a folder ``encoder`` if the encoder was
-            fine-tuned.
+            Gets ``morphology.json`` and ``head.safetensors``, and if the encoder was fine-tuned a folder
+            ``encoder-<digest>``. What replaces another model has a digest in the name of the head too.
         overwrite : bool
             Replace a model that is there.
 
@@ -168,13 +171,6 @@ class MorphologyModel:
         FileExistsError
             If there is one and it may not be replaced.
         """
-        parts = {"head": self.head, "calibration": self.calibration}
-        arrays = {
-            f"{part}.{name}": value
-            for part, of in parts.items()
-            for name, value in vars(of).items()
-            if isinstance(value, np.ndarray)
-        }
         about = {
             "label": self.label,
             "task": self.task,
@@ -186,7 +182,8 @@ class MorphologyModel:
             "card": self.card,
             "fine_tuned": self.encoder is not None,
         }
-        write_folder(Path(folder), arrays, about, self.encoder, overwrite=overwrite)
+        arrays = pack_arrays(head=self.head, calibration=self.calibration)
+        write_folder(Path(folder), about, arrays, self.encoder, overwrite=overwrite)
 
     def push(self, repository: str, *, private: bool = False) -> None:
         """
@@ -206,7 +203,9 @@ class MorphologyModel:
         """
         from galzoo_repr.finetuning._hub import upload
 
-        upload(self, repository, private=private)
+        with tempfile.TemporaryDirectory() as folder:
+            self.save(folder)
+            upload(Path(folder), repository, message=f"Model of {self.label}", private=private)
 
     @classmethod
     def load(cls, folder: str | os.PathLike, *, device: str | None = None) -> "MorphologyModel":
@@ -233,19 +232,17 @@ class MorphologyModel:
         astroquery.exceptions.RemoteServiceError
             If the hub cannot be reached.
         """
-        folder = find_folder(folder)
-        arrays, about = read_folder(folder)
-        parts: dict[str, dict] = {"head": {}, "calibration": {"method": about["calibration"]}}
-        for name, array in arrays.items():
-            part, of = name.split(".")
-            parts[part][of] = array
-        encoder = Encoder.load(folder / "encoder", device=device) if about["fine_tuned"] else None
+        if str(folder).startswith(_HUB):
+            from galzoo_repr.finetuning._hub import download
+
+            folder = download(str(folder).removeprefix(_HUB))
+        about, arrays, encoder = read_folder(Path(folder), device)
         return cls(
             label=about["label"],
             task=about["task"],
             classes=tuple(about["classes"]),
-            head=Head(**parts["head"]),
-            calibration=Calibration(**parts["calibration"]),
+            head=Head(**arrays["head"]),
+            calibration=Calibration(about["calibration"], **arrays["calibration"]),
             report=Report.from_dict(about["report"]),
             card=about["card"],
             unit=about["unit"],
@@ -255,16 +252,5 @@ class MorphologyModel:
 
 
 def chunks(n: int) -> Iterator[slice]:
-    """
-    Cut rows into pieces that fit in memory with all members of an ensemble.
-
-    Parameters
-    ----------
-    n : int
-        Number of rows.
-
-    Yields
-    ------
-    slice
-    """
+    """Cut n rows into slices that fit in memory with all members of an ensemble."""
     yield from (slice(start, start + _CHUNK) for start in range(0, n, _CHUNK))

@@ -2,6 +2,8 @@
 
 import os
 import warnings
+from collections.abc import Sequence
+from typing import TypedDict, Unpack
 
 import numpy as np
 from astropy import units as u
@@ -10,12 +12,35 @@ from astropy.table import Column, QTable, Table
 
 from galzoo_repr._config import log
 from galzoo_repr.catalogue import as_table, read_embeddings, refuse_existing, with_columns
-from galzoo_repr.encoders import Encoder, add_embeddings
+from galzoo_repr.cutouts import CutoutStore, LegacySurvey
+from galzoo_repr.encoders import EmbeddingStore, Encoder, add_embeddings
 from galzoo_repr.exceptions import GalzooWarning
-from galzoo_repr.finetuning._model import MorphologyModel, Outcome, chunks
+from galzoo_repr.finetuning._model import MorphologyModel, Prediction, chunks
 from galzoo_repr.finetuning._votes import fraction_interval
 
-__all__ = ["add_predictions", "embedded_for", "find_encoder", "must_embed", "predict_rows"]
+__all__ = [
+    "EmbeddingOptions",
+    "add_predictions",
+    "embedded_for",
+    "find_encoder",
+    "must_embed",
+    "predict_rows",
+]
+
+
+class EmbeddingOptions(TypedDict, total=False):
+    """Options of `galzoo_repr.add_embeddings` for galaxies that a model must embed."""
+
+    images: str | Sequence | np.ndarray | None
+    coords: str | tuple[str, str] | SkyCoord | None
+    fov: u.Quantity | None
+    survey: LegacySurvey | None
+    store: CutoutStore | str | os.PathLike | None
+    embedding_store: EmbeddingStore | str | os.PathLike | bool | None
+    mixed_routes: bool
+    batch_size: int | None
+    device: str | None
+    progress: bool
 
 
 def add_predictions(
@@ -27,7 +52,7 @@ def add_predictions(
     encoder: str | os.PathLike | Encoder | None = None,
     overwrite: bool = False,
     progress: bool = True,
-    **images: object,
+    **images: Unpack[EmbeddingOptions],
 ) -> Table:
     """
     Add what a model predicts for every galaxy of a catalogue.
@@ -38,7 +63,8 @@ def add_predictions(
         Catalogue. Where it has no column of embeddings, its galaxies are embedded first, by the encoder of
         the model. A model whose encoder was fine-tuned embeds galaxies of any catalogue with it.
     model : MorphologyModel, str or os.PathLike
-        As `galzoo_repr.finetune` gives it, or the folder it was saved in.
+        As `galzoo_repr.finetune` gives it, or the folder it was saved in, or its name on the hub,
+        ``"hf-hub:owner/repository"``.
     name : str, optional
         Start of the names of the new columns, instead of the label.
     embedding : str
@@ -94,15 +120,17 @@ def add_predictions(
     if isinstance(model, (str, os.PathLike)):
         model = MorphologyModel.load(model)
     if not isinstance(model, MorphologyModel):
-        raise TypeError(f"model must be a MorphologyModel, or the folder or name of one, not {type(model)}")
+        raise TypeError(
+            f"model must be a MorphologyModel, or the folder or name of one, not {type(model).__name__}"
+        )
     name = model.label if name is None else name
     refuse_existing(table, column_names(model, name), overwrite=overwrite)
     if embedding not in table.colnames:
         table = seen = _embedded(table, model, embedding, encoder, progress=progress, **images)
     else:
         seen = embedded_for(table, model, embedding, progress=progress, **images)
-    usable, outcome = predict_rows(seen, model, embedding)
-    columns = _columns(model, outcome, usable, name, isinstance(table, QTable))
+    usable, prediction = predict_rows(seen, model, embedding)
+    columns = _columns(model, prediction, usable, name, isinstance(table, QTable))
     facts = {
         "label": model.label,
         "task": model.task,
@@ -135,33 +163,14 @@ def must_embed(table: Table, model: MorphologyModel, embedding: str) -> bool:
     return model.encoder is not None and read_embeddings(table, embedding).encoder != model.digest
 
 
-def embedded_for(table: Table, model: MorphologyModel, embedding: str, **options: object) -> Table:
+def embedded_for(
+    table: Table, model: MorphologyModel, embedding: str, **options: Unpack[EmbeddingOptions]
+) -> Table:
     """
     Give the table that a model can read: the same, or one embedded again by the encoder that was fine-tuned.
 
-    Parameters
-    ----------
-    table : Table
-        Catalogue with embeddings.
-    model : MorphologyModel
-    embedding : str
-        Column of embeddings.
-    **options
-        As for `galzoo_repr.add_embeddings`.
-
-    Returns
-    -------
-    Table
-
-    Raises
-    ------
-    TypeError
-        If there are options, but nothing is to be embedded.
-
-    Warns
-    -----
-    GalzooWarning
-        If galaxies are embedded again.
+    Warns if galaxies are embedded again; a `TypeError` if there are options of `galzoo_repr.add_embeddings`, but
+    nothing is to be embedded.
     """
     if must_embed(table, model, embedding):
         return _embedded_anew(table, model, embedding, **options)
@@ -172,28 +181,11 @@ def embedded_for(table: Table, model: MorphologyModel, embedding: str, **options
     return table
 
 
-def predict_rows(table: Table, model: MorphologyModel, embedding: str) -> tuple[np.ndarray, Outcome]:
+def predict_rows(table: Table, model: MorphologyModel, embedding: str) -> tuple[np.ndarray, Prediction]:
     """
-    Predict the rows of a catalogue that have an embedding.
+    Tell which rows have an embedding, bool of shape (n,), and predict these.
 
-    Parameters
-    ----------
-    table : Table
-    model : MorphologyModel
-    embedding : str
-        Column of embeddings.
-
-    Returns
-    -------
-    usable : ndarray
-        bool, shape (n,).
-    outcome : Outcome
-        Of the usable rows.
-
-    Raises
-    ------
-    ValueError
-        If the embeddings are of another encoder.
+    A `ValueError` if the embeddings are of another encoder.
     """
     found = read_embeddings(table, embedding)
     if model.digest and found.encoder and model.digest != found.encoder:
@@ -208,19 +200,7 @@ def predict_rows(table: Table, model: MorphologyModel, embedding: str) -> tuple[
 
 
 def column_names(model: MorphologyModel, name: str) -> list[str]:
-    """
-    Names of the columns that a model makes.
-
-    Parameters
-    ----------
-    model : MorphologyModel
-    name : str
-        Start of the names.
-
-    Returns
-    -------
-    list of str
-    """
+    """Names of the columns that a model makes, which begin with `name`."""
     if model.task == "regression":
         return [f"{name}_prediction", f"{name}_prediction_std"]
     stems = _stems(model, name)
@@ -247,7 +227,7 @@ def _embedded(
     model: MorphologyModel,
     embedding: str,
     encoder: str | os.PathLike | Encoder | None,
-    **options: object,
+    **options: Unpack[EmbeddingOptions],
 ) -> Table:
     """Embed a catalogue with the encoder of a model."""
     about = model.card["encoder"]
@@ -256,7 +236,9 @@ def _embedded(
     return add_embeddings(table, encoder=found, name=embedding, **options)
 
 
-def _embedded_anew(table: Table, model: MorphologyModel, embedding: str, **options: object) -> Table:
+def _embedded_anew(
+    table: Table, model: MorphologyModel, embedding: str, **options: Unpack[EmbeddingOptions]
+) -> Table:
     """Embed a catalogue with a fine-tuned encoder, for the prediction alone."""
     warnings.warn(
         f"the encoder of this model of {model.label!r} was fine-tuned: the {len(table)} galaxies are embedded "
@@ -272,27 +254,10 @@ def _embedded_anew(table: Table, model: MorphologyModel, embedding: str, **optio
 
 def find_encoder(encoder: str | os.PathLike | Encoder, about: dict, device: str | None = None) -> Encoder:
     """
-    Load the encoder that a model was trained on.
+    Load the encoder that a model was trained on, by name or folder, and compare it with the card of the model.
 
-    Parameters
-    ----------
-    encoder : str, os.PathLike or Encoder
-        Name or folder; empty if nobody knows.
-    about : dict
-        What the card of the model says of its encoder.
-    device : str, optional
-        Where it shall compute.
-
-    Returns
-    -------
-    Encoder
-
-    Raises
-    ------
-    FileNotFoundError
-        If it is gone.
-    ValueError
-        If it is another one, or not known.
+    `about` is what the card says of it. A `FileNotFoundError` if it is gone; a `ValueError` if it is another one, or
+    nobody knows which it was.
     """
     if not encoder:
         raise ValueError(
@@ -304,7 +269,7 @@ def find_encoder(encoder: str | os.PathLike | Encoder, about: dict, device: str 
             encoder = Encoder.load(encoder, device=device)
         except (ValueError, FileNotFoundError) as error:
             raise FileNotFoundError(
-                f"the encoder {str(encoder)!r} of the model is not to be found: {error}. Say where it is now "
+                f"the encoder {str(encoder)!r} of the model is not to be found: {error}; say where it is now "
                 "with encoder=, or give a catalogue that it has embedded"
             ) from error
     elif device is not None:
@@ -318,24 +283,24 @@ def find_encoder(encoder: str | os.PathLike | Encoder, about: dict, device: str 
 
 
 def _columns(
-    model: MorphologyModel, outcome: Outcome, usable: np.ndarray, name: str, quantities: bool
+    model: MorphologyModel, prediction: Prediction, usable: np.ndarray, name: str, quantities: bool
 ) -> dict[str, Column | u.Quantity]:
     """Fill the columns of all rows."""
     if model.task == "votes":
-        return _vote_columns(model, outcome, usable, name)
+        return _vote_columns(model, prediction, usable, name)
     if model.task == "regression":
-        return _regression_columns(model, outcome, usable, name, quantities)
+        return _regression_columns(model, prediction, usable, name, quantities)
     columns = {}
     for i, (stem, each) in enumerate(zip(_stems(model, name), model.classes, strict=True)):
         columns[f"{stem}_probability"] = _float(
-            outcome.value[:, i], usable, f"Probability of {each}, higher is more probable"
+            prediction.value[:, i], usable, f"Probability of {each}, higher is more probable"
         )
         columns[f"{stem}_probability_std"] = _float(
-            outcome.std[:, i], usable, f"Standard deviation of {stem}_probability over resampled labels"
+            prediction.std[:, i], usable, f"Standard deviation of {stem}_probability over resampled labels"
         )
     if model.task == "classes":
         best = np.full(len(usable), "", dtype=f"U{max(map(len, model.classes))}")
-        best[usable] = np.array(model.classes)[outcome.value.argmax(1)]
+        best[usable] = np.array(model.classes)[prediction.value.argmax(1)]
         columns[f"{name}_class"] = Column(
             best, description="Most probable class; empty where there is no embedding"
         )
@@ -343,12 +308,12 @@ def _columns(
 
 
 def _regression_columns(
-    model: MorphologyModel, outcome: Outcome, usable: np.ndarray, name: str, quantities: bool
+    model: MorphologyModel, prediction: Prediction, usable: np.ndarray, name: str, quantities: bool
 ) -> dict[str, Column | u.Quantity]:
     columns = {
-        f"{name}_prediction": _float(outcome.value[:, 0], usable, f"Predicted {model.label}"),
+        f"{name}_prediction": _float(prediction.value[:, 0], usable, f"Predicted {model.label}"),
         f"{name}_prediction_std": _float(
-            outcome.std[:, 0],
+            prediction.std[:, 0],
             usable,
             "Standard deviation: scatter of held-out galaxies and of resampled labels",
         ),
@@ -368,17 +333,17 @@ def _as_quantity(column: Column) -> u.Quantity:
 
 
 def _vote_columns(
-    model: MorphologyModel, outcome: Outcome, usable: np.ndarray, name: str
+    model: MorphologyModel, prediction: Prediction, usable: np.ndarray, name: str
 ) -> dict[str, Column]:
-    low, high = np.empty((2, *outcome.value.shape))
+    low, high = np.empty((2, *prediction.value.shape))
     for rows in chunks(len(low)):
-        given = outcome.value[rows], outcome.concentrations[rows], outcome.std[rows]
+        given = prediction.value[rows], prediction.concentrations[rows], prediction.std[rows]
         low[rows], high[rows] = fraction_interval(*given)
-    joint = model.schema.joint_probability(outcome.value)
+    joint = model.schema.joint_probability(prediction.value)
     columns = {}
     for i, (stem, each) in enumerate(zip(_stems(model, name), model.classes, strict=True)):
         described = {
-            "fraction": (outcome.value, f"Expected fraction of votes for {each} among those asked"),
+            "fraction": (prediction.value, f"Expected fraction of votes for {each} among those asked"),
             "fraction_low": (low, f"16th percentile of the fraction for {each}"),
             "fraction_high": (high, f"84th percentile of the fraction for {each}"),
             "probability": (joint, f"Probability that a volunteer is asked and answers {each}"),

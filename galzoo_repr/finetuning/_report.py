@@ -1,6 +1,7 @@
 """How well a model does on galaxies that were held out: figures, reliability, confusion, in print and as a plot."""
 
 from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING
 
 import numpy as np
 from astropy.table import Table
@@ -8,6 +9,9 @@ from astropy.table import Table
 from galzoo_repr.finetuning._folds import bootstrap_draws
 from galzoo_repr.finetuning._metrics import INTERVAL, Metric, Reliability, confusion, measure, reliability
 from galzoo_repr.finetuning._training_set import Lesson
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["Report", "make_report"]
 
@@ -90,7 +94,7 @@ class Report:
         ]
         return [head, *rows]
 
-    def plot_reliability(self, axes: object = None) -> object:
+    def plot_reliability(self, axes: "Axes | None" = None) -> "Axes":
         """
         Draw observed frequency against predicted probability.
 
@@ -193,21 +197,9 @@ def make_report(
     lesson: Lesson, predicted: np.ndarray, spread: np.ndarray, names: tuple[str, ...], n_folds: int
 ) -> Report:
     """
-    Compare predictions for held-out galaxies with their labels.
+    Compare predictions for held-out galaxies, as `held_out_predictions` gives them, with their labels.
 
-    Parameters
-    ----------
-    lesson : Lesson
-        Labelled galaxies.
-    predicted, spread : ndarray
-        As `held_out_predictions` gives them, shape (n, k).
-    names : tuple of str
-        Of the k columns.
-    n_folds : int
-
-    Returns
-    -------
-    Report
+    `names` are of the k columns.
     """
     held = np.isfinite(predicted).all(axis=1)
     nothing = np.zeros((3, 0, 0), int)

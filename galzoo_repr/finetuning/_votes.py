@@ -15,42 +15,16 @@ _FIRST_BIAS = -3.0  # concentrations of 5.7, of an answer that some give
 
 
 def concentrations_of(scores: np.ndarray) -> np.ndarray:
-    """
-    Concentrations of Dirichlet distributions from scores, as `galzoo_repr.training.concentrations`.
-
-    Parameters
-    ----------
-    scores : ndarray
-        Of any shape.
-
-    Returns
-    -------
-    ndarray
-        ``1 + 100 sigmoid(scores)``.
-    """
+    """Concentrations from scores of any shape, ``1 + 100 sigmoid``, as `galzoo_repr.training.concentrations`."""
     return 1 + 100 * expit(scores)
 
 
 def vote_losses(alpha: np.ndarray, votes: np.ndarray, question_index: np.ndarray) -> np.ndarray:
     """
-    Negative log-likelihood of votes, but for what does not depend on the concentrations.
+    Negative log-likelihood of votes, but for what does not depend on the concentrations, shape (n, n_questions).
 
-    Dirichlet-multinomial, question by question (Walmsley et al. 2022, MNRAS 509, 3966). A question without votes
-    adds nothing.
-
-    Parameters
-    ----------
-    alpha : ndarray
-        Concentrations, shape (n, k).
-    votes : ndarray
-        Finite, shape (n, k).
-    question_index : ndarray
-        Question of each answer, int, shape (k,).
-
-    Returns
-    -------
-    ndarray
-        Shape (n, n_questions).
+    Dirichlet-multinomial, question by question (Walmsley et al. 2022, MNRAS 509, 3966). Concentrations and votes,
+    which are finite, have shape (n, k). A question without votes adds nothing.
     """
     of = np.eye(question_index.max() + 1)[question_index]
     total, asked = alpha @ of, votes @ of
@@ -61,23 +35,8 @@ def fit_votes(x: np.ndarray, y: np.ndarray, strength: float, schema: Schema) -> 
     """
     Fit concentrations of all answers by the likelihood of the votes, with a quadratic penalty on the weights.
 
-    Parameters
-    ----------
-    x : ndarray
-        Standardised embeddings, shape (n, d).
-    y : ndarray
-        Votes, shape (n, k); NaN is none.
-    strength : float
-        Inverse regularisation.
-    schema : Schema
-        Of the k answers.
-
-    Returns
-    -------
-    weights : ndarray
-        Shape (d, k).
-    bias : ndarray
-        Shape (k,).
+    `x` are standardised embeddings, shape (n, d), and `y` votes, shape (n, k), NaN for none; weights have shape (d,
+    k), the bias (k,).
     """
     votes, index = np.nan_to_num(y), np.asarray(schema.question_index)
     of = np.eye(index.max() + 1)[index]
@@ -101,20 +60,7 @@ def fit_votes(x: np.ndarray, y: np.ndarray, strength: float, schema: Schema) -> 
 
 
 def fractions(concentrations: np.ndarray, schema: Schema) -> np.ndarray:
-    """
-    Mean fraction of votes for each answer among those asked.
-
-    Parameters
-    ----------
-    concentrations : ndarray
-        Shape (..., n_answers).
-    schema : Schema
-
-    Returns
-    -------
-    ndarray
-        Same shape.
-    """
+    """Mean fraction of votes for each answer among those asked, from concentrations of shape (..., n_answers)."""
     membership = np.equal.outer(schema.question_index, schema.question_index).astype(float)
     return concentrations / (concentrations @ membership)
 
@@ -123,25 +69,12 @@ def fraction_interval(
     fraction: np.ndarray, concentrations: np.ndarray, std: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """
-    Where the fraction is that a galaxy would get from endless volunteers, with a probability of 68 per cent.
+    16th and 84th percentile of the fraction that a galaxy would get from endless volunteers, shape (n, k).
 
-    Given the head, the fraction has the Dirichlet distribution; and there is an ensemble of heads. By the law of
-    total variance the variance of the mixture is that of the distribution and that of the heads together. The
-    interval is that of the beta distribution with this variance and the mean of the head fitted to all labels.
-
-    Parameters
-    ----------
-    fraction : ndarray
-        Mean, shape (n, k).
-    concentrations : ndarray
-        Of the Dirichlet distributions, shape (n, k).
-    std : ndarray
-        Standard deviation of `fraction` over the heads, shape (n, k).
-
-    Returns
-    -------
-    low, high : ndarray
-        16th and 84th percentile, shape (n, k).
+    Given the head, the fraction has the Dirichlet distribution of these concentrations; and there is an ensemble of
+    heads, over which it has the standard deviation `std`. By the law of total variance the variance of the mixture is
+    that of the distribution and that of the heads together. The interval is that of the beta distribution with this
+    variance and the mean `fraction`, of the head fitted to all labels. All have shape (n, k).
     """
     total = concentrations / fraction
     binomial = fraction * (1 - fraction)

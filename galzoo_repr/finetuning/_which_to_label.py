@@ -1,15 +1,17 @@
 """Which galaxies to label next: those that the model is unsure of, and that are not alike."""
 
+from typing import Unpack
+
 import numpy as np
 from astropy.coordinates import SkyCoord
 from astropy.table import Column, Table
 from sklearn.cluster import kmeans_plusplus
 
-from galzoo_repr._arguments import check_whole_number
+from galzoo_repr._arguments import check_seed, check_whole_number
 from galzoo_repr.catalogue import as_table, read_embeddings, with_columns
 from galzoo_repr.finetuning._labels import read_labels
-from galzoo_repr.finetuning._model import MorphologyModel, Outcome
-from galzoo_repr.finetuning._predict import embedded_for, predict_rows
+from galzoo_repr.finetuning._model import MorphologyModel, Prediction
+from galzoo_repr.finetuning._predict import EmbeddingOptions, embedded_for, predict_rows
 
 __all__ = ["which_to_label"]
 
@@ -24,7 +26,7 @@ def which_to_label(
     embedding: str = "embedding",
     seed: int = 0,
     progress: bool = True,
-    **images: object,
+    **images: Unpack[EmbeddingOptions],
 ) -> Table:
     """
     Choose the galaxies whose labels would teach a model most.
@@ -82,12 +84,12 @@ def which_to_label(
     (5, True)
     """
     table = as_table(table)
-    n = check_whole_number("n", n, 1)
+    n, seed = check_whole_number("n", n), check_seed(seed)
     read_embeddings(table, embedding)  # without which there is nothing to choose among
     seen = embedded_for(table, model, embedding, progress=progress, **images)
-    usable, outcome = predict_rows(seen, model, embedding)
+    usable, prediction = predict_rows(seen, model, embedding)
     uncertainty = np.full(len(table), np.nan)
-    uncertainty[usable] = _uncertainty(model, outcome)
+    uncertainty[usable] = _uncertainty(model, prediction)
     free = np.flatnonzero(usable & ~_labelled(table, model))
     rows = _draw(read_embeddings(seen, embedding).vectors, uncertainty, free, model, n, seed)
     rows = rows[np.argsort(-uncertainty[rows], kind="stable")]
@@ -107,17 +109,17 @@ def _labelled(table: Table, model: MorphologyModel) -> np.ndarray:
     return labelled
 
 
-def _uncertainty(model: MorphologyModel, outcome: Outcome) -> np.ndarray:
+def _uncertainty(model: MorphologyModel, prediction: Prediction) -> np.ndarray:
     if model.task in ("binary", "several"):
-        return np.minimum(outcome.value, 1 - outcome.value).mean(axis=1)
+        return np.minimum(prediction.value, 1 - prediction.value).mean(axis=1)
     if model.task == "classes":
-        return 1 - outcome.value.max(axis=1)
+        return 1 - prediction.value.max(axis=1)
     if model.task == "regression":
-        return outcome.std[:, 0]
+        return prediction.std[:, 0]
     # A question matters as far as it would be asked.
     schema = model.schema
-    asked = schema.probability_asked(outcome.value)[:, schema.question_index]
-    return (asked * outcome.std).mean(axis=1)
+    asked = schema.probability_asked(prediction.value)[:, schema.question_index]
+    return (asked * prediction.std).mean(axis=1)
 
 
 def _draw(

@@ -72,8 +72,8 @@ def consistency_loss(
     """
     if first.shape != second.shape or first.ndim != 2 or len(first) < 2:
         raise ValueError(
-            f"Two views of at least two galaxies are compared, not "
-            f"{tuple(first.shape)} and {tuple(second.shape)}."
+            f"two views of at least two galaxies are compared, not "
+            f"{tuple(first.shape)} and {tuple(second.shape)}"
         )
     first, second = first.float(), second.float()
     spread, correlation = zip(_spread_and_correlation(first), _spread_and_correlation(second), strict=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from astropy.table import Table
 
+from galzoo_repr._arguments import check_column, check_number
 from galzoo_repr.images import ImageRecipe, Picture
 from galzoo_repr.training import DecodedImages, RenderedImages, decode_images
 
@@ -59,8 +60,7 @@ def held_out_rows(
                 f"column {column!r} says which rows to validate on and must be boolean, not {values.dtype}"
             )
         return values & voted
-    if not 0 <= fraction < 1:
-        raise ValueError(f"validation_fraction is at least 0 and below 1, not {fraction!r}")
+    check_number("validation_fraction", fraction, 0, 1, below=True)
     rows = np.random.default_rng([seed, len(table)]).permutation(np.flatnonzero(voted))
     wanted = min(max(1, round(fraction * len(rows))), len(rows) - 1) if fraction else 0
     chosen = np.zeros(len(table), dtype=bool)
@@ -81,8 +81,4 @@ def sampling_weights(table: Table, column: str | None) -> np.ndarray | None:
 
 
 def _column(table: Table, name: str, option: str) -> np.ndarray:
-    if name not in table.colnames:
-        raise ValueError(
-            f"the table has no column {name!r}, which {option} names; it has {', '.join(table.colnames)}"
-        )
-    return np.ma.asarray(table[name]).filled(0)
+    return np.ma.asarray(table[check_column(option, name, table.colnames)]).filled(0)

@@ -16,34 +16,14 @@ def make_backbone(
     architecture: str, *, channels: int, size: int, pretrained: bool = False
 ) -> tuple[nn.Module, dict]:
     """
-    Make a timm model without a classifier.
+    Make a timm model without a classifier, from (n, channels, size, size) to (n, dim), and arguments to make it again.
 
-    Parameters
-    ----------
-    architecture : str
-        Name of a timm model.
-    channels : int
-        Channels of its input.
-    size : int
-        Pixels on each side of its input, for architectures whose weights depend on it.
-    pretrained : bool
-        Start from weights that timm downloads.
-
-    Returns
-    -------
-    backbone : torch.nn.Module
-        Maps (n, channels, size, size) to (n, dim).
-    model_kwargs : dict
-        Arguments with which ``timm.create_model`` makes it again.
-
-    Raises
-    ------
-    ValueError
-        If timm does not know the architecture.
+    The size is for architectures whose weights depend on it; with `pretrained`, timm downloads weights to start from.
+    A `ValueError` if timm does not know the architecture.
     """
     if not timm.is_model(architecture):
         close = difflib.get_close_matches(architecture, timm.list_models(), n=3)
-        hint = f"; did you mean {' or '.join(close)}?" if close else "."
+        hint = f"; did you mean {' or '.join(close)}?" if close else ""
         raise ValueError(f"timm {timm.__version__} has no architecture {architecture!r}{hint}")
     kwargs = {"num_classes": 0, "in_chans": channels}
     try:
@@ -82,19 +62,9 @@ class VoteNetwork(nn.Module):
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
         """
-        Logits of the concentrations, and the projection if there is a head for it.
+        Logits of the concentrations, shape (n, n_answers), and the projection, (n, width), if there is a head for it.
 
-        Parameters
-        ----------
-        images : torch.Tensor
-            Shape (n, channels, size, size), in the range of the recipe.
-
-        Returns
-        -------
-        logits : torch.Tensor
-            Shape (n, n_answers).
-        projection : torch.Tensor or None
-            Shape (n, width).
+        Images have shape (n, channels, size, size), in the range of the recipe.
         """
         embedding = self.backbone(images)
         projection = None if self.projector is None else self.projector(embedding)
@@ -102,18 +72,10 @@ class VoteNetwork(nn.Module):
 
     def answer_like(self, votes: torch.Tensor, schema: Schema, *, strength: float = 10.0) -> None:
         """
-        Let the untrained head give the mean answers to every galaxy.
+        Let the untrained head give the mean answers of votes, shape (n, n_answers), to every galaxy.
 
-        Saves the epochs in which a head from random numbers learns no more than that.
-
-        Parameters
-        ----------
-        votes : torch.Tensor
-            Votes to take the mean of, shape (n, n_answers).
-        schema : Schema
-            Which answers belong together.
-        strength : float
-            Sum of the concentrations of a question, above those of a flat distribution.
+        Saves the epochs in which a head from random numbers learns no more than that. `strength` is the sum of the
+        concentrations of a question, above those of a flat distribution.
         """
         index = torch.as_tensor(schema.question_index)
         totals = votes.double().sum(0) + 1

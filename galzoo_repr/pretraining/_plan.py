@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 import torch
 
-from galzoo_repr._arguments import check_whole_number
+from galzoo_repr._arguments import check_number, check_whole_number
 from galzoo_repr.training import Augmentation, DecodedImages, ImagesOnDevice, RenderedImages
 
 __all__ = ["Plan", "Sample"]
@@ -35,29 +35,12 @@ class Plan:
             object.__setattr__(self, name, check_whole_number(name, getattr(self, name), low))
         if self.epoch_size is not None:
             object.__setattr__(self, "epoch_size", check_whole_number("epoch_size", self.epoch_size))
-        for name, high in (
-            ("learning_rate", 1),
-            ("weight_decay", 1),
-            ("warmup", 1),
-            ("dropout", 1),
-            ("ema_decay", 1),
-        ):
-            if not 0 <= getattr(self, name) < high:
-                raise ValueError(f"{name} is at least 0 and below {high}, not {getattr(self, name)!r}.")
-        if not 0 <= self.consistency < math.inf or self.learning_rate == 0:
-            raise ValueError(
-                f"consistency ({self.consistency!r}) cannot be negative, nor learning_rate "
-                f"({self.learning_rate!r}) zero."
-            )
+        for name in ("learning_rate", "weight_decay", "warmup", "dropout", "ema_decay"):
+            check_number(name, getattr(self, name), 0, 1, above=name == "learning_rate", below=True)
+        check_number("consistency", self.consistency)
 
     def to_dict(self) -> dict:
-        """
-        Return all values, ready for JSON.
-
-        Returns
-        -------
-        dict
-        """
+        """All values, ready for JSON."""
         return {**asdict(self), "augmentation": self.augmentation.to_dict()}
 
 
@@ -85,20 +68,7 @@ class Sample:
     weights: np.ndarray | None = None
 
     def epoch_order(self, rng: np.random.Generator, size: int | None) -> np.ndarray:
-        """
-        Row numbers of one epoch.
-
-        Parameters
-        ----------
-        rng : numpy.random.Generator
-            Source of the order.
-        size : int, optional
-            Number of images; by default as many as training rows.
-
-        Returns
-        -------
-        ndarray
-        """
+        """Row numbers of one epoch of so many images, by default as many as training rows."""
         size = size or len(self.training)
         if self.weights is not None:
             return rng.choice(self.training, size, p=self.weights / self.weights.sum())

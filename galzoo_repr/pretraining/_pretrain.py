@@ -263,10 +263,12 @@ def pretrain(
 
 def _checked_recipe(recipe: ImageRecipe | None, start: Encoder | None) -> ImageRecipe:
     if start is not None and not isinstance(start, Encoder):
-        raise TypeError(f"start is an Encoder, such as Encoder.load('bundled'), not {type(start).__name__}")
+        raise TypeError(
+            f"start must be an Encoder, such as Encoder.load('bundled'), not {type(start).__name__}"
+        )
     recipe = recipe or (start.recipe if start is not None else ImageRecipe(size=128, crop=0.75))
     if not isinstance(recipe, ImageRecipe):
-        raise TypeError(f"recipe is an ImageRecipe, not {type(recipe).__name__}")
+        raise TypeError(f"recipe must be an ImageRecipe, not {type(recipe).__name__}")
     if recipe.stretch == "none":
         raise ValueError(
             "pretraining takes colour images; choose a recipe with a stretch, not stretch='none'"

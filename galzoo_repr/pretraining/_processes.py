@@ -42,49 +42,20 @@ class Processes:
             distributed.barrier()
 
     def total(self, values: torch.Tensor) -> torch.Tensor:
-        """
-        Sum of a tensor over the processes.
-
-        Parameters
-        ----------
-        values : torch.Tensor
-            One for each process, on its device.
-
-        Returns
-        -------
-        torch.Tensor
-        """
+        """Sum over the processes of a tensor that each has on its device."""
         if self.number > 1:
             values = values.clone()
             distributed.all_reduce(values)
         return values
 
     def share_buffers(self, network: nn.Module) -> None:
-        """
-        Give all processes the buffers, such as running means, of the first.
-
-        Parameters
-        ----------
-        network : torch.nn.Module
-            The same network in every process.
-        """
+        """Give all processes the buffers, such as running means, of the network of the first."""
         if self.number > 1:
             for buffer in network.buffers():
                 distributed.broadcast(buffer, 0)
 
     def together(self, network: nn.Module) -> nn.Module:
-        """
-        Let the processes take the mean of their gradients.
-
-        Parameters
-        ----------
-        network : torch.nn.Module
-            The same network in every process.
-
-        Returns
-        -------
-        torch.nn.Module
-        """
+        """Let the processes take the mean of the gradients of a network that is the same in all of them."""
         if self.number == 1:
             return network
         if self.device.type == "cuda":
@@ -95,18 +66,7 @@ class Processes:
 
 @contextmanager
 def joined_processes(device: torch.device) -> Iterator[Processes]:
-    """
-    Join the processes that ``torchrun`` started, if it did.
-
-    Parameters
-    ----------
-    device : torch.device
-        Kind of device; among several processes each takes the GPU of its local rank.
-
-    Yields
-    ------
-    Processes
-    """
+    """Join the processes that ``torchrun`` started, if it did; among several each takes the GPU of its local rank."""
     number = int(os.environ.get("WORLD_SIZE", "1"))
     if number == 1:
         yield Processes(0, 1, device)

@@ -17,6 +17,7 @@ from torch import nn
 from tqdm import tqdm
 
 from galzoo_repr._config import log
+from galzoo_repr._folder import publish
 from galzoo_repr.images import ImageRecipe
 from galzoo_repr.pretraining._consistency import consistency_loss
 from galzoo_repr.pretraining._network import VoteNetwork
@@ -29,7 +30,6 @@ from galzoo_repr.training import (
     dirichlet_multinomial_loss,
     expected_fractions,
     read_checkpoint,
-    write_atomically,
     write_checkpoint,
 )
 
@@ -104,22 +104,8 @@ class Training:
         """
         Train until the last epoch, or until validation stops improving.
 
-        Parameters
-        ----------
-        progress : bool
-            Show a progress bar.
-        after_epoch : callable, optional
-            Gets the entry of the history and a copy of the averaged backbone, in the first process.
-
-        Returns
-        -------
-        dict of str to torch.Tensor
-            Weights of the best epoch, averaged over the steps before it.
-
-        Raises
-        ------
-        RuntimeError
-            If the loss is not finite.
+        Gives the weights of the best epoch, averaged over the steps before it. `after_epoch` gets the entry of the
+        history and a copy of the averaged backbone, in the first process. A `RuntimeError` if the loss is not finite.
         """
         shown = progress and self.processes.first
         with tqdm(total=self.plan.epochs * self.steps, desc="train", disable=not shown) as bar:
@@ -129,8 +115,8 @@ class Training:
                 trained = self._train_one_epoch(epoch, bar)
                 if not math.isfinite(trained):
                     raise RuntimeError(
-                        f"The loss is {trained} in epoch {epoch}; lower learning_rate "
-                        f"({self.plan.learning_rate})."
+                        f"the loss is {trained} in epoch {epoch}; lower learning_rate "
+                        f"({self.plan.learning_rate})"
                     )
                 self._finish_epoch(epoch, trained, self._validate())
                 if after_epoch is not None and self.processes.first:
@@ -162,9 +148,9 @@ class Training:
             # is repeated.
             if self.best is self.history[-1] or not len(self.sample.validation):
                 state = {name: value.contiguous() for name, value in self.ema.module.state_dict().items()}
-                write_atomically(self.folder / BEST, save(state))
+                publish(self.folder / BEST, save(state))
             write_checkpoint(self.folder, self._state())
-            write_atomically(self.folder / _HISTORY, json.dumps(self.history, indent=1).encode())
+            publish(self.folder / _HISTORY, json.dumps(self.history, indent=1).encode())
         self.processes.wait()
 
     def _state(self) -> dict:

@@ -7,7 +7,6 @@ from galzoo_repr.training._checkpoint import (
     end_run,
     is_finished,
     read_checkpoint,
-    write_atomically,
     write_checkpoint,
 )
 from galzoo_repr.training._decoding import decode_images, field_pixels
@@ -29,6 +28,5 @@ __all__ = [
     "field_pixels",
     "is_finished",
     "read_checkpoint",
-    "write_atomically",
     "write_checkpoint",
 ]

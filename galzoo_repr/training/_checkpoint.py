@@ -1,22 +1,14 @@
 """State of a training run on disk, written so that a killed process leaves the old or the new one."""
 
 import json
-import os
 from pathlib import Path
 
 import torch
 
 from galzoo_repr._config import log
+from galzoo_repr._folder import publish, published
 
-__all__ = [
-    "BEST",
-    "begin_run",
-    "end_run",
-    "is_finished",
-    "read_checkpoint",
-    "write_atomically",
-    "write_checkpoint",
-]
+__all__ = ["BEST", "begin_run", "end_run", "is_finished", "read_checkpoint", "write_checkpoint"]
 
 _CHECKPOINT = "checkpoint.pt"
 _RUN = "run.json"
@@ -25,62 +17,17 @@ BEST = "best.safetensors"
 """File of the best weights so far."""
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """
-    Write a file that is either complete or not there.
-
-    Parameters
-    ----------
-    path : Path
-        Where; an old file is replaced.
-    content : bytes
-        What.
-    """
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    with part.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)
-
-
 def write_checkpoint(folder: Path, state: dict) -> None:
-    """
-    Write tensors and plain values, from which training goes on.
-
-    Parameters
-    ----------
-    folder : Path
-        Folder of the run.
-    state : dict
-        Nested dictionaries and lists of tensors, numbers and strings.
-    """
-    part = folder / f".{_CHECKPOINT}.{os.getpid()}"
-    with part.open("wb") as file:
-        torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, folder / _CHECKPOINT)
+    """Write nested dictionaries and lists of tensors, numbers and strings, from which training goes on."""
+    with published(folder / _CHECKPOINT) as draft:
+        torch.save(state, draft)
 
 
 def read_checkpoint(folder: Path) -> dict | None:
     """
-    Read what `write_checkpoint` wrote; nothing is unpickled but tensors and plain values.
+    Read what `write_checkpoint` wrote, onto the CPU, or None if there is nothing; a `ValueError` if it is damaged.
 
-    Parameters
-    ----------
-    folder : Path
-        Folder of the run.
-
-    Returns
-    -------
-    dict or None
-        On the CPU; None if there is none.
-
-    Raises
-    ------
-    ValueError
-        If the file is damaged.
+    Nothing is unpickled but tensors and plain values.
     """
     path = folder / _CHECKPOINT
     if not path.exists():
@@ -89,28 +36,16 @@ def read_checkpoint(folder: Path) -> dict | None:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         raise ValueError(
-            f"The checkpoint {path} is damaged ({type(error).__name__}); start again with resume=False."
+            f"the checkpoint {path} is damaged ({type(error).__name__}); start again with resume=False"
         ) from error
 
 
 def begin_run(folder: Path, facts: dict, *, resume: bool) -> None:
     """
-    Note what a run is about, and refuse to continue another one.
+    Note in a folder, made if need be, what a run is about: all that decides the outcome, as plain values.
 
-    Parameters
-    ----------
-    folder : Path
-        Folder of the run, made if need be.
-    facts : dict
-        All that decides the outcome, as plain values.
-    resume : bool
-        Continue a run that is there; otherwise forget it.
-
-    Raises
-    ------
-    ValueError
-        If the folder holds a run with other facts, or an encoder from elsewhere, which may not be
-        forgotten.
+    With `resume` it continues a run that is there; otherwise that is forgotten. A `ValueError` if the folder holds a
+    run with other facts, or an encoder from elsewhere, which may not be forgotten.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / _RUN
@@ -121,8 +56,8 @@ def begin_run(folder: Path, facts: dict, *, resume: bool) -> None:
         if differing:
             changes = (f"{key} was {_short(known.get(key))}, now {_short(facts[key])}" for key in differing)
             raise ValueError(
-                f"{folder} holds a training run with other settings ({'; '.join(changes)}). "
-                "Give another output folder, the old settings, or resume=False to start again."
+                f"{folder} holds a training run with other settings ({'; '.join(changes)}); "
+                "give another output folder, the old settings, or resume=False to start again"
             )
         log.info("continuing the training run in %s", folder)
         return
@@ -132,35 +67,16 @@ def begin_run(folder: Path, facts: dict, *, resume: bool) -> None:
         )
     for name in (_CHECKPOINT, BEST, _FINISHED):
         (folder / name).unlink(missing_ok=True)
-    write_atomically(path, json.dumps(facts, indent=1).encode())
+    publish(path, json.dumps(facts, indent=1).encode())
 
 
 def is_finished(folder: Path) -> bool:
-    """
-    Tell whether a run has come to its end.
-
-    Parameters
-    ----------
-    folder : Path
-        Folder of the run.
-
-    Returns
-    -------
-    bool
-        Whether it holds an encoder.
-    """
+    """Whether a run has come to its end, so that its folder holds an encoder."""
     return (folder / _FINISHED).exists()
 
 
 def end_run(folder: Path) -> None:
-    """
-    Remove what only a run that goes on needs.
-
-    Parameters
-    ----------
-    folder : Path
-        Folder of the run, with its encoder.
-    """
+    """Remove what only a run that goes on needs."""
     for name in (_CHECKPOINT, BEST):
         (folder / name).unlink(missing_ok=True)
 

@@ -212,17 +212,18 @@ def test_a_saved_model_predicts_the_same(embeddings, ratings, tmp_path):
     assert again.get_params() == model.get_params()
     assert np.array_equal(again.predict(embeddings), model.predict(embeddings))
     assert np.array_equal(again.next_batch(embeddings), model.next_batch(embeddings))
-    assert {path.suffix for path in (tmp_path / "rings").iterdir()} == {".json", ".safetensors"}
+    names = {path.name for path in (tmp_path / "rings").glob("[!.]*")}
+    assert names == {"interest.json", "interest.safetensors"}
     with pytest.raises(FileExistsError, match="already holds an interest"):
         model.save(tmp_path / "rings")
     model.fit(embeddings, 5 - ratings).save(tmp_path / "rings", overwrite=True)
-    assert len(list((tmp_path / "rings").iterdir())) == 2
+    assert len(list((tmp_path / "rings").glob("[!.]*"))) == 2
     changed = InterestModel.load(tmp_path / "rings").predict(embeddings)
     assert np.array_equal(changed, model.predict(embeddings))
 
 
 def test_damaged_folders_are_refused(embeddings, ratings, tmp_path):
-    with pytest.raises(FileNotFoundError, match="holds no interest"):
+    with pytest.raises(FileNotFoundError, match="does not hold an interest"):
         InterestModel.load(tmp_path)
     InterestModel().fit(embeddings, ratings).save(tmp_path)
     (arrays_file,) = tmp_path.glob("*.safetensors")
@@ -235,7 +236,7 @@ def test_damaged_folders_are_refused(embeddings, ratings, tmp_path):
     with pytest.raises(ValueError, match="update galzoo_repr"):
         InterestModel.load(tmp_path)
     description.write_text("{")
-    with pytest.raises(ValueError, match="is not the description of an interest"):
+    with pytest.raises(ValueError, match="is not valid JSON"):
         InterestModel.load(tmp_path)
 
 

@@ -1,7 +1,11 @@
 """Catalogues with embeddings of which some directions are features, labelled in part."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import timm
+import torch
 from astropy.table import Table
 
 import galzoo_repr as gzr
@@ -41,3 +45,13 @@ def model(sky, has_ring):
     table = sky.copy()
     table["ring"] = np.where(np.arange(200) < LABELLED, has_ring, np.nan)
     return gzr.finetune(table, "ring", members=5, progress=False)
+
+
+@pytest.fixture(scope="session")
+def fine_tuned(model):
+    """The model with an encoder beside it, as if that had been fine-tuned."""
+    torch.manual_seed(0)
+    encoder = gzr.Encoder(
+        timm.create_model("lcnet_035", num_classes=0), gzr.ImageRecipe(size=32), name="tiny"
+    )
+    return replace(model, encoder=encoder)

@@ -149,7 +149,11 @@ def test_lower_blocks_learn_more_slowly():
         ({"depth": 1, "epoch": 3}, TypeError, "finetune has no option epoch"),
         ({"depth": 1, "seed": -1}, ValueError, "seed must be a whole number from 0, not -1"),
         ({"depth": 1, "epochs": 0}, ValueError, "epochs must be a whole number from 1"),
-        ({"depth": 1, "learning_rate": 0}, ValueError, "learning_rate must be above 0"),
+        (
+            {"depth": 1, "learning_rate": 0},
+            ValueError,
+            "learning_rate must be a number above 0 and at most 1, not 0",
+        ),
         ({"depth": "head", "epochs": 3}, TypeError, "epochs, images would be for fine-tuning"),
     ],
 )

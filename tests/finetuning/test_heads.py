@@ -11,7 +11,7 @@ from sklearn.model_selection import GridSearchCV
 import galzoo_repr as gzr
 from galzoo_repr.finetuning._averaging import choose
 from galzoo_repr.finetuning._calibration import fit_calibration
-from galzoo_repr.finetuning._heads import Space
+from galzoo_repr.finetuning._heads import HeadSpace
 from galzoo_repr.finetuning._votes import fit_votes, vote_losses
 from galzoo_repr.training import concentrations, dirichlet_multinomial_loss
 
@@ -41,7 +41,7 @@ def test_probabilities_are_better_than_those_of_scikit_learn(rectified, n):
 def test_labelled_galaxies_have_the_same_length_for_every_encoder(rectified):
     x, _ = rectified
     for each in (x[:50], 1000 * x[:50], x[:50, :10]):
-        assert_allclose((Space.of(each).reduce(each) ** 2).sum(1).mean(), 1)
+        assert_allclose((HeadSpace.of(each).reduce(each) ** 2).sum(1).mean(), 1)
 
 
 def test_a_feature_that_hardly_varies_is_not_blown_up():

@@ -8,6 +8,7 @@ import pytest
 from astroquery.exceptions import RemoteServiceError
 
 import galzoo_repr as gzr
+from galzoo_repr.finetuning._hub import _PATTERNS
 
 
 @pytest.fixture
@@ -22,10 +23,15 @@ def hub(tmp_path, monkeypatch):
         def create_repo(self, repository, *, private, exist_ok):
             calls.append((repository, private, exist_ok))
 
-        def upload_folder(self, *, repo_id, folder_path, commit_message):
+        def upload_folder(self, *, repo_id, folder_path, commit_message, ignore_patterns):
             calls.append(commit_message)
             place = root / f"models--{repo_id.replace('/', '--')}"
-            shutil.copytree(folder_path, place / "snapshots" / "abc123")
+            files = [path.relative_to(folder_path) for path in folder_path.rglob("*") if path.is_file()]
+            kept = huggingface_hub.utils.filter_repo_objects(files, ignore_patterns=ignore_patterns, key=str)
+            for path in kept:
+                copy = place / "snapshots" / "abc123" / path
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(folder_path / path, copy)
             (place / "refs").mkdir()
             (place / "refs" / "main").write_text("abc123")
 
@@ -40,6 +46,18 @@ def test_a_published_model_is_loaded_by_its_name(hub, model, galaxies):
     assert str(again) == str(model)
     by_name = gzr.add_predictions(galaxies, "hf-hub:me/ring")["ring_probability"]
     np.testing.assert_array_equal(by_name, model.predict(galaxies["embedding"]).value[:, 0])
+
+
+def test_a_fine_tuned_model_goes_with_its_encoder_and_nothing_hidden(hub, fine_tuned, tmp_path):
+    fine_tuned.push("me/ring")
+    place = tmp_path / "hub" / "models--me--ring" / "snapshots" / "abc123"
+    files = [str(path.relative_to(place)) for path in place.rglob("*") if path.is_file()]
+    assert len(files) == 4
+    assert not any(part.startswith(".") for name in files for part in name.split("/"))
+    wanted = huggingface_hub.utils.filter_repo_objects(files, allow_patterns=_PATTERNS)
+    assert sorted(wanted) == sorted(files)
+    again = gzr.MorphologyModel.load("hf-hub:me/ring")
+    assert again.encoder.digest == fine_tuned.encoder.digest
 
 
 def test_without_network_or_copy_a_sentence_says_what_to_do(hub):

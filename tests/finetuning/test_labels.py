@@ -92,7 +92,7 @@ def test_rows_with_the_same_words_have_the_same_class(words):
         (["a", "b"], {"task": "binary"}, ValueError, "is 'a' or 'b': make it True or False"),
         ([2, 3], {"task": "binary"}, ValueError, r"holds \[2, 3\], where yes or no is 1 or 0"),
         (["a", "b"], {"task": "regression"}, TypeError, "holds text"),
-        ([1, 0], {"task": "wish"}, ValueError, "task='wish' is not one of binary, classes"),
+        ([1, 0], {"task": "wish"}, ValueError, "task='wish' is not one of 'binary', 'classes'"),
         ([1j, 2j], {}, TypeError, "holds complex128; give booleans, text"),
         (np.zeros((3, 2)), {}, ValueError, r"one value for each row, not shape \(3, 2\)"),
         (Time([50000, 50001], format="mjd"), {}, TypeError, "is a column of Time; give booleans, text"),
@@ -108,7 +108,7 @@ def test_values_that_make_no_sense_are_refused(column, options, error, message):
     ("label", "options", "error", "message"),
     [
         ("rung", {}, ValueError, r"neither a column of the table \(.*ring\) nor a schema"),
-        (["ring", "rung"], {}, ValueError, "label 'rung' is not a column"),
+        (["ring", "rung"], {}, ValueError, "label='rung' is not a column"),
         ("gz_rings", {}, ValueError, "none of the vote columns"),
         (["ring", "dec"], {"task": "votes"}, ValueError, "must be named question_answer"),
         (["ring", "ra"], {"task": "classes"}, ValueError, "several columns are labels of yes or no"),

@@ -27,7 +27,7 @@ def test_a_saved_model_predicts_the_same(galaxies, model, tmp_path):
 
 def test_nothing_in_the_folder_is_pickled(model, tmp_path):
     model.save(tmp_path)
-    assert {path.suffix for path in tmp_path.iterdir()} == {".json", ".safetensors"}
+    assert {path.name for path in tmp_path.glob("[!.]*")} == {"morphology.json", "head.safetensors"}
     json.loads((tmp_path / "morphology.json").read_text(), parse_constant=pytest.fail)
 
 
@@ -36,7 +36,7 @@ def test_saving_again_must_be_wanted(model, tmp_path):
     with pytest.raises(FileExistsError, match="already holds a model"):
         model.save(tmp_path)
     model.save(tmp_path, overwrite=True)
-    assert len(list(tmp_path.iterdir())) == 2
+    assert len(list(tmp_path.glob("[!.]*"))) == 2
 
 
 def edit(folder, **changes):
@@ -54,10 +54,10 @@ def edit(folder, **changes):
             "format_version 2.*reads version 1; update",
         ),
         (lambda folder: edit(folder, card=None), ValueError, "lacks card"),
-        (lambda folder: (folder / "morphology.json").write_text("["), ValueError, "not the description"),
-        (lambda folder: (folder / "morphology.json").unlink(), FileNotFoundError, "holds no model"),
-        (lambda folder: next(folder.glob("head-*")).unlink(), FileNotFoundError, "copy the whole folder"),
-        (lambda folder: next(folder.glob("head-*")).write_bytes(b"x"), ValueError, "has changed since"),
+        (lambda folder: (folder / "morphology.json").write_text("["), ValueError, "not valid JSON"),
+        (lambda folder: (folder / "morphology.json").unlink(), FileNotFoundError, "does not hold a model"),
+        (lambda folder: next(folder.glob("head*")).unlink(), FileNotFoundError, "copy the whole folder"),
+        (lambda folder: next(folder.glob("head*")).write_bytes(b"x"), ValueError, "has changed since"),
     ],
 )
 def test_folders_that_cannot_be_trusted_are_refused(model, tmp_path, spoil, error, message):

@@ -83,7 +83,7 @@ def test_faults_are_told_in_a_line(catalogue, tmp_path):
     assert "neither a column of the table" in result.stderr
     result = run("predict", catalogue, tmp_path, tmp_path / "out.fits")
     assert result.exit_code == 1
-    assert "holds no model" in result.stderr
+    assert "does not hold a model" in result.stderr
 
 
 def test_a_plot_without_matplotlib_is_refused_before_anything_is_learned(catalogue, tmp_path, monkeypatch):
