@@ -8,7 +8,7 @@ import numpy as np
 from astropy.io import fits
 from astroquery.hips2fits import hips2fitsClass
 
-from galzoo_repr.cutouts._ask import exchange
+from galzoo_repr.cutouts._ask import ask
 from galzoo_repr.cutouts._assemble import assemble, grid_of
 from galzoo_repr.cutouts._request import Attempt, CutoutRequest
 from galzoo_repr.cutouts._survey import CutoutSurvey
@@ -83,7 +83,7 @@ class HipsSurvey(CutoutSurvey, hips2fitsClass):
         """
         planes, seconds = [], 0.0
         for band, payload in zip(request.bands, self._payload(request), strict=True):
-            attempt = exchange(self, replace(request, bands=band), request.server, payload)
+            attempt = ask(self, replace(request, bands=band), request.server, payload)
             seconds += attempt.outcome.seconds
             if attempt.body:
                 planes.append(fits.HDUList.fromstring(attempt.body)[0].data)

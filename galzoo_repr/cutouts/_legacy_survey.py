@@ -8,7 +8,7 @@ import numpy as np
 from astropy.coordinates import SkyCoord
 from astroquery.query import BaseQuery
 
-from galzoo_repr.cutouts._ask import exchange
+from galzoo_repr.cutouts._ask import ask
 from galzoo_repr.cutouts._request import Attempt, CutoutRequest
 from galzoo_repr.cutouts._survey import CutoutSurvey
 
@@ -113,7 +113,7 @@ class LegacySurvey(CutoutSurvey, BaseQuery):
 
     def _ask(self, request: CutoutRequest) -> Attempt:
         url = f"{request.server}/{self._formats[request.image_format]}"
-        return exchange(self, request, url, self._payload(request))
+        return ask(self, request, url, self._payload(request))
 
     @staticmethod
     def _payload(request: CutoutRequest) -> dict:

@@ -1,0 +1,49 @@
+"""What a service must offer to be fetched from."""
+
+from typing import Protocol
+
+from galzoo_repr.cutouts._coverage import Coverage
+from galzoo_repr.cutouts._request import Attempt, CutoutRequest
+
+__all__ = ["Route"]
+
+
+class Route(Protocol):
+    """
+    Service that cutouts can be fetched from, such as `LegacySurvey`, `HipsSurvey` or `BrickSurvey`.
+
+    Attributes
+    ----------
+    route : str
+        Kind of service.
+    rate : float
+        Requests per second at most.
+    workers : int
+        Requests at once at most.
+    layer : str
+        Image layer asked for.
+    image_format : str
+        ``"fits"`` or ``"jpeg"``.
+    coverage : Coverage or None
+        Where there are data, if that is known.
+    max_field : float
+        Largest field, degrees.
+    """
+
+    route: str
+    rate: float
+    workers: int
+    layer: str
+    image_format: str
+    coverage: Coverage | None
+    max_field: float
+
+    @property
+    def server(self) -> str:
+        """Address of the service."""
+
+    def arrange(self, requests: list[CutoutRequest]) -> list[CutoutRequest]:
+        """Put requests into the order in which they are best asked."""
+
+    def attempt(self, request: CutoutRequest, *, probed: bool = False) -> Attempt:
+        """Ask once, raising nothing for what services and networks do."""
