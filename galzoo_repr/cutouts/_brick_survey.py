@@ -9,7 +9,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar
 
-import astropy.units as u
 import numpy as np
 from astropy.coordinates import SkyCoord
 from astropy.utils.exceptions import AstropyWarning
@@ -142,71 +141,15 @@ class BrickSurvey(CutoutSurvey, BaseQuery):
         return Path(self._folder or cache_path("bricks")).expanduser()
 
     def arrange(self, requests: list[CutoutRequest]) -> list[CutoutRequest]:
-        """
-        Put requests in the order of their bricks.
-
-        Parameters
-        ----------
-        requests : list of CutoutRequest
-            From `request`.
-
-        Returns
-        -------
-        list of CutoutRequest
-            The same ones.
-        """
+        """Put requests in the order of their bricks."""
         return sorted(requests, key=lambda request: brick_at(request.ra, request.dec).name)
 
-    def request(
-        self,
-        ra: float,
-        dec: float,
-        size: int,
-        pixel_scale: u.Quantity,
-        *,
-        bands: str = "grz",
-        layer: str | None = None,
-        image_format: str | None = None,
-    ) -> CutoutRequest:
-        """
-        Describe one cutout; see `LegacySurvey.request`.
-
-        Parameters
-        ----------
-        ra, dec, size, pixel_scale, bands, layer, image_format
-            As there.
-
-        Returns
-        -------
-        CutoutRequest
-
-        Raises
-        ------
-        ValueError
-            Also if there are no bricks of the layer.
-        """
-        request = super().request(
-            ra, dec, size, pixel_scale, bands=bands, layer=layer, image_format=image_format
-        )
-        _region(request.layer, brick_at(ra, dec))
-        return request
+    def _known_layer(self, layer: str) -> str:
+        _regions(layer)
+        return layer
 
     def attempt(self, request: CutoutRequest, *, probed: bool = False) -> Attempt:
-        """
-        Cut a stamp, fetching the bricks it needs and that are not there yet.
-
-        Parameters
-        ----------
-        request : CutoutRequest
-            From `request`.
-        probed : bool, optional
-            Of no use here.
-
-        Returns
-        -------
-        Attempt
-            Whatever happened with the files; nothing is raised for what services, networks and files do.
-        """
+        """Cut a stamp, fetching the bricks it needs and that are not there yet; see `Route.attempt`."""
         started = time.monotonic()
         if _is_local(request.server) and not Path(request.server).expanduser().is_dir():
             return Attempt(Outcome("server_error", f"there is no folder {request.server}", time=time.time()))
@@ -285,11 +228,16 @@ def _is_local(server: str) -> bool:
     return "://" not in server
 
 
-@lru_cache(10_000)
-def _region(layer: str, brick: Brick) -> str:
+def _regions(layer: str) -> tuple[str, str]:
     if layer not in _REGIONS:
         raise ValueError(f"layer={layer!r} has no bricks here; use one of {', '.join(_REGIONS)}")
-    north, south = _REGIONS[layer]
+    return _REGIONS[layer]
+
+
+@lru_cache(10_000)
+def _region(layer: str, brick: Brick) -> str:
+    """Folder of the release and the telescopes that show a brick."""
+    north, south = _regions(layer)
     if brick.dec < _SPLIT_DEC or north == south:
         return south
     return north if SkyCoord(brick.ra, brick.dec, unit="deg").galactic.b.deg > 0 else south

@@ -67,19 +67,9 @@ class HipsSurvey(CutoutSurvey, hips2fitsClass):
 
     def attempt(self, request: CutoutRequest, *, probed: bool = False) -> Attempt:
         """
-        Ask the service once for each band.
+        Ask the service once for each band; see `Route.attempt`.
 
-        Parameters
-        ----------
-        request : CutoutRequest
-            From `request`.
-        probed : bool, optional
-            Of no use here: outside the survey the service sends NaN.
-
-        Returns
-        -------
-        Attempt
-            With the planes as one image, or what went wrong with the first band that failed.
+        The planes come as one image, or else what went wrong with the first band that failed.
         """
         planes, seconds = [], 0.0
         for band, payload in zip(request.bands, self._payload(request), strict=True):

@@ -85,21 +85,7 @@ class LegacySurvey(CutoutSurvey, BaseQuery):
         return [f"{self.server}/{path}?{urlencode(p)}" for p in np.atleast_1d(payloads)]
 
     def attempt(self, request: CutoutRequest, *, probed: bool = False) -> Attempt:
-        """
-        Ask the service once.
-
-        Parameters
-        ----------
-        request : CutoutRequest
-            From `request`.
-        probed : bool, optional
-            Whether an earlier attempt has found that there are data here.
-
-        Returns
-        -------
-        Attempt
-            Whatever happened; nothing is raised for what services and networks do.
-        """
+        """Ask the service once; see `Route.attempt`."""
         attempt = self._ask(request)
         if attempt.outcome.http_code == 500 and request.image_format == "fits" and not probed:
             # Outside the survey the viewer fails on FITS but draws a grey JPEG.

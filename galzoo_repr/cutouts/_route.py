@@ -43,7 +43,33 @@ class Route(Protocol):
         """Address of the service."""
 
     def arrange(self, requests: list[CutoutRequest]) -> list[CutoutRequest]:
-        """Put requests into the order in which they are best asked."""
+        """
+        Put requests into the order in which they are best asked.
+
+        Parameters
+        ----------
+        requests : list of CutoutRequest
+            All that a call will ask.
+
+        Returns
+        -------
+        list of CutoutRequest
+            The same ones.
+        """
 
     def attempt(self, request: CutoutRequest, *, probed: bool = False) -> Attempt:
-        """Ask once, raising nothing for what services and networks do."""
+        """
+        Ask once.
+
+        Parameters
+        ----------
+        request : CutoutRequest
+            What to ask.
+        probed : bool, optional
+            Whether an earlier attempt has found that there are data here.
+
+        Returns
+        -------
+        Attempt
+            Whatever happened; nothing is raised for what services, networks and files do.
+        """

