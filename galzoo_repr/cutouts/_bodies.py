@@ -20,9 +20,8 @@ def body_name(root: Path | str, request: CutoutRequest, outcome: Outcome) -> str
     if not digest:
         return ""
     # Text: for a million rows, making paths costs more than looking them up.
-    return os.sep.join(
-        (str(root), digest[:2], digest[2:4], f"{digest[:STEM]}{_SUFFIXES[request.image_format]}")
-    )
+    folder = f"{root}{os.sep}{digest[:2]}{os.sep}{digest[2:4]}{os.sep}"
+    return f"{folder}{digest[:STEM]}{_SUFFIXES[request.image_format]}"
 
 
 def is_whole(root: Path | str, request: CutoutRequest, outcome: Outcome) -> bool:

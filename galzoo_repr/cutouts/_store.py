@@ -160,12 +160,13 @@ class CutoutStore:
         CutoutStoreError
             If the manifest is damaged.
         """
-        known = self.manifest.lookup(list({request.key for request in requests}))
+        keys = [request.key for request in requests]
+        known = self.manifest.lookup(list(dict.fromkeys(keys)))
         found: list[Outcome | None] = []
-        for request in requests:
-            outcome = known.get(request.key)
+        for key, request in zip(keys, requests, strict=True):
+            outcome = known.get(key)
             if outcome is not None and outcome.digest and not is_whole(self._root_name, request, outcome):
-                outcome = known[request.key] = None
+                outcome = known[key] = None
             found.append(outcome)
         return found
 
