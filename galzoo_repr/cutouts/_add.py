@@ -1,18 +1,26 @@
 """A catalogue goes in, the same catalogue with its cutouts comes out."""
 
+from collections import Counter
+from contextlib import closing
+from typing import TYPE_CHECKING
+
 import astropy.units as u
 import numpy as np
 from astropy.coordinates import SkyCoord
 from astropy.table import Column, Table
+from tqdm.auto import tqdm
 
 from galzoo_repr._config import log
 from galzoo_repr.catalogue import as_table, refuse_existing, sky_positions, with_columns
-from galzoo_repr.cutouts._fetch import Route
-from galzoo_repr.cutouts._fetch_into import fetch_into
+from galzoo_repr.cutouts._fetch import fetch_into
 from galzoo_repr.cutouts._legacy_survey import LegacySurvey
-from galzoo_repr.cutouts._request import CutoutRequest, Outcome
+from galzoo_repr.cutouts._request import CutoutRequest
+from galzoo_repr.cutouts._route import Route
 from galzoo_repr.cutouts._status import STATUSES
 from galzoo_repr.cutouts._store import CutoutStore
+
+if TYPE_CHECKING:  # imported where it is needed: the room imports torch, which takes seconds
+    from galzoo_repr.images import ImageRecipe
 
 __all__ = ["add_cutouts", "cutout_requests"]
 
@@ -21,7 +29,7 @@ def add_cutouts(
     table: Table | SkyCoord,
     *,
     survey: Route | None = None,
-    recipe: object | None = None,
+    recipe: "ImageRecipe | None" = None,
     fov: u.Quantity | None = None,
     coords: str | tuple[str, str] | SkyCoord | None = None,
     store: CutoutStore | str | None = None,
@@ -40,7 +48,7 @@ def add_cutouts(
     ----------
     table : `~astropy.table.Table`, `~astropy.table.QTable` or `~astropy.coordinates.SkyCoord`
         Catalogue; never changed.
-    survey : LegacySurvey, optional
+    survey : LegacySurvey, HipsSurvey or BrickSurvey, optional
         Service to ask; the Legacy Survey viewer when not given.
     recipe : ImageRecipe, optional
         Which bands, field of view and pixel scale; Galaxy Zoo DECaLS' when not given.
@@ -90,12 +98,15 @@ def add_cutouts(
     survey = LegacySurvey() if survey is None else survey
     recipe = _recipe_or_default(recipe)
     requests, reasons = cutout_requests(catalogue, survey, recipe=recipe, fov=fov, coords=coords)
-    asked = [request for request in requests if request is not None]
+    paths, statuses = [""] * len(requests), ["bad_position"] * len(requests)
     own_store = not isinstance(store, CutoutStore)
     store = CutoutStore(store) if own_store else store
     try:
-        outcomes = fetch_into(store, survey, asked, workers=workers, progress=progress)
-        paths, statuses = _answers(store, requests, outcomes)
+        bar = tqdm(total=len(requests) - requests.count(None), unit="cutout", disable=not progress)
+        with bar, closing(fetch_into(store, survey, requests, workers=workers)) as stream:
+            for row, outcome in stream:
+                paths[row], statuses[row] = store.name(requests[row], outcome), outcome.status
+                bar.update()
     finally:
         if own_store:
             store.close()
@@ -109,9 +120,10 @@ def add_cutouts(
         catalogue,
         {
             columns[0]: Column(
-                paths, description="File of the cutout, as the service sent it; empty if none"
+                np.array(paths, dtype=str),
+                description="File of the cutout, as the service sent it; empty if none",
             ),
-            columns[1]: Column(statuses, description="How fetching the cutout ended"),
+            columns[1]: Column(np.array(statuses, dtype=str), description="How fetching the cutout ended"),
         },
         overwrite=overwrite,
         provenance=facts,
@@ -123,7 +135,7 @@ def cutout_requests(
     catalogue: Table,
     survey: Route,
     *,
-    recipe: object | None = None,
+    recipe: "ImageRecipe | None" = None,
     fov: u.Quantity | None = None,
     coords: str | tuple[str, str] | SkyCoord | None = None,
 ) -> tuple[list[CutoutRequest | None], list[str]]:
@@ -134,7 +146,7 @@ def cutout_requests(
     ----------
     catalogue : `~astropy.table.Table`
         Catalogue of n rows.
-    survey : LegacySurvey
+    survey : LegacySurvey, HipsSurvey or BrickSurvey
         Service to be asked.
     recipe, fov, coords
         As for `add_cutouts`.
@@ -166,7 +178,7 @@ def cutout_requests(
     """
     if isinstance(survey, type) or not hasattr(survey, "attempt"):
         raise TypeError(
-            f"survey={survey!r} is no service; give a LegacySurvey, HipsSurvey or BrickSurvey object."
+            f"survey={survey!r} is no service; give a LegacySurvey, HipsSurvey or BrickSurvey object"
         )
     recipe = _recipe_or_default(recipe)
     positions = sky_positions(catalogue, coords=coords)
@@ -175,7 +187,7 @@ def cutout_requests(
     too_wide = sizes * scales > survey.max_field * 3600
     limit = f"{type(survey).__name__} makes images of up to {survey.max_field:g} deg on a side"
     if too_wide.any() and fov is not None and fov.isscalar:
-        raise ValueError(f"fov={fov} is not allowed: {limit}.")
+        raise ValueError(f"fov={fov} is not allowed: {limit}; give a smaller one")
     requests: list[CutoutRequest | None] = []
     reasons = []
     server, layer, image_format = survey.server, survey.layer, survey.image_format
@@ -192,29 +204,19 @@ def cutout_requests(
     return requests, reasons
 
 
-def _answers(
-    store: CutoutStore, requests: list[CutoutRequest | None], outcomes: list[Outcome]
-) -> tuple[np.ndarray, np.ndarray]:
-    asked = [request for request in requests if request is not None]
-    names = iter(store.names(asked, outcomes))
-    answers = iter(outcomes)
-    paths = ["" if request is None else next(names) for request in requests]
-    statuses = ["bad_position" if request is None else next(answers).status for request in requests]
-    return np.array(paths, dtype=str), np.array(statuses, dtype=str)
+def _recipe_or_default(recipe: "ImageRecipe | None") -> "ImageRecipe":
+    from galzoo_repr.images import ImageRecipe
 
-
-def _recipe_or_default(recipe: object | None) -> object:
     if recipe is None:
-        # The one exception to imports going left only: the default recipe is the images room's.
-        from galzoo_repr.images import ImageRecipe
-
         return ImageRecipe()
-    if isinstance(recipe, type) or not hasattr(recipe, "fields_of_view"):
-        raise TypeError(f"recipe={recipe!r} is no image recipe; give an ImageRecipe, such as ImageRecipe().")
+    if not isinstance(recipe, ImageRecipe):
+        raise TypeError(f"recipe={recipe!r} is no image recipe; give an ImageRecipe, such as ImageRecipe()")
     return recipe
 
 
-def _arguments(recipe: object, fov: u.Quantity | None, coords: object) -> dict:
+def _arguments(
+    recipe: "ImageRecipe", fov: u.Quantity | None, coords: str | tuple[str, str] | SkyCoord | None
+) -> dict:
     """What the caller chose, as far as it is short: one field of view, but not one for each row."""
     facts = {"recipe": recipe.to_dict()}
     if fov is not None:
@@ -224,9 +226,8 @@ def _arguments(recipe: object, fov: u.Quantity | None, coords: object) -> dict:
     return facts
 
 
-def _facts(survey: Route, store: CutoutStore, statuses: np.ndarray, reasons: list[str]) -> dict:
-    names, counts = np.unique(statuses, return_counts=True)
-    summary = dict(zip(names.tolist(), counts.tolist(), strict=True))
+def _facts(survey: Route, store: CutoutStore, statuses: list[str], reasons: list[str]) -> dict:
+    summary = dict(sorted(Counter(statuses).items()))
     log.info(
         "Cutouts of %d rows: %s.", len(statuses), ", ".join(f"{k} {v}" for k, v in summary.items()) or "none"
     )

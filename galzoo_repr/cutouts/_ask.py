@@ -10,46 +10,26 @@ from astroquery.exceptions import TimeoutError as QueryTimeoutError
 from galzoo_repr.cutouts._http import Interrupted, ThreadedRequests, current_stop
 from galzoo_repr.cutouts._request import Attempt, CutoutRequest, Outcome
 from galzoo_repr.cutouts._status import USABLE
-from galzoo_repr.cutouts._throttle import pace_of
+from galzoo_repr.cutouts._throttle import throttle_of
 from galzoo_repr.cutouts._validate import validate_body
 
-__all__ = ["exchange"]
+__all__ = ["ask"]
 
 Validate = Callable[[CutoutRequest, bytes], Outcome]
 
 
-def exchange(
+def ask(
     query: ThreadedRequests,
     request: CutoutRequest,
     url: str,
-    payload: dict,
+    payload: dict[str, str | int],
     *,
     validate: Validate = validate_body,
 ) -> Attempt:
-    """
-    Send one GET when its turn has come, and judge the answer.
-
-    Parameters
-    ----------
-    query : ThreadedRequests
-        Query object, with ``timeout``, ``rate`` and ``workers``.
-    request : CutoutRequest
-        What is asked, to compare the answer with.
-    url : str
-        Address.
-    payload : dict
-        Parameters.
-    validate : callable, optional
-        Judges a body of code 200.
-
-    Returns
-    -------
-    Attempt
-        Whatever happened; nothing is raised for what services and networks do.
-    """
+    """Send one GET when its turn has come, and judge the answer; nothing is raised for what services do."""
     stop = current_stop()
-    pace = pace_of(url, query.rate, query.workers)
-    refusal = pace.enter(stop)
+    throttle = throttle_of(url, query.rate, query.workers)
+    refusal = throttle.enter(stop)
     if refusal:
         reason = "interrupted" if refusal == "cancelled" else "not asked: the service does not answer"
         return Attempt(Outcome(refusal, reason, time=time.time()), asked=False)
@@ -58,7 +38,7 @@ def exchange(
     try:
         outcome, body, retry_after = _send(query, request, url, payload, validate)
     finally:
-        pace.leave(outcome, retry_after, started)
+        throttle.leave(outcome, retry_after, started)
     outcome.seconds = time.monotonic() - started
     outcome.time = time.time()
     keep = outcome.status in USABLE or outcome.status == "band_missing"
@@ -66,7 +46,11 @@ def exchange(
 
 
 def _send(
-    query: ThreadedRequests, request: CutoutRequest, url: str, payload: dict, validate: Validate
+    query: ThreadedRequests,
+    request: CutoutRequest,
+    url: str,
+    payload: dict[str, str | int],
+    validate: Validate,
 ) -> tuple[Outcome, bytes, float]:
     """Outcome, body and pause asked for."""
     try:
@@ -85,6 +69,7 @@ def _send(
 
 
 def _judge(request: CutoutRequest, response: requests.Response, validate: Validate) -> tuple[Outcome, float]:
+    """Outcome of an answer, and the pause asked for."""
     code = response.status_code
     body = response.content
     announced = response.headers.get("Content-Length")

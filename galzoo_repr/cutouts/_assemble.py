@@ -12,19 +12,7 @@ __all__ = ["assemble", "grid_of"]
 
 
 def grid_of(request: CutoutRequest) -> WCS:
-    """
-    Make the grid of the viewer for a request.
-
-    Parameters
-    ----------
-    request : CutoutRequest
-        What is asked.
-
-    Returns
-    -------
-    astropy.wcs.WCS
-        Gnomonic, north up, east left, the position at pixel (size + 1) / 2 counted from 1.
-    """
+    """Grid of the viewer: gnomonic, north up, east left, the position at pixel (size + 1) / 2 counted from 1."""
     wcs = WCS(naxis=2)
     wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
     wcs.wcs.crval = [request.ra % 360, request.dec]
@@ -37,21 +25,10 @@ def grid_of(request: CutoutRequest) -> WCS:
 
 def assemble(request: CutoutRequest, planes: list[np.ndarray], facts: dict[str, str]) -> bytes:
     """
-    Write planes as a cutout with the layout and the keywords of the viewer.
+    Write planes as a FITS file with the layout and the keywords of the viewer; the same bytes for the same planes.
 
-    Parameters
-    ----------
-    request : CutoutRequest
-        What is answered.
-    planes : list of numpy.ndarray
-        (size, size) of each band, row 0 south; NaN or 0 where there are no data.
-    facts : dict
-        Further keywords.
-
-    Returns
-    -------
-    bytes
-        A FITS file, the same bytes for the same planes.
+    Each plane is of shape (size, size), row 0 south, with NaN or 0 where there are no data; ``facts`` are further
+    keywords.
     """
     cube = np.nan_to_num(np.stack(planes).astype(">f4"), nan=0.0, posinf=0.0, neginf=0.0)
     header = fits.Header({"SURVEY": "LegacySurvey", "IMAGETYP": "IMAGE", "BANDS": request.bands, **facts})

@@ -10,14 +10,9 @@ _STEP = 0.25
 
 class Brick(NamedTuple):
     """
-    One brick.
+    Name of a brick, such as ``"1901p012"``, and its centre in degrees.
 
-    Parameters
-    ----------
-    name : str
-        Such as ``"1901p012"``: tenths of a degree of the centre, cut off, and the sign of the declination.
-    ra, dec : float
-        Centre, degrees.
+    The name is made of tenths of a degree of the centre, cut off, and the sign of the declination.
     """
 
     name: str
@@ -27,19 +22,8 @@ class Brick(NamedTuple):
 
 def brick_at(ra: float, dec: float) -> Brick:
     """
-    Find the brick of a position.
+    Find the brick of a position, ICRS degrees.
 
-    Parameters
-    ----------
-    ra, dec : float
-        ICRS degrees.
-
-    Returns
-    -------
-    Brick
-
-    Notes
-    -----
     Rows of 0.25 degrees are centred on the multiples of 0.25 degrees of declination; each is cut into the
     smallest even number of columns that are no wider (https://www.legacysurvey.org/dr10/files/,
     "survey-bricks").

@@ -1,29 +1,25 @@
 """Cutouts from whole coadded bricks: each is fetched once for all the galaxies in it."""
 
 import errno
-import io
 import os
 import threading
 import time
-import uuid
 from collections import defaultdict
 from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar
 
-import astropy.units as u
 import numpy as np
 from astropy.coordinates import SkyCoord
-from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
-from astropy.wcs import WCS
 from astroquery.query import BaseQuery
-from scipy.ndimage import gaussian_filter, map_coordinates
 
 from galzoo_repr._config import cache_path
-from galzoo_repr.cutouts._ask import exchange
+from galzoo_repr._folder import publish
+from galzoo_repr.cutouts._ask import ask
 from galzoo_repr.cutouts._assemble import assemble, grid_of
 from galzoo_repr.cutouts._brick_grid import Brick, brick_at
+from galzoo_repr.cutouts._brick_pixels import sample, validate_brick
 from galzoo_repr.cutouts._checks import check_number, check_text, check_url
 from galzoo_repr.cutouts._coverage import Coverage
 from galzoo_repr.cutouts._manifest import CutoutStoreError
@@ -33,7 +29,6 @@ from galzoo_repr.cutouts._validate import validate_body
 
 __all__ = ["BrickSurvey"]
 
-_NATIVE_SCALE = 0.262
 _SPLIT_DEC = 32.375
 """North of this declination, and of the galactic plane, the northern telescopes are shown."""
 _REGIONS = {
@@ -43,8 +38,6 @@ _REGIONS = {
     "ls-dr10": ("dr9/north", "dr10/south"),
     "ls-dr10-south": ("dr10/south", "dr10/south"),
 }
-_MARGIN = 8
-"""Pixels around a stamp that the interpolation may look at."""
 
 
 class BrickSurvey(CutoutSurvey, BaseQuery):
@@ -148,71 +141,15 @@ class BrickSurvey(CutoutSurvey, BaseQuery):
         return Path(self._folder or cache_path("bricks")).expanduser()
 
     def arrange(self, requests: list[CutoutRequest]) -> list[CutoutRequest]:
-        """
-        Put requests in the order of their bricks.
-
-        Parameters
-        ----------
-        requests : list of CutoutRequest
-            From `request`.
-
-        Returns
-        -------
-        list of CutoutRequest
-            The same ones.
-        """
+        """Put requests in the order of their bricks."""
         return sorted(requests, key=lambda request: brick_at(request.ra, request.dec).name)
 
-    def request(
-        self,
-        ra: float,
-        dec: float,
-        size: int,
-        pixel_scale: u.Quantity,
-        *,
-        bands: str = "grz",
-        layer: str | None = None,
-        image_format: str | None = None,
-    ) -> CutoutRequest:
-        """
-        Describe one cutout; see `LegacySurvey.request`.
-
-        Parameters
-        ----------
-        ra, dec, size, pixel_scale, bands, layer, image_format
-            As there.
-
-        Returns
-        -------
-        CutoutRequest
-
-        Raises
-        ------
-        ValueError
-            Also if there are no bricks of the layer.
-        """
-        request = super().request(
-            ra, dec, size, pixel_scale, bands=bands, layer=layer, image_format=image_format
-        )
-        _region(request.layer, brick_at(ra, dec))
-        return request
+    def _known_layer(self, layer: str) -> str:
+        _regions(layer)
+        return layer
 
     def attempt(self, request: CutoutRequest, *, probed: bool = False) -> Attempt:
-        """
-        Cut a stamp, fetching the bricks it needs and that are not there yet.
-
-        Parameters
-        ----------
-        request : CutoutRequest
-            From `request`.
-        probed : bool, optional
-            Of no use here.
-
-        Returns
-        -------
-        Attempt
-            Whatever happened with the files; nothing is raised for what services, networks and files do.
-        """
+        """Cut a stamp, fetching the bricks it needs and that are not there yet; see `Route.attempt`."""
         started = time.monotonic()
         if _is_local(request.server) and not Path(request.server).expanduser().is_dir():
             return Attempt(Outcome("server_error", f"there is no folder {request.server}", time=time.time()))
@@ -252,7 +189,7 @@ class BrickSurvey(CutoutSurvey, BaseQuery):
             if path is not None:
                 empty = np.isnan(values)
                 try:
-                    values[empty] = _sample(path, ra[empty], dec[empty], request.pixel_scale)
+                    values[empty] = sample(path, ra[empty], dec[empty], request.pixel_scale)
                 except (OSError, ValueError, TypeError, IndexError, AstropyWarning) as error:
                     return values, self._damaged(request, path, error)
             brick = _next_brick(ra, dec, values, tried)
@@ -272,7 +209,7 @@ class BrickSurvey(CutoutSurvey, BaseQuery):
                 return path, None
             if url in self._absent:
                 return None, None
-            attempt = exchange(self, request, url, {}, validate=_validate_brick)
+            attempt = ask(self, request, url, {}, validate=validate_brick)
             if attempt.outcome.http_code == 404:
                 self._absent.add(url)
                 return None, None
@@ -291,11 +228,16 @@ def _is_local(server: str) -> bool:
     return "://" not in server
 
 
+def _regions(layer: str) -> tuple[str, str]:
+    if layer not in _REGIONS:
+        raise ValueError(f"layer={layer!r} has no bricks here; use one of {', '.join(_REGIONS)}")
+    return _REGIONS[layer]
+
+
 @lru_cache(10_000)
 def _region(layer: str, brick: Brick) -> str:
-    if layer not in _REGIONS:
-        raise ValueError(f"layer={layer!r} has no bricks here; use one of {', '.join(_REGIONS)}.")
-    north, south = _REGIONS[layer]
+    """Folder of the release and the telescopes that show a brick."""
+    north, south = _regions(layer)
     if brick.dec < _SPLIT_DEC or north == south:
         return south
     return north if SkyCoord(brick.ra, brick.dec, unit="deg").galactic.b.deg > 0 else south
@@ -315,68 +257,11 @@ def _next_brick(ra: np.ndarray, dec: np.ndarray, values: np.ndarray, tried: set[
     return None
 
 
-def _sample(path: Path, ra: np.ndarray, dec: np.ndarray, pixel_scale: float) -> np.ndarray:
-    """Values of a brick at positions, NaN beyond its edges."""
-    with fits.open(path) as hdus:
-        hdu = next((hdu for hdu in hdus if len(hdu.shape or ()) == 2), None)
-        if hdu is None:
-            raise ValueError("there is no image in it")
-        x, y = WCS(hdu.header).wcs_world2pix(ra, dec, 0)
-        height, width = hdu.shape
-        inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
-        values = np.full(ra.shape, np.nan, np.float32)
-        if not inside.any():
-            return values
-        levels = max(0, int(np.log2(pixel_scale / _NATIVE_SCALE) + 1e-6))
-        margin = _MARGIN * 2**levels
-        # Whole blocks of the averaging, counted from the corner of the brick.
-        block = 2**levels
-        x0, y0 = (max(int(c[inside].min()) - margin, 0) // block * block for c in (x, y))
-        x1, y1 = int(x[inside].max()) + margin + 1, int(y[inside].max()) + margin + 1
-        pixels = np.asarray(hdu.section[y0 : min(y1, height), x0 : min(x1, width)], np.float32)
-    where = [(y[inside] - y0 + 0.5) / block - 0.5, (x[inside] - x0 + 0.5) / block - 0.5]
-    values[inside] = _interpolate(_coarser(pixels, levels), where)
-    return values
-
-
-def _coarser(pixels: np.ndarray, levels: int) -> np.ndarray:
-    for _ in range(levels):
-        height, width = (n // 2 * 2 for n in pixels.shape)
-        smooth = gaussian_filter(pixels, 1.0, mode="nearest")[:height, :width]
-        pixels = smooth.reshape(height // 2, 2, width // 2, 2).mean(axis=(1, 3))
-    return pixels
-
-
-def _interpolate(pixels: np.ndarray, where: list[np.ndarray]) -> np.ndarray:
-    values = map_coordinates(pixels, where, order=3, mode="nearest")
-    # No data is an exact zero, which a spline would blur.
-    no_data = map_coordinates((pixels == 0).astype(np.uint8), where, order=0, mode="nearest")
-    values[no_data == 1] = 0
-    return values
-
-
-def _validate_brick(request: CutoutRequest, body: bytes) -> Outcome:
-    if not body.startswith(b"SIMPLE  ="):
-        return Outcome("truncated" if not body else "server_error", "the answer is not a FITS file")
-    try:
-        with fits.open(io.BytesIO(body), lazy_load_hdus=False) as hdus:
-            last = hdus.fileinfo(len(hdus) - 1)
-            shapes = [hdu.shape for hdu in hdus if len(hdu.shape or ()) == 2]
-    except (OSError, ValueError, TypeError, AstropyWarning) as error:
-        return Outcome("truncated", f"the file cannot be read to its end: {error}")
-    if last["datLoc"] + last["datSpan"] > len(body):
-        return Outcome("truncated", f"{len(body)} of {last['datLoc'] + last['datSpan']} bytes came")
-    return Outcome("ok", final=True) if shapes else Outcome("corrupt", "the file holds no image")
-
-
 def _save(path: Path, body: bytes) -> None:
-    temporary = path.with_name(f".{uuid.uuid4().hex}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(body)
-        os.replace(temporary, path)
+        publish(path, body, sync=False)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise CutoutStoreError(
-            error.errno or errno.EIO, f"The brick {path} cannot be kept: {error}. Give another folder=."
+            error.errno or errno.EIO, f"the brick {path} cannot be kept: {error}; give another folder="
         ) from error

@@ -10,7 +10,6 @@ import astropy.units as u
 
 __all__ = [
     "check_bands",
-    "check_coverage",
     "check_number",
     "check_pixel_scale",
     "check_size",
@@ -36,16 +35,16 @@ def check_number(name: str, value: float | None, *, given: str = "") -> float | 
     meaning, kind, most = _NUMBERS[name]
     given = given or name
     if not isinstance(value, kind) or isinstance(value, bool):
-        raise TypeError(f"{given}={value!r} is not {meaning}.")
+        raise TypeError(f"{given}={value!r} is not {meaning}")
     if not (0 < value <= most or (name == "rate" and value == 0)):
-        raise ValueError(f"{given}={value!r} is not allowed; give {meaning}.")
+        raise ValueError(f"{given}={value!r} is not allowed; give {meaning}")
     return value
 
 
 def check_text(name: str, value: str | None, meaning: str) -> str | None:
     """Give a setting back, refusing what is no text."""
     if value is not None and not isinstance(value, str):
-        raise TypeError(f"{name}={value!r} is not {meaning}, as text.")
+        raise TypeError(f"{name}={value!r} is not {meaning}, as text")
     return value
 
 
@@ -56,32 +55,21 @@ def check_url(name: str, value: str | None) -> str | None:
         parts = urlsplit(value)
         if parts.scheme not in ("http", "https") or not parts.netloc:
             raise ValueError(
-                f"{name}={value!r} is not the URL of a service; give one with http:// or https://."
+                f"{name}={value!r} is not the URL of a service; give one with http:// or https://"
             )
     return value
-
-
-def check_coverage(coverage: object) -> object:
-    """Give a coverage back, refusing what is none."""
-    if coverage is not None and not hasattr(coverage, "outside"):
-        raise TypeError(
-            f"coverage={coverage!r} is no coverage; give a Coverage, such as Coverage.from_server('grz')."
-        )
-    return coverage
 
 
 def check_pixel_scale(pixel_scale: u.Quantity) -> float:
     """Arcsec per pixel of an angle, refusing plain numbers."""
     if not isinstance(pixel_scale, u.Quantity) or not pixel_scale.unit.is_equivalent(u.arcsec):
-        raise TypeError(
-            f"pixel_scale={pixel_scale!r} is not an angle; give a unit, such as 0.262 * u.arcsec."
-        )
+        raise TypeError(f"pixel_scale={pixel_scale!r} is not an angle; give a unit, such as 0.262 * u.arcsec")
     if not pixel_scale.isscalar:
-        raise ValueError(f"pixel_scale={pixel_scale!r} is not allowed; give one angle for all images.")
+        raise ValueError(f"pixel_scale={pixel_scale!r} is not allowed; give one angle for all images")
     scale = float(pixel_scale.to_value(u.arcsec))
     if not (math.isfinite(scale) and scale >= _FINEST_SCALE):
         raise ValueError(
-            f"pixel_scale={pixel_scale} is not allowed; it must be positive, at least {_FINEST_SCALE} arcsec."
+            f"pixel_scale={pixel_scale} is not allowed; it must be positive, at least {_FINEST_SCALE} arcsec"
         )
     return scale
 
@@ -93,16 +81,16 @@ def check_size(size: float, scale: float, *, most: int, widest: float, service: 
     ``scale`` is in arcsec per pixel, ``widest`` the largest field in degrees.
     """
     if not isinstance(size, Real) or isinstance(size, bool):
-        raise TypeError(f"size={size!r} is not a number of pixels; give a whole number, such as 256.")
+        raise TypeError(f"size={size!r} is not a number of pixels; give a whole number, such as 256")
     if not (float(size).is_integer() and 1 <= size <= most):
         raise ValueError(
-            f"size={size} is not allowed: {service} makes images of 1 to {most} pixels on a side. Use a larger "
-            "pixel_scale."
+            f"size={size} is not allowed: {service} makes images of 1 to {most} pixels on a side; use a larger "
+            "pixel_scale"
         )
     if size * scale > widest * 3600:
         raise ValueError(
             f"a field of {size * scale / 3600:.4g} deg is not allowed: {service} makes images of up to "
-            f"{widest:g} deg on a side. Use a smaller size or pixel_scale."
+            f"{widest:g} deg on a side; use a smaller size or pixel_scale"
         )
     return int(size)
 
@@ -112,7 +100,7 @@ def check_bands(bands: str) -> None:
     letters = isinstance(bands, str) and bands and set(bands) <= set(string.ascii_letters)
     if not letters or len(set(bands)) != len(bands):
         raise ValueError(
-            f"bands={bands!r} is not allowed; give one letter per band, such as 'grz', none twice."
+            f"bands={bands!r} is not allowed; give one letter per band, such as 'grz', none twice"
         )
 
 

@@ -14,6 +14,7 @@ from astroquery.mocserver import MOCServerClass
 from mocpy import MOC
 
 from galzoo_repr._config import cache_path, conf
+from galzoo_repr._folder import published
 from galzoo_repr.cutouts._checks import check_bands
 from galzoo_repr.cutouts._http import ThreadedRequests
 from galzoo_repr.cutouts._request import CutoutRequest, Outcome
@@ -82,7 +83,7 @@ class Coverage:
         """
         for path in files.values():
             if not Path(path).is_file():
-                raise FileNotFoundError(f"There is no coverage map {path}.")
+                raise FileNotFoundError(f"there is no coverage map {path}; give the path of a MOC in FITS")
         maps = {bands: MOC.load(Path(path), "fits") for bands, path in files.items()}
         return cls({band: moc for bands, moc in maps.items() for band in bands})
 
@@ -123,7 +124,10 @@ class Coverage:
             name = re.sub(r"[^\w.-]+", "_", f"{query.URL.split('//')[-1]} {hips} {band}")
             files[band] = cache_path("coverage") / f"{name}.fits"
             if not files[band].exists():
-                _save(_ask(query, f"{hips}/{band}"), files[band])
+                moc = _ask(query, f"{hips}/{band}")
+                files[band].parent.mkdir(parents=True, exist_ok=True)
+                with published(files[band]) as draft:
+                    moc.save(draft, format="fits")
         return cls.from_files(files)
 
     def contains(self, ra: np.ndarray, dec: np.ndarray, bands: str) -> np.ndarray:
@@ -204,17 +208,10 @@ def _ask(query: _MocQuery, identifier: str) -> MOC:
         try:
             moc = query.query_region(criteria=f"ID={identifier}", return_moc=True, max_norder=_ORDER)
         except requests.RequestException as error:
-            raise RemoteServiceError(f"The MOC server at {query.URL} does not answer: {error}") from error
+            raise RemoteServiceError(f"the MOC server at {query.URL} does not answer: {error}") from error
     if moc is None or moc.empty():
         raise ValueError(
-            f"The MOC server at {query.URL} knows no coverage of {identifier!r}; hips= is the identifier of a HiPS "
-            f"without its band, such as {conf.hips!r}."
+            f"the MOC server at {query.URL} knows no coverage of {identifier!r}; hips= is the identifier of a HiPS "
+            f"without its band, such as {conf.hips!r}"
         )
     return moc
-
-
-def _save(moc: MOC, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{os.getpid()}.part")
-    moc.save(temporary, format="fits", overwrite=True)
-    os.replace(temporary, path)

@@ -8,7 +8,7 @@ import numpy as np
 from astropy.io import fits
 from astroquery.hips2fits import hips2fitsClass
 
-from galzoo_repr.cutouts._ask import exchange
+from galzoo_repr.cutouts._ask import ask
 from galzoo_repr.cutouts._assemble import assemble, grid_of
 from galzoo_repr.cutouts._request import Attempt, CutoutRequest
 from galzoo_repr.cutouts._survey import CutoutSurvey
@@ -67,23 +67,13 @@ class HipsSurvey(CutoutSurvey, hips2fitsClass):
 
     def attempt(self, request: CutoutRequest, *, probed: bool = False) -> Attempt:
         """
-        Ask the service once for each band.
+        Ask the service once for each band; see `Route.attempt`.
 
-        Parameters
-        ----------
-        request : CutoutRequest
-            From `request`.
-        probed : bool, optional
-            Of no use here: outside the survey the service sends NaN.
-
-        Returns
-        -------
-        Attempt
-            With the planes as one image, or what went wrong with the first band that failed.
+        The planes come as one image, or else what went wrong with the first band that failed.
         """
         planes, seconds = [], 0.0
         for band, payload in zip(request.bands, self._payload(request), strict=True):
-            attempt = exchange(self, replace(request, bands=band), request.server, payload)
+            attempt = ask(self, replace(request, bands=band), request.server, payload)
             seconds += attempt.outcome.seconds
             if attempt.body:
                 planes.append(fits.HDUList.fromstring(attempt.body)[0].data)

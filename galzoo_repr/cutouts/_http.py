@@ -25,14 +25,7 @@ class Interrupted(Exception):
 
 @contextmanager
 def abort_when(stop: threading.Event) -> Iterator[None]:
-    """
-    Break off the exchanges of the calling thread as soon as an event is set.
-
-    Parameters
-    ----------
-    stop : threading.Event
-        Set by another thread to interrupt.
-    """
+    """Break off the exchanges of the calling thread as soon as an event is set."""
     previous = getattr(_here, "stop", None)
     _here.stop = stop
     try:
@@ -42,14 +35,7 @@ def abort_when(stop: threading.Event) -> Iterator[None]:
 
 
 def current_stop() -> threading.Event | None:
-    """
-    Give the event that breaks off the exchanges of the calling thread.
-
-    Returns
-    -------
-    threading.Event or None
-        As set by `abort_when`.
-    """
+    """Event that breaks off the exchanges of the calling thread, as set by `abort_when`."""
     return getattr(_here, "stop", None)
 
 
@@ -180,9 +166,9 @@ class ThreadedRequests:
         method: str,
         url: str,
         params: dict | None = None,
-        data: object = None,
-        headers: dict | None = None,
-        files: object = None,
+        data: dict | bytes | None = None,
+        headers: dict[str, str] | None = None,
+        files: dict | None = None,
         timeout: float | None = None,
         cache: bool | None = None,
         stream: bool = False,

@@ -8,7 +8,7 @@ import numpy as np
 from astropy.coordinates import SkyCoord
 from astroquery.query import BaseQuery
 
-from galzoo_repr.cutouts._ask import exchange
+from galzoo_repr.cutouts._ask import ask
 from galzoo_repr.cutouts._request import Attempt, CutoutRequest
 from galzoo_repr.cutouts._survey import CutoutSurvey
 
@@ -85,21 +85,7 @@ class LegacySurvey(CutoutSurvey, BaseQuery):
         return [f"{self.server}/{path}?{urlencode(p)}" for p in np.atleast_1d(payloads)]
 
     def attempt(self, request: CutoutRequest, *, probed: bool = False) -> Attempt:
-        """
-        Ask the service once.
-
-        Parameters
-        ----------
-        request : CutoutRequest
-            From `request`.
-        probed : bool, optional
-            Whether an earlier attempt has found that there are data here.
-
-        Returns
-        -------
-        Attempt
-            Whatever happened; nothing is raised for what services and networks do.
-        """
+        """Ask the service once; see `Route.attempt`."""
         attempt = self._ask(request)
         if attempt.outcome.http_code == 500 and request.image_format == "fits" and not probed:
             # Outside the survey the viewer fails on FITS but draws a grey JPEG.
@@ -113,7 +99,7 @@ class LegacySurvey(CutoutSurvey, BaseQuery):
 
     def _ask(self, request: CutoutRequest) -> Attempt:
         url = f"{request.server}/{self._formats[request.image_format]}"
-        return exchange(self, request, url, self._payload(request))
+        return ask(self, request, url, self._payload(request))
 
     @staticmethod
     def _payload(request: CutoutRequest) -> dict:

@@ -1,6 +1,7 @@
 """Looking after a store of cutouts: what is in it, whether it is whole, out of it, and away with it."""
 
 import hashlib
+import json
 import os
 import shutil
 import time
@@ -11,12 +12,15 @@ import astropy.units as u
 import numpy as np
 from astropy.table import Column, Table
 
+from galzoo_repr._folder import published
+from galzoo_repr.cutouts._bodies import STEM, body_name
 from galzoo_repr.cutouts._checks import check_text
-from galzoo_repr.cutouts._manifest import Manifest
+from galzoo_repr.cutouts._manifest import CutoutStoreError, Manifest
 from galzoo_repr.cutouts._request import CutoutRequest, Outcome
 from galzoo_repr.cutouts._status import STATUSES, USABLE
+from galzoo_repr.cutouts._validate import validate_body
 
-__all__ = ["StoreCare"]
+__all__ = ["describe", "export", "indexed", "prune", "stats", "verify"]
 
 _ORPHAN_SECONDS = 3600.0
 """Files without an entry are left alone for this long: another process may be about to record them."""
@@ -24,237 +28,72 @@ _NAN = float("nan")
 _NOTHING = CutoutRequest(_NAN, _NAN, 0, _NAN, "", "", "", "", "")
 
 
-class StoreCare:
-    """The part of `CutoutStore` that looks after what it holds."""
-
-    root: Path
-    manifest: Manifest
-
-    def _bodies(self) -> Iterator[tuple[bytes, CutoutRequest, Outcome]]:
-        """Every request that a body answers."""
-        return self.manifest.rows("digest != ''")
-
-    def stats(self) -> Table:
-        """
-        How many requests ended how.
-
-        Returns
-        -------
-        astropy.table.Table
-            Columns ``status``, ``n`` (requests), ``size`` (bytes) and ``meaning``, one row per status that
-            occurs.
-        """
-        counts = self.manifest.counts()
-        table = Table(
-            {
-                "status": np.array([status for status, _, _ in counts], dtype=str),
-                "n": np.array([n for _, n, _ in counts], dtype=int),
-                "size": np.array([size or 0 for _, _, size in counts], dtype=int) * u.byte,
-                "meaning": np.array([STATUSES.get(status, "") for status, _, _ in counts], dtype=str),
-            }
-        )
-        table.meta["root"] = str(self.root)
-        return table
-
-    def describe(self, cutouts: Sequence[str] | Column) -> Table:
-        """
-        Say where cutouts came from.
-
-        Parameters
-        ----------
-        cutouts : sequence of str
-            Paths, such as the column ``cutout``.
-
-        Returns
-        -------
-        astropy.table.Table
-            One row per path, with the columns ``route``, ``server``, ``layer``, ``bands``, ``size``,
-            ``pixel_scale``, ``ra``, ``dec`` and ``cutout_status``; text is empty and numbers are 0 or NaN for
-            a path that is not of this store.
-        """
-        known = {outcome.digest[:32]: (request, outcome) for _, request, outcome in self._bodies()}
-        nothing = (_NOTHING, Outcome(""))
-        found = [known.get(Path(str(path)).stem, nothing) for path in cutouts]
-        table = Table()
-        for name, kind in (("route", str), ("server", str), ("layer", str), ("bands", str), ("size", int)):
-            table[name] = np.array([getattr(request, name) for request, _ in found], dtype=kind)
-        for name, unit in (("pixel_scale", u.arcsec), ("ra", u.deg), ("dec", u.deg)):
-            table[name] = Column([getattr(request, name) for request, _ in found], dtype=float, unit=unit)
-        table["cutout_status"] = np.array([outcome.status for _, outcome in found], dtype=str)
-        return table
-
-    def verify(self, *, repair: bool = False) -> Table:
-        """
-        Read every body again and compare it with its digest.
-
-        Parameters
-        ----------
-        repair : bool, optional
-            Remove what is damaged and forget it, so that it is fetched again when next asked for.
-
-        Returns
-        -------
-        astropy.table.Table
-            Columns ``ra``, ``dec``, ``cutout`` (path) and ``problem``: one row per request whose body is bad.
-
-        Raises
-        ------
-        CutoutStoreError
-            If the manifest itself is damaged.
-        """
-        self.manifest.check()
-        on_its_way = self.manifest.claimed()
-        verdicts: dict[Path, str] = {}
-        bad = []
-        for key, request, outcome in self._bodies():
-            path = self._body_path(outcome.digest, request.image_format)
-            if key in on_its_way and not path.exists():
-                continue
-            if path not in verdicts:
-                verdicts[path] = _problem(path, outcome)
-            if verdicts[path]:
-                bad.append((key, request, path))
-        if repair and bad:
-            self._refuse_read_only("repaired")
-            for _, _, path in bad:
-                path.unlink(missing_ok=True)
-            self.manifest.forget([key for key, _, _ in bad])
-        return Table(
-            {
-                "ra": np.array([request.ra for _, request, _ in bad], dtype=float) * u.deg,
-                "dec": np.array([request.dec for _, request, _ in bad], dtype=float) * u.deg,
-                "cutout": np.array([str(path) for _, _, path in bad], dtype=str),
-                "problem": np.array([verdicts[path] for _, _, path in bad], dtype=str),
-            }
-        )
-
-    def export(
-        self,
-        folder: str | os.PathLike,
-        *,
-        cutouts: Sequence[str] | Column | None = None,
-        names: Sequence[str] | None = None,
-    ) -> Table:
-        """
-        Copy cutouts into one folder under names that people and other tools understand.
-
-        Parameters
-        ----------
-        folder : str or pathlib.Path
-            Where to; made when missing. Files that exist are left alone.
-        cutouts : sequence of str, optional
-            Paths, such as the column ``cutout``; every usable cutout when not given. Empty ones are left out.
-        names : sequence of str, optional
-            One name per element of ``cutouts``, without ending. Position, layer, bands, size and pixel
-            scale make the name when not given.
-
-        Returns
-        -------
-        astropy.table.Table
-            Columns ``file``, ``ra``, ``dec``, ``layer``, ``bands``, ``size``, ``pixel_scale`` and
-            ``cutout_status``.
-
-        Raises
-        ------
-        ValueError
-            If ``names`` does not fit ``cutouts``, or repeats itself.
-        """
-        if names is not None and (
-            cutouts is None or len(names) != len(cutouts) or len(set(names)) != len(names)
-        ):
-            raise ValueError("names must be different, one for each element of cutouts.")
-        wanted = None
-        if cutouts is not None:
-            wanted = {
-                Path(str(path)).stem: None if names is None else names[i]
-                for i, path in enumerate(cutouts)
-                if path
-            }
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        rows = []
-        for _, request, outcome in self._bodies():
-            stem = outcome.digest[:32]
-            if (wanted is None and outcome.status not in USABLE) or (
-                wanted is not None and stem not in wanted
-            ):
-                continue
-            name = (wanted or {}).get(stem) or _file_name(request)
-            source = self._body_path(outcome.digest, request.image_format)
-            target = folder / f"{name}{source.suffix}"
-            if not target.exists():
-                partial = target.with_name(f".{target.name}.part")
-                shutil.copyfile(source, partial)
-                os.replace(partial, target)
-            rows.append((target.name, request.ra, request.dec, request.layer, request.bands, request.size,
-                         request.pixel_scale, outcome.status))  # fmt: skip
-        table = Table(
-            rows=rows or None,
-            names=("file", "ra", "dec", "layer", "bands", "size", "pixel_scale", "cutout_status"),
-            dtype=(str, float, float, str, str, int, float, str),
-        )
-        table["ra"].unit = table["dec"].unit = u.deg
-        table["pixel_scale"].unit = u.arcsec
-        return table
-
-    def prune(
-        self, *, older_than: u.Quantity | None = None, layer: str | None = None, failures: bool = False
-    ) -> int:
-        """
-        Make room: drop entries that meet all conditions given, then files that no entry needs.
-
-        Parameters
-        ----------
-        older_than : `~astropy.units.Quantity`, optional
-            Age, such as ``30 * u.day``.
-        layer : str, optional
-            Image layer.
-        failures : bool, optional
-            Only requests that brought no usable cutout, so that they are asked again.
-
-        Returns
-        -------
-        int
-            Entries dropped. Without any condition none is, but files left over by killed processes are
-            removed.
-
-        Raises
-        ------
-        TypeError
-            If ``older_than`` is no time, or ``layer`` no text.
-        """
-        self._refuse_read_only("pruned")
-        check_text("layer", layer, "the name of an image layer")
-        if older_than is not None and not (
-            isinstance(older_than, u.Quantity) and older_than.unit.is_equivalent(u.s)
-        ):
-            raise TypeError(f"older_than={older_than!r} is not a time; give a unit, such as 30 * u.day.")
-        where, values = [], []
-        if older_than is not None:
-            where.append("time < ?")
-            values.append(time.time() - older_than.to_value(u.s))
-        if layer is not None:
-            where.append("layer = ?")
-            values.append(layer)
-        if failures:
-            where.append(f"status NOT IN ({','.join('?' * len(USABLE))})")
-            values.extend(sorted(USABLE))
-        dropped = []
-        if where:
-            dropped = [key for key, _, _ in self.manifest.rows(" AND ".join(where), values)]
-            self.manifest.forget(dropped)
-        self._remove_orphans(_ORPHAN_SECONDS if not where else 0.0)
-        return len(dropped)
-
-    def _remove_orphans(self, age: float) -> None:
-        needed = {
-            self._body_path(outcome.digest, request.image_format) for _, request, outcome in self._bodies()
+def stats(manifest: Manifest) -> Table:
+    """See `CutoutStore.stats`."""
+    counts = manifest.counts()
+    table = Table(
+        {
+            "status": np.array([status for status, _, _ in counts], dtype=str),
+            "n": np.array([n for _, n, _ in counts], dtype=int),
+            "size": np.array([size or 0 for _, _, size in counts], dtype=int) * u.byte,
+            "meaning": np.array([STATUSES.get(status, "") for status, _, _ in counts], dtype=str),
         }
-        horizon = time.time() - _ORPHAN_SECONDS
-        for path in [*self.root.glob("tmp/*"), *self.root.glob("[0-9a-f][0-9a-f]/[0-9a-f][0-9a-f]/*")]:
-            limit = horizon if path.parent.name == "tmp" else time.time() - age
-            if path not in needed and path.stat().st_mtime < limit:
-                path.unlink(missing_ok=True)
+    )
+    table.meta["root"] = str(manifest.root)
+    return table
+
+
+def _bodies(manifest: Manifest) -> Iterator[tuple[bytes, CutoutRequest, Outcome, Path]]:
+    """Every request that a body answers, by key, with the file."""
+    for key, request, outcome in manifest.rows("digest != ''"):
+        yield key, request, outcome, Path(body_name(manifest.root, request, outcome))
+
+
+def describe(manifest: Manifest, cutouts: Sequence[str] | Column) -> Table:
+    """See `CutoutStore.describe`."""
+    stems = [Path(str(path)).stem for path in cutouts]
+    wanted = set(stems)
+    known = {
+        outcome.digest[:STEM]: (request, outcome)
+        for _, request, outcome in manifest.rows("digest != ''")
+        if outcome.digest[:STEM] in wanted
+    }
+    found = [known.get(stem, (_NOTHING, Outcome(""))) for stem in stems]
+    table = Table()
+    for name, kind in (("route", str), ("server", str), ("layer", str), ("bands", str), ("size", int)):
+        table[name] = np.array([getattr(request, name) for request, _ in found], dtype=kind)
+    for name, unit in (("pixel_scale", u.arcsec), ("ra", u.deg), ("dec", u.deg)):
+        table[name] = Column([getattr(request, name) for request, _ in found], dtype=float, unit=unit)
+    table["cutout_status"] = np.array([outcome.status for _, outcome in found], dtype=str)
+    return table
+
+
+def verify(manifest: Manifest, *, repair: bool) -> Table:
+    """See `CutoutStore.verify`."""
+    manifest.check()
+    on_its_way = manifest.leased()
+    problems: dict[Path, str] = {}
+    bad = []
+    for key, request, outcome, path in _bodies(manifest):
+        if key in on_its_way and not path.exists():
+            continue
+        if path not in problems:
+            problems[path] = _problem(path, outcome)
+        if problems[path]:
+            bad.append((key, request, path))
+    if repair and bad:
+        _refuse_read_only(manifest, "repaired")
+        for _, _, path in bad:
+            path.unlink(missing_ok=True)
+        manifest.forget([key for key, _, _ in bad])
+    return Table(
+        {
+            "ra": np.array([request.ra for _, request, _ in bad], dtype=float) * u.deg,
+            "dec": np.array([request.dec for _, request, _ in bad], dtype=float) * u.deg,
+            "cutout": np.array([str(path) for _, _, path in bad], dtype=str),
+            "problem": np.array([problems[path] for _, _, path in bad], dtype=str),
+        }
+    )
 
 
 def _problem(path: Path, outcome: Outcome) -> str:
@@ -267,7 +106,105 @@ def _problem(path: Path, outcome: Outcome) -> str:
     return "" if hashlib.sha256(body).hexdigest() == outcome.digest else "is not what was stored"
 
 
+def export(
+    manifest: Manifest,
+    folder: str | os.PathLike,
+    *,
+    cutouts: Sequence[str] | Column | None,
+    names: Sequence[str] | None,
+) -> Table:
+    """See `CutoutStore.export`."""
+    if names is not None and (cutouts is None or len(names) != len(cutouts) or len(set(names)) != len(names)):
+        raise ValueError("names must be different, one for each element of cutouts")
+    wanted = None
+    if cutouts is not None:
+        named = zip(cutouts, [None] * len(cutouts) if names is None else names, strict=True)
+        wanted = {Path(str(path)).stem: name for path, name in named if path}
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for _, request, outcome, source in _bodies(manifest):
+        if source.stem not in wanted if wanted is not None else outcome.status not in USABLE:
+            continue
+        name = (wanted or {}).get(source.stem) or _file_name(request)
+        target = folder / f"{name}{source.suffix}"
+        if not target.exists():
+            with published(target, sync=False) as draft:
+                shutil.copyfile(source, draft)
+        rows.append((target.name, request.ra, request.dec, request.layer, request.bands, request.size,
+                     request.pixel_scale, outcome.status))  # fmt: skip
+    table = Table(
+        rows=rows or None,
+        names=("file", "ra", "dec", "layer", "bands", "size", "pixel_scale", "cutout_status"),
+        dtype=(str, float, float, str, str, int, float, str),
+    )
+    table["ra"].unit = table["dec"].unit = u.deg
+    table["pixel_scale"].unit = u.arcsec
+    return table
+
+
 def _file_name(request: CutoutRequest) -> str:
     layer = request.layer.replace("/", "_")
     grid = f"{request.size}px_{request.pixel_scale:g}arcsec"
     return f"{request.ra:.5f}{request.dec:+.5f}_{layer}_{request.bands}_{grid}"
+
+
+def prune(manifest: Manifest, *, older_than: u.Quantity | None, layer: str | None, failures: bool) -> int:
+    """See `CutoutStore.prune`."""
+    _refuse_read_only(manifest, "pruned")
+    check_text("layer", layer, "the name of an image layer")
+    if older_than is not None and not (
+        isinstance(older_than, u.Quantity) and older_than.unit.is_equivalent(u.s)
+    ):
+        raise TypeError(f"older_than={older_than!r} is not a time; give a unit, such as 30 * u.day")
+    where, values = [], []
+    if older_than is not None:
+        where.append("time < ?")
+        values.append(time.time() - older_than.to_value(u.s))
+    if layer is not None:
+        where.append("layer = ?")
+        values.append(layer)
+    if failures:
+        where.append(f"status NOT IN ({','.join('?' * len(USABLE))})")
+        values.extend(sorted(USABLE))
+    dropped = []
+    if where:
+        dropped = [key for key, _, _ in manifest.rows(" AND ".join(where), values)]
+        manifest.forget(dropped)
+    _remove_orphans(manifest, _ORPHAN_SECONDS if not where else 0.0)
+    return len(dropped)
+
+
+def _remove_orphans(manifest: Manifest, age: float) -> None:
+    """Remove files that no entry needs and that are older than some seconds; drafts always get their hour."""
+    needed = {path for _, _, _, path in _bodies(manifest)}
+    now = time.time()
+    for path in [*manifest.root.glob("tmp/*"), *manifest.root.glob("[0-9a-f][0-9a-f]/[0-9a-f][0-9a-f]/*")]:
+        is_draft = path.name.startswith(".") or path.parent.name == "tmp"
+        if path not in needed and path.stat().st_mtime < now - (_ORPHAN_SECONDS if is_draft else age):
+            path.unlink(missing_ok=True)
+
+
+def _refuse_read_only(manifest: Manifest, what: str) -> None:
+    if manifest.read_only:
+        raise CutoutStoreError(f"the store of cutouts {manifest.root} is read-only and cannot be {what}")
+
+
+def indexed(root: Path) -> list[tuple[CutoutRequest, Outcome]]:
+    """Requests and outcomes by the journal of a store, as far as the bodies are whole."""
+    rows = []
+    journal = root / "journal.jsonl"
+    for line in journal.read_text().splitlines() if journal.exists() else ():
+        try:
+            fields = json.loads(line)
+            outcome = Outcome("", digest=fields.pop("digest"))
+            request = CutoutRequest(**fields)
+            body = Path(body_name(root, request, outcome)).read_bytes()
+        except (OSError, ValueError, TypeError, KeyError):
+            continue
+        if hashlib.sha256(body).hexdigest() == outcome.digest:
+            digest, outcome = outcome.digest, validate_body(request, body)
+            outcome.digest, outcome.n_bytes, outcome.http_code = digest, len(body), 200
+            outcome.attempts, outcome.time = 1, time.time()
+            rows.append((request, outcome))
+    return rows

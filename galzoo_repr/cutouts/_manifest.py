@@ -44,7 +44,7 @@ class CutoutStoreError(OSError):
 
 class Manifest:
     """
-    Outcomes by request key, and the tables of `Claims`.
+    Outcomes by request key, and the tables of `Leases`.
 
     Parameters
     ----------
@@ -61,6 +61,7 @@ class Manifest:
 
     def __init__(self, path: Path, *, read_only: bool):
         self.path = path
+        self.root = path.parent
         self.read_only = read_only
         self._lock = threading.RLock()
         with self._errors():
@@ -95,12 +96,12 @@ class Manifest:
             with self._lock:
                 yield
         except sqlite3.OperationalError as error:
-            full = " Make room, or choose another store, and call again." if "is full" in str(error) else ""
-            raise CutoutStoreError(f"The manifest {self.path} cannot be used: {error}.{full}") from error
+            full = "; make room, or choose another store, and call again" if "is full" in str(error) else ""
+            raise CutoutStoreError(f"the manifest {self.path} cannot be used: {error}{full}") from error
         except sqlite3.DatabaseError as error:
             raise CutoutStoreError(
-                f"The manifest {self.path} is damaged: {error}. The cutouts beside it are kept: "
-                f"CutoutStore.rebuild({str(self.path.parent)!r}) makes a new manifest of them."
+                f"the manifest {self.path} is damaged: {error}; the cutouts beside it are kept: "
+                f"CutoutStore.rebuild({str(self.root)!r}) makes a new manifest of them"
             ) from error
 
     def close(self) -> None:
@@ -124,22 +125,22 @@ class Manifest:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Give the database, and keep all that is done with it, or nothing if it fails."""
+        """Give the database, shut to others from the first change on; all changes are kept, or none if one fails."""
         with self._errors(), self._db:
             yield self._db
 
     def announce(self, request: CutoutRequest, outcome: Outcome) -> None:
-        """Write the outcome of a request whose body is about to appear; the claim on it stays."""
+        """Write the outcome of a request whose body is about to appear; the lease on it stays."""
         with self._errors(), self._db:
             self._db.execute(_INSERT, (request.key, *_values(request, outcome)))
 
-    def claimed(self) -> set[bytes]:
+    def leased(self) -> set[bytes]:
         """Keys that some call is fetching, or was fetching when it was killed."""
         with self._errors():
             return {key for (key,) in self._db.execute("SELECT key FROM claim")}
 
     def record(self, rows: Iterable[tuple[CutoutRequest, Outcome]]) -> None:
-        """Write outcomes and give up the claims on them, all or none."""
+        """Write outcomes and give up the leases on them, all or none."""
         rows = [(request.key, *_values(request, outcome)) for request, outcome in rows]
         if not rows:
             return
@@ -170,7 +171,7 @@ class Manifest:
                 raise sqlite3.DatabaseError(verdict)
 
     def counts(self) -> list[tuple[str, int, int]]:
-        """Status, number of requests and bytes of distinct bodies, by status."""
+        """Status, number of requests and bytes of their bodies; one that answers several requests counts for each."""
         with self._errors():
             return self._db.execute(
                 "SELECT status, COUNT(*), SUM(n_bytes) FROM outcome GROUP BY status ORDER BY status"

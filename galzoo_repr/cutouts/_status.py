@@ -3,7 +3,7 @@
 from astroquery.exceptions import EmptyResponseError, InvalidQueryError, RemoteServiceError
 from astroquery.exceptions import TimeoutError as QueryTimeoutError
 
-__all__ = ["STATUSES", "USABLE", "error_for"]
+__all__ = ["RETRYABLE", "STATUSES", "USABLE", "error_for"]
 
 STATUSES = {
     "ok": "the cutout is complete",
@@ -25,6 +25,7 @@ USABLE = frozenset({"ok", "partial"})
 """Statuses of cutouts that hold pixels of every band asked for."""
 
 RETRYABLE = frozenset({"rate_limited", "server_error", "timeout", "truncated", "corrupt"})
+"""Statuses of trouble that may pass, so that asking again may help."""
 
 _ERRORS = {
     "no_coverage": EmptyResponseError,

@@ -4,24 +4,25 @@ import errno
 import hashlib
 import json
 import os
-import time
-import uuid
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from types import TracebackType
+
+import astropy.units as u
+from astropy.table import Column, Table
 
 from galzoo_repr._config import cache_path, log
-from galzoo_repr.cutouts._maintenance import StoreCare
+from galzoo_repr._folder import published
+from galzoo_repr.cutouts import _maintenance
+from galzoo_repr.cutouts._bodies import body_name, is_whole, store_error
 from galzoo_repr.cutouts._manifest import REQUEST_FIELDS, CutoutStoreError, Manifest, request_values
 from galzoo_repr.cutouts._request import Attempt, CutoutRequest, Outcome
-from galzoo_repr.cutouts._validate import validate_body
 
 __all__ = ["CutoutStore"]
 
-_SUFFIXES = {"fits": ".fits", "jpeg": ".jpg"}
 
-
-class CutoutStore(StoreCare):
+class CutoutStore:
     """
     Folder of cutouts that several processes can share and that survives being killed.
 
@@ -42,7 +43,7 @@ class CutoutStore(StoreCare):
     Notes
     -----
     Bodies lie at ``ab/cd/<digest>.fits`` (or ``.jpg``), named by their SHA-256, exactly as the server sent
-    them. They are written to a temporary file and renamed, so a file under its final name is complete.
+    them. They are written to a hidden file and renamed, so a file under its final name is complete.
     ``manifest.sqlite`` holds the outcome of every request, failures included; ``journal.jsonl`` says which
     request each body answers, so that a damaged manifest can be made again (`rebuild`). SQLite's locks need
     a local or properly locking file system.
@@ -58,7 +59,7 @@ class CutoutStore(StoreCare):
 
     def __init__(self, root: str | os.PathLike | None = None, *, read_only: bool | None = None):
         if root is not None and not isinstance(root, str | os.PathLike):
-            raise TypeError(f"A store of cutouts is a folder, not {root!r}; give a path or a CutoutStore.")
+            raise TypeError(f"a store of cutouts is a folder, not {root!r}; give a path or a CutoutStore")
         self.root = Path(cache_path("cutouts") if root is None else root).expanduser().absolute()
         self._root_name = str(self.root)
         path = self.root / "manifest.sqlite"
@@ -66,7 +67,7 @@ class CutoutStore(StoreCare):
             read_only = not self._make_root()
         if read_only and not path.exists():
             raise CutoutStoreError(
-                f"There is no store of cutouts in {self.root}, and one cannot be made there."
+                f"there is no store of cutouts in {self.root}, and one cannot be made there; give another folder"
             )
         self.read_only = read_only
         self.manifest = Manifest(path, read_only=read_only)
@@ -74,18 +75,18 @@ class CutoutStore(StoreCare):
     def _make_root(self) -> bool:
         """Whether the folder exists, or could be made, and can be written."""
         try:
-            (self.root / "tmp").mkdir(parents=True, exist_ok=True)
+            self.root.mkdir(parents=True, exist_ok=True)
         except (PermissionError, FileExistsError, NotADirectoryError) as error:
             if not self.root.is_dir():
                 raise CutoutStoreError(
-                    f"The store of cutouts {self.root} cannot be made: {error}."
+                    f"the store of cutouts {self.root} cannot be made: {error}; give another folder"
                 ) from error
             return False
         except OSError as error:
             if error.errno != errno.EROFS or not self.root.is_dir():
-                raise _store_error(self.root, error) from error
+                raise store_error(self.root, error) from error
             return False
-        return os.access(self.root, os.W_OK) and os.access(self.root / "tmp", os.W_OK)
+        return os.access(self.root, os.W_OK)
 
     def __repr__(self) -> str:
         return f"CutoutStore({str(self.root)!r})"
@@ -96,7 +97,9 @@ class CutoutStore(StoreCare):
     def __enter__(self) -> "CutoutStore":
         return self
 
-    def __exit__(self, *_exception: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -119,38 +122,24 @@ class CutoutStore(StoreCare):
         pathlib.Path or None
             None when nothing was kept.
         """
-        return self._body_path(outcome.digest, request.image_format) if outcome.digest else None
+        name = self.name(request, outcome)
+        return Path(name) if name else None
 
-    def _body_path(self, digest: str, image_format: str) -> Path:
-        return Path(self._body_name(digest, image_format))
-
-    def _body_name(self, digest: str, image_format: str) -> str:
-        # Text: for a million rows, making paths costs more than looking them up.
-        return (
-            f"{self._root_name}{os.sep}{digest[:2]}{os.sep}{digest[2:4]}{os.sep}"
-            f"{digest[:32]}{_SUFFIXES[image_format]}"
-        )
-
-    def names(self, requests: Sequence[CutoutRequest], outcomes: Sequence[Outcome]) -> list[str]:
+    def name(self, request: CutoutRequest, outcome: Outcome) -> str:
         """
-        Give the files that answer many requests, as text.
+        File that answers a request, as text, which for a million rows is much quicker.
 
         Parameters
         ----------
-        requests : sequence of CutoutRequest
-            What was asked.
-        outcomes : sequence of Outcome
-            What came of each.
+        request, outcome
+            As for `path`.
 
         Returns
         -------
-        list of str
-            Empty where nothing was kept.
+        str
+            Empty when nothing was kept.
         """
-        return [
-            self._body_name(outcome.digest, request.image_format) if outcome.digest else ""
-            for request, outcome in zip(requests, outcomes, strict=True)
-        ]
+        return body_name(self._root_name, request, outcome)
 
     def lookup(self, requests: Sequence[CutoutRequest]) -> list[Outcome | None]:
         """
@@ -176,16 +165,10 @@ class CutoutStore(StoreCare):
         found: list[Outcome | None] = []
         for key, request in zip(keys, requests, strict=True):
             outcome = known.get(key)
-            if outcome is not None and outcome.digest and not self._is_whole(request, outcome):
+            if outcome is not None and outcome.digest and not is_whole(self._root_name, request, outcome):
                 outcome = known[key] = None
             found.append(outcome)
         return found
-
-    def _is_whole(self, request: CutoutRequest, outcome: Outcome) -> bool:
-        try:
-            return os.stat(self._body_name(outcome.digest, request.image_format)).st_size == outcome.n_bytes
-        except OSError:
-            return False
 
     def publish(self, request: CutoutRequest, attempt: Attempt) -> None:
         """
@@ -206,35 +189,30 @@ class CutoutStore(StoreCare):
         CutoutStoreError
             If the file cannot be written.
         """
-        digest = hashlib.sha256(attempt.body).hexdigest()
-        path = self._body_path(digest, request.image_format)
-        attempt.outcome.digest = digest
-        attempt.outcome.n_bytes = len(attempt.body)
-        temporary = self.root / "tmp" / uuid.uuid4().hex
+        outcome = attempt.outcome
+        outcome.digest, outcome.n_bytes = hashlib.sha256(attempt.body).hexdigest(), len(attempt.body)
+        path = Path(self.name(request, outcome))
         try:
-            temporary.write_bytes(attempt.body)
-            self._note(request, digest)
             path.parent.mkdir(parents=True, exist_ok=True)
-            self.manifest.announce(request, attempt.outcome)
-            os.replace(temporary, path)
+            # Without waiting for the disk: what a power cut takes is fetched again.
+            with published(path, sync=False) as draft:
+                draft.write_bytes(attempt.body)
+                self._note(request, outcome.digest)
+                self.manifest.announce(request, outcome)
         except BaseException as error:
-            temporary.unlink(missing_ok=True)
             with suppress(CutoutStoreError):
                 self.manifest.forget([request.key])
-            attempt.outcome.digest, attempt.outcome.n_bytes = "", 0
+            outcome.digest, outcome.n_bytes = "", 0
             if isinstance(error, OSError) and not isinstance(error, CutoutStoreError):
-                raise _store_error(self.root, error) from error
+                raise store_error(self.root, error) from error
             raise
 
     def _note(self, request: CutoutRequest, digest: str) -> None:
         """Tell the journal which request a body answers."""
-        note = (
-            json.dumps({"digest": digest, **dict(zip(REQUEST_FIELDS, request_values(request), strict=True))})
-            + "\n"
-        )
+        note = {"digest": digest, **dict(zip(REQUEST_FIELDS, request_values(request), strict=True))}
         with open(self.root / "journal.jsonl", "ab", buffering=0) as journal:
             # One short write to a file opened for appending: lines of several processes do not mix.
-            journal.write(note.encode())
+            journal.write(f"{json.dumps(note)}\n".encode())
 
     def record(self, rows: Sequence[tuple[CutoutRequest, Outcome]]) -> None:
         """
@@ -268,36 +246,121 @@ class CutoutStore(StoreCare):
             if old.exists():
                 os.replace(old, root / f"manifest.damaged{suffix}")
         store = cls(root)
-        rows = []
-        journal = root / "journal.jsonl"
-        for line in journal.read_text().splitlines() if journal.exists() else ():
-            try:
-                fields = json.loads(line)
-                digest = fields.pop("digest")
-                request = CutoutRequest(**fields)
-                body = store._body_path(digest, request.image_format).read_bytes()
-            except (OSError, ValueError, TypeError, KeyError):
-                continue
-            if hashlib.sha256(body).hexdigest() == digest:
-                outcome = validate_body(request, body)
-                outcome.digest, outcome.n_bytes, outcome.http_code = digest, len(body), 200
-                outcome.attempts, outcome.time = 1, time.time()
-                rows.append((request, outcome))
+        rows = _maintenance.indexed(root)
         store.record(rows)
         log.info("Indexed %d cutouts in %s.", len(rows), root)
         return store
 
-    def _refuse_read_only(self, what: str) -> None:
-        if self.read_only:
-            raise CutoutStoreError(f"The store of cutouts {self.root} is read-only and cannot be {what}.")
+    def stats(self) -> Table:
+        """
+        How many requests ended how.
 
+        Returns
+        -------
+        astropy.table.Table
+            Columns ``status``, ``n`` (requests), ``size`` (bytes; a body that answers several requests counts for
+            each) and ``meaning``, one row per status that occurs.
+        """
+        return _maintenance.stats(self.manifest)
 
-def _store_error(root: Path, error: OSError) -> CutoutStoreError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        message = (
-            f"No space is left for cutouts in {root}. What was fetched is kept: make room, or choose another "
-            "store, and call again."
-        )
-    else:
-        message = f"The store of cutouts {root} cannot be written: {error}."
-    return CutoutStoreError(error.errno or errno.EIO, message)
+    def describe(self, cutouts: Sequence[str] | Column) -> Table:
+        """
+        Say where cutouts came from.
+
+        Parameters
+        ----------
+        cutouts : sequence of str
+            Paths, such as the column ``cutout``.
+
+        Returns
+        -------
+        astropy.table.Table
+            One row per path, with the columns ``route``, ``server``, ``layer``, ``bands``, ``size``,
+            ``pixel_scale``, ``ra``, ``dec`` and ``cutout_status``; text is empty and numbers are 0 or NaN for
+            a path that is not of this store.
+        """
+        return _maintenance.describe(self.manifest, cutouts)
+
+    def verify(self, *, repair: bool = False) -> Table:
+        """
+        Read every body again and compare it with its digest.
+
+        Parameters
+        ----------
+        repair : bool, optional
+            Remove what is damaged and forget it, so that it is fetched again when next asked for.
+
+        Returns
+        -------
+        astropy.table.Table
+            Columns ``ra``, ``dec``, ``cutout`` (path) and ``problem``: one row per request whose body is bad.
+
+        Raises
+        ------
+        CutoutStoreError
+            If the manifest itself is damaged, or there is something to repair in a store that is read-only.
+        """
+        return _maintenance.verify(self.manifest, repair=repair)
+
+    def export(
+        self,
+        folder: str | os.PathLike,
+        *,
+        cutouts: Sequence[str] | Column | None = None,
+        names: Sequence[str] | None = None,
+    ) -> Table:
+        """
+        Copy cutouts into one folder under names that people and other tools understand.
+
+        Parameters
+        ----------
+        folder : str or pathlib.Path
+            Where to; made when missing. Files that exist are left alone.
+        cutouts : sequence of str, optional
+            Paths, such as the column ``cutout``; every usable cutout when not given. Empty ones are left out.
+        names : sequence of str, optional
+            One name per element of ``cutouts``, without ending. Position, layer, bands, size and pixel
+            scale make the name when not given.
+
+        Returns
+        -------
+        astropy.table.Table
+            Columns ``file``, ``ra``, ``dec``, ``layer``, ``bands``, ``size``, ``pixel_scale`` and
+            ``cutout_status``.
+
+        Raises
+        ------
+        ValueError
+            If ``names`` does not fit ``cutouts``, or repeats itself.
+        """
+        return _maintenance.export(self.manifest, folder, cutouts=cutouts, names=names)
+
+    def prune(
+        self, *, older_than: u.Quantity | None = None, layer: str | None = None, failures: bool = False
+    ) -> int:
+        """
+        Make room: drop entries that meet all conditions given, then files that no entry needs.
+
+        Parameters
+        ----------
+        older_than : `~astropy.units.Quantity`, optional
+            Age, such as ``30 * u.day``.
+        layer : str, optional
+            Image layer.
+        failures : bool, optional
+            Only requests that brought no usable cutout, so that they are asked again.
+
+        Returns
+        -------
+        int
+            Entries dropped. Without any condition none is, but files left over by killed processes are
+            removed.
+
+        Raises
+        ------
+        TypeError
+            If ``older_than`` is no time, or ``layer`` no text.
+        CutoutStoreError
+            If the store is read-only.
+        """
+        return _maintenance.prune(self.manifest, older_than=older_than, layer=layer, failures=failures)

@@ -1,9 +1,7 @@
 """What the services for cutouts have in common: their settings, and asking for images of positions."""
 
 import io
-import math
 import warnings
-from collections.abc import Mapping
 
 import astropy.units as u
 import numpy as np
@@ -13,28 +11,19 @@ from astroquery.exceptions import BlankResponseWarning, NoResultsWarning
 from astroquery.utils import parse_coordinates
 from PIL import Image
 
-from galzoo_repr._config import conf
 from galzoo_repr.catalogue import sky_positions
-from galzoo_repr.cutouts._checks import (
-    check_bands,
-    check_coverage,
-    check_number,
-    check_pixel_scale,
-    check_size,
-    check_text,
-    check_url,
-    is_loopback,
-)
+from galzoo_repr.cutouts._checks import check_bands, check_pixel_scale, check_size, check_text
 from galzoo_repr.cutouts._coverage import Coverage
 from galzoo_repr.cutouts._fetch import fetch
 from galzoo_repr.cutouts._http import ThreadedRequests
 from galzoo_repr.cutouts._request import Attempt, CutoutRequest, Outcome
+from galzoo_repr.cutouts._settings import ServiceSettings
 from galzoo_repr.cutouts._status import USABLE, error_for
 
 __all__ = ["CutoutSurvey"]
 
 
-class CutoutSurvey(ThreadedRequests):
+class CutoutSurvey(ServiceSettings, ThreadedRequests):
     """
     Service that makes cutouts; `LegacySurvey`, `HipsSurvey` and `BrickSurvey` say how.
 
@@ -67,14 +56,6 @@ class CutoutSurvey(ThreadedRequests):
     """
 
     route: str
-    _conf_server: str
-    _conf_layer: str
-    _conf_rate: str
-    _keepers_rate: float
-    _max_size: int
-    max_field = 10.0
-    """Largest field, degrees: three times that of the largest galaxy in the surveys."""
-    _formats: Mapping[str, str]
 
     def __init__(
         self,
@@ -96,82 +77,6 @@ class CutoutSurvey(ThreadedRequests):
         self.workers = workers
         self.image_format = image_format
         self.coverage = coverage
-
-    @property
-    def server(self) -> str:
-        """Base URL of the service."""
-        return (self._server or getattr(conf, self._conf_server)).rstrip("/")
-
-    @server.setter
-    def server(self, url: str | None) -> None:
-        self._server = check_url("server", url)
-
-    @property
-    def layer(self) -> str:
-        """Image layer asked for when a call names none."""
-        return self._layer or getattr(conf, self._conf_layer)
-
-    @layer.setter
-    def layer(self, name: str | None) -> None:
-        self._layer = check_text("layer", name, "the name of an image layer")
-
-    @property
-    def timeout(self) -> float:
-        """Seconds for one whole exchange."""
-        return self._timeout or check_number("timeout", conf.timeout, given="conf.timeout")
-
-    @timeout.setter
-    def timeout(self, seconds: float | None) -> None:
-        self._timeout = check_number("timeout", seconds)
-
-    @property
-    def rate(self) -> float:
-        """Requests per second at most."""
-        rate = self._rate or check_number(
-            "rate", getattr(conf, self._conf_rate), given=f"conf.{self._conf_rate}"
-        )
-        if rate:
-            return rate
-        return math.inf if is_loopback(self.server) else self._keepers_rate
-
-    @rate.setter
-    def rate(self, per_second: float | None) -> None:
-        self._rate = check_number("rate", per_second)
-
-    @property
-    def workers(self) -> int:
-        """Requests at once at most."""
-        return self._workers or check_number("workers", conf.workers, given="conf.workers")
-
-    @workers.setter
-    def workers(self, n: int | None) -> None:
-        self._workers = check_number("workers", n)
-
-    @property
-    def coverage(self) -> Coverage | None:
-        """Where the survey has data."""
-        return self._coverage
-
-    @coverage.setter
-    def coverage(self, coverage: Coverage | None) -> None:
-        self._coverage = check_coverage(coverage)
-
-    @property
-    def image_format(self) -> str:
-        """Format asked for when a call names none."""
-        return self._image_format
-
-    @image_format.setter
-    def image_format(self, image_format: str) -> None:
-        self._image_format = self._known_format(image_format)
-
-    def _known_format(self, image_format: str) -> str:
-        if image_format not in list(self._formats):
-            allowed = " or ".join(map(repr, self._formats))
-            raise ValueError(
-                f"image_format={image_format!r} is unknown; {type(self).__name__} knows {allowed}."
-            )
-        return image_format
 
     def get_images(
         self,
@@ -243,17 +148,19 @@ class CutoutSurvey(ThreadedRequests):
             payloads = [request and self._payload(request) for request in requests_]
             return payloads[0] if asked.isscalar else payloads
         bodies: dict[bytes, bytes] = {}
-        wanted = [request for request in requests_ if request is not None]
-        answers = iter(
-            fetch(self, wanted, publish=lambda request, attempt: bodies.update({request.key: attempt.body}))
-        )
-        outcomes = [Outcome("bad_position") if request is None else next(answers) for request in requests_]
+
+        def keep(request: CutoutRequest, attempt: Attempt) -> None:
+            bodies[request.key] = attempt.body
+
+        wanted = {request.key: request for request in requests_ if request is not None}
+        ended = {request.key: outcome for request, outcome in fetch(self, wanted.values(), publish=keep)}
+        outcomes = [ended[request.key] if request else Outcome("bad_position") for request in requests_]
         if asked.isscalar:
             _raise_or_warn(outcomes[0])
         elif any(outcome.status not in USABLE for outcome in outcomes):
             _warn_missing(outcomes)
         return [
-            read_body(bodies[request.key], request.image_format) if outcome.status in USABLE else None
+            _read(bodies[request.key], request.image_format) if outcome.status in USABLE else None
             for request, outcome in zip(requests_, outcomes, strict=True)
         ]
 
@@ -299,51 +206,25 @@ class CutoutSurvey(ThreadedRequests):
         )
         check_bands(bands)
         image_format = self._known_format(image_format or self.image_format)
-        layer = check_text("layer", layer, "the name of an image layer") or self.layer
+        layer = self._known_layer(check_text("layer", layer, "the name of an image layer") or self.layer)
         return CutoutRequest(
             float(ra), float(dec), size, scale, bands, layer, image_format, self.server, self.route
         )
 
     def attempt(self, request: CutoutRequest, *, probed: bool = False) -> Attempt:
-        """
-        Ask the service once.
-
-        Parameters
-        ----------
-        request : CutoutRequest
-            From `request`.
-        probed : bool, optional
-            Whether an earlier attempt has found that there are data here.
-
-        Returns
-        -------
-        Attempt
-            Whatever happened; nothing is raised for what services and networks do.
-        """
+        """Ask the service once; see `Route.attempt`."""
         raise NotImplementedError
 
     def arrange(self, requests: list[CutoutRequest]) -> list[CutoutRequest]:
-        """
-        Put requests into the order in which they are best asked.
-
-        Parameters
-        ----------
-        requests : list of CutoutRequest
-            From `request`.
-
-        Returns
-        -------
-        list of CutoutRequest
-            The same ones.
-        """
+        """Give requests in the order in which they are best asked, which is here the one they have."""
         return requests
 
-    def _payload(self, request: CutoutRequest) -> dict | list:
+    def _payload(self, request: CutoutRequest) -> dict[str, str | int] | list[dict] | list[str]:
         """What would be sent."""
         raise NotImplementedError
 
 
-def read_body(body: bytes, image_format: str) -> fits.HDUList | np.ndarray:
+def _read(body: bytes, image_format: str) -> fits.HDUList | np.ndarray:
     if image_format == "fits":
         return fits.HDUList.fromstring(body)
     with Image.open(io.BytesIO(body)) as image:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from galzoo_repr._config import log
 from galzoo_repr.cutouts._request import Outcome
 
-__all__ = ["Pace", "backoff_seconds", "pace_of"]
+__all__ = ["Throttle", "backoff_seconds", "throttle_of"]
 
 _SLOWEST = 32
 """A service that complains is asked at least at this fraction of the pace allowed."""
@@ -21,11 +21,11 @@ _TRIP_FAILURES = 8
 _PROBE_SECONDS = (1.0, 2.0)
 """Pauses before a service that is down is tried again; after the last failure it is left alone."""
 
-_paces: dict[str, "Pace"] = {}
-_paces_lock = threading.Lock()
+_throttles: dict[str, "Throttle"] = {}
+_throttles_lock = threading.Lock()
 
 
-class Pace:
+class Throttle:
     """
     Gate before one service, shared by all threads of the process that ask it.
 
@@ -60,7 +60,7 @@ class Pace:
         self.in_flight = self.allowed_in_flight = in_flight
 
     def allow(self, rate: float, in_flight: int) -> None:
-        """Change what is allowed; what was learnt is kept where it is slower."""
+        """Change what is allowed; what was learnt counts no more when that is new."""
         with self._condition:
             if (rate, in_flight) != (self.allowed_rate, self.allowed_in_flight):
                 self.rate = self.allowed_rate = rate
@@ -69,18 +69,10 @@ class Pace:
 
     def enter(self, stop: threading.Event | None = None) -> str:
         """
-        Wait for the turn of one request.
+        Wait for the turn of one request, or until the event is set.
 
-        Parameters
-        ----------
-        stop : threading.Event, optional
-            Gives up waiting when set.
-
-        Returns
-        -------
-        str
-            Empty when the request may start (then call `leave`); otherwise the status that the row gets
-            instead: ``"cancelled"``, ``"rate_limited"`` or ``"server_error"``.
+        Empty text means go (then call `leave`); otherwise it is the status that the row gets instead:
+        ``"cancelled"``, ``"rate_limited"`` or ``"server_error"``.
         """
         with self._condition:
             while True:
@@ -104,14 +96,8 @@ class Pace:
         """
         Learn from an answer and let the next request in.
 
-        Parameters
-        ----------
-        outcome : Outcome
-            What came.
-        retry_after : float
-            Seconds the service asked to be left alone, 0 when it did not.
-        started : float
-            When the request started, on the clock of `time.monotonic`.
+        ``retry_after`` is the pause in seconds that the service asks for, 0 if none; ``started`` is when the
+        request went out, on the clock of `time.monotonic`.
         """
         with self._condition:
             self._running -= 1
@@ -167,52 +153,25 @@ class Pace:
                 self._probes = len(_PROBE_SECONDS)
 
 
-def pace_of(server: str, rate: float, in_flight: int, *, renew: bool = False) -> Pace:
+def throttle_of(server: str, rate: float, in_flight: int, *, renew: bool = False) -> Throttle:
     """
-    Give the gate before a service, the same one for every call of the process.
+    Give the gate before a service, the same one for every call of the process and every URL of one host.
 
-    Parameters
-    ----------
-    server : str
-        URL of the service; all URLs of one host share a gate.
-    rate : float
-        Requests per second allowed.
-    in_flight : int
-        Requests at once allowed.
-    renew : bool, optional
-        Whether this begins a call: its limits then hold for a gate that exists already, and a service that
-        was found down gets another trial.
-
-    Returns
-    -------
-    Pace
+    With ``renew`` a call begins: its limits then hold for a gate that exists already, and a service that was found
+    down gets another trial.
     """
     host = urlsplit(server).netloc or server
-    with _paces_lock:
-        pace = _paces.setdefault(host, Pace(rate, in_flight))
+    with _throttles_lock:
+        throttle = _throttles.setdefault(host, Throttle(rate, in_flight))
     if renew:
-        pace.allow(rate, in_flight)
-        pace.reopen()
-    return pace
+        throttle.allow(rate, in_flight)
+        throttle.reopen()
+    return throttle
 
 
 def backoff_seconds(attempts: int, *, base: float = 0.5, longest: float = 30.0) -> float:
     """
     Random pause before asking again: "full jitter", uniform up to a limit that doubles with every attempt.
-
-    Parameters
-    ----------
-    attempts : int
-        Attempts made so far, at least 1.
-    base : float, optional
-        Limit after the first attempt, seconds.
-    longest : float, optional
-        Largest limit, seconds.
-
-    Returns
-    -------
-    float
-        Seconds.
 
     References
     ----------

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from contextlib import closing
 
 import numpy as np
 from astropy import units as u
@@ -12,18 +12,15 @@ from astropy.table import Column, Table
 from galzoo_repr._arguments import check_whole_number
 from galzoo_repr._config import log
 from galzoo_repr.catalogue import as_table, sky_positions, with_columns
-from galzoo_repr.cutouts import CutoutStore, LegacySurvey
+from galzoo_repr.cutouts import CutoutStore, Route
 from galzoo_repr.encoders._encoder import Encoder
-from galzoo_repr.encoders._sources import in_batches
-from galzoo_repr.encoders._store import EmbeddingStore
-from galzoo_repr.encoders._stream import Results, embed_stream
+from galzoo_repr.encoders._store import EmbeddingStore, Shelf
+from galzoo_repr.encoders._stream import EmbeddingStream
 from galzoo_repr.encoders._survey_pictures import SurveyPictures
-from galzoo_repr.images import pictures_of
+from galzoo_repr.images import Pictures, pictures_of
 
 __all__ = ["add_embeddings"]
 
-_ROWS_PER_BATCH = 64
-_ROWS_PER_BATCH_ON_GPU = 512
 # Reasons of failed rows that go into the provenance; the rest are in the log and the status column.
 _REASONS_KEPT = 100
 
@@ -34,8 +31,8 @@ def add_embeddings(
     encoder: str | os.PathLike | Encoder = "bundled",
     fov: u.Quantity | None = None,
     coords: str | tuple[str, str] | SkyCoord | None = None,
-    images: str | Sequence | np.ndarray | None = None,
-    survey: LegacySurvey | None = None,
+    images: Pictures | None = None,
+    survey: Route | None = None,
     store: CutoutStore | str | os.PathLike | None = None,
     embedding_store: EmbeddingStore | str | os.PathLike | bool | None = None,
     mixed_routes: bool = False,
@@ -65,10 +62,10 @@ def add_embeddings(
     coords : str, tuple of str or `~astropy.coordinates.SkyCoord`, optional
         Where the positions are, when the columns have unusual names.
     images : str, sequence or `~numpy.ndarray`, optional
-        Images at hand, instead of fetching: the name of a column of files (FITS, JPEG or PNG), n files, n
-        arrays of any size, or one array ``(n, H, W, 3)`` or ``(n, 3, H, W)``, uint8 or floating in 0 to 1,
-        north up.
-    survey : LegacySurvey, optional
+        Images at hand, instead of fetching, north up: the name of a column, n pictures, or one array of all. A
+        picture is a file (FITS, JPEG, PNG) or its content, an image of Pillow, or an array or tensor of any
+        size, grey or in colour, uint8 or floating in 0 to 1; see `galzoo_repr.images.pictures_of`.
+    survey : LegacySurvey, HipsSurvey or BrickSurvey, optional
         Service to ask; the Legacy Survey viewer when not given.
     store : CutoutStore, str or os.PathLike, optional
         Store of cutouts, or its folder; the package's cache when not given.
@@ -123,23 +120,20 @@ def add_embeddings(
     True
     """
     catalogue = as_table(table)
-    _refuse_existing(catalogue, name, images, overwrite)
+    _refuse_existing(catalogue, name, with_images=images is not None, overwrite=overwrite)
     if batch_size is not None:
         check_whole_number("batch_size", batch_size)
     if not isinstance(encoder, Encoder):
         encoder = Encoder.load(encoder, device=device)
     elif device is not None:
         encoder.to(device)
-    results = Results.empty(len(catalogue), encoder.dim)
     digest = encoder.digest
     facts = {"encoder": encoder.name, "encoder_digest": digest, "recipe_digest": encoder.recipe.digest}
     shelf = _shelf(embedding_store, digest, encoder.dim)
-    size = max(batch_size or 0, _ROWS_PER_BATCH if encoder.device.type == "cpu" else _ROWS_PER_BATCH_ON_GPU)
-    options = {"shelf": shelf, "batch_size": batch_size, "progress": progress}
-    source = None
+    stream = EmbeddingStream(encoder, len(catalogue), shelf=shelf, batch_size=batch_size)
     try:
         if images is not None:
-            batches = in_batches(pictures_of(catalogue, images), size)
+            stream.run(enumerate(pictures_of(catalogue, images)), progress=progress)
             facts["images"] = images if isinstance(images, str) else type(images).__name__
         elif len(catalogue):
             source = SurveyPictures(
@@ -152,30 +146,22 @@ def add_embeddings(
                 again=overwrite,
                 mixed=mixed_routes,
             )
-            batches = source.batches(size)
-            for name_of, told in zip(
-                ("route", "layer", "survey"), zip(*source.origins, strict=True), strict=True
-            ):
-                facts[name_of] = told[0] if len(set(told)) == 1 else sorted(set(told))
-        else:
-            if not {"cutout", "cutout_status"} <= set(catalogue.colnames):
-                sky_positions(
-                    catalogue, coords=coords
-                )  # to refuse what a table with galaxies would be refused for
-            batches = iter(())
-        embed_stream(encoder, batches, results, **options)
+            with closing(source), closing(source.pictures()) as pictures:
+                stream.run(pictures, progress=progress)
+            facts |= source.facts
+        elif not {"cutout", "cutout_status"} <= set(catalogue.colnames):
+            # To refuse what a table with galaxies would be refused for.
+            sky_positions(catalogue, coords=coords)
     finally:
         if shelf is not None:
             shelf.close()
-        if source is not None:
-            source.close()
-    facts |= {"name": name, **_summary(results, encoder, fov)}
+    facts |= {"name": name, **_summary(stream, encoder, fov)}
     if coords is not None:
         facts["coords"] = "SkyCoord" if isinstance(coords, SkyCoord) else coords
-    return _with_results(catalogue, results, facts, name=name, overwrite=overwrite)
+    return _with_results(catalogue, stream, facts, name=name, overwrite=overwrite)
 
 
-def _refuse_existing(catalogue: Table, name: str, images: object, overwrite: bool) -> None:
+def _refuse_existing(catalogue: Table, name: str, *, with_images: bool, overwrite: bool) -> None:
     if not isinstance(name, str) or not name:
         raise TypeError(f"name={name!r} is no name of a column; give text, such as name='embedding'")
     if overwrite:
@@ -187,14 +173,14 @@ def _refuse_existing(catalogue: Table, name: str, images: object, overwrite: boo
             f"the catalogue already has a column {name!r}{by}; pass overwrite=True to replace it, or give "
             "another name="
         )
-    if images is not None and (taken := {"cutout", "cutout_status"} & set(catalogue.colnames)):
+    if with_images and (taken := {"cutout", "cutout_status"} & set(catalogue.colnames)):
         raise ValueError(
             f"the catalogue already has {', '.join(sorted(taken))}, which images would replace; pass "
             "overwrite=True, or leave images out to embed the cutouts"
         )
 
 
-def _shelf(store: EmbeddingStore | str | os.PathLike | bool | None, digest: str, dim: int) -> object:
+def _shelf(store: EmbeddingStore | str | os.PathLike | bool | None, digest: str, dim: int) -> Shelf | None:
     if store is False:
         return None
     if store is None or store is True:
@@ -202,18 +188,18 @@ def _shelf(store: EmbeddingStore | str | os.PathLike | bool | None, digest: str,
     return (store if isinstance(store, EmbeddingStore) else EmbeddingStore(store)).shelf(digest, dim=dim)
 
 
-def _summary(results: Results, encoder: Encoder, fov: u.Quantity | None) -> dict:
-    summary = dict(sorted(Counter(results.statuses).items()))
-    failed = np.flatnonzero(~np.isfinite(results.vectors).all(axis=1)).tolist()
+def _summary(stream: EmbeddingStream, encoder: Encoder, fov: u.Quantity | None) -> dict:
+    summary = dict(sorted(Counter(stream.statuses).items()))
+    failed = np.flatnonzero(~np.isfinite(stream.vectors).all(axis=1)).tolist()
     log.info(
         "Embedded %d of %d rows (%d now, the others before): %s.",
-        len(results.statuses) - len(failed),
-        len(results.statuses),
-        results.computed,
+        len(stream.statuses) - len(failed),
+        len(stream.statuses),
+        stream.computed,
         ", ".join(f"{status} {count}" for status, count in summary.items()) or "no rows",
     )
     for row in failed[:_REASONS_KEPT]:
-        log.info("Row %d: %s, %s.", row, results.statuses[row], results.reasons.get(row, ""))
+        log.info("Row %d: %s, %s.", row, stream.statuses[row], stream.reasons.get(row, ""))
     facts = {
         "recipe": encoder.recipe.to_dict(),
         "dim": encoder.dim,
@@ -221,27 +207,29 @@ def _summary(results: Results, encoder: Encoder, fov: u.Quantity | None) -> dict
         "device": str(encoder.device),
         "summary": summary,
     }
-    facts["failed"] = {str(row): results.reasons.get(row, "") for row in failed[:_REASONS_KEPT]}
+    facts["failed"] = {str(row): stream.reasons.get(row, "") for row in failed[:_REASONS_KEPT]}
     if fov is not None:
         facts |= {"fov": fov} if fov.isscalar else {"fov_per_row": True}
     return facts
 
 
-def _with_results(catalogue: Table, results: Results, facts: dict, *, name: str, overwrite: bool) -> Table:
+def _with_results(
+    catalogue: Table, stream: EmbeddingStream, facts: dict, *, name: str, overwrite: bool
+) -> Table:
     made_by = {key: facts[key] for key in ("encoder", "encoder_digest", "recipe_digest")}
     embedding = Column(
-        results.vectors,
+        stream.vectors,
         description=f"What the galaxy looks like to encoder {facts['encoder']}; NaN where there is no image",
         meta={**made_by, "encoders": [facts["encoder_digest"]]},
         copy=False,
     )
     cutouts = {
         "cutout": Column(
-            np.array(results.paths, dtype=str).reshape(-1),
+            np.array(stream.paths, dtype=str).reshape(-1),
             description="File of the image of the galaxy; empty if none",
         ),
         "cutout_status": Column(
-            np.array(results.statuses, dtype=str).reshape(-1),
+            np.array(stream.statuses, dtype=str).reshape(-1),
             description="How getting and reading the image ended",
         ),
     }

@@ -1,10 +1,10 @@
 """One stream: while some images are encoded, the next are read, and the ones after them are fetched."""
 
 import threading
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -14,112 +14,103 @@ from galzoo_repr.encoders._encoder import Encoder
 from galzoo_repr.encoders._store import Shelf
 from galzoo_repr.images import ImageData, Picture
 
-__all__ = ["Results", "embed_stream"]
+__all__ = ["EmbeddingStream"]
 
 Batch = list[tuple[int, Picture]]
+Readied = tuple[list[int], list[bytes], list[ImageData] | torch.Tensor]
 
-# Batches read ahead of the one that is being encoded.
-_AHEAD = 3
+_ROWS_PER_BATCH = 64
+_ROWS_PER_BATCH_ON_GPU = 512
+# Rows may come slowly; then a batch that is not full goes on after this time.
+_PATIENCE_SECONDS = 5.0
+# Rows that wait to be read, of which only the path is in memory: fetching goes on while the encoder is busy.
+_ROWS_WAITING = 65_536
+# Batches whose pixels are in memory at most, with the one that is being encoded.
+_BATCHES_READ = 4
 # Threads that read files for a GPU, which outruns one of them.
 _READERS_FOR_GPU = 8
 
 
-@dataclass
-class Results:
-    """What is known of each row so far; vectors are NaN until then."""
-
-    vectors: np.ndarray
-    paths: list[str]
-    statuses: list[str]
-    reasons: dict[int, str] = field(default_factory=dict)
-    computed: int = 0
-
-    @classmethod
-    def empty(cls, rows: int, dim: int) -> "Results":
-        """Results of a stream that has not begun."""
-        return cls(np.full((rows, dim), np.nan, dtype=np.float32), [""] * rows, [""] * rows)
-
-
-@dataclass
-class _Work:
-    """Images of a batch that have to be encoded: the rows, their keys, and the pixels."""
-
-    size: int
-    rows: list[int] = field(default_factory=list)
-    keys: list[bytes] = field(default_factory=list)
-    images: list[ImageData] = field(default_factory=list)
-    prepared: torch.Tensor | None = None
-
-
-def embed_stream(
-    encoder: Encoder,
-    batches: Iterable[Batch],
-    results: Results,
-    *,
-    shelf: Shelf | None,
-    batch_size: int | None,
-    progress: bool,
-) -> None:
+class EmbeddingStream:
     """
-    Fill in the results of all rows that the batches bring.
+    Rows with their pictures go in, as they come; what is known of each row comes out.
 
     Parameters
     ----------
     encoder : Encoder
         Encodes, in a thread of its own.
-    batches : iterable of list of (int, Picture)
-        Rows with their pictures; taken in the calling thread, where fetching them can be interrupted.
-    results : Results
-        Filled in place. Memory for images is bounded by a few batches.
+    rows : int
+        Rows of the catalogue.
     shelf : Shelf or None
         Embeddings computed before.
     batch_size : int or None
         Images in one pass of the network.
-    progress : bool
-        Show a progress bar.
+
+    Attributes
+    ----------
+    vectors : numpy.ndarray
+        float32, shape (rows, dim); NaN where there is none.
+    paths, statuses : list of str
+        Of each row.
+    reasons : dict of int to str
+        Why a status is what it is, for some rows.
+    computed : int
+        Embeddings that were computed now.
     """
-    stream = _Stream(encoder, results, shelf, batch_size)
-    bar = tqdm(total=len(results.paths), desc="embedding", unit="galaxy", disable=not progress)
-    with bar:
-        for done in stream.run(batches):
-            bar.update(done)
-    stream.copy_duplicates()
 
-
-class _Stream:
-    def __init__(
-        self, encoder: Encoder, results: Results, shelf: Shelf | None, batch_size: int | None
-    ) -> None:
-        self._encoder, self._results, self._shelf, self._batch_size = encoder, results, shelf, batch_size
+    def __init__(self, encoder: Encoder, rows: int, *, shelf: Shelf | None, batch_size: int | None) -> None:
+        self.vectors = np.full((rows, encoder.dim), np.nan, dtype=np.float32)
+        self.paths, self.statuses = [""] * rows, [""] * rows
+        self.reasons: dict[int, str] = {}
+        self.computed = 0
+        self._encoder, self._shelf, self._batch_size = encoder, shelf, batch_size
         self._on_gpu = encoder.device.type != "cpu"
+        self._size = max(batch_size or 0, _ROWS_PER_BATCH_ON_GPU if self._on_gpu else _ROWS_PER_BATCH)
         self._first_row: dict[bytes, int] = {}
         self._duplicates: list[tuple[int, int]] = []
+        self._room = threading.Semaphore(_BATCHES_READ)
         self._stop = threading.Event()
 
-    def run(self, batches: Iterable[Batch]) -> Iterator[int]:
-        """Yield the numbers of rows as they are done."""
-        waiting: deque[Future[int]] = deque()
-        one = ThreadPoolExecutor(1, "galzoo_repr-read")
-        other = ThreadPoolExecutor(1, "galzoo_repr-encode")
+    def run(self, pictures: Iterable[tuple[int, Picture]], *, progress: bool) -> None:
+        """Fill in all rows; the pictures are taken in the calling thread, where fetching can be interrupted."""
+        waiting: deque[Future[None]] = deque()
+        reader = ThreadPoolExecutor(1, "galzoo_repr-read")
+        coder = ThreadPoolExecutor(1, "galzoo_repr-encode")
         files = ThreadPoolExecutor(_READERS_FOR_GPU if self._on_gpu else 1, "galzoo_repr-file")
-        try:
-            for batch in batches:
-                ready = one.submit(self._read, batch, files)
-                waiting.append(other.submit(self._encode, ready))
-                while waiting and (waiting[0].done() or len(waiting) > _AHEAD):
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            # Reached early by an interrupt or an error: what is being encoded ends, the rest is dropped.
-            self._stop.set()
-            for pool in (one, other, files):
-                pool.shutdown(wait=True, cancel_futures=True)
+        with tqdm(total=len(self.paths), desc="embedding", unit="galaxy", disable=not progress) as bar:
+            try:
+                for batch in self._batches(pictures):
+                    ready = reader.submit(self._read, batch, files)
+                    waiting.append(coder.submit(self._encode, ready, len(batch), bar))
+                    while waiting and (waiting[0].done() or len(waiting) * self._size > _ROWS_WAITING):
+                        waiting.popleft().result()
+                while waiting:
+                    waiting.popleft().result()
+            finally:
+                # Reached early by an interrupt or an error: what is being encoded ends, the rest is dropped.
+                self._stop.set()
+                self._room.release()
+                for pool in (reader, coder, files):
+                    pool.shutdown(wait=True, cancel_futures=True)
+        self._copy_duplicates()
 
-    def _read(self, batch: Batch, files: ThreadPoolExecutor) -> _Work:
-        work = _Work(len(batch))
+    def _batches(self, pictures: Iterable[tuple[int, Picture]]) -> Iterator[Batch]:
+        batch: Batch = []
+        for one in pictures:
+            if not batch:
+                began = time.monotonic()
+            batch.append(one)
+            if len(batch) == self._size or time.monotonic() - began > _PATIENCE_SECONDS:
+                yield batch
+                batch = []
+        if batch:
+            yield batch
+
+    def _read(self, batch: Batch, files: ThreadPoolExecutor) -> Readied:
+        """Rows that have to be encoded, their keys, and their images, made into model input for a CPU."""
+        self._room.acquire()
         if self._stop.is_set():
-            return work
+            return [], [], []
         wanted = self._not_computed_before(
             [(row, picture) for row, picture in batch if self._note(row, picture)]
         )
@@ -128,42 +119,37 @@ class _Stream:
         fresh = []
         for (row, picture), image in zip(wanted, images, strict=True):
             if image.status != "ok":
-                self._refuse(row, image)
-            elif picture.key in self._first_row and self._first_row[picture.key] != row:
+                self.statuses[row], self.reasons[row] = image.status, image.reason
+            elif self._first_row.setdefault(picture.key, row) != row:
                 self._duplicates.append((row, self._first_row[picture.key]))
             else:
-                self._first_row[picture.key] = row
                 fresh.append((row, picture.key, image))
         # Files whose content only reading told may have been embedded in an earlier run.
-        unnamed = [key for _, key, _ in fresh]
-        known = self._shelf.read(unnamed) if self._shelf is not None else {}
-        for row, key, image in fresh:
+        known = self._computed_before([key for _, key, _ in fresh])
+        for row, key, _ in fresh:
             if key in known:
-                self._results.vectors[row] = known[key]
-            else:
-                work.rows.append(row)
-                work.keys.append(key)
-                work.images.append(image)
-        if work.images and not self._on_gpu:
-            work.prepared = self._encoder.recipe.prepare(work.images)
-            work.images = []
-        return work
+                self.vectors[row] = known[key]
+        fresh = [one for one in fresh if one[1] not in known]
+        rows, keys, images = (list(column) for column in zip(*fresh, strict=True)) if fresh else ([], [], [])
+        if images and not self._on_gpu:
+            return rows, keys, self._encoder.recipe.prepare(images)
+        return rows, keys, images
 
     def _note(self, row: int, picture: Picture) -> bool:
         """Write down what is known without reading; whether there is something to read."""
-        self._results.paths[row], self._results.statuses[row] = picture.path, picture.status
+        self.paths[row], self.statuses[row] = picture.path, picture.status
         if picture.reason:
-            self._results.reasons[row] = picture.reason
+            self.reasons[row] = picture.reason
         return picture.source is not None
 
-    def _refuse(self, row: int, image: ImageData) -> None:
-        self._results.statuses[row] = image.status
-        self._results.reasons[row] = image.reason
+    def _computed_before(self, keys: list[bytes]) -> dict[bytes, np.ndarray]:
+        return self._shelf.read(keys) if self._shelf is not None and keys else {}
 
     def _not_computed_before(self, batch: Batch) -> Batch:
         """Leave out what is in the store, or comes a second time, as far as the keys are known."""
-        keys = list({picture.key for _, picture in batch if picture.key} - set(self._first_row))
-        known = self._shelf.read(keys) if self._shelf is not None and keys else {}
+        known = self._computed_before(
+            list({picture.key for _, picture in batch if picture.key} - set(self._first_row))
+        )
         left = []
         for row, picture in batch:
             if picture.key in self._first_row:
@@ -172,28 +158,28 @@ class _Stream:
             if picture.key:
                 self._first_row[picture.key] = row
             if picture.key in known:
-                self._results.vectors[row] = known[picture.key]
+                self.vectors[row] = known[picture.key]
             else:
                 left.append((row, picture))
         return left
 
-    def _encode(self, ready: "Future[_Work]") -> int:
-        work = ready.result()
-        if work.rows and not self._stop.is_set():
-            if work.prepared is None:
-                work.prepared = self._encoder.recipe.prepare(work.images, device=self._encoder.device)
-            vectors = self._encoder.embed(work.prepared, batch_size=self._batch_size).cpu().numpy()
-            self._results.vectors[work.rows] = vectors
-            self._results.computed += len(work.rows)
+    def _encode(self, ready: "Future[Readied]", size: int, bar: tqdm) -> None:
+        rows, keys, images = ready.result()
+        if rows and not self._stop.is_set():
+            if self._on_gpu:
+                images = self._encoder.recipe.prepare(images, device=self._encoder.device)
+            vectors = self._encoder.embed(images, batch_size=self._batch_size).cpu().numpy()
+            self.vectors[rows] = vectors
+            self.computed += len(rows)
             if self._shelf is not None:
-                self._shelf.write(work.keys, vectors)
-        return work.size
+                self._shelf.write(keys, vectors)
+        self._room.release()
+        bar.update(size)
 
-    def copy_duplicates(self) -> None:
+    def _copy_duplicates(self) -> None:
         """Give rows that show the same image the same result."""
-        results = self._results
         for row, first in self._duplicates:
-            results.vectors[row] = results.vectors[first]
-            if results.statuses[first] not in ("ok", results.statuses[row]):
-                results.statuses[row] = results.statuses[first]
-                results.reasons[row] = results.reasons.get(first, "")
+            self.vectors[row] = self.vectors[first]
+            if self.statuses[first] not in ("ok", self.statuses[row]):
+                self.statuses[row] = self.statuses[first]
+                self.reasons[row] = self.reasons.get(first, "")

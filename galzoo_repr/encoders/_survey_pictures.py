@@ -2,29 +2,31 @@
 
 import os
 import re
-import warnings
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import closing
 
 import numpy as np
 from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
-from astroquery.exceptions import LargeQueryWarning
 
 from galzoo_repr.catalogue import texts_of
-from galzoo_repr.cutouts import USABLE, CutoutStore, LegacySurvey, cutout_requests, fetch_into
+from galzoo_repr.cutouts import (
+    RETRYABLE,
+    USABLE,
+    CutoutRequest,
+    CutoutStore,
+    LegacySurvey,
+    Route,
+    cutout_requests,
+    fetch_into,
+)
 from galzoo_repr.images import KEY_BYTES, ImageRecipe, Picture
 
 __all__ = ["SurveyPictures"]
 
-# Rows fetched at a time: enough to keep the service's connections busy, few enough to encode while the next
-# come.
-_FETCHED_AT_ONCE = 64
-# Above this many missing cutouts, whole bricks are the better way; see `add_cutouts`.
-_LARGE = 10_000
-# Statuses that asking again may mend.
-_UNSETTLED = frozenset({"", "rate_limited", "server_error", "timeout", "truncated", "corrupt", "cancelled"})
+# Statuses that asking again may mend, and that of a row that was never asked for.
+_UNSETTLED = RETRYABLE | {"cancelled", ""}
 
 
 class SurveyPictures:
@@ -60,33 +62,26 @@ class SurveyPictures:
         catalogue: Table,
         recipe: ImageRecipe,
         *,
-        survey: LegacySurvey | None,
+        survey: Route | None,
         store: CutoutStore | str | os.PathLike | None,
         fov: u.Quantity | None,
         coords: str | tuple[str, str] | SkyCoord | None,
         again: bool,
-        mixed: bool = False,
+        mixed: bool,
     ) -> None:
         self.survey = LegacySurvey() if survey is None else survey
-        self.store = store if isinstance(store, CutoutStore) else CutoutStore(store)
-        self._owned = self.store is not store
-        self.known: dict[int, Picture] = {}
+        self._paths, self._statuses = [""] * len(catalogue), [""] * len(catalogue)
         if not again and {"cutout", "cutout_status"} <= set(catalogue.colnames):
-            self.known = _from_columns(catalogue, self.store.root)
-        rows = [row for row in range(len(catalogue)) if row not in self.known]
-        self.requests: dict = {}
-        if rows:
-            some = catalogue if len(rows) == len(catalogue) else catalogue[rows]
-            # Anything but one angle per row is for the recipe to check.
-            per_row = np.shape(fov) == (len(catalogue),)
-            angles = fov[rows] if per_row and isinstance(fov, u.Quantity) else fov
-            asked, reasons = cutout_requests(some, self.survey, recipe=recipe, fov=angles, coords=coords)
-            for row, request, reason in zip(rows, asked, reasons, strict=True):
-                if request is None:
-                    self.known[row] = Picture(None, "bad_position", reason)
-                else:
-                    self.requests[row] = request
-        self.origins = self._origins()
+            self._paths = texts_of(catalogue["cutout"])
+            self._statuses = texts_of(catalogue["cutout_status"])
+        self._reasons: dict[int, str] = {}
+        # None in the rows of which all is known.
+        self._requests: list[CutoutRequest | None] = [None] * len(catalogue)
+        if rows := [row for row in range(len(catalogue)) if not self._is_settled(row)]:
+            self._make_requests(catalogue, rows, recipe=recipe, fov=fov, coords=coords)
+        self._owned = not isinstance(store, CutoutStore)
+        self.store = CutoutStore(store) if self._owned else store
+        self.origins = self._find_origins()
         kinds = sorted({f"{layer} by {route}" for route, layer, _ in self.origins})
         if len(kinds) > 1 and not mixed:
             self.close()
@@ -95,73 +90,74 @@ class SurveyPictures:
                 "them all in one way with overwrite=True, or pass mixed_routes=True to take them together"
             )
 
-    def _origins(self) -> list[tuple[str, str, str]]:
+    def _is_settled(self, row: int) -> bool:
+        """Whether the columns say all of a row: the file is there, or asking again is of no use."""
+        status = self._statuses[row]
+        return os.path.isfile(self._paths[row]) if status in USABLE else status not in _UNSETTLED
+
+    def _make_requests(
+        self,
+        catalogue: Table,
+        rows: list[int],
+        *,
+        recipe: ImageRecipe,
+        fov: u.Quantity | None,
+        coords: str | tuple[str, str] | SkyCoord | None,
+    ) -> None:
+        some = catalogue if len(rows) == len(catalogue) else catalogue[rows]
+        # Anything but one angle per row is for the recipe to check.
+        per_row = np.shape(fov) == (len(catalogue),)
+        angles = fov[rows] if per_row and isinstance(fov, u.Quantity) else fov
+        asked, reasons = cutout_requests(some, self.survey, recipe=recipe, fov=angles, coords=coords)
+        for row, request, reason in zip(rows, asked, reasons, strict=True):
+            self._requests[row] = request
+            if request is None:
+                self._statuses[row], self._reasons[row] = "bad_position", reason
+
+    def _find_origins(self) -> list[tuple[str, str, str]]:
         found = set()
+        at_hand = (self._paths[row] for row, request in enumerate(self._requests) if request is None)
         # Only files of the store have an origin that is known.
-        if paths := [picture.path for picture in self.known.values() if picture.path and picture.key]:
+        if paths := [path for path in at_hand if self._key_in_name(path)]:
             told = self.store.describe(paths)
             found = set(zip(*(told[name].tolist() for name in ("route", "layer", "server")), strict=True))
             found.discard(("", "", ""))
-        if self.requests or not found:
+        if not found or any(self._requests):
             found.add((self.survey.route, self.survey.layer, self.survey.server))
         return sorted(found)
+
+    @property
+    def facts(self) -> dict[str, str | list[str]]:
+        """Where the cutouts come from, for the provenance: several of a kind as a list."""
+        told = dict(zip(("route", "layer", "survey"), map(set, zip(*self.origins, strict=True)), strict=True))
+        return {name: sorted(ones) if len(ones) > 1 else ones.pop() for name, ones in told.items()}
 
     def close(self) -> None:
         """Close the store, if it was opened here."""
         if self._owned:
             self.store.close()
 
-    def batches(self, size: int) -> Iterator[list[tuple[int, Picture]]]:
-        """Rows with their pictures, those at hand first; going on fetches what is missing."""
-        known = sorted(self.known.items())
-        rows = list(self.requests)
-        settled = self.store.lookup(list(self.requests.values()))
-        missing = []
-        for row, outcome in zip(rows, settled, strict=True):
-            if outcome is not None and outcome.final:
-                known.append((row, self._picture(row, outcome)))
-            else:
-                missing.append(row)
-        yield from (known[start : start + size] for start in range(0, len(known), size))
-        # Neighbours that the service can answer together come together.
-        asked = self.survey.arrange([self.requests[row] for row in missing])
-        place = {request.key: number for number, request in enumerate(asked)}
-        missing.sort(key=lambda row: place[self.requests[row].key])
-        if len(missing) > _LARGE and isinstance(self.survey, LegacySurvey):
-            warnings.warn(
-                f"{len(missing)} cutouts are to be fetched one by one from a service that all share; for "
-                "so many, fetch whole bricks first: see add_cutouts.",
-                LargeQueryWarning,
-                stacklevel=4,
-            )
-        for start in range(0, len(missing), _FETCHED_AT_ONCE):
-            some = missing[start : start + _FETCHED_AT_ONCE]
-            outcomes = fetch_into(self.store, self.survey, [self.requests[row] for row in some])
-            yield [(row, self._picture(row, outcome)) for row, outcome in zip(some, outcomes, strict=True)]
+    def pictures(self) -> Iterator[tuple[int, Picture]]:
+        """Rows with their pictures: those of the columns, those of the store, then what is fetched, as it comes."""
+        for row, request in enumerate(self._requests):
+            if request is None:
+                yield row, self._at_hand(row)
+        with closing(fetch_into(self.store, self.survey, self._requests)) as stream:
+            for row, outcome in stream:
+                path = self.store.name(self._requests[row], outcome) if outcome.status in USABLE else ""
+                key = bytes.fromhex(outcome.digest)[:KEY_BYTES] if path else b""
+                yield row, Picture(path or None, outcome.status, outcome.reason, key)
 
-    def _picture(self, row: int, outcome: object) -> Picture:
-        path = self.store.path(self.requests[row], outcome) if outcome.status in USABLE else None
-        if path is None:
-            return Picture(None, outcome.status, outcome.reason)
-        key = bytes.fromhex(outcome.digest)[:KEY_BYTES]
-        return Picture(str(path), outcome.status, outcome.reason, key)
+    def _at_hand(self, row: int) -> Picture:
+        path, status = self._paths[row], self._statuses[row]
+        if status not in USABLE:
+            return Picture(None, status, self._reasons.get(row, ""))
+        return Picture(path, status, key=self._key_in_name(path))
 
-
-def _from_columns(catalogue: Table, root: Path) -> dict[int, Picture]:
-    """Rows that need not be fetched, by what `add_cutouts` wrote."""
-    paths, statuses = texts_of(catalogue["cutout"]), texts_of(catalogue["cutout_status"])
-    known = {}
-    for row, (path, status) in enumerate(zip(paths, statuses, strict=True)):
-        if status in USABLE and os.path.isfile(path):
-            known[row] = Picture(path, status, key=_key_in_name(path, root))
-        elif status not in USABLE and status not in _UNSETTLED:
-            known[row] = Picture(None, status)
-    return known
-
-
-def _key_in_name(path: str, root: Path) -> bytes:
-    """Key of a body in the store of cutouts, which names its files by half of their SHA-256."""
-    stem, _ = os.path.splitext(os.path.basename(path))
-    if re.fullmatch("[0-9a-f]{32}", stem) and os.path.dirname(path) == str(root / stem[:2] / stem[2:4]):
-        return bytes.fromhex(stem)
-    return b""
+    def _key_in_name(self, path: str) -> bytes:
+        """Key of a body in the store of cutouts, which names its files by half of their SHA-256."""
+        stem, _ = os.path.splitext(os.path.basename(path))
+        folder = os.path.join(self.store.root, stem[:2], stem[2:4])
+        if re.fullmatch("[0-9a-f]{32}", stem) and os.path.dirname(path) == folder:
+            return bytes.fromhex(stem)
+        return b""

@@ -64,7 +64,7 @@ def add_similarity(
           (within `max_separation`), or, where there is none, the galaxy that the survey has there, fetched
           and embedded with the encoder and recipe of the catalogue;
         - a row index or several; a row of the table; a boolean mask; the name of a boolean column;
-        - a file, or several; an RGB array, uint8 of shape (height, width, 3); an image of Pillow;
+        - a picture, or several: a file or its content, an image of Pillow, an array or tensor of pixels;
         - an embedding of shape (d,) or several of shape (m, d), as floats;
         - another table, with embeddings by the same encoder or with sky positions only.
     n : int, optional

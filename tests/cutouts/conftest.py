@@ -9,7 +9,7 @@ from astropy.io import fits
 from PIL import Image
 
 from galzoo_repr import LegacySurvey
-from galzoo_repr.cutouts import CutoutStore
+from galzoo_repr.cutouts import CutoutStore, fetch_into
 from galzoo_repr.simulation._service import Reply, SurveyService, html_reply
 
 LAYER_BANDS = {"ls-dr9": "grz", "ls-dr10": "griz", "ls-dr10-gri": "gri"}
@@ -129,7 +129,18 @@ def raw():
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """Retry without the pauses that real services deserve."""
-    from galzoo_repr.cutouts import _fetch, _throttle
+    from galzoo_repr.cutouts import _pool, _throttle
 
-    monkeypatch.setattr(_fetch, "backoff_seconds", lambda attempts: 0.001)
+    monkeypatch.setattr(_pool, "backoff_seconds", lambda attempts: 0.001)
     monkeypatch.setattr(_throttle, "_PROBE_SECONDS", (0.01, 0.02))
+
+
+@pytest.fixture
+def fetch_all():
+    """Fetch into a store and give the outcomes in the order of the requests."""
+
+    def call(store, survey, requests, **options):
+        outcomes = dict(fetch_into(store, survey, requests, **options))
+        return [outcomes[row] for row in range(len(requests))]
+
+    return call

@@ -260,7 +260,7 @@ class TestServiceTrouble:
             add_cutouts(_table(), survey=survey, store=fixed, fov=FOV, progress=False)
 
     def test_large_requests_are_pointed_elsewhere(self, add, monkeypatch):
-        monkeypatch.setattr("galzoo_repr.cutouts._fetch_into._LARGE", 2)
+        monkeypatch.setattr("galzoo_repr.cutouts._fetch._LARGE", 2)
         with pytest.warns(LargeQueryWarning, match="BrickSurvey"):
             add(_table())
 
@@ -301,7 +301,7 @@ def test_killed_process_is_resumed(survey, service, tmp_path, viewer):
         from galzoo_repr.cutouts import fetch_into
         survey = LegacySurvey(server=sys.argv[1], layer="ls-dr10")
         requests = [survey.request(float(i), 0.0, 31, 0.262 * u.arcsec) for i in range(200)]
-        fetch_into(CutoutStore(sys.argv[2]), survey, requests)
+        list(fetch_into(CutoutStore(sys.argv[2]), survey, requests))
         """
     )
 

@@ -16,10 +16,10 @@ import pytest
 from astropy.table import Table
 
 from galzoo_repr import LegacySurvey, add_cutouts
-from galzoo_repr.cutouts import CutoutStore, Outcome, _throttle, fetch_into
+from galzoo_repr.cutouts import CutoutStore, Outcome, _throttle
 from galzoo_repr.cutouts._ask import _retry_after
-from galzoo_repr.cutouts._leases import Claims
-from galzoo_repr.cutouts._throttle import Pace, backoff_seconds
+from galzoo_repr.cutouts._leases import Leases
+from galzoo_repr.cutouts._throttle import Throttle, backoff_seconds
 from galzoo_repr.simulation import FAULTS, Faults, Reply
 from galzoo_repr.simulation._service import html_reply
 
@@ -32,12 +32,12 @@ class TestFaults:
     """Each fault alone, and all together."""
 
     @pytest.mark.parametrize("kind", FAULTS)
-    def test_passing_trouble_is_survived(self, survey, service, store, kind):
+    def test_passing_trouble_is_survived(self, survey, service, store, kind, fetch_all):
         service.faults = Faults(
             0.5, kinds=[kind], tries=1, retry_after=0.05, only=lambda request: "fits" in request.path
         )
         survey.timeout = 0.4 if kind in ("stall", "trickle") else 10
-        outcomes = fetch_into(store, survey, _requests(survey, 8))
+        outcomes = fetch_all(store, survey, _requests(survey, 8))
         assert {outcome.status for outcome in outcomes} == {"ok"}
         hit = service.faults.counts[kind]
         assert hit
@@ -60,48 +60,48 @@ class TestFaults:
             ("reset", "server_error"),
         ],
     )
-    def test_lasting_trouble_has_a_status(self, survey, service, store, kind, status):
+    def test_lasting_trouble_has_a_status(self, survey, service, store, kind, status, fetch_all):
         service.faults = Faults(
             1.0, kinds=[kind], tries=99, retry_after=0.02, only=lambda request: request.query["ra"][0] == "0"
         )
         survey.timeout = 0.3 if status == "timeout" else 10
-        outcomes = fetch_into(store, survey, _requests(survey, 4))
+        outcomes = fetch_all(store, survey, _requests(survey, 4))
         assert [outcome.status for outcome in outcomes] == [status, status, "ok", "ok"]
         assert 2 <= outcomes[0].attempts <= 8
         assert outcomes[0].reason
         assert not outcomes[0].final
 
-    def test_one_request_in_five(self, survey, service, store):
+    def test_one_request_in_five(self, survey, service, store, fetch_all):
         kinds = [kind for kind in FAULTS if kind not in ("stall", "trickle")]
         service.faults = Faults(0.2, kinds=kinds, retry_after=0.02)
-        outcomes = fetch_into(store, survey, _requests(survey, 150))
+        outcomes = fetch_all(store, survey, _requests(survey, 150))
         assert {outcome.status for outcome in outcomes} == {"ok"}
         assert sum(service.faults.counts.values()) > 20
         assert len(service.requests) < 1.5 * 150
         assert service.max_in_flight <= survey.workers
         assert len(store.verify()) == 0
 
-    def test_what_cannot_succeed_is_asked_once(self, survey, service, store):
+    def test_what_cannot_succeed_is_asked_once(self, survey, service, store, fetch_all):
         gone = [
             survey.request(1.0, 0.0, 20, 0.262 * u.arcsec, layer="ls-dr99"),
             survey.request(2.0, 0.0, 20, 0.262 * u.arcsec, layer="ls-dr9", bands="griz"),
         ]
-        assert [o.status for o in fetch_into(store, survey, gone)] == ["bad_request", "band_missing"]
-        fetch_into(store, survey, gone)
+        assert [o.status for o in fetch_all(store, survey, gone)] == ["bad_request", "band_missing"]
+        fetch_all(store, survey, gone)
         assert len(service.requests) == 2
 
 
 class TestPoliteness:
-    def test_rate_and_number_in_flight(self, survey, service, store):
+    def test_rate_and_number_in_flight(self, survey, service, store, fetch_all):
         survey.rate, survey.workers = 40, 3
-        fetch_into(store, survey, _requests(survey, 30))
+        fetch_all(store, survey, _requests(survey, 30))
         starts = np.sort([request.started for request in service.requests])
         assert service.max_in_flight <= 3
         assert starts[-1] - starts[0] >= 29 / 40 * 0.9
         # Evenly spaced, but for the scheduling of a busy machine.
         assert service.most_requests_within(0.5) <= 40 * 0.5 + 4
 
-    def test_retry_after_holds_back_everything(self, survey, service, store, viewer):
+    def test_retry_after_holds_back_everything(self, survey, service, store, viewer, fetch_all):
         told = []
 
         def once(request):
@@ -112,33 +112,33 @@ class TestPoliteness:
 
         viewer.overrides["fits"] = once
         survey.workers = 2
-        fetch_into(store, survey, _requests(survey, 12))
+        fetch_all(store, survey, _requests(survey, 12))
         # What was on its way when the service spoke has come by then, on a busy machine too.
         late = [r.started - told[0] for r in service.requests if r.started > told[0] + 0.5]
         assert min(late) > 0.98
         assert len(late) >= 8
 
-    def test_long_pause_is_not_sat_out(self, survey, store, viewer, service):
+    def test_long_pause_is_not_sat_out(self, survey, store, viewer, service, fetch_all):
         viewer.overrides["any"] = Reply(429, "text/plain", b"tomorrow", {"Retry-After": "86400"})
         started = time.monotonic()
-        outcomes = fetch_into(store, survey, _requests(survey, 50))
+        outcomes = fetch_all(store, survey, _requests(survey, 50))
         assert {outcome.status for outcome in outcomes} == {"rate_limited"}
         assert time.monotonic() - started < 5
         assert len(service.requests) <= survey.workers
         assert not any(outcome.final for outcome in outcomes)
 
-    def test_service_that_is_down_is_left_alone(self, survey, store, viewer, service):
+    def test_service_that_is_down_is_left_alone(self, survey, store, viewer, service, fetch_all):
         viewer.overrides["any"] = html_reply(503, "Service Unavailable")
-        outcomes = fetch_into(store, survey, _requests(survey, 500))
+        outcomes = fetch_all(store, survey, _requests(survey, 500))
         assert {outcome.status for outcome in outcomes} == {"server_error"}
         assert len(service.requests) < 30
         assert "not asked" in outcomes[-1].reason
 
-    def test_two_calls_share_one_gate(self, survey, service, tmp_path):
+    def test_two_calls_share_one_gate(self, survey, service, tmp_path, fetch_all):
         other = LegacySurvey(server=survey.server, layer="ls-dr9", timeout=5)
         with CutoutStore(tmp_path / "a") as a, CutoutStore(tmp_path / "b") as b:
             calls = [
-                threading.Thread(target=fetch_into, args=(store, each, _requests(each, 40)))
+                threading.Thread(target=fetch_all, args=(store, each, _requests(each, 40)))
                 for store, each in ((a, survey), (b, other))
             ]
             for call in calls:
@@ -149,7 +149,7 @@ class TestPoliteness:
         assert len(service.requests) == 80
 
 
-class TestPace:
+class TestThrottle:
     """The gate by itself."""
 
     @staticmethod
@@ -158,7 +158,7 @@ class TestPace:
         pace.leave(Outcome(status, http_code=code, final=final), retry_after, time.monotonic())
 
     def test_halves_and_recovers(self):
-        pace = Pace(1000.0, 8)
+        pace = Throttle(1000.0, 8)
         self._answer(pace, "rate_limited", 429)
         assert (pace.rate, pace.in_flight) == (500, 4)
         for _ in range(5):
@@ -169,7 +169,7 @@ class TestPace:
         assert (pace.rate, pace.in_flight) == (1000, 8)
 
     def test_one_crowd_halves_once(self):
-        pace = Pace(float("inf"), 8)
+        pace = Throttle(float("inf"), 8)
         started = time.monotonic()
         for _ in range(4):
             assert pace.enter() == ""
@@ -178,13 +178,13 @@ class TestPace:
         assert pace.in_flight == 4
 
     def test_never_stops_entirely(self):
-        pace = Pace(3200.0, 4)
+        pace = Throttle(3200.0, 4)
         for _ in range(20):
             self._answer(pace, "rate_limited", 429)
         assert (pace.rate, pace.in_flight) == (100, 1)
 
     def test_interrupted_while_waiting(self):
-        pace = Pace(0.1, 1)
+        pace = Throttle(0.1, 1)
         stop = threading.Event()
         assert pace.enter() == ""
         threading.Timer(0.2, stop.set).start()
@@ -193,13 +193,13 @@ class TestPace:
         assert time.monotonic() - started < 1
 
     def test_new_limits_hold_at_once(self):
-        pace = Pace(1.0, 1)
+        pace = Throttle(1.0, 1)
         pace.allow(50.0, 3)
         assert (pace.rate, pace.in_flight) == (50, 3)
 
     def test_trial_after_it_was_down(self, monkeypatch):
         monkeypatch.setattr(_throttle, "_PROBE_SECONDS", ())
-        pace = Pace(float("inf"), 2)
+        pace = Throttle(float("inf"), 2)
         for _ in range(8):
             self._answer(pace, "server_error", 503)
         assert pace.enter() == "server_error"
@@ -234,7 +234,7 @@ _FETCH = textwrap.dedent(
     survey = LegacySurvey(server=sys.argv[1], layer="ls-dr10")
     requests = [survey.request(0.9 * i, 0.0, 20, 0.262 * u.arcsec) for i in range(int(sys.argv[3]))]
     with CutoutStore(sys.argv[2]) as store:
-        assert {outcome.status for outcome in fetch_into(store, survey, requests)} == {"ok"}
+        assert {outcome.status for _, outcome in fetch_into(store, survey, requests)} == {"ok"}
     """
 )
 
@@ -251,31 +251,31 @@ def test_two_processes_share_the_work(survey, service, tmp_path):
         assert len(store.verify()) == 0
 
 
-def test_two_threads_share_the_work(survey, service, store):
+def test_two_threads_share_the_work(survey, service, store, fetch_all):
     requests_ = _requests(survey, 60)
     with ThreadPoolExecutor(2) as pool:
-        both = list(pool.map(lambda _: fetch_into(store, survey, requests_), range(2)))
+        both = list(pool.map(lambda _: fetch_all(store, survey, requests_), range(2)))
     assert [{outcome.status for outcome in outcomes} for outcomes in both] == [{"ok"}] * 2
     assert len(service.requests) == 60
 
 
-def test_work_of_a_dead_process_is_taken_over(survey, store, service):
+def test_work_of_a_dead_process_is_taken_over(survey, store, service, fetch_all):
     requests_ = _requests(survey, 3)
-    dead = Claims(store.manifest)
+    dead = Leases(store)
     dead.owner = f"elsewhere 1 {'0' * 32}"
-    assert len(dead.take([request.key for request in requests_[:2]])) == 2
+    assert dead.take({request.key: request for request in requests_[:2]}, 2) == (requests_[:2], [])
     with store.manifest.transaction() as db:
         db.execute("UPDATE owner SET beat = beat - 60")
-    assert {outcome.status for outcome in fetch_into(store, survey, requests_)} == {"ok"}
+    assert {outcome.status for outcome in fetch_all(store, survey, requests_)} == {"ok"}
     assert len(service.requests) == 3
 
 
-def test_work_of_a_living_process_is_waited_for(survey, store, service):
+def test_work_of_a_living_process_is_waited_for(survey, store, service, fetch_all):
     requests_ = _requests(survey, 3)
     with CutoutStore(store.root) as other:
-        Claims(other.manifest).take([requests_[0].key])
+        Leases(other).take({requests_[0].key: requests_[0]}, 1)
         done = []
-        call = threading.Thread(target=lambda: done.extend(fetch_into(store, survey, requests_)))
+        call = threading.Thread(target=lambda: done.extend(fetch_all(store, survey, requests_)))
         call.start()
         time.sleep(0.3)
         assert call.is_alive()
@@ -291,17 +291,19 @@ class TestKilled:
     @pytest.fixture
     def arrived(self, survey, store):
         request = _requests(survey, 1)[0]
-        Claims(store.manifest).take([request.key])
+        Leases(store).take({request.key: request}, 1)
         return request, survey.attempt(request)
 
-    def test_what_was_published_is_not_fetched_again(self, survey, service, store, arrived):
+    def test_what_was_published_is_not_fetched_again(self, survey, service, store, arrived, fetch_all):
         request, attempt = arrived
         store.publish(request, attempt)
         with CutoutStore(store.root) as again:
-            assert [outcome.status for outcome in fetch_into(again, survey, [request])] == ["ok"]
+            assert [outcome.status for outcome in fetch_all(again, survey, [request])] == ["ok"]
         assert len(service.requests) == 1
 
-    def test_what_was_not_is_no_damage_and_fetched_again(self, survey, service, store, arrived, monkeypatch):
+    def test_what_was_not_is_no_damage_and_fetched_again(
+        self, survey, service, store, arrived, monkeypatch, fetch_all
+    ):
         request, attempt = arrived
         with monkeypatch.context() as patch:
             patch.setattr(os, "replace", lambda source, target: None)
@@ -311,7 +313,7 @@ class TestKilled:
             assert len(again.verify()) == 0
             with again.manifest.transaction() as db:
                 db.execute("UPDATE owner SET beat = beat - 60")
-            assert [outcome.status for outcome in fetch_into(again, survey, [request])] == ["ok"]
+            assert [outcome.status for outcome in fetch_all(again, survey, [request])] == ["ok"]
         assert len(service.requests) == 2
 
 

@@ -14,7 +14,7 @@ from mocpy import MOC
 
 from galzoo_repr import LegacySurvey, add_cutouts, conf
 from galzoo_repr.catalogue import provenance
-from galzoo_repr.cutouts import BrickSurvey, Coverage, CutoutStore, HipsSurvey, fetch_into
+from galzoo_repr.cutouts import BrickSurvey, Coverage, CutoutStore, HipsSurvey
 from galzoo_repr.cutouts._brick_grid import brick_at
 from galzoo_repr.simulation import Faults, Footprint, SimulatedSurvey, SurveyService
 from galzoo_repr.simulation._brick_service import brick_routes
@@ -141,14 +141,14 @@ class TestBricks:
             middle = hdus[1].data[70:90, 70:90]
         assert np.allclose(image[0].data, middle, atol=1e-4)
 
-    def test_each_file_is_fetched_once(self, base, sky, tmp_path, store):
+    def test_each_file_is_fetched_once(self, base, sky, tmp_path, store, fetch_all):
         survey = BrickSurvey(server=f"{base}/bricks", folder=tmp_path, timeout=120, workers=3)
         before = len(sky.requests)
         requests = [
             survey.request(BRICK.ra + east, BRICK.dec, 8, 0.262 * u.arcsec, bands="gr")
             for east in np.linspace(-0.003, 0.003, 12)
         ]
-        assert {outcome.status for outcome in fetch_into(store, survey, requests)} == {"ok"}
+        assert {outcome.status for outcome in fetch_all(store, survey, requests)} == {"ok"}
         assert len(sky.requests) - before == 2
         assert not list(tmp_path.rglob("*.part"))
 
@@ -207,13 +207,13 @@ class TestBricks:
         with pytest.raises(RemoteServiceError, match="server_error: there is no folder"):
             BrickSurvey(server=tmp_path / "nowhere").get_images(HERE, size=8)
 
-    def test_folder_may_be_filled_further(self, bricks, brick_folder, tmp_path, store):
+    def test_folder_may_be_filled_further(self, bricks, brick_folder, tmp_path, store, fetch_all):
         bricks.get_images(HERE, size=8)
         survey = BrickSurvey(server=tmp_path)
         asked = [survey.request(HERE.ra.deg, HERE.dec.deg, 8, 0.262 * u.arcsec)]
-        assert fetch_into(store, survey, asked)[0].status == "no_coverage"
+        assert fetch_all(store, survey, asked)[0].status == "no_coverage"
         shutil.copytree(brick_folder, tmp_path, dirs_exist_ok=True)
-        assert fetch_into(store, survey, asked)[0].status == "ok"
+        assert fetch_all(store, survey, asked)[0].status == "ok"
 
     def test_address_that_is_none(self):
         with pytest.raises(ValueError, match="http:// or https://"):

@@ -14,7 +14,7 @@ from pathlib import Path
 import astropy.units as u
 import pytest
 
-from galzoo_repr.cutouts import CutoutRequest, CutoutStore, CutoutStoreError, Outcome, fetch_into
+from galzoo_repr.cutouts import CutoutRequest, CutoutStore, CutoutStoreError, Outcome
 
 
 @pytest.fixture
@@ -23,8 +23,8 @@ def requests_(survey):
 
 
 @pytest.fixture
-def filled(store, survey, requests_):
-    fetch_into(store, survey, requests_)
+def filled(store, survey, requests_, fetch_all):
+    fetch_all(store, survey, requests_)
     return store
 
 
@@ -50,11 +50,11 @@ def test_lookup_is_row_by_row(filled, requests_, survey):
     assert found[1].final
 
 
-def test_a_body_that_has_gone_counts_as_never_asked(filled, requests_, survey, service):
+def test_a_body_that_has_gone_counts_as_never_asked(filled, requests_, survey, service, fetch_all):
     filled.path(requests_[0], filled.lookup(requests_)[0]).unlink()
     assert filled.lookup(requests_)[0] is None
     asked = len(service.requests)
-    fetch_into(filled, survey, requests_)
+    fetch_all(filled, survey, requests_)
     assert len(service.requests) == asked + 1
     assert filled.lookup(requests_)[0].status == "ok"
 
@@ -75,17 +75,17 @@ def test_services_do_not_answer_for_each_other(survey):
     assert survey.request(1.0, 2.0, 32, 0.262 * u.arcsec).key != here.key
 
 
-def test_stats(filled, requests_, survey, viewer):
+def test_stats(filled, requests_, survey, viewer, fetch_all):
     viewer.holes = {"g": 0.3}
-    fetch_into(filled, survey, [survey.request(50.0, 2.0, 32, 0.262 * u.arcsec)])
-    fetch_into(filled, survey, [survey.request(50.0, 80.0, 32, 0.262 * u.arcsec)])
+    fetch_all(filled, survey, [survey.request(50.0, 2.0, 32, 0.262 * u.arcsec)])
+    fetch_all(filled, survey, [survey.request(50.0, 80.0, 32, 0.262 * u.arcsec)])
     stats = filled.stats()
     assert dict(zip(stats["status"], stats["n"], strict=True)) == {"no_coverage": 1, "ok": 5, "partial": 1}
     assert stats["size"].unit == u.byte
     assert stats["size"][0] == 0
 
 
-def test_verify_finds_and_repairs_what_is_damaged(filled, requests_, survey):
+def test_verify_finds_and_repairs_what_is_damaged(filled, requests_, survey, fetch_all):
     assert len(filled.verify()) == 0
     bodies = _bodies(filled)
     changed = bytearray(bodies[0].read_bytes())
@@ -100,7 +100,7 @@ def test_verify_finds_and_repairs_what_is_damaged(filled, requests_, survey):
     assert set(bad["cutout"]) == {str(path) for path in bodies[:3]}
     filled.verify(repair=True)
     assert len(filled.verify()) == 0
-    fetch_into(filled, survey, requests_)
+    fetch_all(filled, survey, requests_)
     assert _bodies(filled) == bodies
     assert len(filled.verify()) == 0
 
@@ -156,18 +156,21 @@ class TestPrune:
         assert len(_bodies(filled)) == 5
 
     def test_leftovers_of_killed_processes(self, filled):
-        old = filled.root / "tmp" / "old"
-        fresh = filled.root / "tmp" / "fresh"
-        orphan = filled.root / "ab" / "cd" / "orphan.fits"
-        orphan.parent.mkdir(parents=True, exist_ok=True)
-        for path in (old, fresh, orphan):
+        folder = filled.root / "ab" / "cd"
+        folder.mkdir(parents=True, exist_ok=True)
+        (filled.root / "tmp").mkdir()
+        old, fresh, orphan = (folder / name for name in (".old.part.fits", ".fresh.part.fits", "orphan.fits"))
+        of_an_older_version = filled.root / "tmp" / "old"
+        for path in (old, fresh, orphan, of_an_older_version):
             path.write_bytes(b"x")
-        for path in (old, orphan):
+        for path in (old, orphan, of_an_older_version):
             os.utime(path, (0, 0))
         assert filled.prune() == 0
+        # Drafts that may be on their way stay whatever is thrown away.
+        assert filled.prune(layer="ls-dr9") == 0
         assert fresh.exists()
-        assert not old.exists()
-        assert not orphan.exists()
+        assert not any(path.exists() for path in (old, orphan, of_an_older_version))
+        fresh.unlink()
         assert len(_bodies(filled)) == 5
 
 
@@ -203,7 +206,9 @@ class TestTrouble:
         with pytest.raises(CutoutStoreError, match="damaged"), CutoutStore(filled.root) as store:
             store.lookup(requests_)
 
-    def test_full_disk_says_so_and_keeps_what_is_good(self, store, survey, requests_, monkeypatch, service):
+    def test_full_disk_says_so_and_keeps_what_is_good(
+        self, store, survey, requests_, monkeypatch, service, fetch_all
+    ):
         real_write = os.replace
         count = []
 
@@ -215,44 +220,44 @@ class TestTrouble:
 
         survey.workers = 1
         monkeypatch.setattr(os, "replace", full)
-        with pytest.raises(CutoutStoreError, match=r"No space is left for cutouts in .*kept"):
-            fetch_into(store, survey, requests_)
+        with pytest.raises(CutoutStoreError, match=r"no space is left for cutouts in .*kept"):
+            fetch_all(store, survey, requests_)
         monkeypatch.undo()
-        assert not list((store.root / "tmp").iterdir())
+        assert not list(store.root.glob("*/*/.*"))
         statuses = [outcome.status for outcome in store.lookup(requests_) if outcome is not None]
         assert statuses.count("ok") == 2
         assert set(statuses) <= {"ok", "cancelled"}
         assert len(store.verify()) == 0
         kept = {r.ra for r, o in zip(requests_, store.lookup(requests_), strict=True) if o and o.digest}
-        assert [outcome.status for outcome in fetch_into(store, survey, requests_)] == ["ok"] * 5
+        assert [outcome.status for outcome in fetch_all(store, survey, requests_)] == ["ok"] * 5
         asked = [float(request.query["ra"]) for request in service.requests]
         assert [asked.count(ra) for ra in kept] == [1, 1]
 
-    def test_full_disk_under_the_manifest(self, store, survey, requests_, monkeypatch):
+    def test_full_disk_under_the_manifest(self, store, survey, requests_, monkeypatch, fetch_all):
         def full(rows):
-            raise CutoutStoreError("The manifest cannot be used: database or disk is full.")
+            raise CutoutStoreError("the manifest cannot be used: database or disk is full")
 
         monkeypatch.setattr(store.manifest, "record", full)
         with pytest.raises(CutoutStoreError, match="disk is full"):
-            fetch_into(store, survey, requests_)
+            fetch_all(store, survey, requests_)
         monkeypatch.undo()
-        assert [outcome.status for outcome in fetch_into(store, survey, requests_)] == ["ok"] * 5
+        assert [outcome.status for outcome in fetch_all(store, survey, requests_)] == ["ok"] * 5
 
     def test_full_disk_is_told_from_damage(self, store, requests_):
         (pages,) = store.manifest._db.execute("PRAGMA page_count").fetchone()
         store.manifest._db.execute(f"PRAGMA max_page_count={pages}")
         many = [(replace(requests_[0], ra=i / 100), Outcome("no_coverage", final=True)) for i in range(500)]
-        with pytest.raises(CutoutStoreError, match=r"disk is full\. Make room"):
+        with pytest.raises(CutoutStoreError, match=r"disk is full; make room"):
             store.record(many)
 
-    def test_read_only_store_answers_what_it_has(self, filled, requests_, survey, service):
+    def test_read_only_store_answers_what_it_has(self, filled, requests_, survey, service, fetch_all):
         filled.close()
         with CutoutStore(filled.root, read_only=True) as store:
-            assert [outcome.status for outcome in fetch_into(store, survey, requests_)] == ["ok"] * 5
+            assert [outcome.status for outcome in fetch_all(store, survey, requests_)] == ["ok"] * 5
             asked = len(service.requests)
             more = survey.request(77.0, 2.0, 32, 0.262 * u.arcsec)
-            with pytest.raises(CutoutStoreError, match=r"1 of 6 cutouts are missing.*read-only"):
-                fetch_into(store, survey, [*requests_, more])
+            with pytest.raises(CutoutStoreError, match=r"cutouts are missing \(1\).*read-only"):
+                fetch_all(store, survey, [*requests_, more])
             assert len(service.requests) == asked
             for act in (store.prune, lambda: store.verify(repair=True)):
                 _bodies(store)[0].write_bytes(b"")

@@ -1,0 +1,72 @@
+"""Pixels of a coadded brick: whether its file is whole, and its values at positions on the sky."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+from astropy.utils.exceptions import AstropyWarning
+from astropy.wcs import WCS
+from scipy.ndimage import gaussian_filter, map_coordinates
+
+from galzoo_repr.cutouts._request import CutoutRequest, Outcome
+
+__all__ = ["sample", "validate_brick"]
+
+_NATIVE_SCALE = 0.262
+_MARGIN = 8
+"""Pixels around a stamp that the interpolation may look at."""
+
+
+def validate_brick(request: CutoutRequest, body: bytes) -> Outcome:
+    if not body.startswith(b"SIMPLE  ="):
+        return Outcome("truncated" if not body else "server_error", "the answer is not a FITS file")
+    try:
+        with fits.open(io.BytesIO(body), lazy_load_hdus=False) as hdus:
+            last = hdus.fileinfo(len(hdus) - 1)
+            shapes = [hdu.shape for hdu in hdus if len(hdu.shape or ()) == 2]
+    except (OSError, ValueError, TypeError, AstropyWarning) as error:
+        return Outcome("truncated", f"the file cannot be read to its end: {error}")
+    if last["datLoc"] + last["datSpan"] > len(body):
+        return Outcome("truncated", f"{len(body)} of {last['datLoc'] + last['datSpan']} bytes came")
+    return Outcome("ok", final=True) if shapes else Outcome("corrupt", "the file holds no image")
+
+
+def sample(path: Path, ra: np.ndarray, dec: np.ndarray, pixel_scale: float) -> np.ndarray:
+    """Values of a brick at positions, NaN beyond its edges."""
+    with fits.open(path) as hdus:
+        hdu = next((hdu for hdu in hdus if len(hdu.shape or ()) == 2), None)
+        if hdu is None:
+            raise ValueError("there is no image in it")
+        x, y = WCS(hdu.header).wcs_world2pix(ra, dec, 0)
+        height, width = hdu.shape
+        inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
+        values = np.full(ra.shape, np.nan, np.float32)
+        if not inside.any():
+            return values
+        levels = max(0, int(np.log2(pixel_scale / _NATIVE_SCALE) + 1e-6))
+        margin = _MARGIN * 2**levels
+        # Whole blocks of the averaging, counted from the corner of the brick.
+        block = 2**levels
+        x0, y0 = (max(int(c[inside].min()) - margin, 0) // block * block for c in (x, y))
+        x1, y1 = int(x[inside].max()) + margin + 1, int(y[inside].max()) + margin + 1
+        pixels = np.asarray(hdu.section[y0 : min(y1, height), x0 : min(x1, width)], np.float32)
+    where = [(y[inside] - y0 + 0.5) / block - 0.5, (x[inside] - x0 + 0.5) / block - 0.5]
+    values[inside] = _interpolate(_coarser(pixels, levels), where)
+    return values
+
+
+def _coarser(pixels: np.ndarray, levels: int) -> np.ndarray:
+    for _ in range(levels):
+        height, width = (n // 2 * 2 for n in pixels.shape)
+        smooth = gaussian_filter(pixels, 1.0, mode="nearest")[:height, :width]
+        pixels = smooth.reshape(height // 2, 2, width // 2, 2).mean(axis=(1, 3))
+    return pixels
+
+
+def _interpolate(pixels: np.ndarray, where: list[np.ndarray]) -> np.ndarray:
+    values = map_coordinates(pixels, where, order=3, mode="nearest")
+    # No data is an exact zero, which a spline would blur.
+    no_data = map_coordinates((pixels == 0).astype(np.uint8), where, order=0, mode="nearest")
+    values[no_data == 1] = 0
+    return values

@@ -1,0 +1,75 @@
+"""What a service must offer to be fetched from."""
+
+from typing import Protocol
+
+from galzoo_repr.cutouts._coverage import Coverage
+from galzoo_repr.cutouts._request import Attempt, CutoutRequest
+
+__all__ = ["Route"]
+
+
+class Route(Protocol):
+    """
+    Service that cutouts can be fetched from, such as `LegacySurvey`, `HipsSurvey` or `BrickSurvey`.
+
+    Attributes
+    ----------
+    route : str
+        Kind of service.
+    rate : float
+        Requests per second at most.
+    workers : int
+        Requests at once at most.
+    layer : str
+        Image layer asked for.
+    image_format : str
+        ``"fits"`` or ``"jpeg"``.
+    coverage : Coverage or None
+        Where there are data, if that is known.
+    max_field : float
+        Largest field, degrees.
+    """
+
+    route: str
+    rate: float
+    workers: int
+    layer: str
+    image_format: str
+    coverage: Coverage | None
+    max_field: float
+
+    @property
+    def server(self) -> str:
+        """Address of the service."""
+
+    def arrange(self, requests: list[CutoutRequest]) -> list[CutoutRequest]:
+        """
+        Put requests into the order in which they are best asked.
+
+        Parameters
+        ----------
+        requests : list of CutoutRequest
+            All that a call will ask.
+
+        Returns
+        -------
+        list of CutoutRequest
+            The same ones.
+        """
+
+    def attempt(self, request: CutoutRequest, *, probed: bool = False) -> Attempt:
+        """
+        Ask once.
+
+        Parameters
+        ----------
+        request : CutoutRequest
+            What to ask.
+        probed : bool, optional
+            Whether an earlier attempt has found that there are data here.
+
+        Returns
+        -------
+        Attempt
+            Whatever happened; nothing is raised for what services, networks and files do.
+        """
