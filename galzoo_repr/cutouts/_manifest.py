@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from operator import attrgetter
 from pathlib import Path
 
+from galzoo_repr._folder import locked
 from galzoo_repr.cutouts._request import CutoutRequest, Outcome
 
 __all__ = ["REQUEST_FIELDS", "CutoutStoreError", "Manifest", "request_values"]
@@ -70,7 +71,10 @@ class Manifest:
     def _open(self) -> sqlite3.Connection:
         if not self.read_only:
             db = self._connect(f"{self.path.as_uri()}?mode=rwc")
-            db.execute("PRAGMA journal_mode=WAL")
+            if db.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+                # Two processes may make a store at once, and here SQLite does not wait.
+                with locked(self.path):
+                    db.execute("PRAGMA journal_mode=WAL")
             # A killed process loses nothing; only a power cut may lose the last rows, which are then
             # fetched again.
             db.execute("PRAGMA synchronous=NORMAL")

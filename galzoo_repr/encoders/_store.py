@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from galzoo_repr._config import cache_path, log
+from galzoo_repr._folder import locked
 from galzoo_repr.exceptions import GalzooWarning
 
 __all__ = ["EmbeddingStore"]
@@ -84,7 +85,10 @@ class Shelf:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = self._open("rwc")
-            self._db.execute("PRAGMA journal_mode=WAL")
+            if self._db.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+                # Two processes may make a store at once, and here SQLite does not wait.
+                with locked(path):
+                    self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
             self._db.execute(_SCHEMA)
         except (OSError, sqlite3.Error) as error:

@@ -8,6 +8,8 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -306,6 +308,20 @@ class TestTrouble:
     def test_nothing_to_read(self, tmp_path):
         with pytest.raises(CutoutStoreError, match="no store of cutouts"):
             CutoutStore(tmp_path, read_only=True)
+
+
+def test_several_calls_make_a_store_at_once(tmp_path):
+    """SQLite waits for other processes, but not while it turns to its write-ahead log."""
+    barrier = threading.Barrier(6)
+
+    def make(folder):
+        barrier.wait(20)
+        with CutoutStore(folder) as store:
+            return len(store.stats())
+
+    for turn in range(20):
+        with ThreadPoolExecutor(6) as pool:
+            assert list(pool.map(make, [tmp_path / str(turn)] * 6)) == [0] * 6
 
 
 def test_store_travels_to_other_processes(filled, requests_):
