@@ -93,7 +93,9 @@ def locked(path: Path, *, wait: float = 60.0, by: str = "another process") -> It
     `by` whom.
     """
     target = path.resolve()
-    lock = FileLock(target.with_name(f".{target.name}.lock"), timeout=wait, thread_local=False)
+    # Whoever may write into the folder may hold the lock, whichever of them came first.
+    mode = target.parent.stat().st_mode & 0o666
+    lock = FileLock(target.with_name(f".{target.name}.lock"), timeout=wait, mode=mode, thread_local=False)
     try:
         lock.acquire()
     except Timeout:

@@ -218,6 +218,15 @@ def test_arrays_of_dataclasses_come_back(tmp_path):
         unpack_arrays(tmp_path / "a")
 
 
+@pytest.mark.skipif(os.name != "posix", reason="groups share folders by their modes on Unix")
+@pytest.mark.parametrize("mode", [0o700, 0o755, 0o775])
+def test_whoever_may_write_into_a_folder_may_lock_it(tmp_path, mode):
+    tmp_path.chmod(mode)
+    with locked(tmp_path / "notes.txt"):
+        pass
+    assert (tmp_path / ".notes.txt.lock").stat().st_mode & 0o777 == mode & 0o666
+
+
 def test_a_lock_is_waited_for_or_refused(tmp_path):
     held = tmp_path / "toy.json"
     with locked(held):

@@ -40,6 +40,11 @@ def test_catalogue_room_needs_no_torch():
     )
 
 
+def test_surveys_are_asked_without_torch():
+    """A query of a service is not worth the seconds and the half gigabyte of torch."""
+    assert modules_after("import galzoo_repr.cutouts").isdisjoint({"torch", "timm", "sklearn"})
+
+
 @pytest.mark.parametrize("name", [n for n in galzoo_repr.__all__ if n != "__version__"])
 def test_every_public_name_resolves(name):
     assert getattr(galzoo_repr, name) is not None

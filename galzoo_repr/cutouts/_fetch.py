@@ -1,5 +1,6 @@
 """Many cutouts in one stream: looked up, shared with other calls, fetched, and handed on as they come."""
 
+import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
@@ -196,5 +197,13 @@ def _warn_large(n: int) -> None:
         "positions, or some 20 per square of 0.25 degrees, whole coadds are kinder and "
         "quicker: survey=galzoo_repr.cutouts.BrickSurvey().",
         LargeQueryWarning,
-        stacklevel=2,
+        stacklevel=_level_of_the_caller(),
     )
+
+
+def _level_of_the_caller() -> int:
+    """Frames from `_warn_large` to the line outside the package that asked, through whatever takes the stream."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("galzoo_repr."):
+        frame, level = frame.f_back, level + 1
+    return level

@@ -6,8 +6,8 @@ import math
 import numpy as np
 from PIL import Image
 
+from galzoo_repr._fits_header import read_fits_header
 from galzoo_repr.cutouts._request import CutoutRequest, Outcome
-from galzoo_repr.images import read_fits_header
 
 __all__ = ["validate_body"]
 

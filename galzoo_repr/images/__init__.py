@@ -1,7 +1,7 @@
 """Pixels become model input."""
 
 from galzoo_repr.images._field_of_view import RADIUS_COLUMNS, galaxy_zoo_fields, radius_columns
-from galzoo_repr.images._fits import MISSING_FRACTION, read_fits_header
+from galzoo_repr.images._fits import MISSING_FRACTION
 from galzoo_repr.images._gallery import CENTRE, comparison, pictures, read_pictures
 from galzoo_repr.images._image_data import ImageData
 from galzoo_repr.images._montage import montage
@@ -28,7 +28,6 @@ __all__ = [
     "pictures",
     "pictures_of",
     "radius_columns",
-    "read_fits_header",
     "read_image",
     "read_pictures",
     "viewer_griz_stretch",

@@ -2,7 +2,6 @@
 
 import io
 import math
-import re
 import threading
 import warnings
 from collections.abc import Iterator
@@ -11,61 +10,18 @@ from contextlib import contextmanager
 import numpy as np
 from astropy.io import fits
 
+from galzoo_repr._fits_header import read_fits_header
 from galzoo_repr.images._image_data import ImageData, refused
 
-__all__ = ["MISSING_FRACTION", "read_bands", "read_fits_header"]
+__all__ = ["MISSING_FRACTION", "read_bands"]
 
 # Galaxy Zoo DECaLS dropped cutouts in which a band had this fraction of its pixels at zero or NaN.
 MISSING_FRACTION = 0.2
 
 _FILTERS = threading.Lock()
-_BLOCK = 2880
-_CARD = 80
-_END = b"END".ljust(_CARD)
-# Keyword, and its value as text between quotes or as anything else before a comment.
-_KEY_AND_VALUE = re.compile(r"(.{8})= +(?:'([^']*)'|([^/]*))")
 _PLAIN_TYPES = {"-32": ">f4", "-64": ">f8"}
 # Keywords that change what the stored numbers mean; astropy applies them.
 _SCALING = ("BSCALE", "BZERO", "BLANK", "ZSCALE", "ZIMAGE", "GROUPS", "PCOUNT")
-
-
-def read_fits_header(content: bytes) -> tuple[dict[str, str], int] | None:
-    """
-    Read the first header of a FITS file.
-
-    `astropy.io.fits.Header` understands far more, and takes longer than all the rest of reading a cutout.
-
-    Parameters
-    ----------
-    content : bytes
-        Of the file.
-
-    Returns
-    -------
-    cards : dict of str
-        Values by keyword, as they are written, without quotes and comments.
-    data : int
-        Where the data begin, in bytes. Instead of both, None where the header has no end.
-
-    Examples
-    --------
-    >>> from galzoo_repr.images import read_fits_header
-    >>> header = "NAXIS   =                    2 / number of axes".ljust(80) + "END".ljust(80)
-    >>> read_fits_header(header.encode())
-    ({'NAXIS': '2'}, 2880)
-    """
-    end = content.find(_END)
-    while end % _CARD:
-        if end < 0:
-            return None
-        end = content.find(_END, end + 1)
-    text = content[:end].decode("latin1")
-    cards = {}
-    for start in range(0, end, _CARD):
-        if card := _KEY_AND_VALUE.match(text, start, start + _CARD):
-            keyword, quoted, plain = card.groups()
-            cards[keyword.rstrip()] = (plain if quoted is None else quoted).rstrip()
-    return cards, math.ceil((end + _CARD) / _BLOCK) * _BLOCK
 
 
 def read_bands(content: bytes, bands: str) -> ImageData:

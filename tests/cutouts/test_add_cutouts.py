@@ -261,8 +261,9 @@ class TestServiceTrouble:
 
     def test_large_requests_are_pointed_elsewhere(self, add, monkeypatch):
         monkeypatch.setattr("galzoo_repr.cutouts._fetch._LARGE", 2)
-        with pytest.warns(LargeQueryWarning, match="BrickSurvey"):
+        with pytest.warns(LargeQueryWarning, match="BrickSurvey") as caught:
             add(_table())
+        assert caught[0].filename == __file__
 
 
 def test_interrupt_is_prompt_and_keeps_what_came(survey, store, viewer, raw):

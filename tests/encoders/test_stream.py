@@ -149,6 +149,7 @@ def test_one_warning_for_a_large_call(embed, service, monkeypatch):
         embed(catalogue(150))
     assert [one.category for one in caught] == [LargeQueryWarning]
     assert "150 cutouts" in str(caught[0].message)
+    assert caught[0].filename == __file__  # the line that asked, not one of the package
 
 
 def test_the_manifest_is_asked_once_and_the_order_made_once(embed, service, monkeypatch):
