@@ -20,7 +20,7 @@ from galzoo_repr.cutouts._ask import ask
 from galzoo_repr.cutouts._assemble import assemble, grid_of
 from galzoo_repr.cutouts._brick_grid import Brick, brick_at
 from galzoo_repr.cutouts._brick_pixels import sample, validate_brick
-from galzoo_repr.cutouts._checks import check_number, check_text, check_url
+from galzoo_repr.cutouts._checks import check_setting, check_text, check_url
 from galzoo_repr.cutouts._coverage import Coverage
 from galzoo_repr.cutouts._manifest import CutoutStoreError
 from galzoo_repr.cutouts._request import Attempt, CutoutRequest, Outcome
@@ -133,7 +133,7 @@ class BrickSurvey(CutoutSurvey, BaseQuery):
 
     @timeout.setter
     def timeout(self, seconds: float | None) -> None:
-        self._timeout = check_number("timeout", seconds)
+        self._timeout = check_setting("timeout", seconds)
 
     @property
     def folder(self) -> Path:

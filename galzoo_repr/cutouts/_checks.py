@@ -10,8 +10,8 @@ import astropy.units as u
 
 __all__ = [
     "check_bands",
-    "check_number",
     "check_pixel_scale",
+    "check_setting",
     "check_size",
     "check_text",
     "check_url",
@@ -28,7 +28,7 @@ _NUMBERS = {
 }
 
 
-def check_number(name: str, value: float | None, *, given: str = "") -> float | None:
+def check_setting(name: str, value: float | None, *, given: str = "") -> float | None:
     """Give a setting back, refusing what is no such number; ``given`` is the name it was given under."""
     if value is None:
         return None

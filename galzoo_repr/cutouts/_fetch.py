@@ -7,7 +7,7 @@ from contextlib import closing
 
 from astroquery.exceptions import LargeQueryWarning
 
-from galzoo_repr.cutouts._checks import check_number
+from galzoo_repr.cutouts._checks import check_setting
 from galzoo_repr.cutouts._leases import Leases
 from galzoo_repr.cutouts._manifest import CutoutStoreError
 from galzoo_repr.cutouts._pool import Pool, Publish
@@ -108,7 +108,7 @@ def fetch_into(
     1 ok
     2 ok
     """
-    check_number("workers", workers)
+    check_setting("workers", workers)
     return _stream(store, survey, requests, workers or survey.workers)
 
 

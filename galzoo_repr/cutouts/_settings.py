@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 
 from galzoo_repr._config import conf
-from galzoo_repr.cutouts._checks import check_number, check_text, check_url, is_loopback
+from galzoo_repr.cutouts._checks import check_setting, check_text, check_url, is_loopback
 from galzoo_repr.cutouts._coverage import Coverage
 
 __all__ = ["ServiceSettings"]
@@ -43,16 +43,16 @@ class ServiceSettings:
     @property
     def timeout(self) -> float:
         """Seconds for one whole exchange."""
-        return self._timeout or check_number("timeout", conf.timeout, given="conf.timeout")
+        return self._timeout or check_setting("timeout", conf.timeout, given="conf.timeout")
 
     @timeout.setter
     def timeout(self, seconds: float | None) -> None:
-        self._timeout = check_number("timeout", seconds)
+        self._timeout = check_setting("timeout", seconds)
 
     @property
     def rate(self) -> float:
         """Requests per second at most."""
-        rate = self._rate or check_number(
+        rate = self._rate or check_setting(
             "rate", getattr(conf, self._conf_rate), given=f"conf.{self._conf_rate}"
         )
         if rate:
@@ -61,16 +61,16 @@ class ServiceSettings:
 
     @rate.setter
     def rate(self, per_second: float | None) -> None:
-        self._rate = check_number("rate", per_second)
+        self._rate = check_setting("rate", per_second)
 
     @property
     def workers(self) -> int:
         """Requests at once at most."""
-        return self._workers or check_number("workers", conf.workers, given="conf.workers")
+        return self._workers or check_setting("workers", conf.workers, given="conf.workers")
 
     @workers.setter
     def workers(self, n: int | None) -> None:
-        self._workers = check_number("workers", n)
+        self._workers = check_setting("workers", n)
 
     @property
     def coverage(self) -> Coverage | None:

@@ -5,10 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import torch
 from astropy.table import Table
 
 from galzoo_repr._arguments import check_column, check_number
-from galzoo_repr.images import ImageRecipe, Picture
+from galzoo_repr.images import ImageRecipe, Picture, Pictures
 from galzoo_repr.training import DecodedImages, RenderedImages, decode_images
 
 __all__ = ["decoded_images", "held_out_rows", "identity_of_images", "sampling_weights"]
@@ -31,11 +32,16 @@ def decoded_images(
     return decode_images(source, recipe, folder, workers=workers, progress=progress)
 
 
-def identity_of_images(source: list[Picture] | Callable) -> str:
-    """Tell the images of one run from those of another, without reading them all."""
+def identity_of_images(images: Pictures | Callable, source: list[Picture] | Callable) -> str:
+    """Tell the images of one run from those of another, as they were given and found, without reading them all."""
     if callable(source):
         kind = source if hasattr(source, "__qualname__") else type(source)
         return f"{kind.__module__}.{kind.__qualname__}"
+    if isinstance(images, torch.Tensor) and images.dtype != torch.bfloat16:
+        images = images.detach().cpu().numpy()
+    if isinstance(images, np.ndarray) and images.dtype.kind not in "SUO":
+        some = np.ascontiguousarray(images[:: max(1, len(images) // _SAMPLED)])
+        return f"array {images.shape} {images.dtype} {hashlib.sha256(some.tobytes()).hexdigest()}"
     digest = hashlib.sha256("\0".join(picture.path for picture in source).encode())
     in_memory = [picture for picture in source if picture.source is not None and not picture.path]
     for picture in in_memory[:: max(1, len(in_memory) // _SAMPLED)]:

@@ -226,7 +226,7 @@ def pretrain(
             "schema": schema.to_dict(),
             "recipe": recipe.to_dict(),
             **plan.to_dict(),
-            "images": identity_of_images(source),
+            "images": identity_of_images(images, source),
             "votes": _digest(votes, held_out, *([] if weights is None else [weights])),
         }
         if processes.first:

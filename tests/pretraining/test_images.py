@@ -1,3 +1,5 @@
+import hashlib
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from PIL import Image
 from galzoo_repr import GalzooWarning, ImageRecipe
 from galzoo_repr.images import Picture, picture_of, pictures_of
 from galzoo_repr.pretraining._consistency import consistency_loss
+from galzoo_repr.pretraining._inputs import identity_of_images
 from galzoo_repr.training import Augmentation
 from galzoo_repr.training._decoding import decode_images, field_pixels
 from galzoo_repr.training._image_sources import DecodedImages
@@ -201,3 +204,13 @@ def test_paths_may_be_bytes_and_missing(tmp_path):
     assert [picture.path for picture in pictures_of(table, "other")] == ["", "d"]
     with pytest.raises(ValueError, match=r"1 of 1 images cannot be read; .*: no file is named"):
         _decode([""], tmp_path)
+
+
+def test_an_array_of_images_is_known_by_its_shape_and_a_sample():
+    """As runs that were begun by earlier versions of the package know it."""
+    images = (_fields(5).numpy() * 255).astype(np.uint8)
+    pictures = pictures_of(Table({"row": range(5)}), images)
+    known = f"array {images.shape} uint8 {hashlib.sha256(images.tobytes()).hexdigest()}"
+    assert identity_of_images(images, pictures) == known
+    assert identity_of_images(torch.from_numpy(images), pictures) == known
+    assert identity_of_images(list(images), pictures) != known
