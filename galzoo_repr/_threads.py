@@ -1,13 +1,20 @@
-"""One thread for each piece of work, where threads that share every small operation would wait for one another."""
+"""How many threads numerical libraries use: one for each piece of work, where sharing every operation costs more."""
 
+import os
 import sys
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import ThreadpoolController, threadpool_limits
 
-__all__ = ["one_thread"]
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["for_each_block", "one_thread", "one_thread_from_the_start"]
 
 
 @contextmanager
@@ -43,3 +50,36 @@ def one_thread() -> Iterator[None]:
 def _libraries(modules: int) -> ThreadpoolController:
     """Those that are loaded; looked for again, which takes a millisecond, when modules have been imported since."""
     return ThreadpoolController()
+
+
+def for_each_block(work: Callable[[int], None], starts: range, device: "torch.device") -> None:
+    """Work with torch on blocks, as many at once as it has threads; each block by one, which waits for no other."""
+    import torch
+
+    usual = torch.get_num_threads()
+    if device.type != "cpu" or usual == 1 or len(starts) <= 1:
+        for start in starts:
+            work(start)
+        return
+    # Threads that start take over the number that was set last. The limits of `one_thread` do not hold in torch's own
+    # linear algebra once somebody has set the number.
+    torch.set_num_threads(1)
+    try:
+        with ThreadPoolExecutor(usual) as pool:
+            deque(pool.map(work, starts), maxlen=0)
+    finally:
+        torch.set_num_threads(usual)
+
+
+@contextmanager
+def one_thread_from_the_start() -> Iterator[None]:
+    """
+    Keep numerical libraries to one thread in a whole program, unless its user has set OMP_NUM_THREADS.
+
+    For programs of many small operations, that import torch afterwards: threads that spin between them cost several
+    times what they give, most of all on a machine that has other work.
+    """
+    # Torch reads this when it is imported; numpy has done so already.
+    threads = os.environ.setdefault("OMP_NUM_THREADS", "1")
+    with threadpool_limits(int(threads.split(",")[0]), user_api="blas"):
+        yield

@@ -1,9 +1,6 @@
 """Gaussian process regression of ratings, with predictions for millions of galaxies in bounded memory."""
 
 import warnings
-from collections import deque
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +11,7 @@ from scipy.linalg import cholesky, solve_triangular
 from scipy.spatial.distance import cdist
 
 from galzoo_repr._config import log
-from galzoo_repr._threads import one_thread
+from galzoo_repr._threads import for_each_block, one_thread
 
 if TYPE_CHECKING:
     import torch
@@ -159,7 +156,7 @@ class RatingProcess:
             if return_std:
                 variance[start : start + chunk] = _explained_variance(whitening, kernel).cpu().numpy()
 
-        _for_each(predict_block, range(0, len(features), chunk), device)
+        for_each_block(predict_block, range(0, len(features), chunk), device)
         if not return_std:
             return mean, None
         np.subtract(1 + self.noise, variance, out=variance)
@@ -207,25 +204,6 @@ class RatingProcess:
             log.info("predicting in double precision: single precision would be off by %.1g", differs)
             return torch.float64
         return torch.float32
-
-
-def _for_each(work: Callable[[int], None], starts: range, device: "torch.device") -> None:
-    """Work on blocks, as many at once as torch has threads; each block by one thread, which waits for no other."""
-    import torch
-
-    usual = torch.get_num_threads()
-    if device.type != "cpu" or usual == 1 or len(starts) <= 1:
-        for start in starts:
-            work(start)
-        return
-    # Threads that start take over the number that was set last. Limits by threadpoolctl do not hold in torch's own
-    # linear algebra once somebody has set the number.
-    torch.set_num_threads(1)
-    try:
-        with ThreadPoolExecutor(usual) as pool:
-            deque(pool.map(work, starts), maxlen=0)
-    finally:
-        torch.set_num_threads(usual)
 
 
 def _log1p(values: "torch.Tensor") -> "torch.Tensor":

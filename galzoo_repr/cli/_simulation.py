@@ -1,14 +1,11 @@
 """The verbs that need no galaxies of one's own: the demonstration and the simulated survey."""
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from threadpoolctl import threadpool_limits
 
+from galzoo_repr._threads import one_thread_from_the_start
 from galzoo_repr.cli._app import app
 from galzoo_repr.cli._options import EncoderName, Quiet, open_catalogue, read_angle
 from galzoo_repr.cli._terminal import messages, output, show
@@ -34,7 +31,7 @@ def demo(
     if out.is_file() or (out.is_dir() and any(out.iterdir()) and not overwrite):
         raise FileExistsError(f"{out} is not an empty folder; choose another --out, or add --overwrite")
     say = (lambda _: None) if quiet else (lambda line: messages.print(f"- {line}"))
-    with _one_thread():
+    with one_thread_from_the_start():
         from galzoo_repr.demo import run_demo
 
         result = run_demo(out, encoder=encoder, n=n, seed=seed, progress=not quiet, say=say)
@@ -66,7 +63,7 @@ def serve_survey(
     """Serve a simulated survey that answers as the Legacy Survey viewer does, until Ctrl-C."""
     if replay is None and (positions is not None or resize):
         raise ValueError("--positions and --resize are about recorded images; add --replay FOLDER")
-    with _one_thread():
+    with one_thread_from_the_start():
         if replay is None:
             from galzoo_repr import SimulatedSurvey
 
@@ -84,17 +81,3 @@ def _recorded(folder: Path, positions: Path | None, tolerance: str, resize: bool
 
     table = None if positions is None else open_catalogue(positions)
     return replay(folder, table, tolerance=read_angle(tolerance, "--tolerance"), resize=resize)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """
-    Keep numerical libraries to one thread each, unless the user says otherwise.
-
-    Galaxies are drawn, and ratings are learned from, by many small operations: threads that spin between them
-    cost several times what they give, most of all on a machine that has other work.
-    """
-    # Torch reads this when it is imported; numpy has done so already.
-    threads = os.environ.setdefault("OMP_NUM_THREADS", "1")
-    with threadpool_limits(int(threads.split(",")[0]), user_api="blas"):
-        yield
