@@ -33,19 +33,31 @@ CHUNK = 100
 
 @dataclass
 class Task:
-    """Galaxies in no particular order, which are interesting, and their ellipse features where there are images."""
+    """
+    Galaxies in no particular order, and which of them are interesting.
+
+    `ratings` are what each deserves, from 0 to 5, and `given` what a rater says who errs; where they are not
+    named, interesting galaxies deserve a 5, others a 0, and the rater is right. Ellipse features are there where
+    there are images and somebody asked for them.
+    """
 
     name: str
     embeddings: np.ndarray
     interesting: np.ndarray
     ellipses: np.ndarray | None = None
+    ratings: np.ndarray | None = None
+    given: np.ndarray | None = None
 
     def __post_init__(self) -> None:
+        if self.ratings is None:
+            self.ratings = 5.0 * self.interesting
+        if self.given is None:
+            self.given = self.ratings
         # Files stand sorted by label, which must not decide between galaxies of equal score.
         order = np.random.default_rng(0).permutation(len(self.interesting))
-        self.embeddings, self.interesting = self.embeddings[order], self.interesting[order]
-        if self.ellipses is not None:
-            self.ellipses = self.ellipses[order]
+        for name in ("embeddings", "interesting", "ellipses", "ratings", "given"):
+            if getattr(self, name) is not None:
+                setattr(self, name, getattr(self, name)[order])
 
 
 def kept(path: Path, make: Callable[[], np.ndarray]) -> np.ndarray:
@@ -70,6 +82,16 @@ def kept_in_chunks(folder: Path, n: int, make: Callable[[int, int], np.ndarray],
     )
 
 
+def embedded_set(encoder: Encoder, name: str, table: Table, work: Path) -> np.ndarray:
+    """Embeddings of all galaxies of one set of real galaxies."""
+    return kept_in_chunks(
+        work / f"{name}-{encoder.digest[:12]}",
+        len(table),
+        lambda start, stop: _embed(encoder, table[start:stop]),
+        f"embedding {name}",
+    )
+
+
 def real_tasks(encoder: Encoder, work: Path) -> list[Task]:
     """
     Mergers among Galaxy Zoo 1 galaxies, and odd against not odd among Galaxy Zoo 2 galaxies.
@@ -81,13 +103,8 @@ def real_tasks(encoder: Encoder, work: Path) -> list[Task]:
     chosen = (sources == "smallGZ1_eggochi") | (
         np.char.startswith(sources, "kaggle") & np.isin(labels, ["odd_yes", "odd_no"])
     )
+    embeddings = embedded_set(encoder, "sdss_galaxy_zoo", table, work)[chosen]
     table, labels, sources = table[chosen], labels[chosen], sources[chosen]
-    embeddings = kept_in_chunks(
-        work / f"sdss-{encoder.digest[:12]}",
-        len(table),
-        lambda start, stop: _embed(encoder, table[start:stop]),
-        "embedding",
-    )
     ellipses = kept_in_chunks(
         work / "sdss-ellipses",
         len(table),
