@@ -5,24 +5,24 @@ higher for more interesting, from ratings that are NaN where there is none; its 
 are the rows to rate next, the first ones (no rating yet, scores None) included.
 """
 
-import warnings
-
 import numpy as np
-from anomaly_baseline import HIGHEST
-from scipy.special import ndtr
+from astronomaly_methods import HIGHEST, isolation_scores, neighbour_scores, protege_scores
 from sklearn.decomposition import PCA
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.gaussian_process import GaussianProcessRegressor
-from sklearn.gaussian_process.kernels import Matern, WhiteKernel
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import NearestNeighbors
 
+# Inverse strength of the prior of the logistic regression: of 0.1 to 1000 the best in the mean over all searches.
+INVERSE_STRENGTH = 10.0
+
 
 class Baseline:
-    """Random galaxies are rated first, then those of highest score."""
+    """What baselines have in common: random galaxies are rated first, then those of highest score."""
 
     def __init__(self, embeddings: np.ndarray):
-        self.features = np.asarray(embeddings, dtype=float)
+        """Centre the catalogue, and give it one common scale."""
+        features = np.asarray(embeddings, dtype=float)
+        features = features - features.mean(axis=0)
+        self.features = features / np.sqrt(np.square(features).sum(axis=1).mean())
 
     def scores(self, ratings: np.ndarray, seed: int) -> np.ndarray:
         """Score of each galaxy, shape (n,)."""
@@ -34,81 +34,70 @@ class Baseline:
             return np.random.default_rng(seed).permutation(len(ratings))[:n]
         return _highest_unrated(scores, ratings, n)
 
+    def unlike(self, rated: np.ndarray) -> np.ndarray:
+        """Distance of each galaxy to the nearest rated one: the score while all ratings are the lowest."""
+        nearest = NearestNeighbors(n_neighbors=1).fit(self.features[rated])
+        return nearest.kneighbors(self.features)[0][:, 0]
+
 
 def _highest_unrated(scores: np.ndarray, ratings: np.ndarray, n: int) -> np.ndarray:
+    """The first n rows without a rating, by score."""
     unrated = np.flatnonzero(np.isnan(ratings))
     return unrated[np.argsort(-scores[unrated], kind="stable")[:n]]
 
 
 class Logistic(Baseline):
     """
-    Logistic regression on the embedding, centred and under one common scale.
+    Logistic regression on the embedding.
 
-    A rating r counts as an interesting galaxy of weight r / 5 and a dull one of weight 1 - r / 5. While all are
-    dull, the galaxies least like them come first.
+    A rating r counts as an interesting galaxy of weight r / 5 and a dull one of weight 1 - r / 5.
     """
-
-    def __init__(self, embeddings: np.ndarray):
-        features = np.asarray(embeddings, dtype=float) - embeddings.mean(axis=0, dtype=float)
-        self.features = features / np.sqrt(np.square(features).sum(axis=1).mean())
 
     def scores(self, ratings: np.ndarray, seed: int) -> np.ndarray:
         """Log odds of each galaxy."""
-        rated = np.isfinite(ratings)
+        rated = np.flatnonzero(np.isfinite(ratings))
         weights = np.concatenate([ratings[rated], HIGHEST - ratings[rated]]) / HIGHEST
-        classes = np.repeat([1, 0], rated.sum())
-        if len(np.unique(classes[weights > 0])) == 1:
-            distance = (
-                NearestNeighbors(n_neighbors=1).fit(self.features[rated]).kneighbors(self.features)[0][:, 0]
-            )
-            return -distance if weights[0] > 0 else distance
-        twice = np.concatenate([self.features[rated]] * 2)[weights > 0]
-        model = LogisticRegression(C=C, max_iter=1000)
-        model.fit(twice, classes[weights > 0], sample_weight=weights[weights > 0])
+        rows, classes = np.tile(rated, 2)[weights > 0], np.repeat([1, 0], len(rated))[weights > 0]
+        if not classes.any():
+            return self.unlike(rated)
+        if classes.all():
+            return -self.unlike(rated)
+        model = LogisticRegression(C=INVERSE_STRENGTH, max_iter=1000)
+        model.fit(self.features[rows], classes, sample_weight=weights[weights > 0])
         return model.decision_function(self.features)
 
 
-# Of 0.01 to 1000 the best in the mean over all searches.
-C = 10.0
-
-
 class Contrast(Baseline):
-    """Cosine of the centred embedding with the mean interesting galaxy minus the mean dull one, by ratings."""
-
-    def __init__(self, embeddings: np.ndarray):
-        features = np.asarray(embeddings, dtype=float) - embeddings.mean(axis=0, dtype=float)
-        self.features = features / np.linalg.norm(features, axis=1, keepdims=True)
+    """Cosine of the embedding with the mean interesting galaxy minus the mean dull one, weighted by ratings."""
 
     def scores(self, ratings: np.ndarray, seed: int) -> np.ndarray:
-        """Cosine of each galaxy."""
+        """Cosine of each galaxy, times the length of the contrast."""
         rated = np.isfinite(ratings)
         liked = ratings[rated] / HIGHEST
-        contrast = self._mean(rated, liked) - self._mean(rated, 1 - liked)
-        return self.features @ contrast / np.linalg.norm(contrast)
-
-    def _mean(self, rated: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """Weighted mean of rated galaxies, or of the catalogue where there is no weight."""
-        if weights.sum() == 0:
-            return self.features.mean(axis=0)
-        return np.average(self.features[rated], axis=0, weights=weights)
+        if not liked.any():
+            return self.unlike(rated)
+        contrast = np.average(self.features[rated], axis=0, weights=liked)
+        if (liked < 1).any():
+            contrast = contrast - np.average(self.features[rated], axis=0, weights=1 - liked)
+        return self.features @ contrast / np.linalg.norm(self.features, axis=1)
 
 
 class Protege(Baseline):
     """
-    The Gaussian process of Astronomaly Protege (Lochner & Rudnick 2025), as its example for images sets it up.
+    The Gaussian process of Astronomaly Protege, with the features and the start of its example for images.
 
-    Components that hold 85 % of the variance; the first galaxies at equal steps along the first component; then by
-    expected improvement.
+    Components that hold 85 % of the variance, not whitened; the first galaxies at equal steps along the first
+    component, then those of highest expected improvement. Its default trade-off finds more than the 3 of that example.
     """
 
-    def __init__(self, embeddings: np.ndarray, tradeoff: float = 3.0):
+    def __init__(self, embeddings: np.ndarray, tradeoff: float = 0.5):
         self.features = PCA(0.85).fit_transform(np.asarray(embeddings, dtype=float))
         self.tradeoff = tradeoff
         self.acquisition: np.ndarray | None = None
 
     def scores(self, ratings: np.ndarray, seed: int) -> np.ndarray:
         """Predicted rating of each galaxy."""
-        scores, self.acquisition = self._process(ratings)
+        scores, self.acquisition = protege_scores(self.features, ratings, self.tradeoff)
         return scores
 
     def next_rows(self, ratings: np.ndarray, scores: np.ndarray | None, n: int, seed: int) -> np.ndarray:
@@ -118,19 +107,36 @@ class Protege(Baseline):
             return along[np.linspace(0, len(along) - 1, n).astype(int)]
         return _highest_unrated(self.acquisition, ratings, n)
 
-    def _process(self, ratings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Predicted ratings and expected improvement, by the same scikit-learn calls as Astronomaly's."""
-        rated = np.isfinite(ratings)
-        with warnings.catch_warnings():
-            # A parameter at the edge of its interval is common with few ratings.
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            model = GaussianProcessRegressor(Matern() + WhiteKernel()).fit(
-                self.features[rated], ratings[rated]
-            )
-        mean, std = model.predict(self.features, return_std=True)
-        gain = mean - ratings[rated].max() - self.tradeoff
-        z = gain / std
-        return mean, gain * ndtr(z) + std * np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi)
+
+class Neighbour(Baseline):
+    """
+    The NeighbourScore of Astronomaly after its isolation forest, on components that hold 95 % of the variance.
+
+    The first galaxies are the most unusual ones.
+    """
+
+    def __init__(self, embeddings: np.ndarray):
+        self.features = PCA(0.95).fit_transform(np.asarray(embeddings, dtype=float))
+        self._unusual: dict[int, np.ndarray] = {}
+
+    def unusual(self, seed: int) -> np.ndarray:
+        """Score of the isolation forest, made once for each seed."""
+        if seed not in self._unusual:
+            self._unusual[seed] = isolation_scores(self.features, seed)
+        return self._unusual[seed]
+
+    def scores(self, ratings: np.ndarray, seed: int) -> np.ndarray:
+        """Score of each galaxy."""
+        return neighbour_scores(self.features, self.unusual(seed), ratings, seed)
+
+    def next_rows(self, ratings: np.ndarray, scores: np.ndarray | None, n: int, seed: int) -> np.ndarray:
+        """Rows of highest score, to begin with that of the isolation forest."""
+        return _highest_unrated(self.unusual(seed) if scores is None else scores, ratings, n)
 
 
-BASELINES = {"logistic regression": Logistic, "contrast cosine": Contrast, "Protege": Protege}
+BASELINES = {
+    "logistic regression": Logistic,
+    "contrast cosine": Contrast,
+    "Protege": Protege,
+    "NeighbourScore": Neighbour,
+}

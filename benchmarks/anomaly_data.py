@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from anomaly_baseline import ellipse_features
 from astropy.table import Table
+from ellipses import ellipse_features
 from real_galaxies import is_validation, read_set, sdss_labels
 from tqdm import tqdm
 

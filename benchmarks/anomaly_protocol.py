@@ -19,11 +19,12 @@ from pathlib import Path
 from tempfile import gettempdir
 
 import numpy as np
-from anomaly_baseline import isolation_scores, neighbour_scores
 from anomaly_data import Task, real_tasks, simulated_tasks
+from astronomaly_methods import isolation_scores, neighbour_scores
 from rich.console import Console
 from rich.table import Table as RichTable
 from sklearn.metrics import average_precision_score
+from sklearn.preprocessing import StandardScaler
 
 from galzoo_repr import Encoder, InterestModel
 from galzoo_repr.anomaly import ReducedCatalogue, unusual_scores
@@ -90,6 +91,7 @@ class Searches:
         self.catalogues = {name: self._reduced(task.embeddings, **METHODS[name]) for name in methods}
         self.features = self._reduced(task.embeddings).features
         if task.ellipses is not None:
+            self.ellipses = StandardScaler().fit_transform(task.ellipses)
             self.catalogues["ellipses, distinct ten"] = self._reduced(task.ellipses)
 
     @staticmethod
@@ -104,10 +106,10 @@ class Searches:
         }
         rated = {name: top_rated(values, self.truth) for name, values in scores.items()}
         if self.task.ellipses is not None:
-            unusual = isolation_scores(self.task.ellipses, seed)
+            unusual = isolation_scores(self.ellipses, seed)
             name = "ellipses, neighbour score"
             rated[name] = top_rated(unusual, self.truth)
-            scores[name] = neighbour_scores(self.task.ellipses, unusual, rated[name], seed)
+            scores[name] = neighbour_scores(self.ellipses, unusual, rated[name], seed)
         for name, catalogue in self.catalogues.items():
             scores[name], rated[name] = search(catalogue, self.truth, seed)
         return {name: both(self.task.interesting, scores[name], rated[name]) for name in scores}
