@@ -11,8 +11,9 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import NearestNeighbors
 
-# Inverse strength of the prior of the logistic regression: of 0.1 to 1000 the best in the mean over all searches.
-INVERSE_STRENGTH = 10.0
+# Of 0.001 to 1000 the best average precision over twelve searches and 10 to 160 ratings, .720; from .001 to .3 it is
+# .718 or more, with 10 .706; with each dimension scaled to unit variance .695 at best. Ridge regression: .721.
+INVERSE_STRENGTH = 0.1
 
 
 class Baseline:
