@@ -86,22 +86,22 @@ def rated(catalogue: Table) -> Finding:
         pictures(catalogue, rows),
         [f"rated {catalogue['interest'][row]:g}\n{kinds[row].replace('_', ' ')}" for row in rows],
         fov=_fields(catalogue)[rows] * CENTRE,
-        title=f"{tally.shown} galaxies in the order in which she was asked to rate them",
+        title=f"{tally.shown} galaxies that she rated, a round in each row",
         columns=int(each.max()),
         panel=104,
         frames=[SAME_FRAME if kind == LIKED else None for kind in kinds[rows]],
     )
-    opinion = listed([f"{several(kind)} {rating:g}" for kind, rating in OPINION.items()])
-    by_round = f"{listed([f'{number:g}' for number in found])} {several(LIKED)}"
+    opinion = [f"{rating:g} to {several(kind)}" for kind, rating in OPINION.items()]
+    by_round = listed([f"{number:g}" for number in found])
     return Finding(
         "rated",
         "found by rating",
         f"Rated by a person who likes {several(LIKED)}: {tally.headline}",
-        f"An imagined person, who gives {opinion}, and 1 to all others, was asked to rate "
-        f"{tally.shown} of {tally.pool} simulated galaxies; each row is a round, chosen from her ratings before it. "
-        f"Round by round she met {by_round}. {tally.sentence}",
-        f"Small pictures of {tally.shown} rated galaxies, in rows of {each.max()} with {by_round}; in all "
-        f"{tally.listing}.",
+        f"An imagined person, who gives {listed([*opinion, '1 to all others'])}, rated {tally.shown} of {tally.pool} "
+        "simulated galaxies: each row is a round, chosen by the package with what she had rated before. "
+        f"{several(LIKED).capitalize()} round by round: {by_round}. {tally.sentence}",
+        f"Small pictures of {tally.shown} rated galaxies in rows of {each.max()}; {several(LIKED)} row by row: "
+        f"{by_round}; in all {tally.listing}.",
         tally,
         picture,
     )
