@@ -89,9 +89,11 @@ class Tally:
             f"{self.to_find} {'is' if self.to_find == 1 else 'are'}, so {self.shown} taken at random would have "
             f"{figure(self.by_chance)} on average."
         )
-        if self.found <= self.by_chance:
-            return text + " This is no better than chance."
-        if self.luck >= OFTEN:
+        if self.found < self.by_chance:
+            text += " That is fewer than chance gives."
+        elif self.found * self.pool == self.shown * self.to_find:
+            text += " That is what chance gives."
+        elif self.luck >= OFTEN:
             text += f" Chance alone gives as many in {self.luck:.0%} of such draws."
         return text
 

@@ -86,6 +86,7 @@ def test_captions_hold_the_numbers_of_the_catalogue(finished, page):
         kinds = np.asarray(catalogue["true_kind"])
         found, to_find = (kinds[rows] == kind).sum(), (kinds[pool] == kind).sum()
         result = (found, len(rows), pool.sum(), to_find)
+        caption, _, _ = caption.partition(" The package warned: ")
         assert numbers(caption) == [*before, *beside_chance(*result)], name
         assert numbers(heading)[-2:] == [found, len(rows)][not found :], name
         counts = Counter(kinds[rows].tolist()).values()
@@ -110,12 +111,12 @@ def test_captions_hold_the_numbers_of_the_catalogue(finished, page):
         (
             {"spiral": 9, "merger": 1}, 100, 10,
             "1 of these 10 is a merger (green frames); of the 100 that they were chosen from, 10 are, so 10 taken at "
-            "random would have 1 on average. This is no better than chance.",
+            "random would have 1 on average. That is what chance gives.",
         ),
         (
             {"spiral": 10}, 40, 1,
             "None of these 10 is a merger; of the 40 that they were chosen from, 1 is, so 10 taken at random would "
-            "have 0.25 on average. This is no better than chance.",
+            "have 0.25 on average. That is fewer than chance gives.",
         ),
         ({"spiral": 10}, 40, 0, "None of these 10 is a merger; of the 40 that they were chosen from, none is."),
     ],
@@ -169,13 +170,13 @@ def test_failure_of_a_search_is_not_praised(catalogue):
     catalogue["anomaly_score"], catalogue["anomaly_rank"] = 1.0 - 0.5 * merger, ranks
     found = look_alikes(catalogue, "merger")
     assert found.heading == "Most like a merger: none of 10 is a merger"
-    assert found.caption.endswith("This is no better than chance.")
+    assert found.caption.endswith("That is fewer than chance gives.")
     assert found.alt.endswith("10 galaxies most like it: 10 spirals.")
     found = interesting(catalogue, ["Ratings are explained by noise."])
     assert found.heading == "Expected to interest her next: none of 10 is a merger"
     assert found.caption.endswith(
         "None of these 10 is a merger; of the 40 that they were chosen from, 8 are, so 10 taken at random would have "
-        "2 on average. This is no better than chance. The package warned: Ratings are explained by noise."
+        "2 on average. That is fewer than chance gives. The package warned: Ratings are explained by noise."
     )
 
 
@@ -188,5 +189,5 @@ def test_what_the_package_warned_of_is_told(catalogue, monkeypatch):
 
     monkeypatch.setattr(gzr, "add_anomaly_scores", doubtful)
     scored, warned = add_interest(catalogue)
-    assert warned == ["the ratings are explained by noise"]
+    assert "the ratings are explained by noise" in warned
     assert np.isfinite(scored["interest"]).sum() == 10
