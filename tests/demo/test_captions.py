@@ -16,6 +16,7 @@ from galzoo_repr.demo import Tally
 from galzoo_repr.demo._columns import _most_marked, add_interest
 from galzoo_repr.demo._findings import interesting, look_alikes
 from galzoo_repr.exceptions import GalzooWarning
+from galzoo_repr.simulation import KINDS
 
 
 def numbers(text: str) -> list[float]:
@@ -191,3 +192,10 @@ def test_what_the_package_warned_of_is_told(catalogue, monkeypatch):
     scored, warned = add_interest(catalogue)
     assert "the ratings are explained by noise" in warned
     assert np.isfinite(scored["interest"]).sum() == 10
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_has_its_nouns(kind):
+    tally = Tally(kind, {kind: 1}, 2, 1)
+    assert tally.listing.startswith("1 ")
+    assert tally.headline.startswith(("1 of 1 is a ", "1 of 1 is an "))
