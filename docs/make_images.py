@@ -1,24 +1,59 @@
-"""Draw the pictures of the README and the pages again: ``python docs/make_images.py``."""
+"""
+Make the demonstration's pictures, captions and alternative texts in the README and the pages again.
 
+``python docs/make_images.py`` runs the demonstration and writes all of them; what it says of the pictures is in
+``images/demo.json``, from which the pages (through ``images/*.inc``) and the README have it.
+"""
+
+import json
+import re
 import tempfile
+import textwrap
+from dataclasses import asdict
 from pathlib import Path
-
-from PIL import Image
 
 from galzoo_repr.demo import run_demo
 
+README = Path(__file__).parents[1] / "README.md"
 IMAGES = Path(__file__).parent / "images"
-WANTED = ("similar_merger", "interesting")
+WORDS = IMAGES / "demo.json"
+WANTED = ("similar_merger", "rated", "interesting")
+
+
+def figure(name: str, words: dict) -> str:
+    """Write a picture with its words as reStructuredText, for the pages."""
+    caption = textwrap.fill(_plain(words["caption"]), 120, initial_indent="   ", subsequent_indent="   ")
+    return f".. figure:: images/{name}.jpg\n   :alt: {words['alt']}\n\n{caption}\n"
+
+
+def with_pictures(readme: str, pictures: dict[str, dict]) -> str:
+    """Write the pictures with their words into a README, between the marks that it has for them."""
+    for name, words in pictures.items():
+        image = f"![{words['alt']}](docs/images/{name}.jpg)"
+        body = f"\n{image}\n\n{textwrap.fill(_plain(words['caption']), 120)}\n\n"
+        marks = rf"(<!-- picture: {name} -->\n).*?(<!-- end of picture -->)"
+        readme = re.sub(marks, lambda found, body=body: found[1] + body + found[2], readme, flags=re.DOTALL)
+    return readme
+
+
+def _plain(text: str) -> str:
+    """Keep marks in a text from being taken for markup; both languages escape them alike."""
+    return re.sub(r"([\\*`|_])", r"\\\1", text)
 
 
 def main() -> None:
-    """Run the demonstration and keep some of its pictures, as JPEG."""
-    IMAGES.mkdir(exist_ok=True)
+    """Run the demonstration, and write down what it shows."""
     with tempfile.TemporaryDirectory() as folder:
-        run_demo(Path(folder) / "demo")
-        for name in WANTED:
-            with Image.open(Path(folder) / "demo" / f"{name}.png") as picture:
-                picture.save(IMAGES / f"{name}.jpg", quality=88, optimize=True)
+        findings = run_demo(Path(folder) / "demo", progress=False, say=print).findings
+    pictures = {}
+    for finding in findings:
+        if finding.name in WANTED:
+            finding.picture.save(IMAGES / f"{finding.name}.jpg", quality=88, optimize=True)
+            words = {"caption": finding.caption, "alt": finding.alt, "tally": asdict(finding.tally)}
+            pictures[finding.name] = words
+            (IMAGES / f"{finding.name}.inc").write_text(figure(finding.name, words), encoding="utf-8")
+    WORDS.write_text(json.dumps(pictures, indent=2) + "\n", encoding="utf-8")
+    README.write_text(with_pictures(README.read_text(encoding="utf-8"), pictures), encoding="utf-8")
 
 
 if __name__ == "__main__":

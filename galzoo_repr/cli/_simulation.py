@@ -27,7 +27,7 @@ def demo(
     ] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Simulate a survey, embed its galaxies by position, and show which look alike. Needs no network."""
+    """Simulate a survey, embed its galaxies, and show what is found beside what chance would give. Needs no network."""
     if out.is_file() or (out.is_dir() and any(out.iterdir()) and not overwrite):
         raise FileExistsError(f"{out} is not an empty folder; choose another --out, or add --overwrite")
     say = (lambda _: None) if quiet else (lambda line: messages.print(f"- {line}"))
@@ -35,7 +35,7 @@ def demo(
         from galzoo_repr.demo import run_demo
 
         result = run_demo(out, encoder=encoder, n=n, seed=seed, progress=not quiet, say=say)
-    show(result.summary, f"Found among {len(result.catalogue)} galaxies")
+    show(result.summary, f"Found among {len(result.catalogue)} galaxies, and what chance would give")
     output.print(f"Written in {result.seconds:.0f} s: {', '.join(path.name for path in result.files)}")
     output.print(f"Look at {out / 'index.html'}", soft_wrap=True)
 

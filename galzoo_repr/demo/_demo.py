@@ -12,16 +12,13 @@ from astropy.table import Table
 import galzoo_repr as gzr
 from galzoo_repr._folder import publish
 from galzoo_repr.catalogue import write_catalogue
-from galzoo_repr.demo._findings import (
+from galzoo_repr.demo._columns import (
     QUERY_KINDS,
     add_interest,
     add_labels_and_predictions,
     add_similarities,
-    interesting,
-    look_alikes,
-    predicted,
-    summary_of,
 )
+from galzoo_repr.demo._findings import Finding, interesting, look_alikes, predicted, rated, summary_of
 from galzoo_repr.demo._page import demo_page
 
 __all__ = ["DemoResult", "run_demo"]
@@ -47,9 +44,11 @@ class DemoResult:
     ----------
     catalogue : astropy.table.Table
         The simulated galaxies with all columns.
+    findings : list of Finding
+        What was asked for and found: pictures with their captions, in the order of the page.
     summary : astropy.table.Table
-        For everything that was asked for, the share of the true kind wanted among the ten best, and the share
-        that chance would give.
+        For everything that was asked for, how many of the galaxies shown are of the true kind wanted, how many
+        would be by chance, and how many there were to find.
     files : list of pathlib.Path
         What was written.
     seconds : float
@@ -57,6 +56,7 @@ class DemoResult:
     """
 
     catalogue: Table
+    findings: list[Finding]
     summary: Table
     files: list[Path]
     seconds: float
@@ -105,14 +105,9 @@ def run_demo(
         with gzr.conf.set_temp("cache_dir", str(Path(scratch) / "cache")):
             say("loading the encoder")
             network = gzr.Encoder.load(encoder)
-            catalogue = _described_catalogue(network, n, seed, progress, say)
+            catalogue, warned = _described_catalogue(network, n, seed, progress, say)
             say("drawing the galaxies")
-            kinds = [kind for kind in QUERY_KINDS if f"similarity_{kind}" in catalogue.colnames]
-            findings = [
-                *(look_alikes(catalogue, kind) for kind in kinds),
-                interesting(catalogue),
-                predicted(catalogue),
-            ]
+            findings = _findings(catalogue, warned)
         summary = summary_of(findings, catalogue)
         # The cutouts go with the scratch folder; a column that names them would point nowhere.
         catalogue.remove_column("cutout")
@@ -130,14 +125,14 @@ def run_demo(
             "encoder": f"{network.name}, {network.dim} numbers for each galaxy ({network.digest[:12]})",
             "recipe": network.recipe.digest[:12],
         }
-        (made / "index.html").write_text(demo_page(facts, summary, findings, catalogue), encoding="utf-8")
-        return DemoResult(catalogue, summary, _publish(made, out), time.monotonic() - started)
+        (made / "index.html").write_text(demo_page(facts, findings, summary, catalogue), encoding="utf-8")
+        return DemoResult(catalogue, findings, summary, _publish(made, out), time.monotonic() - started)
 
 
 def _described_catalogue(
     encoder: gzr.Encoder, n: int, seed: int, progress: bool, say: Callable[[str], None]
-) -> Table:
-    """Simulate a catalogue and add all columns, asking the survey over the loopback interface."""
+) -> tuple[Table, list[str]]:
+    """Simulate a catalogue and add all columns; also what the package warned of when it scored interest."""
     simulated = gzr.SimulatedSurvey(seed=seed, mix=MIX)
     catalogue = simulated.catalogue(n)
     with simulated.serve() as service:
@@ -147,9 +142,19 @@ def _described_catalogue(
         say("comparing them with one of each kind, asked for by position")
         catalogue = add_similarities(catalogue, survey)
     say("learning what interests an imagined person from her ratings")
-    catalogue = add_interest(catalogue)
+    catalogue, warned = add_interest(catalogue)
+    for text in warned:
+        say(text)
     say("learning what a spiral is from a few labels")
-    return add_labels_and_predictions(catalogue)
+    return add_labels_and_predictions(catalogue), warned
+
+
+def _findings(catalogue: Table, warned: list[str]) -> list[Finding]:
+    """All that there is to show, in the order of the page; kinds that a small catalogue lacks are left out."""
+    first, *others = (
+        look_alikes(catalogue, kind) for kind in QUERY_KINDS if f"similarity_{kind}" in catalogue.colnames
+    )
+    return [first, rated(catalogue), interesting(catalogue, warned), predicted(catalogue), *others]
 
 
 def _publish(made: Path, out: Path) -> list[Path]:

@@ -1,33 +1,20 @@
-"""What the demonstration finds in a simulated catalogue, each with a picture and a figure beside chance."""
+"""What the demonstration found: pictures, and words and numbers that are made from the catalogue alone."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from astropy import units as u
-from astropy.table import Column, Table
+from astropy.table import Table
 from PIL import Image
 
 import galzoo_repr as gzr
-from galzoo_repr.catalogue import sky_positions
-from galzoo_repr.images import comparison
+from galzoo_repr.demo._columns import LIKED, OPINION, QUERY_KINDS, embedded
+from galzoo_repr.demo._tally import Tally, figure, listed, one, several
+from galzoo_repr.images import CENTRE, SAME_FRAME, comparison, montage, pictures
 
-__all__ = [
-    "QUERY_KINDS",
-    "Finding",
-    "add_interest",
-    "add_labels_and_predictions",
-    "add_similarities",
-    "interesting",
-    "look_alikes",
-    "predicted",
-    "purity",
-    "summary_of",
-]
+__all__ = ["Finding", "interesting", "look_alikes", "predicted", "purity", "rated", "summary_of"]
 
-QUERY_KINDS = ("ring", "edge_on", "spiral", "merger")
 BEST = 10
-ROUNDS = 4
-OPINION = {"merger": 5.0, "irregular": 3.0}  # of the person who rates; all other kinds get 1
 
 
 @dataclass(frozen=True)
@@ -39,164 +26,171 @@ class Finding:
     ----------
     name : str
         Stem of the picture's file.
-    heading, text : str
-        Words for the page.
+    asked_for : str
+        The question, for the summary.
+    heading, caption, alt : str
+        Words for the page: above the picture, below it, and in its place.
+    tally : Tally
+        What was found, of how many, and by chance.
     picture : `PIL.Image.Image`
         Galaxies side by side.
-    row : tuple
-        Row of the summary: what was asked for, the true kind wanted, its share among the best, and by chance.
     """
 
     name: str
+    asked_for: str
     heading: str
-    text: str
+    caption: str
+    alt: str
+    tally: Tally
     picture: Image.Image
-    row: tuple[str, str, float, float]
-
-
-def add_similarities(catalogue: Table, survey: gzr.LegacySurvey) -> Table:
-    """
-    Ask for the brightest galaxy of each of four kinds by its position.
-
-    Gives columns ``similarity_ring``, ``similarity_ring_rank``...; the survey is asked should a position not
-    be in the catalogue.
-    """
-    positions = sky_positions(catalogue).skycoord
-    for kind in QUERY_KINDS:
-        rows = np.flatnonzero(_embedded(catalogue) & (catalogue["true_kind"] == kind))
-        if len(rows):
-            row = rows[np.argmin(catalogue["mag_r"][rows])]
-            catalogue = gzr.add_similarity(
-                catalogue, positions[row], name=f"similarity_{kind}", survey=survey
-            )
-    return catalogue
 
 
 def look_alikes(catalogue: Table, kind: str) -> Finding:
     """Show the galaxies most like the one of a kind that `add_similarities` asked for."""
-    ranks = np.asarray(catalogue[f"similarity_{kind}_rank"])
-    order = np.argsort(ranks, kind="stable")
-    row, best = order[ranks[order] == 0][0], order[ranks[order] > 0][:BEST]
+    order, ranks = _by_rank(catalogue, f"similarity_{kind}_rank")
+    row, best = order[ranks == 0][0], order[ranks > 0][:BEST]
+    others = embedded(catalogue) & (np.arange(len(catalogue)) != row)
+    tally = Tally.of(np.asarray(catalogue["true_kind"]), best, others, kind)
     name = catalogue["name"][row]
-    same = catalogue["true_kind"] == kind
-    others = _embedded(catalogue) & (np.arange(len(catalogue)) != row)
-    words = kind.replace("_", "-")
+    picture = comparison(
+        catalogue,
+        best,
+        row,
+        column=f"similarity_{kind}",
+        kind="true_kind",
+        fov=_fields(catalogue),
+        title=f"{tally.shown} galaxies that look most like {name}",
+    )
     return Finding(
         f"similar_{kind}",
-        f"{words.capitalize()}: {name}",
-        f"Of the {len(best)} galaxies most like this one, {same[best].sum()} are of the same kind.",
-        comparison(
-            catalogue,
-            best,
-            row,
-            column=f"similarity_{kind}",
-            kind="true_kind",
-            fov=_fields(catalogue),
-            title=f"{len(best)} galaxies that look most like {name}",
-        ),
-        (f"like {name}", kind, same[best].mean(), same[others].mean()),
+        f"like {one(kind)}",
+        f"Most like {one(kind)}: {tally.headline}",
+        f"Asked for by its position: {name} (left), of the large and bright simulated {several(kind)} the one "
+        f"{QUERY_KINDS[kind][1]}. Beside it, the {tally.shown} galaxies most like it. {tally.sentence}",
+        f"A large picture of {name}, {one(kind)}, and smaller ones of the {tally.shown} galaxies most like it: "
+        f"{tally.listing}.",
+        tally,
+        picture,
     )
 
 
-def add_interest(catalogue: Table) -> Table:
-    """
-    Imagine a person who likes mergers, let her rate a few rounds of galaxies, and score all by her interest.
+def rated(catalogue: Table) -> Finding:
+    """Show the galaxies that she of `add_interest` has rated, a round in each row."""
+    rounds = np.asarray(catalogue["interest_round"])
+    rows = np.argsort(rounds, kind="stable")[np.count_nonzero(rounds == 0) :]
+    kinds = np.asarray(catalogue["true_kind"])
+    tally = Tally.of(kinds, rows, embedded(catalogue), LIKED)
+    each = np.bincount(rounds[rows])[1:]
+    found = np.bincount(rounds[rows], kinds[rows] == LIKED)[1:]
+    picture = montage(
+        pictures(catalogue, rows),
+        [f"rated {catalogue['interest'][row]:g}\n{kinds[row].replace('_', ' ')}" for row in rows],
+        fov=_fields(catalogue)[rows] * CENTRE,
+        title=f"{tally.shown} galaxies that she rated, a round in each row",
+        columns=int(each.max()),
+        panel=104,
+        frames=[SAME_FRAME if kind == LIKED else None for kind in kinds[rows]],
+    )
+    opinion = [f"{rating:g} to {several(kind)}" for kind, rating in OPINION.items()]
+    by_round = listed([f"{number:g}" for number in found])
+    return Finding(
+        "rated",
+        "found by rating",
+        f"Rated by a person who likes {several(LIKED)}: {tally.headline}",
+        f"An imagined person, who gives {listed([*opinion, '1 to all others'])}, rated {tally.shown} of {tally.pool} "
+        "simulated galaxies: each row is a round, chosen by the package with what she had rated before. "
+        f"{several(LIKED).capitalize()} round by round: {by_round}. {tally.sentence}",
+        f"Small pictures of {tally.shown} rated galaxies in rows of {each.max()}; {several(LIKED)} row by row: "
+        f"{by_round}; in all {tally.listing}.",
+        tally,
+        picture,
+    )
 
-    Her ratings are in ``interest``, NaN where not rated, beside the columns of
-    `galzoo_repr.add_anomaly_scores`.
-    """
-    opinion = np.array([OPINION.get(str(kind), 1.0) for kind in catalogue["true_kind"]])
-    ratings = np.full(len(catalogue), np.nan)
-    catalogue = catalogue.copy(copy_data=False)
-    for _ in range(ROUNDS):
-        catalogue["interest"] = Column(ratings, description="Rating by an imagined person who likes mergers")
-        rows = gzr.next_to_rate(catalogue, n=max(2, len(catalogue) // 30))["row"]
-        ratings[rows] = opinion[rows]
-    catalogue["interest"] = Column(ratings, description="Rating by an imagined person who likes mergers")
-    return gzr.add_anomaly_scores(catalogue)
 
-
-def interesting(catalogue: Table) -> Finding:
-    """Show the galaxies with the highest predicted rating that she of `add_interest` has not rated."""
-    rated = np.isfinite(catalogue["interest"])
-    ranks = np.asarray(catalogue["anomaly_rank"])
-    order = np.argsort(ranks, kind="stable")
-    best = order[(ranks[order] > 0) & ~rated[order]][:BEST]
-    merger = catalogue["true_kind"] == "merger"
-    others = _embedded(catalogue) & ~rated
+def interesting(catalogue: Table, warned: list[str] = ()) -> Finding:
+    """Show the galaxies with the highest predicted rating that she has not rated, and what was `warned` of."""
+    unrated = embedded(catalogue) & ~np.isfinite(catalogue["interest"])
+    order, ranks = _by_rank(catalogue, "anomaly_rank")
+    best = order[(ranks > 0) & unrated[order]][:BEST]
+    tally = Tally.of(np.asarray(catalogue["true_kind"]), best, unrated, LIKED)
+    ratings = np.isfinite(catalogue["interest"]).sum()
+    picture = comparison(
+        catalogue,
+        best,
+        column="anomaly_score",
+        words="expected rating",
+        kind="true_kind",
+        wanted=LIKED,
+        fov=_fields(catalogue),
+        title=f"{tally.shown} unrated galaxies with the highest expected rating",
+    )
+    remarks = "".join(f" The package warned: {text.rstrip('.')}." for text in warned)
     return Finding(
         "interesting",
-        "Interesting to somebody",
-        f"An imagined person who likes mergers rated {rated.sum()} galaxies, chosen for her in {ROUNDS} "
-        f"rounds. Of the {len(best)} others with the highest rating expected of her, {merger[best].sum()} "
-        "are mergers.",
-        comparison(
-            catalogue,
-            best,
-            column="anomaly_score",
-            words="expected rating",
-            kind="true_kind",
-            wanted="merger",
-            fov=_fields(catalogue),
-            title=f"{len(best)} unrated galaxies with the highest expected rating",
-        ),
-        (f"interesting, after {rated.sum()} ratings", "merger", merger[best].mean(), merger[others].mean()),
+        f"unrated, after {ratings} ratings",
+        f"Expected to interest her next: {tally.headline}",
+        f"The {tally.shown} of {tally.pool} unrated simulated galaxies with the highest ratings expected of her "
+        f"after {ratings} ratings{_from_to(catalogue['anomaly_score'][best])}. {tally.sentence}{remarks}",
+        f"Pictures of the {tally.shown} unrated galaxies with the highest expected ratings: {tally.listing}.",
+        tally,
+        picture,
     )
-
-
-def add_labels_and_predictions(catalogue: Table, *, seed: int = 0) -> Table:
-    """
-    Label some galaxies as spiral or not, learn from them, and predict all.
-
-    Labels are in ``spiral`` (1, 0, or NaN where not labelled), beside the columns of
-    `galzoo_repr.add_predictions`; the seed decides which.
-    """
-    order = np.random.default_rng(seed).permutation(len(catalogue))
-    spiral = np.asarray(catalogue["true_kind"] == "spiral")
-    # A fifth of the galaxies, and of a small catalogue at least five of either answer.
-    rows = [*order[: len(order) // 5], *order[spiral[order]][:5], *order[~spiral[order]][:5]]
-    labels = np.full(len(catalogue), np.nan)
-    labels[rows] = spiral[rows]
-    catalogue = catalogue.copy(copy_data=False)
-    catalogue["spiral"] = Column(labels, description="Label given: 1 a spiral, 0 none, NaN not labelled")
-    model = gzr.finetune(catalogue, "spiral", progress=False)
-    return gzr.add_predictions(catalogue, model, progress=False)
 
 
 def predicted(catalogue: Table) -> Finding:
     """Show the unlabelled galaxies that are most probably spirals, after `add_labels_and_predictions`."""
-    open_rows = ~np.isfinite(catalogue["spiral"]) & _embedded(catalogue)
-    probability = np.where(open_rows, catalogue["spiral_probability"], -1.0)
-    best = np.argsort(-probability, kind="stable")[: min(BEST, open_rows.sum())]
-    spiral = catalogue["true_kind"] == "spiral"
-    labelled = np.isfinite(catalogue["spiral"]).sum()
+    unlabelled = embedded(catalogue) & ~np.isfinite(catalogue["spiral"])
+    probability = np.where(unlabelled, catalogue["spiral_probability"], -1.0)
+    best = np.argsort(-probability, kind="stable")[: min(BEST, unlabelled.sum())]
+    tally = Tally.of(np.asarray(catalogue["true_kind"]), best, unlabelled, "spiral")
+    labels = np.isfinite(catalogue["spiral"]).sum()
+    picture = comparison(
+        catalogue,
+        best,
+        column="spiral_probability",
+        words="probability",
+        kind="true_kind",
+        wanted="spiral",
+        fov=_fields(catalogue),
+        title=f"{tally.shown} unlabelled galaxies with the highest probability of being spirals",
+    )
     return Finding(
         "probably_spiral",
-        "Labelled by example",
-        f"{labelled} galaxies were labelled, as spiral or not. Of the {len(best)} others that are most "
-        f"probably spirals, {spiral[best].sum()} are.",
-        comparison(
-            catalogue,
-            best,
-            column="spiral_probability",
-            words="probability",
-            kind="true_kind",
-            wanted="spiral",
-            fov=_fields(catalogue),
-            title=f"{len(best)} unlabelled galaxies with the highest probability of being spirals",
-        ),
-        (f"spirals, after {labelled} labels", "spiral", spiral[best].mean(), spiral[open_rows].mean()),
+        f"spirals, after {labels} labels",
+        f"Most probably spirals, after {labels} labels: {tally.headline}",
+        f"{labels} simulated galaxies were labelled, as spiral or not. Shown are the {tally.shown} of {tally.pool} "
+        f"others that are most probably spirals{_from_to(probability[best])}. {tally.sentence}",
+        f"Pictures of the {tally.shown} unlabelled galaxies that are most probably spirals: {tally.listing}.",
+        tally,
+        picture,
     )
 
 
 def summary_of(findings: list[Finding], catalogue: Table) -> Table:
-    """Put the figures together, and beside them that of every galaxy being asked for in turn."""
-    usable = _embedded(catalogue)
-    everyone = purity(catalogue["embedding"][usable], np.asarray(catalogue["true_kind"])[usable])
-    rows = [*(finding.row for finding in findings), (f"like each of {usable.sum()}", "its own", *everyone)]
-    summary = Table(rows=rows, names=["asked_for", "true_kind", f"in_best_{BEST}", "by_chance"])
+    """Put the figures together, and beside them the mean of every galaxy being asked for in turn."""
+    usable = embedded(catalogue)
+    found, chance = purity(catalogue["embedding"][usable], np.asarray(catalogue["true_kind"])[usable])
+    everyone = (f"like each of {usable.sum()}", "its own", BEST, BEST * found, BEST * chance)
+    rows = [
+        (
+            finding.asked_for,
+            tally.wanted.replace("_", "-"),
+            tally.shown,
+            tally.found,
+            tally.by_chance,
+            tally.to_find,
+        )
+        for finding in findings
+        for tally in [finding.tally]
+    ]
+    rows.append((*everyone, chance * (usable.sum() - 1)))
+    summary = Table(
+        rows=rows,
+        names=["asked_for", "true_kind", "shown", "found", "by_chance", "to_find"],
+        dtype=[str, str, int, float, float, float],
+    )
     for name in summary.colnames[2:]:
-        summary[name].info.format = ".2f"
+        summary[name].info.format = figure
     return summary
 
 
@@ -233,8 +227,16 @@ def purity(embeddings: np.ndarray, kinds: np.ndarray, n: int = BEST) -> tuple[fl
     return float((kinds[neighbours] == kinds[:, None]).mean()), float(chance.mean())
 
 
-def _embedded(catalogue: Table) -> np.ndarray:
-    return np.isfinite(np.asarray(catalogue["embedding"])).all(axis=1)
+def _by_rank(catalogue: Table, column: str) -> tuple[np.ndarray, np.ndarray]:
+    """Rows in the order of their ranks, and these ranks; -1, of galaxies without an embedding, comes first."""
+    ranks = np.asarray(catalogue[column])
+    order = np.argsort(ranks, kind="stable")
+    return order, ranks[order]
+
+
+def _from_to(values: np.ndarray) -> str:
+    """Say over what the figures under the pictures range, the highest first."""
+    return f", from {values[0]:.2f} to {values[-1]:.2f}" if len(values) else ""
 
 
 def _fields(catalogue: Table) -> u.Quantity:

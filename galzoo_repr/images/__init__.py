@@ -2,7 +2,7 @@
 
 from galzoo_repr.images._field_of_view import RADIUS_COLUMNS, galaxy_zoo_fields, radius_columns
 from galzoo_repr.images._fits import MISSING_FRACTION
-from galzoo_repr.images._gallery import CENTRE, comparison, pictures, read_pictures
+from galzoo_repr.images._gallery import CENTRE, SAME_FRAME, comparison, pictures, read_pictures
 from galzoo_repr.images._image_data import ImageData
 from galzoo_repr.images._montage import montage
 from galzoo_repr.images._pictures import KEY_BYTES, Picture, Pictures, picture_of, pictures_of
@@ -15,6 +15,7 @@ __all__ = [
     "KEY_BYTES",
     "MISSING_FRACTION",
     "RADIUS_COLUMNS",
+    "SAME_FRAME",
     "ImageData",
     "ImageRecipe",
     "Picture",

@@ -13,12 +13,12 @@ from galzoo_repr.images._pictures import picture_of
 from galzoo_repr.images._read import PictureSource
 from galzoo_repr.images._recipe import ImageRecipe
 
-__all__ = ["CENTRE", "comparison", "pictures", "read_pictures"]
+__all__ = ["CENTRE", "SAME_FRAME", "comparison", "pictures", "read_pictures"]
 
 SIDE = 384  # pixels of one picture
 PANEL = 176  # pixels of one picture among many: as wide as a designation
 CENTRE = 0.65  # part of each side of the field that is shown
-SAME_FRAME = "#5fb878"
+SAME_FRAME = "#5fb878"  # around galaxies of the class wanted
 
 
 def read_pictures(

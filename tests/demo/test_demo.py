@@ -17,13 +17,6 @@ from galzoo_repr.cli import app
 from galzoo_repr.demo._findings import purity
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory, small_encoder):
-    out = tmp_path_factory.mktemp("demo") / "out"
-    arguments = ["demo", "--out", str(out), "-n", "40", "--encoder", str(small_encoder), "--quiet"]
-    return CliRunner().invoke(app, arguments), out
-
-
 def test_files_are_complete(finished):
     result, out = finished
     assert result.exit_code == 0, result.output
@@ -33,7 +26,8 @@ def test_files_are_complete(finished):
     for path in out.glob("*.png"):
         with Image.open(path) as picture:
             picture.load()
-            assert min(picture.size) > 300
+            assert picture.width > 600  # five or ten galaxies wide
+            assert picture.height > 150  # a row of them at least
 
 
 def test_catalogue_holds_embeddings_and_similarities(finished):
@@ -58,6 +52,10 @@ def test_interest_is_learned_from_a_part_of_the_catalogue(finished):
     scored = np.isfinite(catalogue["embedding"]).all(axis=1)
     np.testing.assert_array_equal(np.isfinite(catalogue["anomaly_score"]), scored)
     assert (out / "interesting.png").exists()
+    assert (out / "rated.png").exists()
+    # A round of ten, as the rounds are numbered from 1 and those not rated have 0.
+    np.testing.assert_array_equal(catalogue["interest_round"] > 0, rated)
+    assert np.bincount(catalogue["interest_round"]).tolist() == [30, 10]
 
 
 def test_labels_of_a_part_are_predicted_for_all(finished):
@@ -87,6 +85,20 @@ def test_page_needs_no_other_place(finished):
     assert len(pictures) == len(list(out.glob("*.png")))
     assert {source for source in sources if source not in pictures} == {"catalogue.ecsv", "catalogue.parquet"}
     assert "$" not in page
+
+
+def test_page_begins_with_a_picture_and_folds_what_only_a_simulation_knows(finished):
+    _, out = finished
+    page = (out / "index.html").read_text(encoding="utf-8")
+    assert 0 < page.index("<figure>") < page.index("<table>")
+    shown, folded = page.split("<details>")
+    catalogue = read_catalogue(out / "catalogue.parquet")
+    truths = [name for name in catalogue.colnames if name.startswith("true_")]
+    votes = [name for name in catalogue.colnames if name.startswith("bar-dr5_")]
+    for name in [*truths, *votes]:
+        assert f"<code>{name}</code>" not in shown
+        assert f"<code>{name}</code>" in folded
+    assert "<code>anomaly_score</code>" in shown
 
 
 def test_summary_is_printed_with_chance_beside_it(finished):
