@@ -15,9 +15,9 @@ from galzoo_repr.anomaly._scoring import Judgement, ReducedCatalogue
 from galzoo_repr.anomaly._unsupervised import UNSUPERVISED
 from galzoo_repr.catalogue import (
     Embeddings,
-    Reduction,
     as_table,
     read_embeddings,
+    reduce_embeddings,
     refuse_existing,
     with_columns,
 )
@@ -225,9 +225,9 @@ def fit_interest(
     fitted._check_options()
     spread = None if noise is None else column_of(table, noise, "noise")
     embeddings = read_embeddings(table, embedding)
-    reduction = Reduction.fit(embeddings, fitted.n_components)
     values = check_ratings(column_of(table, ratings, "ratings"), len(table))
-    fitted._fit_reduced(reduction, reduction.transform(embeddings), values, spread)
+    reduced = reduce_embeddings(embeddings, fitted.n_components)
+    fitted._fit_reduced(reduced.reduction, reduced.features, values, spread)
     fitted.encoder_ = _encoder_of(table, embeddings)
     return fitted
 
