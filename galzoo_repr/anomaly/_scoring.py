@@ -2,7 +2,7 @@
 
 import hashlib
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 
@@ -12,6 +12,7 @@ from sklearn.base import clone
 
 from galzoo_repr.anomaly._acquisition import choose_first_batch
 from galzoo_repr.anomaly._interest import InterestModel
+from galzoo_repr.anomaly._raters import warn_of_disagreement
 from galzoo_repr.anomaly._unsupervised import unusual_scores
 from galzoo_repr.catalogue import Embeddings, reduce_embeddings
 from galzoo_repr.exceptions import GalzooWarning
@@ -56,6 +57,7 @@ class ReducedCatalogue:
         ratings: np.ndarray,
         noise: ArrayLike | None = None,
         *,
+        raters: Sequence[str] | None = None,
         unsupervised: str = "isolation_forest",
         seed: int = 0,
     ) -> "Judgement":
@@ -64,13 +66,15 @@ class ReducedCatalogue:
 
         Parameters
         ----------
-        ratings : float64 array of shape (n,)
+        ratings : float64 array of shape (n,) or (n, raters)
             NaN where not rated.
-        noise : float array of shape (n,), optional
+        noise : float array of shape (n,) or (n, raters), optional
+        raters : list of str, optional
+            Names of the raters.
         unsupervised : {"isolation_forest", "local_outlier_factor"}
         seed : int
         """
-        rated = np.isfinite(ratings)
+        rated = np.atleast_2d(np.isfinite(ratings).T).any(axis=0)
         if (rated & ~self.usable).any():
             warnings.warn(
                 f"{(rated & ~self.usable).sum()} of {rated.sum()} rated galaxies have no embedding: "
@@ -84,7 +88,8 @@ class ReducedCatalogue:
                 lambda: (unusual_scores(self.features, method=unsupervised, seed=seed),),
             )
             return Judgement(self, None, scores, np.full(len(scores), np.nan))
-        model = clone(self.model)._fit_reduced(self.reduction, self.features, ratings, noise)
+        model = clone(self.model)._fit_reduced(self.reduction, self.features, ratings, noise, raters)
+        warn_of_disagreement(model.raters_, stacklevel=4)
         return self.apply(model)
 
     def apply(self, model: InterestModel) -> "Judgement":
