@@ -8,10 +8,7 @@ from galzoo_repr.catalogue._embeddings import Embeddings
 
 __all__ = ["fingerprint"]
 
-_WORDS = 1024  # of four bytes, summed into two checksums
-_BLOCK = 2**19  # bytes that, at twice their size, stay in a processor's cache while they are summed
-# The stream of a bit generator is the same in all versions of numpy.
-_WEIGHTS = np.random.PCG64(20).random_raw((2, _WORDS)) | np.uint64(1)
+_BLOCK = 2**20  # bytes that, at three times their size, stay in a processor's cache while they are summed
 
 
 def fingerprint(embeddings: Embeddings) -> str:
@@ -40,22 +37,22 @@ def fingerprint(embeddings: Embeddings) -> str:
     vectors = embeddings.vectors
     digest = hashlib.sha256(f"{vectors.shape} {vectors.dtype.str}".encode())
     digest.update(np.packbits(embeddings.usable))
-    rows = max(1, _BLOCK // (vectors.itemsize * embeddings.dim))
+    row_bytes = vectors.itemsize * embeddings.dim
+    # The stream of a bit generator is the same in all versions of numpy. No number of a row is less than two bytes.
+    weights = np.random.PCG64(20).random_raw((2, row_bytes // 2)) | np.uint64(1)
+    rows = max(1, _BLOCK // row_bytes)
     for start in range(0, len(vectors), rows):
-        digest.update(_checksums(vectors[start : start + rows]))
+        digest.update(_checksums(vectors[start : start + rows], weights))
     return digest.hexdigest()
 
 
-def _checksums(block: np.ndarray) -> np.ndarray:
+def _checksums(block: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """
-    Two sums of the bytes, taken as whole numbers, for each 4 kB; uint64 array of shape (k, 2).
+    Two sums over the bytes of each row, taken as whole numbers; uint64 array of shape (2, rows).
 
     This is multilinear hashing (Lemire & Kaser 2014, Comput. J. 57, 1624): numbers of 32 bits, weights of 64. Whatever
     changes, each sum stays the same for at most one choice of weights in 2**32; and as weights are odd, never where one
     number changes.
     """
-    flat = np.ascontiguousarray(block).reshape(-1).view(np.uint8)
-    words = np.zeros((-(-flat.size // (4 * _WORDS)), _WORDS), dtype=np.uint32)
-    words.reshape(-1).view(np.uint8)[: flat.size] = flat
-    words = words.astype(np.uint64)
-    return np.stack([np.einsum("ij,j->i", words, weights) for weights in _WEIGHTS], axis=1)
+    words = np.ascontiguousarray(block).view(f"u{min(block.itemsize, 4)}").astype(np.uint64)
+    return np.stack([np.einsum("ij,j->i", words, each[: words.shape[1]]) for each in weights])

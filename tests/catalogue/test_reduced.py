@@ -2,6 +2,7 @@
 
 import logging
 import multiprocessing
+import os
 
 import numpy as np
 import pytest
@@ -258,6 +259,8 @@ def test_the_files_used_last_are_kept_up_to_a_size(vectors, on_disk, fits):
     (path,) = on_disk.iterdir()
     with conf.set_temp("reductions_size", 2.5 * path.stat().st_size / 1e9):
         reduce_embeddings(catalogues[1], 3)
+        for written in on_disk.iterdir():
+            os.utime(written, (1e9, 1e9))
         _reduced._kept.clear()
         reduce_embeddings(catalogues[0], 3)  # read, hence used later than the second
         reduce_embeddings(catalogues[2], 3)
