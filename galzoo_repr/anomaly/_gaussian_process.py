@@ -68,7 +68,6 @@ class RatingProcess:
         ratings: np.ndarray,
         variance: np.ndarray | None = None,
         *,
-        raters: np.ndarray | None = None,
         kernel: str = "rational_quadratic",
         max_length: float | None = 1.0,
     ) -> "RatingProcess":

@@ -19,6 +19,7 @@ from galzoo_repr.anomaly._raters import (
     rater_table,
     raters_as_rows,
     raters_of_rows,
+    with_noise_of_each,
 )
 from galzoo_repr.anomaly._ratings import check_noise, check_ratings, checked_scale, scale_of
 from galzoo_repr.catalogue import Embeddings, Reduction, embedding_matrix
@@ -81,7 +82,8 @@ class InterestModel(BaseEstimator):
         The rating scale in use.
     raters_ : Table
         A row for each rater: ``n_rated``, ``noise``, and on the galaxies that others rated too, ``n_shared``, the
-        ``offset`` of her ratings and the ``agreement`` with the others, a quadratically weighted kappa.
+        ``offset`` of her ratings from theirs, the ``correlation`` and the ``agreement``, a quadratically weighted
+        kappa.
     encoder_ : dict
         Name and digest of the encoder whose embeddings it was fitted on, where that is known.
 
@@ -198,12 +200,14 @@ class InterestModel(BaseEstimator):
             features[rated],
             self._to_process(ratings[rated, rater]),
             variance,
-            raters=np.searchsorted(active, rater) if len(active) > 1 else None,
             kernel=self.kernel,
             max_length=self.max_length,
         )
+        noise_of_each = np.array([self.process_.noise])
+        if len(active) > 1:
+            self.process_, noise_of_each = with_noise_of_each(self.process_, np.searchsorted(active, rater))
         found = np.full(len(names), np.nan)
-        found[active] = np.sqrt(self.process_.noise) * self._unit
+        found[active] = np.sqrt(noise_of_each) * self._unit
         self.raters_ = rater_table(names, ratings[galaxies], found)
         return self
 

@@ -2,12 +2,16 @@
 
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from astropy.table import Column, Table
 from numpy.typing import ArrayLike
+from scipy.linalg import cho_solve, cholesky
+from scipy.optimize import minimize
 
 from galzoo_repr._arguments import check_column
+from galzoo_repr.anomaly._gaussian_process import RatingProcess
 from galzoo_repr.anomaly._ratings import check_noise, check_ratings
 from galzoo_repr.exceptions import GalzooWarning
 
@@ -23,14 +27,17 @@ __all__ = [
     "warn_of_disagreement",
 ]
 
-# Galaxies that others rated too, from which on a rater is told that she does not agree.
+# Galaxies that others rated too, from which on raters are told that they disagree.
 ENOUGH_SHARED = 10
+# Logarithm of the variance of a rater's noise, from nothing to all of the process' range of 0 to 5.
+NOISE = (np.log(1e-3), np.log(25.0))
 _COLUMNS = {
     "rater": "Who rated",
     "n_rated": "Ratings that the model learned from",
     "noise": "Standard deviation of her ratings about the interest of all, as the model found it",
     "n_shared": "Galaxies that others rated too",
     "offset": "Her ratings less those of the others, mean over these galaxies",
+    "correlation": "Correlation of her ratings with those of the others on them",
     "agreement": "Weighted kappa with the others, 1 where all are the same and 0 where they agree by chance",
 }
 
@@ -99,6 +106,31 @@ def names_of_raters(names: Sequence[str] | None, n_raters: int) -> list[str]:
     return names
 
 
+def with_noise_of_each(process: RatingProcess, raters: np.ndarray) -> tuple[RatingProcess, np.ndarray]:
+    """
+    Give each rater the noise of highest marginal likelihood, the kernel being what all ratings together say.
+
+    `raters`, shape (m,), counts from 0 who gave each rating of the process. The noise of the process, in which its
+    predictions are given, becomes that of the most careful one; the second result is that of each.
+    """
+    covariance = process.covariance(process.features, process.features)
+
+    def unlikelihood(noise: np.ndarray) -> tuple[float, np.ndarray]:
+        total = covariance + np.diag(np.exp(noise)[raters] + process.variance + 1e-10)
+        factor = cholesky(total, lower=True, overwrite_a=True)
+        inverse = cho_solve((factor, True), np.eye(len(factor)))
+        weights = inverse @ process.ratings
+        value = 0.5 * process.ratings @ weights + np.log(factor.diagonal()).sum()
+        slopes = 0.5 * (inverse.diagonal() - np.square(weights))
+        return value, np.bincount(raters, slopes) * np.exp(noise)
+
+    start = np.full(raters.max() + 1, np.log(process.noise))
+    found = minimize(unlikelihood, start, jac=True, method="L-BFGS-B", bounds=[NOISE] * len(start))
+    noise = np.exp(found.x)
+    least = float(noise.min())
+    return replace(process, noise=least, variance=process.variance + noise[raters] - least), noise
+
+
 def rater_table(names: Sequence[str], ratings: np.ndarray, noise: ArrayLike) -> Table:
     """
     How much each rater rated and how far she agrees with the others, one row each.
@@ -119,6 +151,7 @@ def rater_table(names: Sequence[str], ratings: np.ndarray, noise: ArrayLike) -> 
                 "noise": float(np.asarray(noise)[rater]),
                 "n_shared": int(shared.sum()),
                 "offset": float((own - others).mean()) if len(own) else np.nan,
+                "correlation": _correlation(own, others),
                 "agreement": _weighted_kappa(own, others),
             }
         )
@@ -129,6 +162,13 @@ def _both(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Ratings of galaxies that two raters rated, shape (2, galaxies)."""
     both = np.isfinite(first) & np.isfinite(second)
     return np.stack([first[both], second[both]])
+
+
+def _correlation(own: np.ndarray, others: np.ndarray) -> float:
+    """Correlation of two ratings for each of some galaxies, NaN where it is not defined."""
+    if not len(own) or own.std() == 0 or others.std() == 0:
+        return np.nan
+    return float(np.corrcoef(own, others)[0, 1])
 
 
 def _weighted_kappa(own: np.ndarray, others: np.ndarray) -> float:
@@ -144,16 +184,17 @@ def _weighted_kappa(own: np.ndarray, others: np.ndarray) -> float:
 
 
 def warn_of_disagreement(raters: Table, stacklevel: int = 2) -> None:
-    """Warn of raters who agree with the others no better than by chance."""
-    strange = raters[(raters["n_shared"] >= ENOUGH_SHARED) & (raters["agreement"] <= 0)]
+    """Warn of raters whose ratings rise where those of the others fall, beyond what happens by chance."""
+    against = raters["correlation"] < -2 / np.sqrt(np.maximum(raters["n_shared"], 1))
+    strange = raters[against & (raters["n_shared"] >= ENOUGH_SHARED)]
     if len(strange):
         who = ", ".join(
-            f"{str(rater)!r} (weighted kappa {agreement:.2f} on {shared} galaxies)"
-            for rater, shared, agreement in strange["rater", "n_shared", "agreement"].iterrows()
+            f"{str(rater)!r} (correlation {correlation:.2f} on {shared} galaxies)"
+            for rater, shared, correlation in strange["rater", "n_shared", "correlation"].iterrows()
         )
         warnings.warn(
-            f"Raters who agree with the others no better than by chance: {who}. Is it the same question for all, and "
-            "is higher more interesting? If not, leave such columns out.",
+            f"Raters who say the opposite of the others: {who}. Is it the same question for all, and is higher more "
+            "interesting? If not, leave such columns out.",
             GalzooWarning,
             stacklevel=stacklevel + 1,
         )
