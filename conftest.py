@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from importlib.metadata import version
 from pathlib import Path
 
@@ -48,6 +49,8 @@ def isolated_cache(tmp_path_factory: pytest.TempPathFactory):  # noqa: ANN201
     from galzoo_repr import conf
 
     folder = tmp_path_factory.mktemp("cache", numbered=True)
+    if (reduced := sys.modules.get("galzoo_repr.catalogue._reduced")) is not None:
+        reduced._kept.clear()
     with conf.set_temp("cache_dir", str(folder)):
         yield folder
 

@@ -3,27 +3,33 @@
 Where others use the machine, the wall clock measures them too: processor time, in brackets, is then what counts, as
 long as one thread computes. Parts: ``predict`` (mean and standard deviation of many
 galaxies), ``round`` (ten more ratings: refit, rescore all, choose ten), ``outliers`` (local outlier factor
-from a neighbour graph), ``components`` (principal components of a large catalogue).
+from a neighbour graph), ``components`` (principal components of a large catalogue), ``catalogue`` (rounds of
+``add_anomaly_scores`` and ``next_to_rate`` on a table whose embeddings lie in a file, kept and reduced anew each time).
 """
 
 import argparse
 import resource
+import threading
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
+from astropy.table import Column, Table
 from rich.console import Console
-from rich.table import Table
+from rich.table import Table as Grid
 from scipy.stats import spearmanr
 from sklearn.decomposition import IncrementalPCA
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RationalQuadratic, WhiteKernel
 from sklearn.neighbors import LocalOutlierFactor
 
-from galzoo_repr import InterestModel
+from galzoo_repr import InterestModel, add_anomaly_scores, conf, next_to_rate
 from galzoo_repr.anomaly import RatingProcess, unusual_scores
 from galzoo_repr.catalogue import Reduction, embedding_matrix
 
@@ -169,11 +175,85 @@ def measure_components(n: int, repeats: int) -> list[tuple[str, str]]:
     ]
 
 
+@contextmanager
+def memory_beyond(peak: list[float]) -> Iterator[None]:
+    """Append to `peak` the most memory in GB that is held meanwhile beyond what is held now, without mapped files."""
+    held, done = [], threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.01):
+            held.append(anonymous_memory())
+
+    before = anonymous_memory()
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watcher.join()
+        peak.append(max([*held, before]) - before)
+
+
+def anonymous_memory() -> float:
+    """Memory of this process in GB, without the pages of files (on Linux; with them elsewhere)."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return peak_memory()
+    (line,) = [line for line in status.read_text().splitlines() if line.startswith("RssAnon")]
+    return int(line.split()[1]) / 1e6
+
+
+def embeddings_in_a_file(path: Path, n: int, dimensions: int = 1280) -> np.ndarray:
+    """Embeddings that vary mostly in some tens of directions, as those of galaxies do, mapped from a new file."""
+    generator = np.random.default_rng(0)
+    axes = generator.standard_normal((60, dimensions), dtype=np.float32)
+    axes *= np.geomspace(1, 0.05, 60, dtype=np.float32)[:, None]
+    vectors = np.lib.format.open_memmap(path, "w+", np.float32, (n, dimensions))
+    for start in range(0, n, CHUNK):
+        rows = min(CHUNK, n - start)
+        vectors[start : start + rows] = generator.standard_normal((rows, 60), dtype=np.float32) @ axes
+        vectors[start : start + rows] += 0.1 * generator.standard_normal((rows, dimensions), dtype=np.float32)
+    vectors.flush()
+    return np.load(path, mmap_mode="r")
+
+
+def measure_catalogue(n: int, repeats: int) -> list[tuple[str, str]]:
+    """Rounds on n galaxies with embeddings of 1280 dimensions, ten more ratings in each."""
+    rows = []
+    with TemporaryDirectory() as folder, conf.set_temp("cache_dir", folder):
+        vectors = embeddings_in_a_file(Path(folder, "embeddings.npy"), n)
+        table = Table()
+        table.add_column(Column(vectors, copy=False), name="embedding", copy=False)
+        generator = np.random.default_rng(1)
+        order, target = generator.permutation(n), vectors[:, :20] @ generator.standard_normal(20)
+        low, high = np.quantile(target, (0.7, 0.98))
+        truth = np.round(5 * np.clip((target - low) / (high - low), 0, 1))
+
+        def rounds(what: str, names: list[str]) -> None:
+            for number, name in enumerate(names):
+                known = order[: RATED - 10 * (len(names) - number)]
+                table["interest"] = np.nan
+                table["interest"][known] = truth[known]
+                peak: list[float] = []
+                with memory_beyond(peak):
+                    scores, scored = seconds(lambda: add_anomaly_scores(table))
+                    choice, _ = seconds(lambda scored=scored: next_to_rate(scored))
+                cost = f"{scores + choice}: scores {scores}, next {choice}; {peak[0]:.2f} GB"
+                rows.append((f"{what}, {name} round", cost))
+
+        with conf.set_temp("reductions_size", 0.0):
+            rounds("reduced anew", ["each"])
+        rounds("reduced once", ["first", *["later"] * repeats])
+    return rows
+
+
 PARTS = {
     "predict": (measure_predict, 1_000_000),
     "round": (measure_round, 1_000_000),
     "outliers": (measure_outliers, 100_000),
     "components": (measure_components, 200_000),
+    "catalogue": (measure_catalogue, 1_000_000),
 }
 
 
@@ -190,7 +270,7 @@ def main() -> None:
     for name in options.parts:
         measure, rows = PARTS[name]
         rows = options.rows or rows
-        grid = Table(
+        grid = Grid(
             title=f"{name}: {rows:,} galaxies, {torch.get_num_threads()} threads", title_justify="left"
         )
         grid.add_column("what")

@@ -49,6 +49,10 @@ class Conf(config.ConfigNamespace):
     cache_dir = config.ConfigItem(
         "", "Folder of downloaded cutouts and computed embeddings; empty for astropy's."
     )
+    reductions_size = config.ConfigItem(
+        2.0,
+        "Gigabytes on disk for catalogues reduced to their principal components; 0 keeps none, nor in memory.",
+    )
 
 
 conf = Conf()

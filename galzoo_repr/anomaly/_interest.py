@@ -1,6 +1,7 @@
 """The model of one researcher's interest: from some ratings to a predicted rating for every galaxy."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,14 @@ from galzoo_repr._arguments import check_choice, check_number, check_whole_numbe
 from galzoo_repr._folder import FolderFormat, pack_arrays, unpack_arrays
 from galzoo_repr.anomaly._acquisition import BATCHES, choose_batch, expected_improvement
 from galzoo_repr.anomaly._gaussian_process import KERNELS, RatingProcess
+from galzoo_repr.anomaly._raters import (
+    each_rater,
+    names_of_raters,
+    rater_table,
+    raters_as_rows,
+    raters_of_rows,
+    with_noise_of_each,
+)
 from galzoo_repr.anomaly._ratings import check_noise, check_ratings, checked_scale, scale_of
 from galzoo_repr.catalogue import Embeddings, Reduction, embedding_matrix
 
@@ -71,6 +80,10 @@ class InterestModel(BaseEstimator):
         The Gaussian process, conditioned on the ratings on a scale of 0 to 5.
     scale_ : (float, float)
         The rating scale in use.
+    raters_ : Table
+        A row for each rater: ``n_rated``, ``noise``, and on the galaxies that others rated too, ``n_shared``, the
+        ``offset`` of her ratings from theirs, the ``correlation`` and the ``agreement``, a quadratically weighted
+        kappa.
     encoder_ : dict
         Name and digest of the encoder whose embeddings it was fitted on, where that is known.
 
@@ -90,7 +103,7 @@ class InterestModel(BaseEstimator):
     """
 
     # Arguments that no scikit-learn pipeline passes through, hence no methods to ask for them.
-    __metadata_request__fit = {"ratings": UNUSED, "noise": UNUSED}  # noqa: RUF012
+    __metadata_request__fit = {"ratings": UNUSED, "noise": UNUSED, "raters": UNUSED}  # noqa: RUF012
     __metadata_request__predict = {"return_std": UNUSED}  # noqa: RUF012
 
     def __init__(
@@ -112,7 +125,14 @@ class InterestModel(BaseEstimator):
         self.batch = batch
         self.device = device
 
-    def fit(self, X: ArrayLike, ratings: ArrayLike, noise: ArrayLike | None = None) -> "InterestModel":
+    def fit(
+        self,
+        X: ArrayLike,
+        ratings: ArrayLike,
+        noise: ArrayLike | None = None,
+        *,
+        raters: Sequence[str] | None = None,
+    ) -> "InterestModel":
         """
         Learn from ratings.
 
@@ -120,11 +140,14 @@ class InterestModel(BaseEstimator):
         ----------
         X : array of shape (n, d)
             Embeddings of the whole catalogue, rated or not; rows that are not finite are left out.
-        ratings : float array of shape (n,)
+        ratings : float array of shape (n,) or (n, raters)
             NaN where a galaxy is not rated. Galaxies rated differently though they look the same are no
-            error: the white noise of the model learns how far such ratings disagree.
-        noise : float array of shape (n,), optional
+            error: the white noise of the model learns how far such ratings disagree. Of several raters, each has
+            a noise of her own.
+        noise : float array of shape (n,) or (n, raters), optional
             Standard deviation of each rating, beside that noise; NaN counts as zero.
+        raters : list of str, optional
+            Names of the raters, for `raters_`.
 
         Returns
         -------
@@ -140,10 +163,10 @@ class InterestModel(BaseEstimator):
         self._check_options()
         embeddings = embedding_matrix(X, "X")
         reduction = Reduction.fit(embeddings, self.n_components)
-        ratings = check_ratings(ratings, len(embeddings))
+        ratings = each_rater(ratings, len(embeddings), check_ratings)
         # Only rated rows are needed, and the catalogue may be large.
-        rated = Embeddings(embeddings.vectors, embeddings.usable & np.isfinite(ratings))
-        return self._fit_reduced(reduction, reduction.transform(rated), ratings, noise)
+        rated = Embeddings(embeddings.vectors, embeddings.usable & np.isfinite(ratings).any(axis=1))
+        return self._fit_reduced(reduction, reduction.transform(rated), ratings, noise, raters)
 
     def _fit_reduced(
         self,
@@ -151,26 +174,41 @@ class InterestModel(BaseEstimator):
         features: np.ndarray,
         ratings: ArrayLike,
         noise: ArrayLike | None = None,
+        names: Sequence[str] | None = None,
     ) -> "InterestModel":
-        """Learn from ratings of galaxies that are reduced already."""
-        ratings = check_ratings(ratings, len(features))
-        rated = np.flatnonzero(np.isfinite(ratings))
-        rated = rated[np.isfinite(features[rated]).all(axis=1)]
-        if not 0 < len(rated) <= MAX_RATED:
+        """Learn from ratings, by one or several raters, of galaxies that are reduced already."""
+        ratings = each_rater(ratings, len(features), check_ratings)
+        names = names_of_raters(names, ratings.shape[1])
+        galaxies = np.flatnonzero(np.isfinite(ratings).any(axis=1))
+        galaxies = galaxies[np.isfinite(features[galaxies]).all(axis=1)]
+        # One row for each rating: a galaxy that two have rated comes twice.
+        row, rater = np.nonzero(np.isfinite(ratings[galaxies]))
+        if not 0 < len(row) <= MAX_RATED:
             raise ValueError(
-                f"1 to {MAX_RATED} rated galaxies with a finite embedding are needed, not {len(rated)}"
+                f"1 to {MAX_RATED} ratings of galaxies with a finite embedding are needed, not {len(row)}"
             )
-        self.scale_ = scale_of(ratings[rated], self.rating_scale)
-        variance = None if noise is None else np.square(check_noise(noise, len(ratings))[rated] / self._unit)
+        rated = galaxies[row]
+        self.scale_ = scale_of(ratings[rated, rater], self.rating_scale)
+        variance = None
+        if noise is not None:
+            spread = np.broadcast_to(each_rater(noise, len(ratings), check_noise), ratings.shape)
+            variance = np.square(spread[rated, rater] / self._unit)
         self.reduction_ = reduction
         self.encoder_ = {}
+        active = np.unique(rater)
         self.process_ = RatingProcess.fit(
             features[rated],
-            self._to_process(ratings[rated]),
+            self._to_process(ratings[rated, rater]),
             variance,
             kernel=self.kernel,
             max_length=self.max_length,
         )
+        noise_of_each = np.array([self.process_.noise])
+        if len(active) > 1:
+            self.process_, noise_of_each = with_noise_of_each(self.process_, np.searchsorted(active, rater))
+        found = np.full(len(names), np.nan)
+        found[active] = np.sqrt(noise_of_each) * self._unit
+        self.raters_ = rater_table(names, ratings[galaxies], found)
         return self
 
     def predict(self, X: ArrayLike, return_std: bool = False) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
@@ -259,6 +297,7 @@ class InterestModel(BaseEstimator):
         process = self.process_
         scales = {name: getattr(process, name) for name in ("kernel", "length_scale", "mixture", "noise")}
         about = {"options": options, "scale": self.scale_, "process": scales, "encoder": self.encoder_}
+        about["raters"] = raters_as_rows(self.raters_)
         arrays = pack_arrays(reduction=self.reduction_, process=process)
         FORMAT.save(Path(folder), about, arrays, overwrite=overwrite)
 
@@ -292,6 +331,7 @@ class InterestModel(BaseEstimator):
         model.process_ = RatingProcess(**arrays["process"], **about["process"])
         model.scale_ = tuple(about["scale"])
         model.encoder_ = about["encoder"]
+        model.raters_ = raters_of_rows(about.get("raters", []))
         return model
 
     def _check_fitted(self) -> None:

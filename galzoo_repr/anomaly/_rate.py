@@ -1,6 +1,6 @@
 """The whole loop: choose galaxies, have them rated, learn, choose again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +11,9 @@ from tqdm.auto import tqdm
 from galzoo_repr._arguments import check_choice, check_column, check_number, check_seed, check_whole_number
 from galzoo_repr.anomaly._acquisition import FIRST_BATCHES
 from galzoo_repr.anomaly._interest import InterestModel
+from galzoo_repr.anomaly._raters import check_raters, own_ratings, ratings_by_rater
 from galzoo_repr.anomaly._ratings_file import RatingsFile, catalogue_facts
-from galzoo_repr.anomaly._scores import new_model, ratings_of, rows_to_rate
+from galzoo_repr.anomaly._scores import new_model, rows_to_rate
 from galzoo_repr.anomaly._scoring import ReducedCatalogue
 from galzoo_repr.catalogue import as_table, read_embeddings, with_columns
 
@@ -25,6 +26,7 @@ def rate(
     *,
     path: str | Path,
     ratings: str = "interest",
+    others: Sequence[str] = (),
     n: int = 10,
     max_ratings: int = 200,
     min_improvement: float = 0.0,
@@ -55,10 +57,13 @@ def rate(
         round.
     ratings : str
         Column of the result for the ratings; ratings that `table` has there count.
+    others : list of str
+        Columns of other raters. They teach too, as in `add_anomaly_scores`, and what one of them has rated is not
+        shown.
     n : int
         Galaxies in a batch.
     max_ratings : int
-        Stop at this many ratings, those of the table included.
+        Stop at this many ratings in this column, those of the table included.
     min_improvement : float
         Stop when no galaxy is expected to improve on the best rating by more than this, on the scale of the
         ratings.
@@ -108,16 +113,18 @@ def rate(
     ask = _asker(oracle, table)
     if not isinstance(ratings, str):
         raise TypeError(f"ratings must be the name of the column to make, not {type(ratings).__name__}")
-    given = ratings_of(table, ratings if ratings in table.colnames else None)
+    given = own_ratings(table, ratings)
+    raters = check_raters("ratings and others", [ratings, *others])
+    theirs = ratings_by_rater(table, others)[0] if others else np.empty((len(table), 0))
     embeddings = read_embeddings(table, embedding)
     reduced = ReducedCatalogue(embeddings, new_model(model))
     of_catalogue = catalogue_facts(embeddings, ratings)
     with RatingsFile(path, of_catalogue) as file, tqdm(total=max_ratings, disable=not progress) as bar:
         rules = {"n": n, "min_improvement": min_improvement, "first": first, "seed": seed}
-        _loop(file, reduced, table, ask, given, bar, **rules)
+        _loop(file, reduced, table, ask, given, theirs, raters, bar, **rules)
         values = file.ratings(given)
     column = Column(values, description="Rating, higher is more interesting; NaN where not rated")
-    facts = {"path": str(path), "n_rated": int(np.isfinite(values).sum()), **rules}
+    facts = {"path": str(path), "others": list(others), "n_rated": int(np.isfinite(values).sum()), **rules}
     return with_columns(table, {ratings: column}, overwrite=True, provenance=facts, call="rate")
 
 
@@ -127,6 +134,8 @@ def _loop(
     table: Table,
     ask: Callable[[Row], float],
     given: np.ndarray,
+    theirs: np.ndarray,
+    raters: list[str],
     bar: tqdm,
     *,
     n: int,
@@ -138,10 +147,10 @@ def _loop(
     while True:
         number, rows = file.unfinished()
         # Of a round that was interrupted, only what was known when it began.
-        known = file.ratings(given, before=number)
-        judgement = reduced.judge(known, seed=seed)
+        known = np.column_stack([file.ratings(given, before=number), theirs])
+        judgement = reduced.judge(known, raters=raters, seed=seed)
         if not rows:
-            shown = np.isfinite(given)
+            shown = np.isfinite(given) | np.isfinite(theirs).any(axis=1)
             shown[file.asked()] = True
             rows = judgement.choose(n, shown, first=first, seed=seed).tolist()
             if not rows or judgement.improvement[rows].max() < min_improvement:
@@ -164,7 +173,7 @@ def _loop(
 
 def _asker(oracle: Callable[[Row], float | None] | str, table: Table) -> Callable[[Row], float | None]:
     if isinstance(oracle, str):
-        truth = ratings_of(table, check_column("oracle", oracle, table.colnames))
+        truth = own_ratings(table, check_column("oracle", oracle, table.colnames))
         return lambda row: truth[row["row"]]
     if not callable(oracle):
         raise TypeError(f"oracle must be a callable that takes a row, or a column's name, not {oracle!r}")

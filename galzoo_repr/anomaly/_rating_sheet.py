@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 from astropy.table import Table
 
+from galzoo_repr.anomaly._raters import own_ratings
 from galzoo_repr.anomaly._ratings_file import RatingsFile, catalogue_facts
-from galzoo_repr.anomaly._scores import column_of, ratings_of
+from galzoo_repr.anomaly._scores import column_of
 from galzoo_repr.catalogue import read_embeddings
 
 __all__ = ["record_answers"]
@@ -50,7 +51,7 @@ def record_answers(
     ValueError
         If an answer has no row of the catalogue or no number. Nothing is recorded then.
     """
-    given = ratings_of(table, ratings if ratings in table.colnames else None)
+    given = own_ratings(table, ratings)
     pairs = [pair for one in answers for pair in _pairs(one, len(table))]
     catalogue = catalogue_facts(read_embeddings(table, embedding), ratings)
     with RatingsFile(path, catalogue) as file:

@@ -1,6 +1,7 @@
 """Interest as columns of a catalogue: a score for every galaxy, and the rows to look at next."""
 
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 from astropy.coordinates import SkyCoord
@@ -10,14 +11,19 @@ from sklearn.base import clone
 from galzoo_repr._arguments import check_choice, check_column, check_seed, check_whole_number
 from galzoo_repr.anomaly._acquisition import FIRST_BATCHES
 from galzoo_repr.anomaly._interest import InterestModel
-from galzoo_repr.anomaly._ratings import check_ratings
+from galzoo_repr.anomaly._raters import (
+    check_raters,
+    raters_as_rows,
+    ratings_by_rater,
+    warn_of_disagreement,
+)
 from galzoo_repr.anomaly._scoring import Judgement, ReducedCatalogue
 from galzoo_repr.anomaly._unsupervised import UNSUPERVISED
 from galzoo_repr.catalogue import (
     Embeddings,
-    Reduction,
     as_table,
     read_embeddings,
+    reduce_embeddings,
     refuse_existing,
     with_columns,
 )
@@ -32,10 +38,10 @@ KNOWN_WEIGHT = 100.0
 
 def add_anomaly_scores(
     table: Table | SkyCoord,
-    ratings: str | None = DEFAULT_RATINGS,
+    ratings: str | Sequence[str] | None = DEFAULT_RATINGS,
     *,
     model: InterestModel | None = None,
-    noise: str | None = None,
+    noise: str | Sequence[str] | None = None,
     known_first: bool = False,
     unsupervised: str = "isolation_forest",
     embedding: str = "embedding",
@@ -50,18 +56,20 @@ def add_anomaly_scores(
     ----------
     table : Table or QTable
         Catalogue with embeddings.
-    ratings : str or None
+    ratings : str, list of str or None
         Column of ratings on any scale, higher is more interesting; NaN or masked where a galaxy is not rated.
+        Several columns are of several raters, all on the same scale: each has a noise of her own, so that
+        whoever rates with care counts for more, and the provenance of the call says how far they agree.
         Where nobody rated anything (no finite rating, None, or the default column is not there) the score
         says how unusual each galaxy is, and so does the column's description.
     model : InterestModel, optional
         One that is not fitted gives the options; one that is fitted is applied as it is, here to another
         catalogue embedded by the same encoder.
-    noise : str, optional
-        Column with the standard deviation of each rating.
+    noise : str or list of str, optional
+        Column with the standard deviation of each rating; for several raters one for each, or one for all.
     known_first : bool
-        Rank rated galaxies by their ratings, a hundred times their worth, before the predictions: how the
-        paper scored itself. Scores are not changed.
+        Rank rated galaxies by their ratings (of several raters, the mean), a hundred times their worth, before
+        the predictions: how the paper scored itself. Scores are not changed.
     unsupervised : {"isolation_forest", "local_outlier_factor"}
         Score while nothing is rated, see `galzoo_repr.anomaly.unusual_scores`.
     embedding : str
@@ -117,11 +125,11 @@ def add_anomaly_scores(
 
 def next_to_rate(
     table: Table | SkyCoord,
-    ratings: str | None = DEFAULT_RATINGS,
+    ratings: str | Sequence[str] | None = DEFAULT_RATINGS,
     n: int = 10,
     *,
     model: InterestModel | None = None,
-    noise: str | None = None,
+    noise: str | Sequence[str] | None = None,
     first: str = "diverse",
     embedding: str = "embedding",
     seed: int = 0,
@@ -133,14 +141,15 @@ def next_to_rate(
     ----------
     table : Table or QTable
         Catalogue with embeddings.
-    ratings : str or None
-        Column of ratings as for `add_anomaly_scores`; rated galaxies are not chosen.
+    ratings : str, list of str or None
+        Column of ratings as for `add_anomaly_scores`, or one for each of several raters; a galaxy that any of
+        them has rated is not chosen.
     n : int
         How many galaxies.
     model : InterestModel, optional
         Options, among them how a batch is chosen; one that is fitted is used as it is.
-    noise : str, optional
-        Column with the standard deviation of each rating.
+    noise : str or list of str, optional
+        Column with the standard deviation of each rating; for several raters one for each, or one for all.
     first : {"diverse", "outliers", "random"}
         What to choose while nothing is rated: galaxies unlike each other (k-means++ seeding), the most
         unusual ones, or random ones as in the paper.
@@ -170,15 +179,16 @@ def next_to_rate(
     check_choice("first", first, FIRST_BATCHES)
     check_seed(seed)
     judgement, values = _judge(table, ratings, model, embedding, noise=noise, seed=seed)
-    return rows_to_rate(table, judgement.choose(n, np.isfinite(values), first=first, seed=seed), judgement)
+    rated = np.isfinite(values).any(axis=1)
+    return rows_to_rate(table, judgement.choose(n, rated, first=first, seed=seed), judgement)
 
 
 def fit_interest(
     table: Table | SkyCoord,
-    ratings: str = DEFAULT_RATINGS,
+    ratings: str | Sequence[str] = DEFAULT_RATINGS,
     *,
     model: InterestModel | None = None,
-    noise: str | None = None,
+    noise: str | Sequence[str] | None = None,
     embedding: str = "embedding",
 ) -> InterestModel:
     """
@@ -188,12 +198,12 @@ def fit_interest(
     ----------
     table : Table or QTable
         Catalogue with embeddings.
-    ratings : str
-        Column of ratings as for `add_anomaly_scores`.
+    ratings : str or list of str
+        Column of ratings as for `add_anomaly_scores`, or one for each of several raters.
     model : InterestModel, optional
         Options.
-    noise : str, optional
-        Column with the standard deviation of each rating.
+    noise : str or list of str, optional
+        Column with the standard deviation of each rating; for several raters one for each, or one for all.
     embedding : str
         Column of embeddings, shape (n, d).
 
@@ -223,11 +233,12 @@ def fit_interest(
     table = as_table(table)
     fitted = new_model(model)
     fitted._check_options()
-    spread = None if noise is None else column_of(table, noise, "noise")
+    raters = check_raters("ratings", ratings)
+    values, spread = ratings_by_rater(table, raters, noise)
     embeddings = read_embeddings(table, embedding)
-    reduction = Reduction.fit(embeddings, fitted.n_components)
-    values = check_ratings(column_of(table, ratings, "ratings"), len(table))
-    fitted._fit_reduced(reduction, reduction.transform(embeddings), values, spread)
+    reduced = reduce_embeddings(embeddings, fitted.n_components)
+    fitted._fit_reduced(reduced.reduction, reduced.features, values, spread, raters)
+    warn_of_disagreement(fitted.raters_)
     fitted.encoder_ = _encoder_of(table, embeddings)
     return fitted
 
@@ -254,29 +265,35 @@ def rows_to_rate(table: Table, rows: np.ndarray, judgement: Judgement) -> Table:
     return with_columns(table[rows], columns, overwrite=True, call="next_to_rate")
 
 
-def ratings_of(table: Table, ratings: str | None) -> np.ndarray:
-    """Read the ratings as float64 array of shape (n,), all NaN if nobody rated yet."""
-    if ratings is None or (
-        isinstance(ratings, str) and ratings == DEFAULT_RATINGS and ratings not in table.colnames
-    ):
-        return np.full(len(table), np.nan)
-    return check_ratings(column_of(table, ratings, "ratings"), len(table))
+def ratings_of(
+    table: Table, ratings: str | Sequence[str] | None, noise: str | Sequence[str] | None = None
+) -> tuple[list[str], np.ndarray, np.ndarray | None]:
+    """
+    Names of the raters, their ratings and the standard deviations, float64 arrays of shape (n, raters).
+
+    NaN where not rated, as everywhere if nobody rated yet.
+    """
+    raters = [] if ratings is None else check_raters("ratings", ratings)
+    if not raters or (raters == [DEFAULT_RATINGS] and DEFAULT_RATINGS not in table.colnames):
+        if isinstance(noise, str):
+            column_of(table, noise, "noise")
+        return [DEFAULT_RATINGS], np.full((len(table), 1), np.nan), None
+    return raters, *ratings_by_rater(table, raters, noise)
 
 
 def _judge(
     table: Table,
-    ratings: str | None,
+    ratings: str | Sequence[str] | None,
     model: InterestModel | None,
     embedding: str,
     *,
-    noise: str | None = None,
+    noise: str | Sequence[str] | None = None,
     unsupervised: str = "isolation_forest",
     seed: int = 0,
 ) -> tuple[Judgement, np.ndarray]:
     """Score all rows, by a fitted model or by the ratings of the table, and give these ratings too."""
     _check_model(model)
-    values = ratings_of(table, ratings)
-    spread = None if noise is None else column_of(table, noise, "noise")
+    raters, values, spread = ratings_of(table, ratings, noise)
     embeddings = read_embeddings(table, embedding)
     if model is not None and hasattr(model, "process_"):
         _check_encoder(model, _encoder_of(table, embeddings))
@@ -287,22 +304,27 @@ def _judge(
         )
     if model is not None and hasattr(model, "process_"):
         return catalogue.apply(model), values
-    return catalogue.judge(values, spread, unsupervised=unsupervised, seed=seed), values
+    return catalogue.judge(values, spread, raters=raters, unsupervised=unsupervised, seed=seed), values
 
 
 def _score_columns(
-    judgement: Judgement, ratings: np.ndarray | None, interest: str | None, unsupervised: str, name: str
+    judgement: Judgement,
+    ratings: np.ndarray | None,
+    interest: str | Sequence[str] | None,
+    unsupervised: str,
+    name: str,
 ) -> dict[str, Column]:
     if judgement.model is None:
         method = unsupervised.replace("_", " ")
         meaning = f"How unusual the galaxy is ({method}; nothing was rated), higher is more unusual"
     else:
-        meaning = f"Predicted rating in {interest!r}, higher is more interesting"
+        columns = [interest] if interest is None else check_raters("ratings", interest)
+        meaning = f"Predicted rating in {', '.join(map(repr, columns))}, higher is more interesting"
     order = judgement.score.copy()
     if ratings is not None and judgement.model is not None:
-        known = np.isfinite(ratings) & np.isfinite(order)
+        known = np.isfinite(ratings).any(axis=1) & np.isfinite(order)
         low = judgement.model.scale_[0]
-        order[known] = low + KNOWN_WEIGHT * (ratings[known] - low)
+        order[known] = low + KNOWN_WEIGHT * (np.nanmean(ratings[known], axis=1) - low)
     rank = np.full(len(order), -1, dtype=np.int64)
     scored = np.flatnonzero(np.isfinite(order))
     rank[scored[np.argsort(-order[scored], kind="stable")]] = np.arange(1, len(scored) + 1)
@@ -331,6 +353,7 @@ def _facts_of(judgement: Judgement, unsupervised: str) -> dict:
         "mixture": process.mixture,
         "noise": process.noise,
         "rating_scale": list(judgement.model.scale_),
+        "raters": raters_as_rows(judgement.model.raters_),
     }
 
 

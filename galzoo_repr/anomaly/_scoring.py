@@ -1,7 +1,9 @@
 """A catalogue's galaxies in the space where interest is learned, and what is thought of each of them."""
 
+import hashlib
 import warnings
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
@@ -10,8 +12,9 @@ from sklearn.base import clone
 
 from galzoo_repr.anomaly._acquisition import choose_first_batch
 from galzoo_repr.anomaly._interest import InterestModel
+from galzoo_repr.anomaly._raters import warn_of_disagreement
 from galzoo_repr.anomaly._unsupervised import unusual_scores
-from galzoo_repr.catalogue import Embeddings, Reduction
+from galzoo_repr.catalogue import Embeddings, reduce_embeddings
 from galzoo_repr.exceptions import GalzooWarning
 
 __all__ = ["Judgement", "ReducedCatalogue"]
@@ -31,16 +34,15 @@ class ReducedCatalogue:
     def __init__(self, embeddings: Embeddings, model: InterestModel | None = None):
         self.model = InterestModel() if model is None else model
         self.model._check_options()
-        if hasattr(self.model, "reduction_"):
-            self.reduction = self.model.reduction_
-            self.features = self.reduction.transform(embeddings)
-        elif embeddings.usable.sum() < 2:
+        if not hasattr(self.model, "reduction_") and embeddings.usable.sum() < 2:
             # One galaxy cannot be compared with any other.
             self.reduction = None
             self.features = np.where(embeddings.usable, 0, np.nan)[:, None].astype(np.float32)
+            self._latest = {}
         else:
-            self.reduction = Reduction.fit(embeddings, self.model.n_components)
-            self.features = self.reduction.transform(embeddings)
+            components = getattr(self.model, "reduction_", self.model.n_components)
+            reduced = reduce_embeddings(embeddings, components)
+            self.reduction, self.features, self._latest = reduced.reduction, reduced.features, reduced.latest
 
     def __len__(self) -> int:
         return len(self.features)
@@ -55,6 +57,7 @@ class ReducedCatalogue:
         ratings: np.ndarray,
         noise: ArrayLike | None = None,
         *,
+        raters: Sequence[str] | None = None,
         unsupervised: str = "isolation_forest",
         seed: int = 0,
     ) -> "Judgement":
@@ -63,13 +66,15 @@ class ReducedCatalogue:
 
         Parameters
         ----------
-        ratings : float64 array of shape (n,)
+        ratings : float64 array of shape (n,) or (n, raters)
             NaN where not rated.
-        noise : float array of shape (n,), optional
+        noise : float array of shape (n,) or (n, raters), optional
+        raters : list of str, optional
+            Names of the raters.
         unsupervised : {"isolation_forest", "local_outlier_factor"}
         seed : int
         """
-        rated = np.isfinite(ratings)
+        rated = np.atleast_2d(np.isfinite(ratings).T).any(axis=0)
         if (rated & ~self.usable).any():
             warnings.warn(
                 f"{(rated & ~self.usable).sum()} of {rated.sum()} rated galaxies have no embedding: "
@@ -78,14 +83,37 @@ class ReducedCatalogue:
                 stacklevel=4,
             )
         if self.reduction is None or not (rated & self.usable).any():
-            scores = unusual_scores(self.features, method=unsupervised, seed=seed)
+            (scores,) = self._recalled(
+                f"unusual {unsupervised} {seed}",
+                lambda: (unusual_scores(self.features, method=unsupervised, seed=seed),),
+            )
             return Judgement(self, None, scores, np.full(len(scores), np.nan))
-        model = clone(self.model)._fit_reduced(self.reduction, self.features, ratings, noise)
+        model = clone(self.model)._fit_reduced(self.reduction, self.features, ratings, noise, raters)
+        warn_of_disagreement(model.raters_, stacklevel=4)
         return self.apply(model)
 
     def apply(self, model: InterestModel) -> "Judgement":
         """Score every galaxy by a fitted model."""
-        return Judgement(self, model, *model._predict_reduced(self.features, True))
+        scores = self._recalled(_told_apart(model), lambda: model._predict_reduced(self.features, True))
+        return Judgement(self, model, *scores)
+
+    def _recalled(self, by: str, compute: Callable[[], tuple[np.ndarray, ...]]) -> list[np.ndarray]:
+        """Arrays for all galaxies; the last ones computed are kept with the catalogue, for the next verb to ask."""
+        last, arrays = self._latest.get("scores", ("", ()))
+        if last != by:
+            arrays = compute()
+            self._latest["scores"] = by, arrays
+        # They become columns, which may be changed.
+        return [array.copy() for array in arrays]
+
+
+def _told_apart(model: InterestModel) -> str:
+    """SHA-256 of what the predictions of a fitted model depend on, besides its components."""
+    digest = hashlib.sha256(repr((model.scale_, model.device)).encode())
+    for one in fields(model.process_):
+        value = getattr(model.process_, one.name)
+        digest.update(value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode())
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True)

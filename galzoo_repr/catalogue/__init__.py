@@ -3,23 +3,28 @@
 from galzoo_repr.catalogue._columns import as_table, refuse_existing, texts_of, with_columns
 from galzoo_repr.catalogue._embeddings import Embeddings, embedding_matrix, read_embeddings
 from galzoo_repr.catalogue._files import read_catalogue, table_format, write_catalogue
+from galzoo_repr.catalogue._fingerprint import fingerprint
 from galzoo_repr.catalogue._names import galaxy_names
 from galzoo_repr.catalogue._positions import SkyPositions, sky_positions
 from galzoo_repr.catalogue._provenance import provenance, record_provenance
+from galzoo_repr.catalogue._reduced import ReducedEmbeddings, reduce_embeddings
 from galzoo_repr.catalogue._reduction import Reduction, mean_embedding
 
 __all__ = [
     "Embeddings",
+    "ReducedEmbeddings",
     "Reduction",
     "SkyPositions",
     "as_table",
     "embedding_matrix",
+    "fingerprint",
     "galaxy_names",
     "mean_embedding",
     "provenance",
     "read_catalogue",
     "read_embeddings",
     "record_provenance",
+    "reduce_embeddings",
     "refuse_existing",
     "sky_positions",
     "table_format",

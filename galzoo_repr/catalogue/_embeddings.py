@@ -75,9 +75,10 @@ def embedding_matrix(array: np.ndarray, name: str = "embedding") -> Embeddings:
         raise ValueError(f"{name} must have shape (galaxies, dimensions), not {values.shape}")
     usable = np.empty(len(values), dtype=bool)
     for start in range(0, len(values), _ROWS):
-        with np.errstate(over="ignore"):
+        # Any bits may be there, those of signalling NaN too.
+        with np.errstate(over="ignore", invalid="ignore"):
             block = values[start : start + _ROWS].astype(np.float32, copy=False)
-        usable[start : start + _ROWS] = np.isfinite(block).all(axis=1) & block.any(axis=1)
+            usable[start : start + _ROWS] = np.isfinite(block).all(axis=1) & block.any(axis=1)
     if mask is not None:
         usable &= ~mask.any(axis=1)
     if values.dtype.kind != "f":

@@ -28,6 +28,10 @@ def anomalies(
         typer.Option(help="CSV or ECSV with the columns row and rating; by default FOLDER/next_to_rate.csv."),
     ] = None,
     ratings: Annotated[str, typer.Option(help="Name of the interest: its column of ratings.")] = "interest",
+    others: Annotated[
+        list[str] | None,
+        typer.Option(help="Column of another rater, to learn from too; may be given several times."),
+    ] = None,
     n: Annotated[int, typer.Option("--number", "-n", min=1, help="How many galaxies to show next.")] = 10,
     batch: Annotated[
         Literal["distinct", "top"], typer.Option(help="Galaxies that are not alike, or simply the best.")
@@ -55,11 +59,12 @@ def anomalies(
     messages.print(f"{np.isfinite(values).sum()} galaxies are rated, {added} of them now")
     column = Column(values, description="Rating, higher is more interesting; NaN where not rated")
     table = with_columns(table, {ratings: column}, overwrite=True)
-    scored = add_anomaly_scores(table, ratings, embedding=embedding, seed=seed, overwrite=True)
+    raters = [ratings, *(others or [])]
+    scored = add_anomaly_scores(table, raters, embedding=embedding, seed=seed, overwrite=True)
     suffix = catalogue.suffix if catalogue.suffix in FORMATS else ".ecsv"
     write_catalogue(scored, out / f"scored{suffix}", overwrite=True)
     model = InterestModel(batch=batch)
-    chosen = next_to_rate(table, ratings, n, model=model, first=first, embedding=embedding, seed=seed)
+    chosen = next_to_rate(table, raters, n, model=model, first=first, embedding=embedding, seed=seed)
     _write_sheet(table, chosen, sheet)
     _show_round(scored, chosen)
     if len(chosen):

@@ -107,3 +107,18 @@ def test_a_catalogue_without_pictures_or_positions_still_works(galaxies, tmp_pat
     result = run(tmp_path / "bare.ecsv", tmp_path / "search")
     assert result.exit_code == 0, result.output
     assert "no picture to draw" in result.stderr
+
+
+def test_other_raters_are_learned_from_at_the_shell(galaxies, truth, tmp_path):
+    galaxies["ben"] = np.where(np.arange(400) < 80, truth, np.nan)
+    write_catalogue(galaxies, tmp_path / "rated.ecsv")
+    folder = tmp_path / "search"
+    result = run(tmp_path / "rated.ecsv", folder, "--ratings", "anna", "--others", "ben")
+    assert result.exit_code == 0, result.output
+    assert "0 galaxies are rated" in result.stderr
+    assert Table.read(folder / "next_to_rate.csv", format="ascii.csv")["row"].min() >= 80
+    scored = read_catalogue(folder / "scored.ecsv")
+    assert truth[scored["anomaly_rank"] <= 15].mean() > 3.5
+    result = run(tmp_path / "rated.ecsv", folder, "--ratings", "anna", "--others", "anna")
+    assert result.exit_code != 0
+    assert "ratings names 'anna' twice" in str(result.exception) + result.output

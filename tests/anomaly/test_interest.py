@@ -177,7 +177,7 @@ def test_rows_without_embeddings_are_left_out(embeddings, ratings):
     [
         (
             {"ratings": np.full(400, np.nan)},
-            "1 to 10000 rated galaxies with a finite embedding are needed, not 0",
+            "1 to 10000 ratings of galaxies with a finite embedding are needed, not 0",
         ),
         (
             {"ratings": np.zeros(3)},
