@@ -7,14 +7,16 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["for_each_block", "one_thread", "one_thread_from_the_start"]
+__all__ = ["block_by_block", "for_each_block", "one_thread", "one_thread_from_the_start"]
+
+_Result = TypeVar("_Result")
 
 
 @contextmanager
@@ -69,6 +71,24 @@ def for_each_block(work: Callable[[int], None], starts: range, device: "torch.de
             deque(pool.map(work, starts), maxlen=0)
     finally:
         torch.set_num_threads(usual)
+
+
+def block_by_block(work: Callable[[int], _Result], starts: range) -> Iterator[_Result]:
+    """Results of work with numpy on blocks, in order, as many at once as its library has threads; each block by one."""
+    usual = max(
+        (each["num_threads"] for each in _libraries(len(sys.modules)).select(user_api="blas").info()),
+        default=1,
+    )
+    if usual == 1 or len(starts) <= 1:
+        yield from map(work, starts)
+        return
+
+    def alone(start: int) -> _Result:
+        with one_thread():
+            return work(start)
+
+    with one_thread(), ThreadPoolExecutor(usual) as pool:
+        yield from pool.map(alone, starts)
 
 
 @contextmanager

@@ -1,15 +1,17 @@
 """Principal components of embeddings, streamed so that a memory-mapped matrix is never read whole."""
 
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
 
+from galzoo_repr._threads import block_by_block, one_thread
 from galzoo_repr.catalogue._embeddings import Embeddings
 
 __all__ = ["CHUNK", "Reduction", "mean_embedding"]
 
 # Rows handled at once: a million embeddings are never copied whole.
-CHUNK = 16_384
+CHUNK = 8192
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,8 @@ class Reduction:
             raise ValueError(
                 f"at least two galaxies need a finite embedding, but {n_rows} of {len(embeddings)} have one"
             )
-        variance, axes = np.linalg.eigh(covariance)
+        with one_thread():
+            variance, axes = np.linalg.eigh(covariance)
         variance, axes = variance[::-1], axes[:, ::-1]
         # An axis has no sign of its own; fix it so that the same rows give the same components everywhere.
         axes = axes * np.sign(np.take_along_axis(axes, np.abs(axes).argmax(axis=0)[None], axis=0))
@@ -132,10 +135,13 @@ class Reduction:
                 f"{len(self.mean)}: use the encoder it was fitted with"
             )
         components = np.full((len(embeddings), self.n_components), np.nan, dtype=np.float32)
-        for start in range(0, len(embeddings), CHUNK):
+
+        def transform_block(start: int) -> None:
             usable = embeddings.usable[start : start + CHUNK]
             rows = embeddings.vectors[start : start + CHUNK][usable]
             components[start : start + CHUNK][usable] = self.project(rows)
+
+        deque(block_by_block(transform_block, range(0, len(embeddings), CHUNK)), maxlen=0)
         return components
 
 
@@ -180,21 +186,22 @@ def _power_of_two(largest: float) -> float:
 
 def _moments(embeddings: Embeddings) -> tuple[np.ndarray, np.ndarray, int]:
     """Mean, covariance and number of the usable rows."""
-    dimensions = embeddings.dim
-    total, n_rows, shift = np.zeros(dimensions), 0, None
-    products = np.zeros((dimensions, dimensions))
-    for rows in _usable_chunks(embeddings):
-        if shift is None:
-            # Close to the mean, so that single precision is enough for the products.
-            shift = rows.mean(axis=0, dtype=float)
-        rows = rows - shift
-        scale = _power_of_two(max(rows.max(), -rows.min()))
-        rows /= scale
-        rows = rows.astype(np.float32)
-        total += rows.sum(axis=0, dtype=float) * scale
-        products += (rows.T @ rows).astype(float) * scale**2
-        n_rows += len(rows)
+    total, products = np.zeros(embeddings.dim), np.zeros((embeddings.dim, embeddings.dim))
+    n_rows = int(embeddings.usable.sum())
     if n_rows == 0:
         return total, products, 0
+    # Close to the mean, so that single precision is enough for the products.
+    shift = next(_usable_chunks(embeddings)).mean(axis=0, dtype=float)
+
+    def sums(start: int) -> tuple[np.ndarray, np.ndarray, float]:
+        rows = embeddings.vectors[start : start + CHUNK][embeddings.usable[start : start + CHUNK]] - shift
+        scale = _power_of_two(np.abs(rows).max(initial=0))
+        rows /= scale
+        rows = rows.astype(np.float32)
+        return rows.sum(axis=0, dtype=float), rows.T @ rows, scale
+
+    for of_block, products_of_block, scale in block_by_block(sums, range(0, len(embeddings), CHUNK)):
+        total += of_block * scale
+        products += products_of_block.astype(float) * scale**2
     offset = total / n_rows
     return shift + offset, products / n_rows - np.outer(offset, offset), n_rows
