@@ -12,8 +12,8 @@ __all__ = ["BATCHES", "FIRST_BATCHES", "choose_batch", "choose_first_batch", "ex
 
 BATCHES = ("distinct", "top")
 FIRST_BATCHES = ("diverse", "outliers", "random")
-# Posterior correlation of two ratings above which one of them says much of what the other would.
-ALIKE = 0.7
+# Posterior correlation of two galaxies' ratings above which one of them says what the other would.
+ALIKE = 0.95
 # Candidates looked at, to begin with, for each galaxy to choose.
 POOL = 50
 
@@ -77,7 +77,7 @@ def choose_batch(
     Choose the rows to rate next, in order, among those with a prediction; fewer than n where there are no more.
 
     ``"top"`` takes the n rows of highest expected improvement, as the paper did. ``"distinct"`` does too, but passes
-    over a galaxy whose rating is correlated by more than 0.7, given all ratings so far, with that of one already in
+    over a galaxy whose rating is correlated by more than 0.95, given all ratings so far, with that of one already in
     the batch: local penalisation (Gonzalez et al. 2016, PMLR 51, 648) with a sharp edge, its reach given by the
     process itself. `mean` and `std`, shape (n_rows,), are predictions of the process for `features`, shape (n_rows,
     k); rows where they are NaN are never chosen.
@@ -113,7 +113,8 @@ def _distinct(process: RatingProcess, features: np.ndarray, n: int) -> np.ndarra
     """Take up to n rows, the first ones that are not alike."""
     features = np.asarray(features, dtype=float)
     explained = process.whitening @ process.covariance(process.features, features)
-    variance = np.maximum(1 - np.einsum("ij,ij->j", explained, explained), 1e-12)
+    prior = process.amplitude * (1 + process.linear * np.square(features).sum(axis=1))
+    variance = np.maximum(prior - np.einsum("ij,ij->j", explained, explained), 1e-12)
     free = np.ones(len(features), dtype=bool)
     chosen: list[int] = []
     while len(chosen) < n and free.any():

@@ -1,260 +1,275 @@
 """Gaussian process regression of ratings, with predictions for millions of galaxies in bounded memory."""
 
 import warnings
-from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from scipy.linalg import cholesky, solve_triangular
-from scipy.spatial.distance import cdist
 
-from galzoo_repr._config import log
 from galzoo_repr._threads import for_each_block, one_thread
 
 if TYPE_CHECKING:
     import torch
-    from sklearn.gaussian_process.kernels import Sum
 
-__all__ = ["KERNELS", "RatingProcess"]
+__all__ = ["METHODS", "SCALE", "RatingProcess"]
 
-KERNELS = ("rational_quadratic", "matern")
-# Rows predicted at once: with 500 ratings the kernel block is 1 MB and stays in a processor's cache.
-CHUNK = 512
+METHODS = ("steady", "paper")
+# Ratings are brought to the paper's scale, from zero to this.
+SCALE = 5.0
+
+# The steady process. In units of the catalogue's typical distance from its mean galaxy, and of the variance of its
+# rational quadratic part; see docs/anomaly.rst for the figures that decided, on 12 searches with 10 to 500 ratings.
+LENGTH_SCALE, MIXTURE, LINEAR, NOISE = 2.0, 1.0, 1.0, 5.0
+# What is thought before any rating, and how many ratings that thought is worth: predictions need not be stretched,
+# the variance of a rating about its prediction, its share of the largest that is possible, and equally careful raters.
+STRETCH_WORTH, SPREAD_WORTH, RATER_WORTH = 5.0, 4.0, 10.0
+VARIANCE, SHARE = 2.0, 0.5
+LEAST_STRETCH = 0.1
+# Ends of the scale within which a prediction is taken to be when its variance is asked for.
+EDGE = 0.05 * SCALE
+ROUNDS = 5
+
+# Rows predicted at once: with 500 ratings the kernel block is 2 MB and stays in a processor's cache.
+CHUNK = 1024
 # On a graphics card larger blocks are needed to keep it busy; 1000 ratings make this 260 MB.
 CHUNK_CUDA = 65_536
-# The inverse factor is triangular: multiplied in this many strips, little more than half of it is touched.
-STRIPS = 5
-# Below so many ratings, threads of the linear algebra wait for each other longer than they work.
-ALONE = 2000
-# Single precision is used while it agrees with double precision to this, in the rating's 0-5 scale.
-TOLERANCE = 1e-5
+
+Array = TypeVar("Array", np.ndarray, "torch.Tensor")
 
 
 @dataclass(frozen=True)
 class RatingProcess:
     """
-    A Gaussian process with known hyperparameters, conditioned on ratings.
+    A Gaussian process with known hyperparameters, conditioned on ratings on a scale of 0 to 5.
 
-    The prior has mean zero and unit variance, as in Walmsley et al. (2022); ratings are on their scale of 0
-    to 5.
+    Its prior has mean zero and the covariance ``amplitude * ((1 + d^2 / (2 a l^2))^-a + linear * x.x')``, with the
+    distance d, the length scale l and the mixture a of a rational quadratic kernel (Rasmussen & Williams 2006,
+    eq. 4.19).
 
     Attributes
     ----------
     features : float64 array of shape (m, k)
-        Rated galaxies.
-    ratings : float64 array of shape (m,)
-    variance : float64 array of shape (m,)
-        Variance known for each rating, beside the common `noise`.
-    kernel : {"rational_quadratic", "matern"}
-        Rational quadratic (Rasmussen & Williams 2006, eq. 4.19), or Matern with nu = 3/2 (eq. 4.17).
-    length_scale, mixture, noise : float
-        Scale of the kernel, exponent of the rational quadratic one, variance of the white noise.
+        Galaxy of each rating.
+    ratings, noise : float64 arrays of shape (m,)
+        Ratings, and the variance of each about what is predicted for its galaxy.
+    length_scale, mixture, linear, amplitude : float
+    stretch : float
+        Factor on the predicted mean.
+    share : float
+        Variance of a rating, as a share of the largest that any quantity between 0 and 5 with the predicted mean can
+        have (Bhatia & Davis 2000, American Mathematical Monthly 107, 353); None where it is that of the process.
     """
 
     features: np.ndarray
     ratings: np.ndarray
-    variance: np.ndarray
-    kernel: str
+    noise: np.ndarray
     length_scale: float
-    mixture: float
-    noise: float
+    mixture: float = 1.0
+    linear: float = 0.0
+    amplitude: float = 1.0
+    stretch: float = 1.0
+    share: float | None = None
 
     @classmethod
-    def fit(
+    def steady(
         cls,
         features: np.ndarray,
         ratings: np.ndarray,
         variance: np.ndarray | None = None,
-        *,
-        kernel: str = "rational_quadratic",
-        max_length: float | None = 1.0,
+        raters: np.ndarray | None = None,
+    ) -> tuple["RatingProcess", np.ndarray]:
+        """
+        Condition on ratings with a kernel that is the same however few there are.
+
+        The marginal likelihood of some tens of ratings, most of them the lowest or the highest one, prefers kernels
+        that follow every rating; a smooth kernel with much noise ranks other galaxies better. How far predictions
+        must be stretched for that, and how far ratings scatter about them, is found from each rating as predicted by
+        all others.
+
+        Parameters
+        ----------
+        features : float array of shape (m, k)
+            In units of the catalogue's typical distance from its mean.
+        ratings : float array of shape (m,)
+        variance : float array of shape (m,), optional
+            Known for each rating, beside what is found.
+        raters : int array of shape (m,), optional
+            Who gave each rating, counted from 0. Whoever is further from the predictions counts less.
+
+        Returns
+        -------
+        process : RatingProcess
+        noise : float64 array of shape (n_raters,)
+            Variance of the ratings of each about the predictions, beside what is known.
+        """
+        features, ratings = np.asarray(features, float), np.asarray(ratings, float)
+        shared = {"length_scale": LENGTH_SCALE, "mixture": MIXTURE, "linear": LINEAR}
+        raters = np.zeros(len(ratings), int) if raters is None else raters
+        scatter, of_rater = VARIANCE, np.ones(raters.max() + 1)
+        for _ in range(ROUNDS if len(of_rater) > 1 or variance is not None else 1):
+            relative = of_rater[raters] + (0 if variance is None else variance / scatter)
+            unscaled = cls(features, ratings, NOISE * relative, **shared)
+            held_out, leverage = unscaled.held_out
+            stretch = _stretch(held_out, ratings, 1 / relative)
+            # Squared residuals, as they would be with the least noise and nothing else unknown.
+            squares = np.square(ratings - stretch * held_out) * NOISE / leverage
+            scatter = (SPREAD_WORTH * VARIANCE + squares.sum()) / (SPREAD_WORTH + len(ratings))
+            excess = np.bincount(raters, of_rater[raters] * squares / scatter)
+            of_rater = (RATER_WORTH + excess) / (RATER_WORTH + np.bincount(raters))
+            of_rater /= of_rater.min()
+        largest = _largest_variance(stretch * held_out)
+        share = (SPREAD_WORTH * SHARE * largest.mean() + squares.sum()) / (
+            SPREAD_WORTH * largest.mean() + largest.sum()
+        )
+        found = {"amplitude": scatter / NOISE, "stretch": stretch, "share": float(share)}
+        return cls(features, ratings, scatter * relative, **shared, **found), scatter * of_rater
+
+    @classmethod
+    def paper(
+        cls, features: np.ndarray, ratings: np.ndarray, variance: np.ndarray | None = None
     ) -> "RatingProcess":
         """
-        Condition on ratings, with the hyperparameters of highest marginal likelihood.
+        Condition on ratings as Walmsley et al. (2022): whitened features, parameters of highest marginal likelihood.
 
-        Ratings that are all equal say nothing about the hyperparameters (the likelihood then grows without
-        bound towards an infinite length scale): the scale is then that of the catalogue, the square root of
-        the number of whitened components, and the noise 0.1.
+        Ratings that are all equal have none; the length scale is then that of the catalogue and the noise 0.1.
         """
-        features = np.asarray(features, dtype=float)
-        ratings = np.asarray(ratings, dtype=float)
-        variance = np.zeros(len(ratings)) if variance is None else np.asarray(variance, dtype=float)
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.gaussian_process import GaussianProcessRegressor
+        from sklearn.gaussian_process.kernels import RationalQuadratic, WhiteKernel
+
+        features, ratings = np.asarray(features, float), np.asarray(ratings, float)
+        variance = np.zeros(len(ratings)) if variance is None else variance
         if np.ptp(ratings) == 0:
-            scales = (np.sqrt(features.shape[1]), 1.0, 0.1)
-        else:
-            scales = _most_likely_scales(features, ratings, variance, kernel, max_length)
-        return cls(features, ratings, variance, kernel, *scales)
+            return cls(features, ratings, 0.1 + variance, np.sqrt(features.shape[1]))
+        regressor = GaussianProcessRegressor(RationalQuadratic() + WhiteKernel(), alpha=1e-10 + variance)
+        with one_thread(), warnings.catch_warnings():
+            # A parameter at the edge of its interval is common with few ratings and harmless.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            regressor.fit(features, ratings)
+        smooth, white = regressor.kernel_.k1, regressor.kernel_.k2
+        noise = white.noise_level + variance + 1e-10
+        return cls(features, ratings, noise, float(smooth.length_scale), float(smooth.alpha))
 
     @cached_property
     def whitening(self) -> np.ndarray:
         """Inverse of the lower Cholesky factor of the ratings' covariance, shape (m, m)."""
         covariance = self.covariance(self.features, self.features)
-        # The same jitter as in scikit-learn, whose predictions these equal.
-        covariance[np.diag_indices_from(covariance)] += self.noise + self.variance + 1e-10
+        covariance[np.diag_indices_from(covariance)] += self.noise
         factor = cholesky(covariance, lower=True, overwrite_a=True)
         return solve_triangular(factor, np.eye(len(factor)), lower=True)
 
     @cached_property
     def weights(self) -> np.ndarray:
-        """Weight of each rated galaxy in the predicted mean, shape (m,)."""
+        """Weight of each rated galaxy in the predicted mean, but for the stretch, shape (m,)."""
         return self.whitening.T @ (self.whitening @ self.ratings)
 
-    def covariance(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        """Prior covariance of two sets of galaxies, without noise, shape (len(first), len(second))."""
-        scaled = self._stretch
-        if self.kernel == "matern":
-            distance = cdist(first * scaled, second * scaled)
-            return (1 + distance) * np.exp(-distance)
-        return (1 + cdist(first * scaled, second * scaled, "sqeuclidean")) ** -self.mixture
+    @cached_property
+    def held_out(self) -> tuple[np.ndarray, np.ndarray]:
+        """
+        Each rating as predicted by all others, and the variance of its difference from that, shapes (m,).
+
+        Rasmussen & Williams (2006), eqs. 5.10-5.12; the mean is not stretched.
+        """
+        variance = 1 / np.square(self.whitening).sum(axis=0)
+        return self.ratings - self.weights * variance, variance
 
     @property
-    def _stretch(self) -> float:
-        """Factor on the features after which the kernel has no scale of its own."""
-        if self.kernel == "matern":
-            return np.sqrt(3) / self.length_scale
-        return 1 / (self.length_scale * np.sqrt(2 * self.mixture))
+    def held_out_correlation(self) -> float:
+        """Correlation of ratings with what all others predict for them; NaN where there is none."""
+        predicted, _ = self.held_out
+        if np.ptp(self.ratings) == 0 or np.ptp(predicted) == 0:
+            return float("nan")
+        return float(np.corrcoef(predicted, self.ratings)[0, 1])
+
+    @property
+    def held_out_within_std(self) -> float:
+        """Share of ratings within one standard deviation of what all others predict for them."""
+        predicted, variance = self.held_out
+        mean = self.stretch * predicted
+        return float((np.abs(self.ratings - mean) <= self.rating_std(mean, np.sqrt(variance))).mean())
+
+    def covariance(self, first: Array, second: Array) -> Array:
+        """Prior covariance of two sets of galaxies, without noise, shape (len(first), len(second))."""
+        products = first @ second.T
+        distance = (first**2).sum(1)[:, None] + (second**2).sum(1)[None] - 2 * products
+        distance = distance.clip(min=0) / (2 * self.mixture * self.length_scale**2)
+        # A power of -1, the usual one, is much faster as a reciprocal.
+        smooth = 1 / (1 + distance) if self.mixture == 1 else (1 + distance) ** -self.mixture
+        return self.amplitude * (smooth + self.linear * products)
 
     def predict(
         self, features: np.ndarray, *, return_std: bool = True, device: "torch.device | str | None" = None
     ) -> tuple[np.ndarray, np.ndarray | None]:
         """
-        Mean and standard deviation of the rating each galaxy would get.
+        Mean of the rating each galaxy would get, and the standard deviation that guides the search.
 
-        One Cholesky factor, inverted once in double precision, meets the galaxies in blocks, in single
-        precision as long as that agrees with double precision on a sample; memory does not grow with the
-        number of galaxies.
+        One Cholesky factor, inverted once in double precision, meets the galaxies in blocks; memory does not grow
+        with their number.
 
         Parameters
         ----------
         features : float32 array of shape (n, k)
         return_std : bool
-            Without, only means are computed, some five times faster.
         device : str or torch.device, optional
             Where to compute; a graphics card if there is one.
 
         Returns
         -------
         mean, std : float64 arrays of shape (n,)
-            The standard deviation includes the noise of a rating, as scikit-learn's does; None if not asked
-            for.
+            The standard deviation includes the noise of the most careful rater; None if not asked for.
         """
         import torch
 
         device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        # With little noise the inverse loses more digits than single precision has.
+        dtype = torch.float32 if self.noise.min() > 0.5 * self.amplitude else torch.float64
         mean = np.empty(len(features))
         variance = np.empty(len(features)) if return_std else None
-        dtype = self._sufficient_precision(features, device)
+        rated, whitening, weights = (
+            torch.as_tensor(each, dtype=dtype, device=device)
+            for each in (self.features, self.whitening, self.stretch * self.weights)
+        )
         chunk = CHUNK if device.type == "cpu" else CHUNK_CUDA
-        rated, whitening, weights = self._on_device(device, dtype)
 
         def predict_block(start: int) -> None:
-            rows = torch.as_tensor(features[start : start + chunk], device=device)
-            kernel = self._kernel_block(rated, rows.to(dtype))
-            mean[start : start + chunk] = (weights @ kernel).cpu().numpy()
+            rows = torch.as_tensor(features[start : start + chunk], device=device).to(dtype)
+            covariance = self.covariance(rated, rows)
+            mean[start : start + chunk] = (weights @ covariance).cpu().numpy()
             if return_std:
-                variance[start : start + chunk] = _explained_variance(whitening, kernel).cpu().numpy()
+                prior = self.amplitude * (1 + self.linear * rows.square().sum(1))
+                unknown = prior - (whitening @ covariance).square_().sum(0)
+                variance[start : start + chunk] = unknown.clamp_min_(0).cpu().numpy()
 
         for_each_block(predict_block, range(0, len(features), chunk), device)
-        if not return_std:
-            return mean, None
-        np.subtract(1 + self.noise, variance, out=variance)
-        return mean, np.sqrt(np.maximum(variance, 0, out=variance), out=variance)
+        return mean, None if variance is None else np.sqrt(variance + self.noise.min())
 
-    def _on_device(
-        self, device: "torch.device", dtype: "torch.dtype"
-    ) -> "tuple[torch.Tensor, torch.Tensor, torch.Tensor]":
-        import torch
+    def rating_std(self, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
+        """
+        Standard deviation of the rating about its predicted mean, for what `predict` gave, shape (n,).
 
-        scaled = torch.as_tensor(self.features * self._stretch, device=device)
-        # One product gives |a|^2 + |b|^2 - 2ab when each side carries its square beside a one.
-        rated = torch.cat(
-            [-2 * scaled, scaled.square().sum(1, keepdim=True), torch.ones_like(scaled[:, :1])], 1
-        )
-        whitening = torch.as_tensor(self.whitening, device=device).to(dtype)
-        return rated.to(dtype), whitening, torch.as_tensor(self.weights, device=device).to(dtype)
+        A rating cannot leave its scale, so one that is predicted near an end scatters less.
+        """
+        if self.share is None:
+            return std
+        return std * np.sqrt(self.share * _largest_variance(mean) / self.noise.min())
 
-    def _kernel_block(self, rated: "torch.Tensor", rows: "torch.Tensor") -> "torch.Tensor":
-        """Covariance of the rated galaxies with some rows, shape (m, len(rows)), each step in place."""
-        import torch
-
-        rows = rows * self._stretch
-        rows = torch.cat([rows, torch.ones_like(rows[:, :1]), rows.square().sum(1, keepdim=True)], 1)
-        kernel = (rated @ rows.T).clamp_min_(0)
-        if self.kernel == "matern":
-            kernel.sqrt_()
-            return torch.exp(-kernel).mul_(kernel.add_(1))
-        return _log1p(kernel).mul_(-self.mixture / np.log(2)).exp2_()
-
-    def _sufficient_precision(self, features: np.ndarray, device: "torch.device") -> "torch.dtype":
-        """Single precision, unless double differs on the rated galaxies or a sample of the others."""
-        import torch
-
-        sample = features[:: max(1, len(features) // 256)]
-        sample = np.concatenate([sample[np.isfinite(sample).all(axis=1)], self.features[-256:]])
-        blocks = []
-        for dtype in (torch.float32, torch.float64):
-            rated, whitening, weights = self._on_device(device, dtype)
-            kernel = self._kernel_block(rated, torch.as_tensor(sample, device=device).to(dtype))
-            spread = (1 + self.noise - _explained_variance(whitening, kernel)).clamp_min_(0).sqrt_()
-            blocks.append(torch.stack([weights @ kernel, spread]).double())
-        differs = (blocks[0] - blocks[1]).abs().max().item()
-        if differs > TOLERANCE:
-            log.info("predicting in double precision: single precision would be off by %.1g", differs)
-            return torch.float64
-        return torch.float32
+    def unlike(self, std: np.ndarray) -> np.ndarray:
+        """How far each galaxy is from the rated ones and from the usual ones, for the std of `predict`, shape (n,)."""
+        return np.sqrt(np.maximum(np.square(std) - self.noise.min(), 0) / self.amplitude)
 
 
-def _log1p(values: "torch.Tensor") -> "torch.Tensor":
-    """Logarithm of one plus values that are not negative; torch's own takes four times as long on a CPU."""
-    if values.device.type != "cpu":
-        return values.log1p_()
-    # What rounding takes from a small value when one is added is given back to the logarithm.
-    above = values + 1
-    lost = (above - 1).sub_(values).div_(above)
-    return above.log_().sub_(lost)
+def _stretch(held_out: np.ndarray, ratings: np.ndarray, weights: np.ndarray) -> float:
+    """Factor on predictions that brings them nearest to the ratings, nearer to one the fewer there are."""
+    products, squares = (weights * held_out * ratings).sum(), (weights * held_out**2).sum()
+    if squares == 0:
+        return 1.0
+    prior = STRETCH_WORTH * squares / len(ratings)
+    return max(LEAST_STRETCH, float((products + prior) / (squares + prior)))
 
 
-def _explained_variance(whitening: "torch.Tensor", kernel: "torch.Tensor") -> "torch.Tensor":
-    """Squared length of each column of ``whitening @ kernel``, using that `whitening` is lower triangular."""
-    explained = kernel.new_zeros(kernel.shape[1])
-    step = -(-len(whitening) // STRIPS)
-    for start in range(0, len(whitening), step):
-        strip = whitening[start : start + step, : start + step] @ kernel[: start + step]
-        explained += strip.square_().sum(0)
-    return explained
-
-
-def _most_likely_scales(
-    features: np.ndarray, ratings: np.ndarray, variance: np.ndarray, kernel: str, max_length: float | None
-) -> tuple[float, float, float]:
-    """Length scale, mixture and noise of highest marginal likelihood, from scikit-learn's optimiser."""
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.gaussian_process import GaussianProcessRegressor
-
-    prior = _prior_kernel(kernel, np.sqrt(features.shape[1]), max_length)
-    regressor = GaussianProcessRegressor(prior, alpha=1e-10 + variance)
-    with one_thread() if len(ratings) < ALONE else nullcontext(), warnings.catch_warnings():
-        # A parameter at the edge of its interval is common with few ratings and harmless.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        regressor.fit(features, ratings)
-    smooth, white = regressor.kernel_.k1, regressor.kernel_.k2
-    mixture = 1.0 if kernel == "matern" else float(smooth.alpha)
-    return float(smooth.length_scale), mixture, float(white.noise_level)
-
-
-def _prior_kernel(kernel: str, extent: float, max_length: float | None) -> "Sum":
-    """Kernel with the intervals within which its parameters are sought."""
-    from sklearn.gaussian_process.kernels import Matern, RationalQuadratic, WhiteKernel
-
-    if max_length is None:
-        return (Matern(nu=1.5) if kernel == "matern" else RationalQuadratic()) + WhiteKernel()
-    longest = max_length * extent
-    length = {"length_scale": 0.7 * longest, "length_scale_bounds": (0.1 * longest, longest)}
-    if kernel == "matern":
-        smooth = Matern(nu=1.5, **length)
-    else:
-        smooth = RationalQuadratic(**length, alpha=1.0, alpha_bounds=(0.1, 1e3))
-    # From nothing to all of the ratings' range of 0 to 5.
-    return smooth + WhiteKernel(1.0, (1e-3, 25.0))
+def _largest_variance(mean: np.ndarray) -> np.ndarray:
+    """Largest variance of a rating from 0 to 5 with a certain mean: that of one that is always 0 or 5."""
+    mean = np.clip(mean, EDGE, SCALE - EDGE)
+    return mean * (SCALE - mean)

@@ -12,14 +12,13 @@ from sklearn.utils.metadata_routing import UNUSED
 from galzoo_repr._arguments import check_choice, check_number, check_whole_number
 from galzoo_repr._folder import FolderFormat, pack_arrays, unpack_arrays
 from galzoo_repr.anomaly._acquisition import BATCHES, choose_batch, expected_improvement
-from galzoo_repr.anomaly._gaussian_process import KERNELS, RatingProcess
+from galzoo_repr.anomaly._gaussian_process import METHODS, SCALE, RatingProcess
 from galzoo_repr.anomaly._raters import (
     each_rater,
     names_of_raters,
     rater_table,
     raters_as_rows,
     raters_of_rows,
-    with_noise_of_each,
 )
 from galzoo_repr.anomaly._ratings import check_noise, check_ratings, checked_scale, scale_of
 from galzoo_repr.catalogue import Embeddings, Reduction, embedding_matrix
@@ -33,8 +32,9 @@ FORMAT = FolderFormat(
     stem="interest",
     needed=frozenset({"options", "scale", "process", "encoder"}),
 )
-# The scale of the paper's ratings, on which the prior of the Gaussian process is sensible.
-SCALE = 5.0
+SCALARS = ("length_scale", "mixture", "linear", "amplitude", "stretch", "share")
+# Up to here, on the scale of 0 to 5, nothing interesting was found.
+LOW = 1.0
 # Exact inference costs the cube of this.
 MAX_RATED = 10_000
 
@@ -43,25 +43,22 @@ class InterestModel(BaseEstimator):
     """
     Predict how a researcher would rate each galaxy from the few she rated.
 
-    The method of Walmsley et al. (2022, MNRAS 513, 1581): the embeddings of the whole catalogue are reduced
-    to 40 whitened principal components, on which a Gaussian process regression with a rational quadratic
-    kernel and white noise learns the ratings. All arrays; `galzoo_repr.add_anomaly_scores` does the same for
-    a table.
+    The embeddings of the whole catalogue are reduced to their leading principal components, on which a Gaussian
+    process regression learns the ratings, as in Walmsley et al. (2022, MNRAS 513, 1581). All arrays;
+    `galzoo_repr.add_anomaly_scores` does the same for a table.
 
     Parameters
     ----------
+    method : {"steady", "paper"}
+        ``"steady"``: components under one common scale, and a smooth kernel that is the same however few ratings
+        there are. ``"paper"``: whitened components, and a rational quadratic kernel and white noise whose parameters
+        are those of highest marginal likelihood; with ``batch="top"`` the paper's process in all.
     n_components : int
         Principal components kept.
-    kernel : {"rational_quadratic", "matern"}
-        The paper's kernel, or Matern with nu = 3/2.
-    max_length : float or None
-        Longest length scale of the kernel, in units of the typical distance of a galaxy from the mean one.
-        Without a limit, None, as in the paper, a few ratings are often explained by noise alone and all
-        galaxies get the same score.
     rating_scale : (float, float), optional
         Lowest and highest rating that can be given; the lowest means "not interesting" and is what is
         expected of a galaxy unlike any rated one. Where absent: from zero (or the lowest rating, if negative)
-        to the highest rating.
+        to the highest rating; ratings that are all equal then count as the lowest.
     tradeoff : float
         Improvement over the best rating that is worth nothing yet, in fifths of the rating scale: the paper's
         0.5.
@@ -109,17 +106,15 @@ class InterestModel(BaseEstimator):
     def __init__(
         self,
         *,
+        method: str = "steady",
         n_components: int = 40,
-        kernel: str = "rational_quadratic",
-        max_length: float | None = 1.0,
         rating_scale: tuple[float, float] | None = None,
         tradeoff: float = 0.5,
         batch: str = "distinct",
         device: str | None = None,
     ):
+        self.method = method
         self.n_components = n_components
-        self.kernel = kernel
-        self.max_length = max_length
         self.rating_scale = rating_scale
         self.tradeoff = tradeoff
         self.batch = batch
@@ -142,10 +137,9 @@ class InterestModel(BaseEstimator):
             Embeddings of the whole catalogue, rated or not; rows that are not finite are left out.
         ratings : float array of shape (n,) or (n, raters)
             NaN where a galaxy is not rated. Galaxies rated differently though they look the same are no
-            error: the white noise of the model learns how far such ratings disagree. Of several raters, each has
-            a noise of her own.
+            error. Of several raters, whoever is further from what the others make expect counts less.
         noise : float array of shape (n,) or (n, raters), optional
-            Standard deviation of each rating, beside that noise; NaN counts as zero.
+            Standard deviation of each rating, beside the scatter that is found; NaN counts as zero.
         raters : list of str, optional
             Names of the raters, for `raters_`.
 
@@ -162,7 +156,7 @@ class InterestModel(BaseEstimator):
         """
         self._check_options()
         embeddings = embedding_matrix(X, "X")
-        reduction = Reduction.fit(embeddings, self.n_components)
+        reduction = Reduction.fit(embeddings, self.n_components, **self._scaling)
         ratings = each_rater(ratings, len(embeddings), check_ratings)
         # Only rated rows are needed, and the catalogue may be large.
         rated = Embeddings(embeddings.vectors, embeddings.usable & np.isfinite(ratings).any(axis=1))
@@ -195,17 +189,13 @@ class InterestModel(BaseEstimator):
             variance = np.square(spread[rated, rater] / self._unit)
         self.reduction_ = reduction
         self.encoder_ = {}
-        active = np.unique(rater)
-        self.process_ = RatingProcess.fit(
-            features[rated],
-            self._to_process(ratings[rated, rater]),
-            variance,
-            kernel=self.kernel,
-            max_length=self.max_length,
-        )
-        noise_of_each = np.array([self.process_.noise])
-        if len(active) > 1:
-            self.process_, noise_of_each = with_noise_of_each(self.process_, np.searchsorted(active, rater))
+        active, rater = np.unique(rater, return_inverse=True)
+        given = features[rated], self._to_process(ratings[rated, active[rater]]), variance
+        if self.method == "paper":
+            self.process_ = RatingProcess.paper(*given)
+            noise_of_each = self.process_.noise.min()
+        else:
+            self.process_, noise_of_each = RatingProcess.steady(*given, rater)
         found = np.full(len(names), np.nan)
         found[active] = np.sqrt(noise_of_each) * self._unit
         self.raters_ = rater_table(names, ratings[galaxies], found)
@@ -220,7 +210,7 @@ class InterestModel(BaseEstimator):
         X : array of shape (n, d)
             Embeddings.
         return_std : bool
-            Whether to return the standard deviation too; it includes the noise of a rating.
+            Whether to return the standard deviation of the rating too.
 
         Returns
         -------
@@ -228,7 +218,7 @@ class InterestModel(BaseEstimator):
             On the scale of the ratings; NaN where an embedding is not finite.
         """
         mean, std = self._predict_reduced(self._reduced(X), return_std)
-        return (mean, std) if return_std else mean
+        return (mean, self._rating_std(mean, std)) if return_std else mean
 
     def expected_improvement(self, X: ArrayLike) -> np.ndarray:
         """
@@ -244,7 +234,7 @@ class InterestModel(BaseEstimator):
         float64 array of shape (n,)
             On the scale of the ratings; NaN where an embedding is not finite.
         """
-        return self._improvement(*self.predict(X, return_std=True))
+        return self._improvement(*self._predict_reduced(self._reduced(X), True))
 
     def next_batch(self, X: ArrayLike, n: int = 10, *, exclude: ArrayLike | None = None) -> np.ndarray:
         """
@@ -295,7 +285,7 @@ class InterestModel(BaseEstimator):
         # Where it was computed is no part of what was learned.
         del options["device"]
         process = self.process_
-        scales = {name: getattr(process, name) for name in ("kernel", "length_scale", "mixture", "noise")}
+        scales = {name: getattr(process, name) for name in SCALARS}
         about = {"options": options, "scale": self.scale_, "process": scales, "encoder": self.encoder_}
         about["raters"] = raters_as_rows(self.raters_)
         arrays = pack_arrays(reduction=self.reduction_, process=process)
@@ -325,6 +315,8 @@ class InterestModel(BaseEstimator):
             If the files are of a later version, or have changed.
         """
         about, arrays = FORMAT.load(Path(folder), lambda about, path: (about, unpack_arrays(path)))
+        if "kernel" in about["process"]:
+            _from_an_earlier_version(about, arrays["process"])
         scale = about["options"].pop("rating_scale")
         model = cls(**about["options"], rating_scale=scale and tuple(scale), device=device)
         model.reduction_ = Reduction(**arrays["reduction"])
@@ -342,12 +334,27 @@ class InterestModel(BaseEstimator):
         self._check_fitted()
         return self.reduction_.transform(embedding_matrix(X, "X"))
 
+    @property
+    def nothing_found_(self) -> bool:
+        """Whether all ratings are about the lowest, so that nothing says what is interesting."""
+        self._check_fitted()
+        return bool(self.process_.ratings.max() <= LOW)
+
     def _predict_reduced(
         self, features: np.ndarray, return_std: bool
     ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Mean of each rating, and the standard deviation that guides the search."""
         mean, std = self.process_.predict(features, return_std=return_std, device=self.device)
         mean = self.scale_[0] + mean * self._unit
         return mean, None if std is None else std * self._unit
+
+    def _rating_std(self, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
+        """Standard deviation of each rating, for what `_predict_reduced` gave."""
+        return self.process_.rating_std(self._to_process(mean), std / self._unit) * self._unit
+
+    def _unlike(self, std: np.ndarray) -> np.ndarray:
+        """How unlike the rated and the usual galaxies each is, for the std of `_predict_reduced`."""
+        return self.process_.unlike(std / self._unit)
 
     def _improvement(self, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
         best = self.scale_[0] + self.process_.ratings.max() * self._unit
@@ -376,6 +383,10 @@ class InterestModel(BaseEstimator):
         )
 
     @property
+    def _scaling(self) -> dict[str, bool]:
+        return {"whiten": True} if self.method == "paper" else {"whiten": False, "normalise": True}
+
+    @property
     def _unit(self) -> float:
         return (self.scale_[1] - self.scale_[0]) / SCALE
 
@@ -385,10 +396,8 @@ class InterestModel(BaseEstimator):
     def _check_options(self) -> None:
         """Refuse what is no option, before anything is computed."""
         check_whole_number("n_components", self.n_components)
-        check_choice("kernel", self.kernel, KERNELS)
+        check_choice("method", self.method, METHODS)
         check_choice("batch", self.batch, BATCHES)
-        if self.max_length is not None:
-            check_number("max_length", self.max_length, above=True, why="; None is no limit")
         check_number("tradeoff", self.tradeoff)
         if self.rating_scale is not None:
             checked_scale(self.rating_scale)
@@ -396,3 +405,17 @@ class InterestModel(BaseEstimator):
             from galzoo_repr.encoders import choose_device
 
             choose_device(self.device)
+
+
+def _from_an_earlier_version(about: dict, process: dict[str, np.ndarray]) -> None:
+    """Bring a saved model of version 0.4 or earlier, whose process was that of the paper, to what it is now."""
+    if about["process"].pop("kernel") != "rational_quadratic":
+        raise ValueError(
+            "this interest was saved with a Matern kernel, which this galzoo_repr no longer has; fit it again to the "
+            "same ratings"
+        )
+    process["noise"] = about["process"].pop("noise") + process.pop("variance")
+    options = {
+        name: value for name, value in about["options"].items() if name not in ("kernel", "max_length")
+    }
+    about["options"] = {"method": "paper", **options}

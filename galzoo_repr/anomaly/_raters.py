@@ -2,16 +2,12 @@
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import numpy as np
 from astropy.table import Column, Table
 from numpy.typing import ArrayLike
-from scipy.linalg import cho_solve, cholesky
-from scipy.optimize import minimize
 
 from galzoo_repr._arguments import check_column
-from galzoo_repr.anomaly._gaussian_process import RatingProcess
 from galzoo_repr.anomaly._ratings import check_noise, check_ratings
 from galzoo_repr.exceptions import GalzooWarning
 
@@ -30,8 +26,6 @@ __all__ = [
 
 # Galaxies that others rated too, from which on raters are told that they disagree.
 ENOUGH_SHARED = 10
-# Logarithm of the variance of a rater's noise, from nothing to all of the process' range of 0 to 5.
-NOISE = (np.log(1e-3), np.log(25.0))
 _COLUMNS = {
     "rater": "Who rated",
     "n_rated": "Ratings that the model learned from",
@@ -105,31 +99,6 @@ def names_of_raters(names: Sequence[str] | None, n_raters: int) -> list[str]:
     if len(names) != n_raters:
         raise ValueError(f"raters has {len(names)} names for ratings by {n_raters}; give one for each column")
     return names
-
-
-def with_noise_of_each(process: RatingProcess, raters: np.ndarray) -> tuple[RatingProcess, np.ndarray]:
-    """
-    Give each rater the noise of highest marginal likelihood, the kernel being what all ratings together say.
-
-    `raters`, shape (m,), counts from 0 who gave each rating of the process. The noise of the process, in which its
-    predictions are given, becomes that of the most careful one; the second result is that of each.
-    """
-    covariance = process.covariance(process.features, process.features)
-
-    def unlikelihood(noise: np.ndarray) -> tuple[float, np.ndarray]:
-        total = covariance + np.diag(np.exp(noise)[raters] + process.variance + 1e-10)
-        factor = cholesky(total, lower=True, overwrite_a=True)
-        inverse = cho_solve((factor, True), np.eye(len(factor)))
-        weights = inverse @ process.ratings
-        value = 0.5 * process.ratings @ weights + np.log(factor.diagonal()).sum()
-        slopes = 0.5 * (inverse.diagonal() - np.square(weights))
-        return value, np.bincount(raters, slopes) * np.exp(noise)
-
-    start = np.full(raters.max() + 1, np.log(process.noise))
-    found = minimize(unlikelihood, start, jac=True, method="L-BFGS-B", bounds=[NOISE] * len(start))
-    noise = np.exp(found.x)
-    least = float(noise.min())
-    return replace(process, noise=least, variance=process.variance + noise[raters] - least), noise
 
 
 def rater_table(names: Sequence[str], ratings: np.ndarray, noise: ArrayLike) -> Table:

@@ -47,10 +47,10 @@ def checked_scale(scale: tuple[float, float]) -> tuple[float, float]:
 
 
 def scale_of(ratings: np.ndarray, scale: tuple[float, float] | None) -> tuple[float, float]:
-    """Lowest and highest possible rating."""
+    """Lowest and highest possible rating; ratings that are all equal count as the lowest, where it is not given."""
     if scale is None:
-        low, high = min(0.0, float(ratings.min())), float(ratings.max())
-        return low, high if high > low else low + 1
+        low, high = float(ratings.min()), float(ratings.max())
+        return (min(0.0, low), high) if high > low else (low, low + 1)
     low, high = checked_scale(scale)
     outside = (ratings < low) | (ratings > high)
     if outside.any():

@@ -113,6 +113,7 @@ def add_anomaly_scores(
     judgement, values = _judge(
         table, ratings, model, embedding, noise=noise, unsupervised=unsupervised, seed=seed
     )
+    judgement.warn_of_ignorance()
     columns = _score_columns(judgement, values if known_first else None, ratings, unsupervised, name)
     facts = {
         "ratings": ratings,
@@ -236,7 +237,7 @@ def fit_interest(
     raters = check_raters("ratings", ratings)
     values, spread = ratings_by_rater(table, raters, noise)
     embeddings = read_embeddings(table, embedding)
-    reduced = reduce_embeddings(embeddings, fitted.n_components)
+    reduced = reduce_embeddings(embeddings, fitted.n_components, **fitted._scaling)
     fitted._fit_reduced(reduced.reduction, reduced.features, values, spread, raters)
     warn_of_disagreement(fitted.raters_)
     fitted.encoder_ = _encoder_of(table, embeddings)
@@ -250,11 +251,11 @@ def rows_to_rate(table: Table, rows: np.ndarray, judgement: Judgement) -> Table:
     columns = {
         "row": Column(rows.astype(np.int64), description="Row of the catalogue, counted from 0"),
         "predicted_rating": Column(
-            judgement.score[rows] if known else nothing,
+            judgement.mean[rows] if known else nothing,
             description="Predicted rating, higher is more interesting",
         ),
         "predicted_rating_std": Column(
-            judgement.std[rows] if known else nothing,
+            judgement.rating_std[rows] if known else nothing,
             description="Standard deviation of the predicted rating",
         ),
         "expected_improvement": Column(
@@ -317,6 +318,8 @@ def _score_columns(
     if judgement.model is None:
         method = unsupervised.replace("_", " ")
         meaning = f"How unusual the galaxy is ({method}; nothing was rated), higher is more unusual"
+    elif judgement.by_unlikeness:
+        meaning = "How unusual the galaxy is and how unlike those rated (all ratings are low or equal)"
     else:
         columns = [interest] if interest is None else check_raters("ratings", interest)
         meaning = f"Predicted rating in {', '.join(map(repr, columns))}, higher is more interesting"
@@ -332,7 +335,8 @@ def _score_columns(
     return {
         f"{name}_score": Column(judgement.score, description=meaning),
         f"{name}_score_std": Column(
-            judgement.std, description=f"Standard deviation of {name}_score; NaN if not known"
+            np.full(len(order), np.nan) if judgement.by_unlikeness else judgement.rating_std,
+            description=f"Standard deviation of {name}_score; NaN if not known",
         ),
         f"{name}_rank": Column(
             rank, description=f"Place by {name}_score, 1 is the most interesting, -1 has no score{first}"
@@ -345,16 +349,22 @@ def _facts_of(judgement: Judgement, unsupervised: str) -> dict:
         return {"method": unsupervised}
     process = judgement.model.process_
     return {
-        "method": "gaussian_process",
+        "method": "unlike_rated" if judgement.by_unlikeness else f"gaussian_process_{judgement.model.method}",
         "n_rated": len(process.ratings),
         "n_components": judgement.model.reduction_.n_components,
-        "kernel": process.kernel,
         "length_scale": process.length_scale,
-        "mixture": process.mixture,
-        "noise": process.noise,
+        "noise": float(process.noise.min()),
+        "stretch": process.stretch,
+        "held_out_correlation": _number(process.held_out_correlation),
+        "held_out_within_std": process.held_out_within_std,
         "rating_scale": list(judgement.model.scale_),
         "raters": raters_as_rows(judgement.model.raters_),
     }
+
+
+def _number(value: float) -> float | None:
+    """A number as JSON has it, None where it is not known."""
+    return None if np.isnan(value) else value
 
 
 def _encoder_of(table: Table, embeddings: Embeddings) -> dict[str, str]:

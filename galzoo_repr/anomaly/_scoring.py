@@ -19,6 +19,11 @@ from galzoo_repr.exceptions import GalzooWarning
 
 __all__ = ["Judgement", "ReducedCatalogue"]
 
+# Ratings from which on it is told whether they follow from the galaxies at all; of fewer nobody expects much.
+ENOUGH_TO_TELL = 20
+# Quantile of a normal distribution that one in twenty exceeds.
+CHANCE = 1.64
+
 
 class ReducedCatalogue:
     """
@@ -41,7 +46,7 @@ class ReducedCatalogue:
             self._latest = {}
         else:
             components = getattr(self.model, "reduction_", self.model.n_components)
-            reduced = reduce_embeddings(embeddings, components)
+            reduced = reduce_embeddings(embeddings, components, **self.model._scaling)
             self.reduction, self.features, self._latest = reduced.reduction, reduced.features, reduced.latest
 
     def __len__(self) -> int:
@@ -118,25 +123,77 @@ def _told_apart(model: InterestModel) -> str:
 
 @dataclass(frozen=True)
 class Judgement:
-    """Scores of all galaxies, by a `model` or, where that is None, by how unusual each is."""
+    """
+    What is thought of all galaxies, by a `model` or, where that is None, by how unusual each is.
+
+    `mean` is the predicted rating, or how unusual a galaxy is; `spread` guides the search for the next to rate.
+    """
 
     catalogue: ReducedCatalogue
     model: InterestModel | None
-    score: np.ndarray
-    std: np.ndarray
+    mean: np.ndarray
+    spread: np.ndarray
+
+    @property
+    def by_unlikeness(self) -> bool:
+        """Whether ratings are all low or equal, so that galaxies are scored by how unlike the rated ones they are."""
+        return self.model is not None and self.model.nothing_found_
+
+    @cached_property
+    def score(self) -> np.ndarray:
+        """Score of each galaxy: predicted rating, or how unusual it is, and unlike any that was rated."""
+        return self.model._unlike(self.spread) if self.by_unlikeness else self.mean
+
+    @cached_property
+    def rating_std(self) -> np.ndarray:
+        """Standard deviation of the predicted rating, NaN while nothing is rated."""
+        return self.spread if self.model is None else self.model._rating_std(self.mean, self.spread)
 
     @cached_property
     def improvement(self) -> np.ndarray:
         """Expected improvement of each galaxy, NaN while nothing is rated."""
         if self.model is None:
-            return np.full(len(self.score), np.nan)
-        return self.model._improvement(self.score, self.std)
+            return np.full(len(self.mean), np.nan)
+        return self.model._improvement(self.mean, self.spread)
 
     def choose(self, n: int, exclude: np.ndarray, *, first: str = "diverse", seed: int = 0) -> np.ndarray:
         """Rows to rate next, none of them in `exclude`."""
         features = self.catalogue.features
         if self.model is not None:
-            return self.model._choose(features, self.score, self.std, n, exclude)
+            return self.model._choose(features, self.mean, self.spread, n, exclude)
         return choose_first_batch(
-            np.where(exclude[:, None], np.nan, features), self.score, n, method=first, seed=seed
+            np.where(exclude[:, None], np.nan, features), self.mean, n, method=first, seed=seed
         )
+
+    def warn_of_ignorance(self, stacklevel: int = 2) -> None:
+        """Warn where the ratings say little or nothing about other galaxies, with the reason and what to do."""
+        if self.model is not None and (doubt := _doubt(self.model)):
+            warnings.warn(doubt, GalzooWarning, stacklevel=stacklevel + 1)
+
+
+def _doubt(model: InterestModel) -> str:
+    """Say why the scores of a model are to be doubted, empty if they are not."""
+    ratings = model.process_.ratings
+    n = len(ratings)
+    if model.nothing_found_:
+        equal = "is the same" if np.ptp(ratings) == 0 else "is about the lowest"
+        return (
+            f"Each of the {n} ratings {equal}: nothing says yet what is interesting. The score is how unusual a galaxy "
+            "is and how unlike those rated. Rate more galaxies; if those rated are of the interesting kind, give "
+            "InterestModel(rating_scale=(lowest, highest))."
+        )
+    if np.ptp(ratings) == 0:
+        return (
+            f"Each of the {n} ratings is the same: the score says how like those galaxies another is, not what sets "
+            "them apart. Rate some that are not interesting."
+        )
+    correlation = model.process_.held_out_correlation
+    # Fisher's transformation: what one in twenty sets of ratings reach that have nothing to do with the galaxies.
+    if n >= ENOUGH_TO_TELL and not np.arctanh(min(correlation, 0.999)) * np.sqrt(n - 3) > CHANCE:
+        return (
+            f"The {n} ratings hardly follow from what the galaxies look like: with that which all others predict for "
+            f"it, a rating correlates by {correlation:.2f}. The scores may be no better than chance. Rate more "
+            "galaxies; if that does not help, the encoder may not see what you look for, or ratings contradict each "
+            "other."
+        )
+    return ""

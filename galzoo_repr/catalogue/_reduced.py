@@ -54,7 +54,7 @@ _keeping = threading.Lock()
 
 
 def reduce_embeddings(
-    embeddings: Embeddings, components: int | Reduction, *, whiten: bool = True
+    embeddings: Embeddings, components: int | Reduction, *, whiten: bool = True, normalise: bool = False
 ) -> ReducedEmbeddings:
     """
     Express a catalogue in its principal components, or look up what was found when that was last done.
@@ -71,6 +71,8 @@ def reduce_embeddings(
         How many components to find, or components that were found before, in this catalogue or another.
     whiten : bool
         Whether to scale every component that is found to unit variance.
+    normalise : bool
+        Whether to scale all of them by the same number instead, as `Reduction.fit`.
 
     Returns
     -------
@@ -96,7 +98,7 @@ def reduce_embeddings(
     if isinstance(components, Reduction):
         digest.update(_digest_of(components.mean, components.axes).encode())
     else:
-        digest.update(f"{components} {whiten}".encode())
+        digest.update(f"{components} {whiten} {normalise}".encode())
     key = digest.hexdigest()
     found = _kept.get(key)
     if found is None and isinstance(components, Reduction):
@@ -105,7 +107,7 @@ def reduce_embeddings(
         worth_a_file = embeddings.vectors.size >= WORTH_A_FILE and conf.reductions_size > 0
         found = _from_disk(key) if worth_a_file else None
         if found is None:
-            reduction = Reduction.fit(embeddings, components, whiten=whiten)
+            reduction = Reduction.fit(embeddings, components, whiten=whiten, normalise=normalise)
             found = ReducedEmbeddings(reduction, reduction.transform(embeddings))
             if worth_a_file:
                 _to_disk(key, found)

@@ -28,7 +28,8 @@ class Reduction:
     mean : numpy.ndarray of float64, shape (d,)
         Subtracted first.
     axes : numpy.ndarray of float64, shape (d, k)
-        Principal axes, divided by the standard deviation along each when whitened.
+        Principal axes, divided by the standard deviation along each when whitened, or by one number for all when
+        normalised.
     explained : numpy.ndarray of float64, shape (k,)
         Fraction of the variance along each axis, falling.
     """
@@ -43,7 +44,9 @@ class Reduction:
         return self.axes.shape[1]
 
     @classmethod
-    def fit(cls, embeddings: Embeddings, n_components: int, *, whiten: bool = True) -> "Reduction":
+    def fit(
+        cls, embeddings: Embeddings, n_components: int, *, whiten: bool = True, normalise: bool = False
+    ) -> "Reduction":
         """
         Find the components of all usable rows.
 
@@ -54,6 +57,8 @@ class Reduction:
             How many to keep; fewer are kept where the embeddings do not vary in so many directions.
         whiten : bool
             Scale every component to unit variance.
+        normalise : bool
+            Instead scale all by the same number, so that the components kept have a mean square length of one.
 
         Returns
         -------
@@ -86,7 +91,11 @@ class Reduction:
                 f"all {n_rows} embeddings are the same, so galaxies cannot be told apart by them"
             )
         explained, axes = variance[:kept] / variance[varies].sum(), axes[:, :kept]
-        return cls(mean, axes / np.sqrt(variance[:kept]) if whiten else axes, explained)
+        if normalise:
+            axes = axes / np.sqrt(variance[:kept].sum())
+        elif whiten:
+            axes = axes / np.sqrt(variance[:kept])
+        return cls(mean, axes, explained)
 
     def project(self, vectors: np.ndarray) -> np.ndarray:
         """

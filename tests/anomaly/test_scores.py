@@ -131,15 +131,13 @@ def test_existing_scores_are_not_replaced_unasked(rated):
             "unsupervised='svm' is not one of 'isolation_forest', 'local_outlier_factor'",
         ),
         ({"embedding": "id"}, "column 'id' must have shape"),
-        ({"model": InterestModel(kernel="linear")}, "kernel='linear' is not one of"),
+        ({"model": InterestModel(method="linear")}, "method='linear' is not one of 'steady', 'paper'"),
         ({"model": InterestModel(batch="all")}, "batch='all' is not one of"),
         ({"model": InterestModel(rating_scale=(0, 2))}, r"rating \d.0 is outside rating_scale"),
         ({"model": InterestModel(rating_scale=(5, 0))}, "must be .lowest, highest., two finite numbers"),
         ({"model": InterestModel(rating_scale=5)}, "must be .lowest, highest., two finite numbers, not 5"),
         ({"model": InterestModel(rating_scale=(0, np.inf))}, "two finite numbers, not .0, inf."),
         ({"model": InterestModel(device="abacus")}, "device 'abacus' cannot be used"),
-        ({"model": InterestModel(max_length=0)}, "max_length must be a number above 0, not 0; None"),
-        ({"model": InterestModel(max_length="far")}, "max_length must be a number above 0, not 'far'; None"),
         ({"model": InterestModel(tradeoff=-1)}, "tradeoff must be a number from 0, not -1"),
         ({"model": InterestModel(n_components=0)}, "n_components must be a whole number from 1, not 0"),
         ({"model": InterestModel(n_components=2.5)}, "n_components must be a whole number from 1, not 2.5"),
@@ -233,4 +231,53 @@ def test_an_interest_applies_to_another_catalogue_of_the_same_encoder(rated):
 def test_provenance_says_how_the_score_came_about(rated):
     record = gzr.add_anomaly_scores(rated).meta["galzoo_repr"]["add_anomaly_scores"]
     assert record["n_rated"] == 80
-    assert record["kernel"] == "rational_quadratic"
+    assert record["method"] == "gaussian_process_steady"
+
+
+@pytest.mark.parametrize("kind", [Table, QTable])
+def test_ratings_that_are_noise_are_told_from_those_that_are_not(rated, kind):
+    plain = gzr.add_anomaly_scores(kind(rated))
+    found = plain.meta["galzoo_repr"]["add_anomaly_scores"]
+    assert found["held_out_correlation"] > 0.5
+    assert 0.5 < found["held_out_within_std"] <= 1
+    rated["interest"] = np.where(np.arange(400) < 80, np.random.default_rng(0).integers(0, 6, 400), np.nan)
+    with pytest.warns(
+        gzr.GalzooWarning, match="80 ratings hardly follow .* no better than chance. Rate more"
+    ) as seen:
+        gzr.add_anomaly_scores(kind(rated))
+    assert seen[0].filename == __file__
+
+
+@pytest.mark.parametrize(
+    ("ratings", "scale", "reason"),
+    [
+        (np.zeros(20), None, "Each of the 20 ratings is the same: nothing says yet what is interesting"),
+        (np.full(20, 3.0), None, "Each of the 20 ratings is the same: nothing says yet what is interesting"),
+        (np.arange(20) % 2, (0, 5), "Each of the 20 ratings is about the lowest: nothing says yet"),
+    ],
+)
+def test_while_nothing_interesting_is_rated_the_score_is_how_unlike_that_a_galaxy_is(
+    galaxies, ratings, scale, reason
+):
+    # The first twenty are of two kinds, as most others are; the last ten are of neither, far out.
+    galaxies["embedding"][:, 1] += np.where(np.arange(400) % 2, 4, 0)
+    galaxies["embedding"][-10:, 2] += 8
+    galaxies["interest"] = np.concatenate([ratings, np.full(380, np.nan)])
+    with pytest.warns(gzr.GalzooWarning, match=reason):
+        scored = gzr.add_anomaly_scores(galaxies, model=InterestModel(rating_scale=scale))
+    assert set(scored["anomaly_rank"][-10:]) == set(range(1, 11))
+    assert np.isnan(scored["anomaly_score_std"]).all()
+    assert scored["anomaly_score"].description.startswith(
+        "How unusual the galaxy is and how unlike those rated"
+    )
+    assert gzr.next_to_rate(galaxies, model=InterestModel(rating_scale=scale))["row"].min() >= 20
+
+
+def test_equal_ratings_that_are_high_ask_for_more_of_the_same(galaxies):
+    galaxies["embedding"][::4, 1] += 8
+    galaxies["interest"] = np.where(np.arange(400) % 40 == 0, 5.0, np.nan)
+    with pytest.warns(
+        gzr.GalzooWarning, match="Each of the 10 ratings is the same: the score says how like those"
+    ):
+        scored = gzr.add_anomaly_scores(galaxies, model=InterestModel(rating_scale=(0, 5)))
+    assert (np.flatnonzero(scored["anomaly_rank"] <= 100) % 4 == 0).all()
