@@ -21,7 +21,6 @@ __all__ = [
     "raters_of_rows",
     "ratings_by_rater",
     "warn_of_disagreement",
-    "with_noise_of_each",
 ]
 
 # Galaxies that others rated too, from which on raters are told that they disagree.
