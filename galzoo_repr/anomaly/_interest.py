@@ -13,7 +13,7 @@ from galzoo_repr._folder import FolderFormat, pack_arrays, unpack_arrays
 from galzoo_repr.anomaly._acquisition import BATCHES, choose_batch, expected_improvement
 from galzoo_repr.anomaly._gaussian_process import KERNELS, RatingProcess
 from galzoo_repr.anomaly._ratings import check_noise, check_ratings, checked_scale, scale_of
-from galzoo_repr.catalogue import Embeddings, Reduction, embedding_matrix
+from galzoo_repr.catalogue import Embeddings, KnownGalaxies, Reduction, embedding_matrix
 
 __all__ = ["InterestModel"]
 
@@ -73,6 +73,8 @@ class InterestModel(BaseEstimator):
         The rating scale in use.
     encoder_ : dict
         Name and digest of the encoder whose embeddings it was fitted on, where that is known.
+    known_ : KnownGalaxies or None
+        The rated galaxies, to tell what is unlike all of them; None in a model that an earlier version saved.
 
     Examples
     --------
@@ -143,7 +145,9 @@ class InterestModel(BaseEstimator):
         ratings = check_ratings(ratings, len(embeddings))
         # Only rated rows are needed, and the catalogue may be large.
         rated = Embeddings(embeddings.vectors, embeddings.usable & np.isfinite(ratings))
-        return self._fit_reduced(reduction, reduction.transform(rated), ratings, noise)
+        self._fit_reduced(reduction, reduction.transform(rated), ratings, noise)
+        self.known_ = KnownGalaxies.of(rated.vectors[rated.usable])
+        return self
 
     def _fit_reduced(
         self,
@@ -164,6 +168,7 @@ class InterestModel(BaseEstimator):
         variance = None if noise is None else np.square(check_noise(noise, len(ratings))[rated] / self._unit)
         self.reduction_ = reduction
         self.encoder_ = {}
+        self.known_ = None
         self.process_ = RatingProcess.fit(
             features[rated],
             self._to_process(ratings[rated]),
@@ -259,7 +264,8 @@ class InterestModel(BaseEstimator):
         process = self.process_
         scales = {name: getattr(process, name) for name in ("kernel", "length_scale", "mixture", "noise")}
         about = {"options": options, "scale": self.scale_, "process": scales, "encoder": self.encoder_}
-        arrays = pack_arrays(reduction=self.reduction_, process=process)
+        known = {} if self.known_ is None else {"known": self.known_}
+        arrays = pack_arrays(reduction=self.reduction_, process=process, **known)
         FORMAT.save(Path(folder), about, arrays, overwrite=overwrite)
 
     @classmethod
@@ -292,6 +298,7 @@ class InterestModel(BaseEstimator):
         model.process_ = RatingProcess(**arrays["process"], **about["process"])
         model.scale_ = tuple(about["scale"])
         model.encoder_ = about["encoder"]
+        model.known_ = KnownGalaxies(**arrays["known"]) if "known" in arrays else None
         return model
 
     def _check_fitted(self) -> None:

@@ -7,9 +7,11 @@ from galzoo_repr.catalogue._names import galaxy_names
 from galzoo_repr.catalogue._positions import SkyPositions, sky_positions
 from galzoo_repr.catalogue._provenance import provenance, record_provenance
 from galzoo_repr.catalogue._reduction import Reduction, mean_embedding
+from galzoo_repr.catalogue._unlike import KnownGalaxies
 
 __all__ = [
     "Embeddings",
+    "KnownGalaxies",
     "Reduction",
     "SkyPositions",
     "as_table",

@@ -6,7 +6,7 @@ from astropy.table import MaskedColumn, QTable, Table
 import galzoo_repr as gzr
 from galzoo_repr.anomaly import InterestModel, fit_interest
 
-SCORES = ["anomaly_score", "anomaly_score_std", "anomaly_rank"]
+SCORES = ["anomaly_score", "anomaly_score_std", "anomaly_rank", "anomaly_unlike"]
 
 
 @pytest.mark.parametrize("kind", [Table, QTable])
