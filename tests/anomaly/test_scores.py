@@ -234,3 +234,43 @@ def test_provenance_says_how_the_score_came_about(rated):
     record = gzr.add_anomaly_scores(rated).meta["galzoo_repr"]["add_anomaly_scores"]
     assert record["n_rated"] == 80
     assert record["kernel"] == "rational_quadratic"
+
+
+def test_galaxies_unlike_all_rated_ones_are_told(rated):
+    rated["embedding"][300:320] += 30
+    scored = gzr.add_anomaly_scores(rated)
+    assert (scored["anomaly_unlike"][300:320] > 0.99).all()
+    others = np.r_[80:300, 320:400]
+    assert 0.4 < np.mean(scored["anomaly_unlike"][others]) < 0.65
+    # One in twenty over many choices of rated galaxies; eighty tell it to a few per cent.
+    assert np.mean(scored["anomaly_unlike"][others] > 0.95) < 0.2
+    assert "near 1 is unlike" in scored["anomaly_unlike"].description
+
+
+def test_how_unlike_is_not_known_while_nothing_or_one_galaxy_is_rated(rated):
+    assert np.isnan(gzr.add_anomaly_scores(rated, None)["anomaly_unlike"]).all()
+    rated["interest"][1:] = np.nan
+    assert np.isnan(gzr.add_anomaly_scores(rated)["anomaly_unlike"]).all()
+
+
+def test_a_saved_interest_keeps_the_galaxies_that_were_rated(rated, tmp_path):
+    """The ratings of the table it is applied to are not those it was learned from."""
+    rated["embedding"][5] = np.nan
+    known = rated[np.isfinite(rated["embedding"]).all(axis=1)]
+    expected = gzr.add_anomaly_scores(known)["anomaly_unlike"]
+    fit_interest(rated).save(tmp_path / "interest")
+    model = InterestModel.load(tmp_path / "interest")
+    known["interest"] = np.where(np.arange(len(known)) > 370, 5.0, np.nan)
+    found = gzr.add_anomaly_scores(known, model=model)["anomaly_unlike"]
+    np.testing.assert_array_equal(found, expected)
+    interest = InterestModel().fit(rated["embedding"], rated["interest"])
+    np.testing.assert_array_equal(interest.known_.distances, model.known_.distances)
+
+
+def test_an_interest_of_an_earlier_version_does_not_tell_how_unlike(rated, tmp_path):
+    model = fit_interest(rated)
+    model.known_ = None
+    model.save(tmp_path / "interest")
+    scored = gzr.add_anomaly_scores(rated, model=InterestModel.load(tmp_path / "interest"))
+    assert np.isnan(scored["anomaly_unlike"]).all()
+    assert "not known" in scored["anomaly_unlike"].description

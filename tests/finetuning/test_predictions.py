@@ -221,3 +221,16 @@ def test_the_next_to_label_are_uncertain_distinct_and_unlabelled(galaxies, model
 def test_what_is_no_model_is_refused(galaxies):
     with pytest.raises(TypeError, match="model must be a MorphologyModel, or the folder or name of one"):
         gzr.add_predictions(galaxies, 3)
+
+
+def test_galaxies_unlike_all_labelled_ones_are_told(galaxies, model, tmp_path):
+    galaxies["embedding"][150:170] += 30
+    after = gzr.add_predictions(galaxies, model)
+    assert (after["ring_unlike"][150:170] > 0.99).all()
+    others = np.r_[LABELLED:150, 170:200]
+    assert 0.35 < np.mean(after["ring_unlike"][others]) < 0.65
+    assert (after["ring_unlike"][:LABELLED] < 0.05).all()
+    assert "near 1 is unlike" in after["ring_unlike"].description
+    model.save(tmp_path / "ring")
+    again = gzr.add_predictions(galaxies, tmp_path / "ring")
+    np.testing.assert_array_equal(again["ring_unlike"], after["ring_unlike"])
