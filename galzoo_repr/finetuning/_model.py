@@ -37,8 +37,6 @@ _ASKED_OF = {
     "several": "{k} independent yes or no labels",
     "votes": "votes for {k} answers",
 }
-# Galaxies, at even steps, from which the class balance of a catalogue is estimated: to 0.15 per cent at one in twenty.
-_ESTIMATED_FROM = 20_000
 
 
 @dataclass(frozen=True)
@@ -157,8 +155,8 @@ class MorphologyModel:
         prior : float, mapping, sequence, "catalogue" or None
             As for `galzoo_repr.add_predictions`; None gives None.
         embeddings : ndarray
-            Finite, shape (n, d), of unlabelled galaxies of the catalogue; used for ``"catalogue"`` alone, of which at
-            most 20,000.
+            Finite, shape (n, d), of unlabelled galaxies of the catalogue, for ``"catalogue"`` alone; 10,000 are
+            enough.
 
         Returns
         -------
@@ -187,8 +185,7 @@ class MorphologyModel:
             return stated_balance(prior, self.classes, self.task, self.balance)
         if prior != CATALOGUE:
             raise ValueError(f"prior={prior!r} is neither fractions nor 'catalogue'")
-        some = np.asarray(embeddings)[:: -(-len(embeddings) // _ESTIMATED_FROM) or 1]
-        probability = self.calibration.apply(self.head.scores(self._checked(some)), self.task)
+        probability = self.calibration.apply(self.head.scores(self._checked(embeddings)), self.task)
         return estimated_balance(probability, self.balance, self.task, self.classes)
 
     def predict(self, embeddings: np.ndarray, *, balance: Balance | None = None) -> Prediction:

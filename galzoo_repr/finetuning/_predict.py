@@ -17,7 +17,7 @@ from galzoo_repr.encoders import EmbeddingStore, Encoder, add_embeddings
 from galzoo_repr.exceptions import GalzooWarning
 from galzoo_repr.finetuning._labels import read_labels
 from galzoo_repr.finetuning._model import MorphologyModel, Prediction, chunks
-from galzoo_repr.finetuning._prior import Balance, Prior
+from galzoo_repr.finetuning._prior import ENOUGH, Balance, Prior
 from galzoo_repr.finetuning._votes import fraction_interval
 
 __all__ = [
@@ -145,8 +145,9 @@ def add_predictions(
     else:
         seen = embedded_for(table, model, embedding, progress=progress, **images)
     usable, vectors = _readable(seen, model, embedding)
-    unlabelled = vectors[~labelled_rows(table, model)[usable]] if isinstance(prior, str) else vectors
-    balance = model.balance_for(prior, unlabelled)
+    balance = model.balance_for(
+        prior, _unlabelled(table, model, usable, vectors) if isinstance(prior, str) else vectors
+    )
     prediction = model.predict(vectors, balance=balance)
     columns = _columns(model, prediction, usable, name, isinstance(table, QTable))
     columns[f"{name}_unlike"] = _unlike_column(model, vectors, usable)
@@ -333,6 +334,12 @@ def _facts_of(model: MorphologyModel, prior: Prior, balance: Balance | None) -> 
     if balance.std is not None:
         facts |= {"balance_std": by_name(balance.std), "balance_from_n": balance.n_galaxies}
     return facts
+
+
+def _unlabelled(table: Table, model: MorphologyModel, usable: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """Embeddings of galaxies that the model was not trained on, enough to tell a class balance."""
+    rows = np.flatnonzero(~labelled_rows(table, model)[usable])
+    return vectors[rows[:: max(1, -(-len(rows) // ENOUGH))]]
 
 
 def _unlike_column(model: MorphologyModel, vectors: np.ndarray, usable: np.ndarray) -> Column:

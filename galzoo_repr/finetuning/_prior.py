@@ -10,11 +10,13 @@ import numpy as np
 from galzoo_repr._arguments import check_number
 from galzoo_repr.exceptions import GalzooWarning
 
-__all__ = ["CATALOGUE", "Balance", "Prior", "corrected", "estimated_balance", "stated_balance"]
+__all__ = ["CATALOGUE", "ENOUGH", "Balance", "Prior", "corrected", "estimated_balance", "stated_balance"]
 
 CATALOGUE = "catalogue"
 Prior = float | Mapping[str, float] | Sequence[float] | str | None
 
+ENOUGH = 10_000
+"""Galaxies, at even steps, from which a class balance is estimated: at one in twenty to 0.2 per cent."""
 FEWEST = 100
 """Galaxies below which a class balance that was estimated comes with a warning."""
 _STEPS, _CLOSE = 3000, 1e-6
@@ -144,11 +146,14 @@ def _most_likely(probability: np.ndarray, trained: np.ndarray) -> tuple[np.ndarr
     """Fractions of the k classes by the first member, and their errors; `probability` has shape (n, members, k)."""
     ratio = np.moveaxis(probability / trained, 1, 0)
     fractions = np.broadcast_to(trained, (len(ratio), len(trained))).copy()
+    going = np.arange(len(ratio))  # members that have not arrived yet
     for _ in range(_STEPS):
-        before = fractions
-        joint = ratio * fractions[:, None]
-        fractions = (joint / joint.sum(axis=-1, keepdims=True)).mean(axis=1)
-        if np.abs(fractions - before).max() < _CLOSE:
+        joint = ratio[going] * fractions[going, None]
+        found = (joint / joint.sum(axis=-1, keepdims=True)).mean(axis=1)
+        moved = np.abs(found - fractions[going]).max(axis=1) > _CLOSE
+        fractions[going] = found
+        going = going[moved]
+        if not len(going):
             break
     # Of the galaxies: the curvature of the likelihood as one fraction grows at the expense of all others alike.
     share, ours = fractions[0], ratio[0]
