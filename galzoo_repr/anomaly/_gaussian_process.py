@@ -19,7 +19,7 @@ METHODS = ("steady", "paper")
 # Ratings are brought to the paper's scale, from zero to this.
 SCALE = 5.0
 
-# The steady process. In units of the catalogue's typical distance from its mean galaxy, and of the variance of its
+# The steady process. In units of the median distance of a galaxy from the mean one, and of the variance of its
 # rational quadratic part; see docs/anomaly.rst for the figures that decided, on 12 searches with 10 to 500 ratings.
 LENGTH_SCALE, MIXTURE, LINEAR, NOISE = 2.0, 1.0, 1.0, 5.0
 # What is thought before any rating, and how many ratings that thought is worth: predictions need not be stretched,
@@ -91,7 +91,7 @@ class RatingProcess:
         Parameters
         ----------
         features : float array of shape (m, k)
-            In units of the catalogue's typical distance from its mean.
+            In units of the median distance of a galaxy from the mean one.
         ratings : float array of shape (m,)
         variance : float array of shape (m,), optional
             Known for each rating, beside what is found.

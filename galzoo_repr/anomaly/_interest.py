@@ -21,7 +21,7 @@ from galzoo_repr.anomaly._raters import (
     raters_of_rows,
 )
 from galzoo_repr.anomaly._ratings import check_noise, check_ratings, checked_scale, scale_of
-from galzoo_repr.catalogue import Embeddings, Reduction, embedding_matrix
+from galzoo_repr.catalogue import Embeddings, KnownGalaxies, Reduction, embedding_matrix
 
 __all__ = ["InterestModel"]
 
@@ -83,6 +83,8 @@ class InterestModel(BaseEstimator):
         kappa.
     encoder_ : dict
         Name and digest of the encoder whose embeddings it was fitted on, where that is known.
+    known_ : KnownGalaxies or None
+        The rated galaxies, to tell what is unlike all of them; None in a model that an earlier version saved.
 
     Examples
     --------
@@ -160,7 +162,9 @@ class InterestModel(BaseEstimator):
         ratings = each_rater(ratings, len(embeddings), check_ratings)
         # Only rated rows are needed, and the catalogue may be large.
         rated = Embeddings(embeddings.vectors, embeddings.usable & np.isfinite(ratings).any(axis=1))
-        return self._fit_reduced(reduction, reduction.transform(rated), ratings, noise, raters)
+        self._fit_reduced(reduction, reduction.transform(rated), ratings, noise, raters)
+        self.known_ = KnownGalaxies.of(rated.vectors[rated.usable])
+        return self
 
     def _fit_reduced(
         self,
@@ -189,6 +193,7 @@ class InterestModel(BaseEstimator):
             variance = np.square(spread[rated, rater] / self._unit)
         self.reduction_ = reduction
         self.encoder_ = {}
+        self.known_ = None
         active, rater = np.unique(rater, return_inverse=True)
         given = features[rated], self._to_process(ratings[rated, active[rater]]), variance
         if self.method == "paper":
@@ -288,7 +293,8 @@ class InterestModel(BaseEstimator):
         scales = {name: getattr(process, name) for name in SCALARS}
         about = {"options": options, "scale": self.scale_, "process": scales, "encoder": self.encoder_}
         about["raters"] = raters_as_rows(self.raters_)
-        arrays = pack_arrays(reduction=self.reduction_, process=process)
+        known = {} if self.known_ is None else {"known": self.known_}
+        arrays = pack_arrays(reduction=self.reduction_, process=process, **known)
         FORMAT.save(Path(folder), about, arrays, overwrite=overwrite)
 
     @classmethod
@@ -324,6 +330,7 @@ class InterestModel(BaseEstimator):
         model.scale_ = tuple(about["scale"])
         model.encoder_ = about["encoder"]
         model.raters_ = raters_of_rows(about.get("raters", []))
+        model.known_ = KnownGalaxies(**arrays["known"]) if "known" in arrays else None
         return model
 
     def _check_fitted(self) -> None:

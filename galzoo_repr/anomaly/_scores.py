@@ -21,6 +21,7 @@ from galzoo_repr.anomaly._scoring import Judgement, ReducedCatalogue
 from galzoo_repr.anomaly._unsupervised import UNSUPERVISED
 from galzoo_repr.catalogue import (
     Embeddings,
+    KnownGalaxies,
     as_table,
     read_embeddings,
     reduce_embeddings,
@@ -85,8 +86,11 @@ def add_anomaly_scores(
     -------
     Table or QTable
         Same class and rows, with ``anomaly_score`` (float64, predicted rating), ``anomaly_score_std``
-        (float64, NaN for the unsupervised score) and ``anomaly_rank`` (int64, 1 is the most interesting; -1
-        without a score).
+        (float64, NaN for the unsupervised score), ``anomaly_rank`` (int64, 1 is the most interesting; -1
+        without a score) and ``anomaly_unlike`` (float64, in 0 to 1: how far the galaxy is from all that were
+        rated, the share of these that are closer to the most similar other one than it is to any of them. Of
+        galaxies like the rated ones one in twenty is above 0.95; near 1 the predicted rating means little. NaN
+        while fewer than two are rated, or if the model was saved by a version that did not keep them).
 
     Raises
     ------
@@ -107,14 +111,17 @@ def add_anomaly_scores(
     True
     """
     table = as_table(table)
-    refuse_existing(table, [f"{name}_{end}" for end in ("score", "score_std", "rank")], overwrite=overwrite)
+    refuse_existing(
+        table, [f"{name}_{end}" for end in ("score", "score_std", "rank", "unlike")], overwrite=overwrite
+    )
     check_choice("unsupervised", unsupervised, UNSUPERVISED)
     check_seed(seed)
-    judgement, values = _judge(
+    judgement, values, embeddings = _judge(
         table, ratings, model, embedding, noise=noise, unsupervised=unsupervised, seed=seed
     )
     judgement.warn_of_ignorance()
     columns = _score_columns(judgement, values if known_first else None, ratings, unsupervised, name)
+    columns[f"{name}_unlike"] = _unlike_column(judgement, embeddings, values)
     facts = {
         "ratings": ratings,
         "embedding": embedding,
@@ -179,7 +186,7 @@ def next_to_rate(
     check_whole_number("n", n)
     check_choice("first", first, FIRST_BATCHES)
     check_seed(seed)
-    judgement, values = _judge(table, ratings, model, embedding, noise=noise, seed=seed)
+    judgement, values, _ = _judge(table, ratings, model, embedding, noise=noise, seed=seed)
     rated = np.isfinite(values).any(axis=1)
     return rows_to_rate(table, judgement.choose(n, rated, first=first, seed=seed), judgement)
 
@@ -241,6 +248,7 @@ def fit_interest(
     fitted._fit_reduced(reduced.reduction, reduced.features, values, spread, raters)
     warn_of_disagreement(fitted.raters_)
     fitted.encoder_ = _encoder_of(table, embeddings)
+    fitted.known_ = _known(embeddings, values)
     return fitted
 
 
@@ -291,8 +299,8 @@ def _judge(
     noise: str | Sequence[str] | None = None,
     unsupervised: str = "isolation_forest",
     seed: int = 0,
-) -> tuple[Judgement, np.ndarray]:
-    """Score all rows, by a fitted model or by the ratings of the table, and give these ratings too."""
+) -> tuple[Judgement, np.ndarray, Embeddings]:
+    """Score all rows, by a fitted model or by the ratings of the table; give these ratings and the embeddings too."""
     _check_model(model)
     raters, values, spread = ratings_of(table, ratings, noise)
     embeddings = read_embeddings(table, embedding)
@@ -304,8 +312,9 @@ def _judge(
             f"no galaxy has a finite embedding in column {embedding!r}", GalzooWarning, stacklevel=3
         )
     if model is not None and hasattr(model, "process_"):
-        return catalogue.apply(model), values
-    return catalogue.judge(values, spread, raters=raters, unsupervised=unsupervised, seed=seed), values
+        return catalogue.apply(model), values, embeddings
+    judgement = catalogue.judge(values, spread, raters=raters, unsupervised=unsupervised, seed=seed)
+    return judgement, values, embeddings
 
 
 def _score_columns(
@@ -342,6 +351,30 @@ def _score_columns(
             rank, description=f"Place by {name}_score, 1 is the most interesting, -1 has no score{first}"
         ),
     }
+
+
+def _unlike_column(judgement: Judgement, embeddings: Embeddings, values: np.ndarray) -> Column:
+    """How far galaxies are from those rated, here or for the fitted model that was given."""
+    known = None
+    if judgement.model is not None:
+        applied = judgement.model is judgement.catalogue.model
+        known = judgement.model.known_ if applied else _known(embeddings, values)
+    if known is None:
+        nothing = np.full(len(embeddings), np.nan)
+        return Column(
+            nothing, description="How far from all rated galaxies; not known: none are, or were kept"
+        )
+    unlike = np.where(embeddings.usable, known.unlike(embeddings.vectors), np.nan)
+    meaning = (
+        "How far from all rated galaxies: share of these that are closer to the most similar other one; usual is "
+        "anything up to 0.95, near 1 is unlike them"
+    )
+    return Column(unlike, description=meaning)
+
+
+def _known(embeddings: Embeddings, values: np.ndarray) -> KnownGalaxies:
+    """The galaxies that anybody has rated."""
+    return KnownGalaxies.of(embeddings.vectors[np.isfinite(values).any(axis=1) & embeddings.usable])
 
 
 def _facts_of(judgement: Judgement, unsupervised: str) -> dict:

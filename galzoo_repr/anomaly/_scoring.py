@@ -176,15 +176,16 @@ def _doubt(model: InterestModel) -> str:
     ratings = model.process_.ratings
     n = len(ratings)
     if model.nothing_found_:
-        equal = "is the same" if np.ptp(ratings) == 0 else "is about the lowest"
+        equal = "equal" if np.ptp(ratings) == 0 else "about the lowest"
+        which = f"All {n} ratings are {equal}" if n > 1 else "There is one rating"
         return (
-            f"Each of the {n} ratings {equal}: nothing says yet what is interesting. The score is how unusual a galaxy "
+            f"{which}: nothing says yet what is interesting. The score is how unusual a galaxy "
             "is and how unlike those rated. Rate more galaxies; if those rated are of the interesting kind, give "
             "InterestModel(rating_scale=(lowest, highest))."
         )
     if np.ptp(ratings) == 0:
         return (
-            f"Each of the {n} ratings is the same: the score says how like those galaxies another is, not what sets "
+            f"All {n} ratings are equal and high: the score says how like those galaxies another is, not what sets "
             "them apart. Rate some that are not interesting."
         )
     correlation = model.process_.held_out_correlation

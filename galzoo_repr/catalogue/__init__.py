@@ -9,9 +9,11 @@ from galzoo_repr.catalogue._positions import SkyPositions, sky_positions
 from galzoo_repr.catalogue._provenance import provenance, record_provenance
 from galzoo_repr.catalogue._reduced import ReducedEmbeddings, reduce_embeddings
 from galzoo_repr.catalogue._reduction import Reduction, mean_embedding
+from galzoo_repr.catalogue._unlike import KnownGalaxies
 
 __all__ = [
     "Embeddings",
+    "KnownGalaxies",
     "ReducedEmbeddings",
     "Reduction",
     "SkyPositions",

@@ -58,7 +58,8 @@ class Reduction:
         whiten : bool
             Scale every component to unit variance.
         normalise : bool
-            Instead scale all by the same number, so that the components kept have a mean square length of one.
+            Instead scale all by the same number, so that the median distance of a galaxy from the mean is one, in
+            the components that are kept. A few strange galaxies do not change that.
 
         Returns
         -------
@@ -92,10 +93,15 @@ class Reduction:
             )
         explained, axes = variance[:kept] / variance[varies].sum(), axes[:, :kept]
         if normalise:
-            axes = axes / np.sqrt(variance[:kept].sum())
-        elif whiten:
-            axes = axes / np.sqrt(variance[:kept])
-        return cls(mean, axes, explained)
+            reduction = cls(mean, axes, explained)
+            return cls(mean, axes / reduction._typical_length(embeddings), explained)
+        return cls(mean, axes / np.sqrt(variance[:kept]) if whiten else axes, explained)
+
+    def _typical_length(self, embeddings: Embeddings) -> float:
+        """Median length of the usable rows in the components, of many rows of so many at even steps."""
+        rows = np.flatnonzero(embeddings.usable)
+        rows = rows[:: -(-len(rows) // CHUNK)]
+        return float(np.median(np.linalg.norm(self.project(embeddings.vectors[rows]).astype(float), axis=1)))
 
     def project(self, vectors: np.ndarray) -> np.ndarray:
         """

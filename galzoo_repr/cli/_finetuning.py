@@ -22,6 +22,7 @@ from galzoo_repr.cli._options import (
     open_catalogue,
     read_angle,
     read_coords,
+    read_prior,
     refuse_existing,
     refuse_table,
     survey_at,
@@ -116,6 +117,12 @@ def predict(
     name: Annotated[
         str | None, typer.Option(help="Start of the names of the new columns, instead of the label.")
     ] = None,
+    prior: Annotated[
+        str | None,
+        typer.Option(
+            help="Class balance, if not that of the labels: a fraction, 'spiral=0.3,other=0.7', or catalogue."
+        ),
+    ] = None,
     embedding: Annotated[str, typer.Option(help="Column of the embeddings.")] = "embedding",
     encoder: Annotated[
         str | None,
@@ -132,7 +139,7 @@ def predict(
 ) -> None:
     """Add what a model predicts for every galaxy. Embeds the galaxies first where that is missing."""
     refuse_table(out, overwrite)
-    angle, columns = read_angle(fov), read_coords(coords)
+    angle, columns, balance = read_angle(fov), read_coords(coords), read_prior(prior)
     table = open_catalogue(catalogue)
     from galzoo_repr import MorphologyModel, add_predictions
     from galzoo_repr.catalogue import write_catalogue
@@ -147,6 +154,7 @@ def predict(
         table,
         loaded,
         name=name,
+        prior=balance,
         embedding=embedding,
         encoder=encoder,
         overwrite=overwrite,

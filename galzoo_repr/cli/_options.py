@@ -27,6 +27,7 @@ __all__ = [
     "read_angle",
     "read_coords",
     "read_position",
+    "read_prior",
     "refuse_existing",
     "refuse_table",
     "survey_at",
@@ -144,6 +145,42 @@ def read_coords(text: str | None) -> str | tuple[str, ...] | None:
     if text is None or "," not in text:
         return text
     return tuple(name.strip() for name in text.split(","))
+
+
+def read_prior(text: str | None) -> float | dict[str, float] | str | None:
+    """
+    Class balance out of text: a fraction, ``"catalogue"``, or fractions by name.
+
+    Parameters
+    ----------
+    text : str or None
+        Such as ``"0.05"`` or ``"spiral=0.3,elliptical=0.7"``.
+
+    Returns
+    -------
+    float, dict, str or None
+
+    Raises
+    ------
+    ValueError
+        If it is none of these.
+
+    Examples
+    --------
+    >>> read_prior("spiral=0.3, elliptical=0.7")
+    {'spiral': 0.3, 'elliptical': 0.7}
+    """
+    if text is None or text == "catalogue":
+        return text
+    try:
+        if "=" not in text:
+            return float(text)
+        pairs = [part.rpartition("=") for part in text.split(",")]
+        return {name.strip(): float(fraction) for name, _, fraction in pairs}
+    except ValueError:
+        raise ValueError(
+            f"--prior must be a fraction, fractions such as 'spiral=0.3,elliptical=0.7', or catalogue, not {text!r}"
+        ) from None
 
 
 def open_catalogue(path: Path) -> Table:

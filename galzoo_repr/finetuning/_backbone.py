@@ -9,7 +9,7 @@ import numpy as np
 from astropy.table import Table
 
 from galzoo_repr._config import log
-from galzoo_repr.catalogue import texts_of
+from galzoo_repr.catalogue import KnownGalaxies, texts_of
 from galzoo_repr.cutouts import USABLE
 from galzoo_repr.encoders import Encoder
 from galzoo_repr.finetuning._backbone_loop import Tuning, TuningPlan
@@ -111,6 +111,7 @@ def tune(
         unit=labels.unit,
         schema=labels.schema,
         encoder=tuned,
+        known=KnownGalaxies.of(lesson.x, groups=lesson.groups, unseen=held),
     )
 
 

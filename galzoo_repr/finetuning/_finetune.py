@@ -13,7 +13,7 @@ from astropy.table import Table
 
 from galzoo_repr._arguments import check_seed, check_whole_number
 from galzoo_repr._config import log
-from galzoo_repr.catalogue import as_table, provenance, read_embeddings
+from galzoo_repr.catalogue import KnownGalaxies, as_table, provenance, read_embeddings
 from galzoo_repr.encoders import Encoder
 from galzoo_repr.finetuning._backbone import images_of, tune
 from galzoo_repr.finetuning._backbone_loop import TuningPlan
@@ -58,7 +58,7 @@ def finetune(
     galaxies that were held out from all of that. Images within 5 arcsec of each other are one galaxy, which
     is never on both sides of a split. Classes need not be of equal size: folds keep their proportions, and
     heads are not made to believe in others, so that probabilities are those of the catalogue that the
-    labelled galaxies were drawn from.
+    labelled galaxies were drawn from; for another class balance say ``prior=`` to `galzoo_repr.add_predictions`.
 
     Parameters
     ----------
@@ -216,6 +216,7 @@ def fit_model(labels: Labels, lesson: Lesson, card: dict, *, members: int) -> Mo
         card={**card, "strength": blend.strength, "members": members},
         unit=labels.unit,
         schema=labels.schema,
+        known=KnownGalaxies.of(lesson.x, groups=lesson.groups),
     )
 
 
@@ -236,6 +237,7 @@ def card_of(table: Table, labels: Labels, rows: np.ndarray, lesson: Lesson, embe
         "depth": "head",
         "n_labelled": len(rows),
         "labels": _counts(lesson, labels),
+        "balance": _balance(lesson),
         "data_digest": digest.hexdigest(),
         "seed": lesson.seed,
         "survey": {key: provenance(table, "add_embeddings").get(key, "") for key in ("survey", "layer")},
@@ -252,3 +254,8 @@ def _counts(lesson: Lesson, labels: Labels) -> dict[str, int]:
         return {"numbers": len(lesson)}
     totals = np.nansum(lesson.y, axis=0).round().astype(int).tolist()
     return dict(zip(labels.classes, totals, strict=True))
+
+
+def _balance(lesson: Lesson) -> list[float] | None:
+    """Fraction of each class among the images that have a label of it."""
+    return None if lesson.task in ("regression", "votes") else np.nanmean(lesson.y, axis=0).tolist()

@@ -9,10 +9,19 @@ from pathlib import Path
 import numpy as np
 
 from galzoo_repr._folder import pack_arrays
+from galzoo_repr.catalogue import KnownGalaxies
 from galzoo_repr.encoders import Encoder
 from galzoo_repr.finetuning._calibration import Calibration
 from galzoo_repr.finetuning._heads import Head
 from galzoo_repr.finetuning._persistence import read_folder, write_folder
+from galzoo_repr.finetuning._prior import (
+    CATALOGUE,
+    Balance,
+    Prior,
+    corrected,
+    estimated_balance,
+    stated_balance,
+)
 from galzoo_repr.finetuning._report import Report
 from galzoo_repr.finetuning._votes import fractions
 from galzoo_repr.questions import Schema
@@ -81,6 +90,8 @@ class MorphologyModel:
         numbers of labels, options, versions.
     encoder : Encoder or None
         The encoder that was fine-tuned with the head; None where the head stands on a published one.
+    known : KnownGalaxies or None
+        The labelled galaxies, to tell what is unlike all of them; None in a model that an earlier version saved.
     """
 
     label: str
@@ -93,6 +104,7 @@ class MorphologyModel:
     unit: str = ""
     schema: Schema | None = None
     encoder: Encoder | None = field(default=None, compare=False)
+    known: KnownGalaxies | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
         asked = _ASKED_OF[self.task].format(k=len(self.classes))
@@ -105,8 +117,15 @@ class MorphologyModel:
             f"{self.label}: {asked}, from {self.card['n_labelled']} labelled images ({counts})\n"
             f"{'encoder fine-tuned from' if self.encoder else 'linear head on the embeddings of'} {made_by}, "
             f"inverse regularisation {self.card['strength']:g}, {len(self.head.weights)} members, calibrated "
-            f"by {self.calibration.method}\n{self.report}"
+            f"by {self.calibration.method}\n{self._assumed()}{self.report}"
         )
+
+    def _assumed(self) -> str:
+        if self.balance is None:
+            return ""
+        fractions = zip(self.classes, self.balance, strict=True)
+        shares = ", ".join(f"{100 * fraction:.3g}% {name}" for name, fraction in fractions)
+        return f"probabilities are for galaxies of which as many are of each class as of these: {shares}\n"
 
     def __repr__(self) -> str:
         return f"<MorphologyModel {self.label}: {self.task}, {self.card['n_labelled']} labels>"
@@ -116,7 +135,60 @@ class MorphologyModel:
         """SHA-256 of the encoder whose embeddings it reads; empty if unknown."""
         return self.card["encoder"]["digest"] if self.encoder is None else self.encoder.digest
 
-    def predict(self, embeddings: np.ndarray) -> Prediction:
+    @property
+    def balance(self) -> np.ndarray | None:
+        """Fraction of each class among the labels, float64 of shape (k,); None where there are no classes."""
+        if self.task in ("regression", "votes"):
+            return None
+        if "balance" in self.card:
+            return np.array(self.card["balance"], float)
+        # Saved by an earlier version, which tells how many labels there were of each class.
+        counts = np.array([n for name, n in self.card["labels"].items()], float)
+        return counts[:1] / counts.sum() if self.task == "binary" else counts / self.card["n_labelled"]
+
+    def balance_for(self, prior: Prior, embeddings: np.ndarray) -> Balance | None:
+        """
+        Find the class balance of a catalogue: that which is stated, or that which its galaxies tell.
+
+        Parameters
+        ----------
+        prior : float, mapping, sequence, "catalogue" or None
+            As for `galzoo_repr.add_predictions`; None gives None.
+        embeddings : ndarray
+            Finite, shape (n, d), of unlabelled galaxies of the catalogue, for ``"catalogue"`` alone; 10,000 are
+            enough.
+
+        Returns
+        -------
+        Balance or None
+
+        Raises
+        ------
+        ValueError
+            If the model predicts no classes, or the fractions make no sense.
+        TypeError
+            If they are not of the form that the task asks for.
+
+        Warns
+        -----
+        GalzooWarning
+            If a balance that was estimated is not to be relied on.
+        """
+        if prior is None:
+            return None
+        if self.balance is None:
+            raise ValueError(
+                f"prior is a class balance, but a model of {'votes' if self.task == 'votes' else 'numbers'} has no "
+                "classes; leave prior out"
+            )
+        if not isinstance(prior, str):
+            return stated_balance(prior, self.classes, self.task, self.balance)
+        if prior != CATALOGUE:
+            raise ValueError(f"prior={prior!r} is neither fractions nor 'catalogue'")
+        probability = self.calibration.apply(self.head.scores(self._checked(embeddings)), self.task)
+        return estimated_balance(probability, self.balance, self.task, self.classes)
+
+    def predict(self, embeddings: np.ndarray, *, balance: Balance | None = None) -> Prediction:
         """
         Predict galaxies by their embeddings.
 
@@ -124,6 +196,9 @@ class MorphologyModel:
         ----------
         embeddings : ndarray
             Finite, shape (n, d), of the encoder that the model was trained on.
+        balance : Balance, optional
+            Class balance of the galaxies, as `balance_for` gives it, instead of that of the labels. Each member of
+            the ensemble is corrected for it.
 
         Returns
         -------
@@ -138,21 +213,27 @@ class MorphologyModel:
         ValueError
             If embeddings have another shape.
         """
-        embeddings = np.asarray(embeddings)
-        d = len(self.head.mean)
-        if embeddings.ndim != 2 or embeddings.shape[1] != d:
-            raise ValueError(f"embeddings have shape {embeddings.shape}, but this model reads (n, {d})")
+        embeddings = self._checked(embeddings)
         n, k = len(embeddings), len(self.classes)
         value, std = np.empty((2, n, k))
         alpha = np.empty((n, k)) if self.task == "votes" else None
         for rows in chunks(n):
             predicted = self.calibration.apply(self.head.scores(embeddings[rows]), self.task)
+            if balance is not None:
+                predicted = corrected(predicted, self.balance, balance.fractions, self.task)
             if alpha is not None:
                 alpha[rows] = predicted[:, 0]
                 predicted = fractions(predicted, self.schema)
             value[rows] = predicted[:, 0]
             std[rows] = np.hypot(predicted[:, 1:].std(axis=1), self.calibration.spread)
         return Prediction(value, std, alpha)
+
+    def _checked(self, embeddings: np.ndarray) -> np.ndarray:
+        embeddings = np.asarray(embeddings)
+        d = len(self.head.mean)
+        if embeddings.ndim != 2 or embeddings.shape[1] != d:
+            raise ValueError(f"embeddings have shape {embeddings.shape}, but this model reads (n, {d})")
+        return embeddings
 
     def save(self, folder: str | os.PathLike, *, overwrite: bool = False) -> None:
         """
@@ -182,7 +263,8 @@ class MorphologyModel:
             "card": self.card,
             "fine_tuned": self.encoder is not None,
         }
-        arrays = pack_arrays(head=self.head, calibration=self.calibration)
+        known = {} if self.known is None else {"known": self.known}
+        arrays = pack_arrays(head=self.head, calibration=self.calibration, **known)
         write_folder(Path(folder), about, arrays, self.encoder, overwrite=overwrite)
 
     def push(self, repository: str, *, private: bool = False) -> None:
@@ -248,6 +330,7 @@ class MorphologyModel:
             unit=about["unit"],
             schema=about["schema"] and Schema.from_dict(about["schema"]),
             encoder=encoder,
+            known=KnownGalaxies(**arrays["known"]) if "known" in arrays else None,
         )
 
 

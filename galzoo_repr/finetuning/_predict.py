@@ -15,7 +15,9 @@ from galzoo_repr.catalogue import as_table, read_embeddings, refuse_existing, wi
 from galzoo_repr.cutouts import CutoutStore, LegacySurvey
 from galzoo_repr.encoders import EmbeddingStore, Encoder, add_embeddings
 from galzoo_repr.exceptions import GalzooWarning
+from galzoo_repr.finetuning._labels import read_labels
 from galzoo_repr.finetuning._model import MorphologyModel, Prediction, chunks
+from galzoo_repr.finetuning._prior import ENOUGH, Balance, Prior
 from galzoo_repr.finetuning._votes import fraction_interval
 
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     "add_predictions",
     "embedded_for",
     "find_encoder",
+    "labelled_rows",
     "must_embed",
     "predict_rows",
 ]
@@ -48,6 +51,7 @@ def add_predictions(
     model: MorphologyModel | str | os.PathLike,
     *,
     name: str | None = None,
+    prior: Prior = None,
     embedding: str = "embedding",
     encoder: str | os.PathLike | Encoder | None = None,
     overwrite: bool = False,
@@ -67,6 +71,12 @@ def add_predictions(
         ``"hf-hub:owner/repository"``.
     name : str, optional
         Start of the names of the new columns, instead of the label.
+    prior : float, mapping, sequence or "catalogue", optional
+        Class balance of the catalogue, where it is not that of the labels, which probabilities assume otherwise: of
+        a label of yes or no the fraction of galaxies that have it; of classes, or several labels, a fraction for
+        each, by name or in the order of ``model.classes``. ``"catalogue"`` estimates it from the catalogue's
+        unlabelled galaxies by expectation-maximisation (Saerens, Latinne & Decaestecker 2002, *Neural Computation*
+        14, 21). Probabilities and their standard deviations are corrected by Bayes' rule.
     embedding : str
         Column of embeddings, made by the encoder that the model was trained on.
     encoder : Encoder, str or os.PathLike, optional
@@ -90,19 +100,24 @@ def add_predictions(
         - regression: ``size_prediction`` and ``size_prediction_std``, with the unit of the labels;
         - votes: for each answer ``bar-dr5_yes_fraction``, among those asked, with the 68 per cent interval of
           the Dirichlet distribution ``_fraction_low`` and ``_fraction_high``, and ``bar-dr5_yes_probability``
-          that a volunteer reaches this answer, the product of fractions down the tree.
+          that a volunteer reaches this answer, the product of fractions down the tree;
+        - always: ``ring_unlike``, in 0 to 1, how far the galaxy is from all that were labelled: the share of these
+          that are closer to the most similar other one than it is to any of them. Of galaxies like the labelled ones
+          one in twenty is above 0.95; stars, artefacts and images of another survey are near 1, and their
+          predictions mean little. NaN also if the model was saved by a version that did not keep its galaxies.
 
     Raises
     ------
     ValueError
-        If the embeddings are of another encoder, or the columns exist.
+        If the embeddings are of another encoder, the columns exist, or there is a prior for numbers or votes.
     FileNotFoundError
         If embeddings are missing and the encoder of the model is gone.
 
     Warns
     -----
     GalzooWarning
-        If the encoder was fine-tuned, so that the galaxies are embedded again.
+        If the encoder was fine-tuned, so that the galaxies are embedded again; or a class balance that was estimated
+        is not to be relied on, because the galaxies are few or the model does not tell the classes apart.
 
     Examples
     --------
@@ -129,8 +144,13 @@ def add_predictions(
         table = seen = _embedded(table, model, embedding, encoder, progress=progress, **images)
     else:
         seen = embedded_for(table, model, embedding, progress=progress, **images)
-    usable, prediction = predict_rows(seen, model, embedding)
+    usable, vectors = _readable(seen, model, embedding)
+    balance = model.balance_for(
+        prior, _unlabelled(table, model, usable, vectors) if isinstance(prior, str) else vectors
+    )
+    prediction = model.predict(vectors, balance=balance)
     columns = _columns(model, prediction, usable, name, isinstance(table, QTable))
+    columns[f"{name}_unlike"] = _unlike_column(model, vectors, usable)
     facts = {
         "label": model.label,
         "task": model.task,
@@ -138,6 +158,7 @@ def add_predictions(
         "data_digest": model.card["data_digest"],
         "model_encoder_digest": model.digest,
         "embedding": embedding,
+        **_facts_of(model, prior, balance),
     }
     return with_columns(table, columns, overwrite=overwrite, provenance=facts, call=f"add_predictions_{name}")
 
@@ -187,6 +208,22 @@ def predict_rows(table: Table, model: MorphologyModel, embedding: str) -> tuple[
 
     A `ValueError` if the embeddings are of another encoder.
     """
+    usable, vectors = _readable(table, model, embedding)
+    return usable, model.predict(vectors)
+
+
+def labelled_rows(table: Table, model: MorphologyModel) -> np.ndarray:
+    """Rows that have a label in the columns that a model was trained on, bool of shape (n,)."""
+    labelled = np.zeros(len(table), dtype=bool)
+    source = {"several": list(model.classes), "votes": model.schema}.get(model.task, model.label)
+    needed = model.classes if model.task in ("several", "votes") else (model.label,)
+    if all(name in table.colnames for name in needed):
+        labelled[read_labels(table, source, task=model.task).rows] = True
+    return labelled
+
+
+def _readable(table: Table, model: MorphologyModel, embedding: str) -> tuple[np.ndarray, np.ndarray]:
+    """Which rows have an embedding, bool of shape (n,), and these embeddings, shape (m, d)."""
     found = read_embeddings(table, embedding)
     if model.digest and found.encoder and model.digest != found.encoder:
         raise ValueError(
@@ -195,20 +232,20 @@ def predict_rows(table: Table, model: MorphologyModel, embedding: str) -> tuple[
             f"({model.digest[:12]}): embed the catalogue with that encoder, or train the model again on "
             "these embeddings"
         )
-    vectors = found.vectors if found.usable.all() else found.vectors[found.usable]
-    return found.usable, model.predict(vectors)
+    return found.usable, found.vectors if found.usable.all() else found.vectors[found.usable]
 
 
 def column_names(model: MorphologyModel, name: str) -> list[str]:
     """Names of the columns that a model makes, which begin with `name`."""
+    unlike = f"{name}_unlike"
     if model.task == "regression":
-        return [f"{name}_prediction", f"{name}_prediction_std"]
+        return [f"{name}_prediction", f"{name}_prediction_std", unlike]
     stems = _stems(model, name)
     if model.task == "votes":
         ends = ("fraction", "fraction_low", "fraction_high", "probability")
-        return [f"{stem}_{end}" for stem in stems for end in ends]
+        return [*(f"{stem}_{end}" for stem in stems for end in ends), unlike]
     names = [f"{stem}_{end}" for stem in stems for end in ("probability", "probability_std")]
-    return [*names, f"{name}_class"] if model.task == "classes" else names
+    return [*names, *([f"{name}_class"] if model.task == "classes" else []), unlike]
 
 
 def _stems(model: MorphologyModel, name: str) -> list[str]:
@@ -280,6 +317,43 @@ def find_encoder(encoder: str | os.PathLike | Encoder, about: dict, device: str 
             f"was trained on were made by {about['digest'][:12]}; give that one as encoder="
         )
     return encoder
+
+
+def _facts_of(model: MorphologyModel, prior: Prior, balance: Balance | None) -> dict:
+    """Which class balance the probabilities are for, and how it was found."""
+    if model.balance is None:
+        return {}
+
+    def by_name(fractions: np.ndarray) -> dict[str, float]:
+        return dict(zip(model.classes, fractions.tolist(), strict=True))
+
+    facts = {"balance_of_labels": by_name(model.balance)}
+    if balance is None:
+        return {**facts, "prior": "labels", "balance": by_name(model.balance)}
+    facts |= {"prior": prior if isinstance(prior, str) else "stated", "balance": by_name(balance.fractions)}
+    if balance.std is not None:
+        facts |= {"balance_std": by_name(balance.std), "balance_from_n": balance.n_galaxies}
+    return facts
+
+
+def _unlabelled(table: Table, model: MorphologyModel, usable: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """Embeddings of galaxies that the model was not trained on, enough to tell a class balance."""
+    rows = np.flatnonzero(~labelled_rows(table, model)[usable])
+    return vectors[rows[:: max(1, -(-len(rows) // ENOUGH))]]
+
+
+def _unlike_column(model: MorphologyModel, vectors: np.ndarray, usable: np.ndarray) -> Column:
+    if model.known is None:
+        return _float(
+            np.full(len(vectors), np.nan),
+            usable,
+            "Not known: the model was saved without its labelled galaxies",
+        )
+    meaning = (
+        "How far from all labelled galaxies: share of these that are closer to the most similar other one; usual is "
+        "anything up to 0.95, near 1 is unlike them"
+    )
+    return _float(model.known.unlike(vectors), usable, meaning)
 
 
 def _columns(

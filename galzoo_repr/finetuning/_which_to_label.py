@@ -9,9 +9,8 @@ from sklearn.cluster import kmeans_plusplus
 
 from galzoo_repr._arguments import check_seed, check_whole_number
 from galzoo_repr.catalogue import as_table, read_embeddings, with_columns
-from galzoo_repr.finetuning._labels import read_labels
 from galzoo_repr.finetuning._model import MorphologyModel, Prediction
-from galzoo_repr.finetuning._predict import EmbeddingOptions, embedded_for, predict_rows
+from galzoo_repr.finetuning._predict import EmbeddingOptions, embedded_for, labelled_rows, predict_rows
 
 __all__ = ["which_to_label"]
 
@@ -90,7 +89,7 @@ def which_to_label(
     usable, prediction = predict_rows(seen, model, embedding)
     uncertainty = np.full(len(table), np.nan)
     uncertainty[usable] = _uncertainty(model, prediction)
-    free = np.flatnonzero(usable & ~_labelled(table, model))
+    free = np.flatnonzero(usable & ~labelled_rows(table, model))
     rows = _draw(read_embeddings(seen, embedding).vectors, uncertainty, free, model, n, seed)
     rows = rows[np.argsort(-uncertainty[rows], kind="stable")]
     columns = {
@@ -98,15 +97,6 @@ def which_to_label(
         "uncertainty": Column(uncertainty[rows], description="How unsure the model is, higher is sooner"),
     }
     return with_columns(table[rows], columns, overwrite=True, call="which_to_label")
-
-
-def _labelled(table: Table, model: MorphologyModel) -> np.ndarray:
-    labelled = np.zeros(len(table), dtype=bool)
-    source = {"several": list(model.classes), "votes": model.schema}.get(model.task, model.label)
-    needed = model.classes if model.task in ("several", "votes") else (model.label,)
-    if all(name in table.colnames for name in needed):
-        labelled[read_labels(table, source, task=model.task).rows] = True
-    return labelled
 
 
 def _uncertainty(model: MorphologyModel, prediction: Prediction) -> np.ndarray:

@@ -209,8 +209,11 @@ def test_components_are_those_of_the_covariance(embeddings, method):
     features = reduction.transform(embedding_matrix(shifted))
     rest = np.delete(features, 5, axis=0)
     assert np.isnan(features[5]).all()
-    # Whitened for the paper's method, else under one scale, on which the typical distance is one.
-    variance = np.ones(5) if method == "paper" else reduction.explained / reduction.explained.sum()
+    # Whitened for the paper's method, else under one scale, on which the median distance is one.
+    variance = np.ones(5)
+    if method == "steady":
+        assert np.median(np.linalg.norm(rest, axis=1)) == pytest.approx(1, rel=1e-5)
+        variance = reduction.explained / reduction.explained[0] * rest[:, 0].var()
     assert np.allclose(np.cov(rest.T, bias=True), np.diag(variance), atol=1e-3)
     assert np.allclose(rest.mean(axis=0), 0, atol=1e-3)
     assert (np.diff(reduction.explained) <= 0).all()

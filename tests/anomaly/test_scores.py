@@ -6,7 +6,7 @@ from astropy.table import MaskedColumn, QTable, Table
 import galzoo_repr as gzr
 from galzoo_repr.anomaly import InterestModel, fit_interest
 
-SCORES = ["anomaly_score", "anomaly_score_std", "anomaly_rank"]
+SCORES = ["anomaly_score", "anomaly_score_std", "anomaly_rank", "anomaly_unlike"]
 
 
 @pytest.mark.parametrize("kind", [Table, QTable])
@@ -251,9 +251,9 @@ def test_ratings_that_are_noise_are_told_from_those_that_are_not(rated, kind):
 @pytest.mark.parametrize(
     ("ratings", "scale", "reason"),
     [
-        (np.zeros(20), None, "Each of the 20 ratings is the same: nothing says yet what is interesting"),
-        (np.full(20, 3.0), None, "Each of the 20 ratings is the same: nothing says yet what is interesting"),
-        (np.arange(20) % 2, (0, 5), "Each of the 20 ratings is about the lowest: nothing says yet"),
+        (np.zeros(20), None, "All 20 ratings are equal: nothing says yet what is interesting"),
+        (np.full(20, 3.0), None, "All 20 ratings are equal: nothing says yet what is interesting"),
+        (np.arange(20) % 2, (0, 5), "All 20 ratings are about the lowest: nothing says yet"),
     ],
 )
 def test_while_nothing_interesting_is_rated_the_score_is_how_unlike_that_a_galaxy_is(
@@ -277,7 +277,56 @@ def test_equal_ratings_that_are_high_ask_for_more_of_the_same(galaxies):
     galaxies["embedding"][::4, 1] += 8
     galaxies["interest"] = np.where(np.arange(400) % 40 == 0, 5.0, np.nan)
     with pytest.warns(
-        gzr.GalzooWarning, match="Each of the 10 ratings is the same: the score says how like those"
+        gzr.GalzooWarning, match="All 10 ratings are equal and high: the score says how like those"
     ):
         scored = gzr.add_anomaly_scores(galaxies, model=InterestModel(rating_scale=(0, 5)))
     assert (np.flatnonzero(scored["anomaly_rank"] <= 100) % 4 == 0).all()
+
+
+def test_galaxies_unlike_all_rated_ones_are_told(rated):
+    rated["embedding"][300:320] += 30
+    scored = gzr.add_anomaly_scores(rated)
+    assert (scored["anomaly_unlike"][300:320] > 0.99).all()
+    others = np.r_[80:300, 320:400]
+    assert 0.4 < np.mean(scored["anomaly_unlike"][others]) < 0.65
+    # One in twenty over many choices of rated galaxies; eighty tell it to a few per cent.
+    assert np.mean(scored["anomaly_unlike"][others] > 0.95) < 0.2
+    assert "near 1 is unlike" in scored["anomaly_unlike"].description
+
+
+def test_how_unlike_is_not_known_while_nothing_or_one_galaxy_is_rated(rated):
+    assert np.isnan(gzr.add_anomaly_scores(rated, None)["anomaly_unlike"]).all()
+    rated["interest"][1:] = np.nan
+    with pytest.warns(gzr.GalzooWarning, match="There is one rating: nothing says yet what is interesting"):
+        scored = gzr.add_anomaly_scores(rated)
+    assert np.isnan(scored["anomaly_unlike"]).all()
+
+
+def test_a_saved_interest_keeps_the_galaxies_that_were_rated(rated, tmp_path):
+    """The ratings of the table it is applied to are not those it was learned from."""
+    rated["embedding"][5] = np.nan
+    known = rated[np.isfinite(rated["embedding"]).all(axis=1)]
+    expected = gzr.add_anomaly_scores(known)["anomaly_unlike"]
+    fit_interest(rated).save(tmp_path / "interest")
+    model = InterestModel.load(tmp_path / "interest")
+    known["interest"] = np.where(np.arange(len(known)) > 370, 5.0, np.nan)
+    found = gzr.add_anomaly_scores(known, model=model)["anomaly_unlike"]
+    np.testing.assert_array_equal(found, expected)
+    interest = InterestModel().fit(rated["embedding"], rated["interest"])
+    np.testing.assert_array_equal(interest.known_.distances, model.known_.distances)
+
+
+def test_an_interest_of_an_earlier_version_does_not_tell_how_unlike(rated, tmp_path):
+    model = fit_interest(rated)
+    model.known_ = None
+    model.save(tmp_path / "interest")
+    scored = gzr.add_anomaly_scores(rated, model=InterestModel.load(tmp_path / "interest"))
+    assert np.isnan(scored["anomaly_unlike"]).all()
+    assert "not known" in scored["anomaly_unlike"].description
+
+
+def test_a_few_strange_galaxies_do_not_hide_what_ratings_tell(rated, truth):
+    rated["embedding"][300:320] += 30
+    scored = gzr.add_anomaly_scores(rated)
+    others = np.r_[80:300, 320:400]
+    assert np.corrcoef(scored["anomaly_score"][others], truth[others])[0, 1] > 0.5

@@ -3,7 +3,14 @@
 import pytest
 from astropy import units as u
 
-from galzoo_repr.cli._options import open_catalogue, read_angle, read_coords, read_position, refuse_existing
+from galzoo_repr.cli._options import (
+    open_catalogue,
+    read_angle,
+    read_coords,
+    read_position,
+    read_prior,
+    refuse_existing,
+)
 
 
 @pytest.mark.parametrize(("text", "arcsec"), [("30 arcsec", 30), ("0.5arcmin", 30), ("0.1 deg", 360)])
@@ -41,6 +48,20 @@ def test_what_is_no_position_is_refused(text):
 )
 def test_columns_are_read(text, names):
     assert read_coords(text) == names
+
+
+@pytest.mark.parametrize(
+    ("text", "prior"),
+    [(None, None), ("catalogue", "catalogue"), ("0.05", 0.05), ("a b=0.3, c=0.7", {"a b": 0.3, "c": 0.7})],
+)
+def test_class_balances_are_read(text, prior):
+    assert read_prior(text) == prior
+
+
+@pytest.mark.parametrize("text", ["", "some", "a=some", "0.3,0.7"])
+def test_what_is_no_class_balance_is_refused(text):
+    with pytest.raises(ValueError, match="--prior must be a fraction, fractions such as"):
+        read_prior(text)
 
 
 def test_outputs_that_exist_are_refused_before_the_work(tmp_path):

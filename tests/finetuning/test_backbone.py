@@ -73,7 +73,7 @@ def test_its_galaxies_are_embedded_again_and_their_column_stays(galaxies, model,
     with pytest.warns(gzr.GalzooWarning, match="was fine-tuned: the 48 galaxies are embedded again"):
         after = gzr.add_predictions(galaxies, model, images=pictures, embedding_store=False, progress=False)
     np.testing.assert_array_equal(after["embedding"], galaxies["embedding"])
-    assert after.colnames == [*galaxies.colnames, "ring_probability", "ring_probability_std"]
+    assert after.colnames == [*galaxies.colnames, "ring_probability", "ring_probability_std", "ring_unlike"]
     again = gzr.add_embeddings(
         galaxies["id",], encoder=model.encoder, images=pictures, embedding_store=False, progress=False
     )

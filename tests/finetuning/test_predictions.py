@@ -18,7 +18,7 @@ def test_a_column_of_probabilities_comes_back_on_the_same_rows(galaxies, has_rin
     before = kind(galaxies)
     after = gzr.add_predictions(before, model)
     assert type(after) is kind
-    assert after.colnames == [*before.colnames, "ring_probability", "ring_probability_std"]
+    assert after.colnames == [*before.colnames, "ring_probability", "ring_probability_std", "ring_unlike"]
     unseen = np.arange(200) >= LABELLED
     assert np.mean((after["ring_probability"] > 0.5)[unseen] == has_ring[unseen]) > 0.8
     assert ((after["ring_probability"] >= 0) & (after["ring_probability"] <= 1)).all()
@@ -177,7 +177,10 @@ def test_the_interval_of_a_fraction_holds_the_true_one_as_often_as_it_says(scatt
 
 def test_one_question_can_be_given_by_its_columns(voted):
     model = quick(voted[:60], ["disk_yes", "disk_no"], task="votes")
-    assert gzr.add_predictions(voted, model).colnames[-1] == "disk_no_probability"
+    assert gzr.add_predictions(voted, model).colnames[-2:] == [
+        "disk_no_probability",
+        "disk_unlike",
+    ]
 
 
 def test_votes_that_contradict_the_tree_are_named(voted):
@@ -218,3 +221,16 @@ def test_the_next_to_label_are_uncertain_distinct_and_unlabelled(galaxies, model
 def test_what_is_no_model_is_refused(galaxies):
     with pytest.raises(TypeError, match="model must be a MorphologyModel, or the folder or name of one"):
         gzr.add_predictions(galaxies, 3)
+
+
+def test_galaxies_unlike_all_labelled_ones_are_told(galaxies, model, tmp_path):
+    galaxies["embedding"][150:170] += 30
+    after = gzr.add_predictions(galaxies, model)
+    assert (after["ring_unlike"][150:170] > 0.99).all()
+    others = np.r_[LABELLED:150, 170:200]
+    assert 0.35 < np.mean(after["ring_unlike"][others]) < 0.65
+    assert (after["ring_unlike"][:LABELLED] < 0.05).all()
+    assert "near 1 is unlike" in after["ring_unlike"].description
+    model.save(tmp_path / "ring")
+    again = gzr.add_predictions(galaxies, tmp_path / "ring")
+    np.testing.assert_array_equal(again["ring_unlike"], after["ring_unlike"])

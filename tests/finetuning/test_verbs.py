@@ -39,6 +39,10 @@ def test_from_labels_to_a_table_of_predictions(catalogue, has_ring, tmp_path):
     assert "200 galaxies; written to" in predicted.stderr
     table = read_catalogue(out)
     assert np.mean((table["ring_probability"] > 0.5) == has_ring) > 0.8
+    fewer = tmp_path / "fewer.fits"
+    predicted = run("predict", catalogue, folder, fewer, "--prior", "0.05", "-q")
+    assert predicted.exit_code == 0, predicted.output
+    assert read_catalogue(fewer)["ring_probability"].mean() < 0.7 * table["ring_probability"].mean()
 
 
 def test_an_encoder_is_fine_tuned_at_the_shell(tmp_path):
