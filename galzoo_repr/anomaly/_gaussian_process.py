@@ -33,6 +33,8 @@ ROUNDS = 5
 
 # Rows predicted at once: with 500 ratings the kernel block is 2 MB and stays in a processor's cache.
 CHUNK = 1024
+# The inverse factor is triangular: multiplied in so many strips, little more than half of it is touched.
+STRIPS = 5
 # On a graphics card larger blocks are needed to keep it busy; 1000 ratings make this 260 MB.
 CHUNK_CUDA = 65_536
 
@@ -239,7 +241,7 @@ class RatingProcess:
             mean[start : start + chunk] = (weights @ covariance).cpu().numpy()
             if return_std:
                 prior = self.amplitude * (1 + self.linear * rows.square().sum(1))
-                unknown = prior - (whitening @ covariance).square_().sum(0)
+                unknown = prior - _explained_variance(whitening, covariance)
                 variance[start : start + chunk] = unknown.clamp_min_(0).cpu().numpy()
 
         for_each_block(predict_block, range(0, len(features), chunk), device)
@@ -258,6 +260,15 @@ class RatingProcess:
     def unlike(self, std: np.ndarray) -> np.ndarray:
         """How far each galaxy is from the rated ones and from the usual ones, for the std of `predict`, shape (n,)."""
         return np.sqrt(np.maximum(np.square(std) - self.noise.min(), 0) / self.amplitude)
+
+
+def _explained_variance(whitening: "torch.Tensor", covariance: "torch.Tensor") -> "torch.Tensor":
+    """Squared length of each column of ``whitening @ covariance``, using that `whitening` is lower triangular."""
+    step = -(-len(whitening) // STRIPS)
+    strips = range(0, len(whitening), step)
+    return sum(
+        (whitening[i : i + step, : i + step] @ covariance[: i + step]).square_().sum(0) for i in strips
+    )
 
 
 def _stretch(held_out: np.ndarray, ratings: np.ndarray, weights: np.ndarray) -> float:
