@@ -79,11 +79,14 @@ class Task:
     def split(self, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """Rows that get a label, and the others."""
         rng = np.random.default_rng(seed)
+        if not self.even:
+            while True:  # until there are two of each, without which nothing is learned
+                rows = rng.permutation(len(self.truth))[:n]
+                if 2 <= self.truth[rows].sum() <= n - 2:
+                    return rows, np.setdiff1d(np.arange(len(self.truth)), rows)
         order = [rng.permutation(np.flatnonzero(self.truth == each)) for each in (0, 1)]
         rare = int(len(order[1]) <= len(order[0]))
         of_rare = min(n // 2, len(order[rare]) - min(len(order[rare]) // 2, LEFT))
-        if not self.even:
-            of_rare = max(2, round(n * len(order[rare]) / len(self.truth)))
         rows = np.concatenate([order[rare][:of_rare], order[1 - rare][: n - of_rare]])
         return rows, np.setdiff1d(np.arange(len(self.truth)), rows)
 
