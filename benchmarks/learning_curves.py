@@ -25,6 +25,10 @@ COLOURS = {
     "from scratch": "0.45",
 }
 STYLES = {"head": "-", "top": "--", "all": ":"}
+KINDS = {
+    "head": ("this package", {"color": "#0b6e4f", "ls": "-", "lw": 1.5}),
+    "LogisticRegressionCV": ("LogisticRegressionCV", {"color": "#c8553d", "ls": "--", "lw": 1.5}),
+}
 
 # Cells by task, model and number of labels.
 Curves = dict[str, dict[str, dict[int, list[dict]]]]
@@ -57,6 +61,33 @@ def calibration_error(cells: list[dict], *, even: bool) -> tuple[float, float]:
         errors.append(expected_calibration_error(y.astype(float), p))
         least.append(expected_calibration_error(perfect.astype(float), p))
     return float(np.mean(errors)), float(np.mean(least))
+
+
+def std_ratio(cells: list[dict]) -> tuple[float, float]:
+    """
+    Median of the standard deviation that models give, over the median of how far fresh choices of labels disagree.
+
+    The disagreement is that of the probability of a galaxy among the choices that left it without a label, where these
+    are four at least. Choices of n labels among so few galaxies share many, and so disagree less than they would among
+    endless ones, by ``sqrt(1 - n / galaxies)``: first the ratio as it is seen, then with this taken into account.
+    """
+    galaxies = 1 + max(max(cell["rows"]) for cell in cells)
+    probability, std = np.full((2, len(cells), galaxies), np.nan)
+    for i, cell in enumerate(cells):
+        probability[i, cell["rows"]], std[i, cell["rows"]] = cell["probability"], cell["std"]
+    often = np.isfinite(probability).sum(0) >= 4
+    if not often.any():
+        return np.nan, np.nan
+    seen = np.nanmedian(std[:, often]) / np.median(np.nanstd(probability[:, often], axis=0, ddof=1))
+    labelled = 1 - len(cells[0]["rows"]) / galaxies
+    return float(seen), float(seen * np.sqrt(1 - labelled))
+
+
+def excess_of(what: str, ours: list[dict], theirs: list[dict]) -> tuple[float, float]:
+    """Mean by which our cells exceed others of the same labels, and its standard error; infinite for less than two."""
+    excess = [one[what] - other[what] for one, other in zip(ours, theirs, strict=False)]
+    error = np.std(excess, ddof=1) / len(excess) ** 0.5 if len(excess) > 1 else np.inf
+    return float(np.mean(excess)) if excess else np.nan, float(error)
 
 
 def spread(cells: list[dict], what: str) -> str:
@@ -113,14 +144,17 @@ def verdicts(curves: Curves, spent: dict) -> list[str]:
         for name in ("all questions", "one question", "untrained"):
             for n, cells in models.get(f"{name}, head", {}).items():
                 theirs = models.get(f"{name}, LogisticRegressionCV", {}).get(n, [])
-                what = "accuracy" if task.startswith("rings") else "average precision"
-                pairs = list(zip(cells, theirs, strict=False))
-                excess = [ours[what] - other[what] for ours, other in pairs]
-                error = np.std(excess, ddof=1) / len(excess) ** 0.5 if len(excess) > 1 else np.inf
-                if excess and np.mean(excess) < -2 * error:
+                for what, sign in (("accuracy", 1), ("average precision", 1), ("log loss", -1)):
+                    excess, error = excess_of(what, cells, theirs)
+                    if sign * excess < -2 * error:
+                        lines.append(
+                            f"NOT kept: {task}, {name}, {n} labels: behind LogisticRegressionCV by "
+                            f"{abs(excess):.3f} ± {error:.3f} in {what}"
+                        )
+                ratio = std_ratio(cells)[1]
+                if np.isfinite(ratio) and not 0.7 <= ratio <= 1.4:
                     lines.append(
-                        f"NOT kept: {task}, {name}, {n} labels: behind LogisticRegressionCV by "
-                        f"{-np.mean(excess):.3f} ± {error:.3f} in {what}"
+                        f"NOT kept: {task}, {name}, {n} labels: std is {ratio:.2f} of what it should be"
                     )
     say("seconds, head on 500 labels, under 10", spent["seconds"], spent["seconds"] < 10)
     say("seconds, predictions of 10^6 galaxies, under 10", spent["prediction"], spent["prediction"] < 10)
@@ -171,4 +205,54 @@ def draw(curves: Curves, path: Path) -> None:
         panel.set_ylim(0.42, 0.98)
     key.axis("off")
     key.legend(*judged.get_legend_handles_labels(), frameon=False, loc="center", title="this package")
+    figure.savefig(path, dpi=150)
+
+
+def draw_probabilities(curves: Curves, path: Path) -> None:
+    """Log loss, calibration error and ratio of standard deviations by number of labels, with those of scikit-learn."""
+    import matplotlib.pyplot as plt
+
+    names = [task for task in curves if {f"all questions, {each}" for each in KINDS} <= set(curves[task])]
+    figure, axes = plt.subplots(
+        3, len(names), figsize=(2.6 * len(names), 7.5), layout="constrained", sharex=True
+    )
+    for task, (loss, calibration, ratio) in zip(names, axes.T, strict=True):
+        loss.set_title(task.replace(" as they come", ",\nlabelled as they come"), fontsize=9)
+        for kind, (label, look) in KINDS.items():
+            curve = curves[task][f"all questions, {kind}"]
+            values = [[cell["log loss"] for cell in cells] for cells in curve.values()]
+            errors = [np.std(each, ddof=1) / len(each) ** 0.5 if len(each) > 1 else 0 for each in values]
+            loss.errorbar(
+                list(curve),
+                [np.mean(each) for each in values],
+                errors,
+                marker="o",
+                ms=3,
+                capsize=2,
+                label=label,
+                **look,
+            )
+            of = [calibration_error(cells, even=task.startswith("rings")) for cells in curve.values()]
+            calibration.plot(list(curve), [each for each, _ in of], marker="o", ms=3, label=label, **look)
+            if kind == "head":
+                calibration.plot(
+                    list(curve), [chance for _, chance in of], ":", color="0.5", label="by chance"
+                )
+        curve = curves[task]["all questions, head"]
+        seen, endless = zip(*map(std_ratio, curve.values()), strict=True)
+        ratio.axhspan(0.7, 1.4, color="0.92")
+        ratio.axhline(1, color="0.7", lw=1)
+        ratio.plot(list(curve), endless, marker="o", ms=3, label="among endless galaxies", **KINDS["head"][1])
+        ratio.plot(list(curve), seen, ":", color="0.5", label="among these few")
+        ratio.set(xscale="log", yscale="log", ylim=(0.15, 6), xlabel="galaxies with a label")
+        ratio.set_xticks(LABELS, [str(n) for n in LABELS])
+        ratio.set_yticks([0.2, 0.5, 1, 2, 5], ["0.2", "0.5", "1", "2", "5"])
+        ratio.minorticks_off()
+        for panel in (loss, calibration):
+            panel.set_ylim(bottom=0)
+    for panel, what in zip(
+        axes[:, 0], ("log loss", "calibration error", "std / spread over labels"), strict=True
+    ):
+        panel.set_ylabel(what)
+        panel.legend(frameon=False, fontsize=7)
     figure.savefig(path, dpi=150)

@@ -4,14 +4,17 @@ Learning curves of ring or not on DECaLS, and of mergers and odd galaxies on SDS
 encoder has seen. A model is a head on the embeddings, or the topmost blocks or the whole encoder fine-tuned with it, of
 the bundled encoder, of one trained on a single question, and of an untrained one; and a network trained from scratch on
 the labels alone. Beside each head stands scikit-learn's LogisticRegressionCV on the same embeddings and galaxies, and
-beside the rings the curves of Walmsley et al. 2022 (MNRAS 513, 1581).
+beside the rings the curves of Walmsley et al. 2022 (MNRAS 513, 1581). How good the probabilities of heads are, and
+their standard deviations, is asked on more tasks: odd and edge-on galaxies labelled as they come, and galaxies that
+most volunteers of Galaxy Zoo 2 call featured.
 
 Usage: GALZOO_REAL_DATA=FOLDER python benchmarks/rings.py --one-question FOLDER --figure rings.png
 
-Half of the labels are of each class, as long as that leaves sixteen of the rarer one, or half of them; the galaxies
-that are left are the test. Every result is kept below ``--cells`` under the digest of its encoder, so that a run which
-was stopped goes on, and another encoder computes only what is its own. Times and memory are those of the run that
-computed a cell; seconds are of the wall, or of the processor where that is less because other programs have it too.
+Half of the labels are of each class, as long as that leaves sixteen of the rarer one, or half of them, unless galaxies
+are labelled as they come; those that are left are the test. Every result is kept below ``--cells`` under the digest of
+its encoder, so that a run which was stopped goes on, and another encoder computes only what is its own. Times and
+memory are those of the run that computed a cell; seconds are of the wall, or of the processor where that is less
+because other programs have it too.
 """
 
 import argparse
@@ -29,11 +32,24 @@ import numpy as np
 import timm
 import torch
 from astropy.table import Table
-from learning_curves import LABELS, Curves, calibration_error, cost, draw, show, spread, verdicts
+from learning_curves import (
+    LABELS,
+    Curves,
+    calibration_error,
+    cost,
+    draw,
+    draw_probabilities,
+    show,
+    spread,
+    std_ratio,
+    verdicts,
+)
 from PIL import Image
 from real_galaxies import is_validation, judged_rings, read_set, sdss_labels
-from representation import probe, untrained_like
-from sklearn.metrics import average_precision_score
+from representation import untrained_like
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegressionCV
+from sklearn.metrics import average_precision_score, log_loss
 from tqdm import tqdm
 
 import galzoo_repr as gzr
@@ -45,21 +61,29 @@ LEFT = 16  # galaxies of the rarer class to test on, or half of them
 POOL = 600  # galaxies of an SDSS task, all of the rarer class among them
 SCRATCH_BATCH, SCRATCH_STEPS, SCRATCH_FIELD = 16, 60, 160
 MILLION = 1_000_000
+FEATURED = "t01_smooth_or_features_a02_features_or_disk_weighted_fraction"
 
 Embeddings = Callable[[], np.ndarray]
 
 
 @dataclass(frozen=True)
 class Task:
-    """Galaxies that have a feature or not: a table with ``file_loc``, and the truth."""
+    """Galaxies that have a feature or not: a table with ``file_loc``, the truth, and how they are chosen for labels."""
 
     name: str
     table: Table
     truth: np.ndarray
+    even: bool = True
+    deep: bool = True  # whether encoders are fine-tuned too
 
     def split(self, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """Rows that get a label, and the others."""
         rng = np.random.default_rng(seed)
+        if not self.even:
+            while True:  # until there are two of each, without which nothing is learned
+                rows = rng.permutation(len(self.truth))[:n]
+                if 2 <= self.truth[rows].sum() <= n - 2:
+                    return rows, np.setdiff1d(np.arange(len(self.truth)), rows)
         order = [rng.permutation(np.flatnonzero(self.truth == each)) for each in (0, 1)]
         rare = int(len(order[1]) <= len(order[0]))
         of_rare = min(n // 2, len(order[rare]) - min(len(order[rare]) // 2, LEFT))
@@ -74,7 +98,7 @@ class Task:
 
 
 def tasks(work: Path) -> list[Task]:
-    """Rings of DECaLS, as published and as judged; mergers and odd galaxies of SDSS that training held out."""
+    """Rings of DECaLS, as published and as judged; galaxies of SDSS that training held out; and those with votes."""
     rings = read_set("decals_rings", work)
     found = [Task("rings", rings, np.array(rings["label"] == "ring").astype(int))]
     table = read_set("sdss_galaxy_zoo", work)
@@ -88,6 +112,13 @@ def tasks(work: Path) -> list[Task]:
         order = np.random.default_rng(0).permutation(rows)
         order = np.concatenate([order[labels[order] == rare], order[labels[order] != rare]])[:POOL]
         found.append(Task(name, table[order], (labels[order] == rare).astype(int)))
+    odd = found[-1]
+    found.append(replace(odd, name="odd galaxies as they come", even=False, deep=False))
+    edge_on = (labels[first] == "edge_on").astype(int)
+    found.append(Task("edge-on galaxies as they come", table[first], edge_on, even=False, deep=False))
+    votes = read_set("gz2_votes", work)
+    featured = (np.array(votes[FEATURED]) > 0.5).astype(int)
+    found.append(Task("featured galaxies as they come", votes, featured, even=False, deep=False))
     rows, judged = judged_rings(rings)
     as_judged = np.mean(found[0].truth[rows] == judged)
     print(
@@ -168,6 +199,7 @@ def figures(task: Task, rows: np.ndarray, probability: np.ndarray) -> dict:
     return {
         "accuracy": float(np.mean((probability > 0.5) == truth)),
         "average precision": float(average_precision_score(truth, probability)),
+        "log loss": float(log_loss(truth, probability, labels=[0, 1])),
         "probability": np.round(probability, 5).tolist(),
         "truth": truth.tolist(),
         "rows": rows.tolist(),
@@ -186,15 +218,30 @@ def by_depth(
     model = gzr.finetune(table, "feature", depth=depth, progress=False, **deep)
     seconds = watch.seconds()
     unseen = x[rest] if depth == "head" else embed(table[rest], model.encoder)
-    return {**figures(task, rest, model.predict(unseen).value[:, 0]), "seconds": seconds}
+    found = model.predict(unseen)
+    std = np.round(found.std[:, 0], 5).tolist()
+    return {**figures(task, rest, found.value[:, 0]), "std": std, "seconds": seconds}
 
 
 def by_scikit_learn(task: Task, embeddings: Embeddings, n: int, seed: int) -> dict:
-    """LogisticRegressionCV on the same embeddings."""
+    """
+    LogisticRegressionCV on the same embeddings, centred and divided by one number, scored by its log loss.
+
+    Features are not standardised one by one: some are all but constant in a few labels, and would decide everything.
+    """
     rows, rest = task.split(n, seed)
-    x = embeddings()
-    model = probe(min(n, x.shape[1])).fit(x[rows], task.truth[rows])
-    return figures(task, rest, model.predict_proba(x[rest])[:, 1])
+    x, y = embeddings(), task.truth[rows]
+    turned = PCA(min(n - 1, x.shape[1]), svd_solver="full").fit(x[rows])  # a rotation that makes it quick
+    scale = np.sqrt(turned.explained_variance_.sum())
+    model = LogisticRegressionCV(
+        Cs=np.logspace(-4, 4, 9),
+        cv=min(5, np.bincount(y).min()),
+        l1_ratios=(0,),
+        use_legacy_attributes=False,
+        max_iter=2000,
+        scoring="neg_log_loss",
+    ).fit(turned.transform(x[rows]) / scale, y)
+    return figures(task, rest, model.predict_proba(turned.transform(x[rest]) / scale)[:, 1])
 
 
 def from_scratch(task: Task, encoder: gzr.Encoder, n: int, seed: int) -> dict:
@@ -282,12 +329,17 @@ def measure(options: argparse.Namespace) -> tuple[Curves, dict]:
                 head = partial(by_depth, task, x, encoder, "head", n, seed)
                 add(task, f"{name}, head", n, seed, about | {"depth": "head", "code": cells.code}, head)
                 theirs = partial(by_scikit_learn, task, x, n, seed)
-                add(task, f"{name}, LogisticRegressionCV", n, seed, about | {"depth": "sklearn"}, theirs)
+                scored = {"depth": "sklearn", "scoring": "neg_log_loss"}
+                add(task, f"{name}, LogisticRegressionCV", n, seed, about | scored, theirs)
+            if not task.deep:
+                continue
             few, deep = deep_cells(rings, encoder is main, options.deep_seeds)
             for n, seed, depth in product(few, range(deep), (options.top, "all") if rings else ("all",)):
                 model = f"{name}, {'all' if depth == 'all' else f'top {depth}'}"
                 tuned = partial(by_depth, task, x, encoder, depth, n, seed)
                 add(task, model, n, seed, about | {"depth": depth, "code": cells.code}, tuned)
+        if not task.deep:
+            continue
         about = {"depth": "scratch", "architecture": main.architecture, "recipe": main.recipe.digest}
         scratch_seeds = range(options.scratch_seeds if rings else min(1, options.scratch_seeds))
         for n, seed in product(LABELS if rings else LABELS[-1:], scratch_seeds):
@@ -319,23 +371,33 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path(gettempdir()) / "galzoo-real")
     parser.add_argument("--cells", type=Path, default=Path(gettempdir()) / "galzoo-real" / "rings-cells")
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--figure", type=Path)
+    parser.add_argument("--figure", type=Path, help="of accuracy and precision")
+    parser.add_argument("--probabilities", type=Path, help="figure of log loss, calibration and spread")
     options = parser.parse_args()
     curves, spent = measure(options)
     for task, models in curves.items():
         show(f"{task}: accuracy", models, lambda cells: spread(cells, "accuracy"))
         show(f"{task}: average precision", models, lambda cells: spread(cells, "average precision"))
+        show(f"{task}: log loss", models, lambda cells: spread(cells, "log loss"))
         calibration = partial(calibration_error, even=task.startswith("rings"))
         show(
             f"{task}: calibration error of all choices, and that of perfect probabilities by chance",
             models,
             lambda cells, of=calibration: "{:.3f}, {:.3f}".format(*of(cells)),
         )
+        heads = {name: curve for name, curve in models.items() if name.endswith("head")}
+        show(
+            f"{task}: standard deviation, over that of fresh choices of labels; the same among endless galaxies",
+            heads,
+            lambda cells: "{:.2f}, {:.2f}".format(*std_ratio(cells)),
+        )
         show(f"{task}: seconds to learn, most memory for it in MiB", models, cost)
     print("\n".join(verdicts(curves, spent)))
     print(f"memory for learning from 500 and predicting 10^6 galaxies: {spent['MiB'] / 1024:.1f} GiB")
     if options.figure:
         draw(curves, options.figure)
+    if options.probabilities:
+        draw_probabilities(curves, options.probabilities)
     if options.json:
         options.json.write_text(json.dumps({"curves": curves, "costs": spent}))
 

@@ -1,6 +1,6 @@
 """Heads of several regularisations, weighted by how well they predict held-out galaxies."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,9 +25,9 @@ class Blend:
     weights : dict of float to float
         Weight of each inverse regularisation; they sum to one.
     calibrations : dict of float to Calibration
-        Of the scores of each.
+        Of the scores of each, which the blended model contains.
     calibration : Calibration
-        Of the scores of the blend.
+        Of what the blended model gives: its method and spread, and the factors of votes.
     """
 
     weights: dict[float, float]
@@ -39,14 +39,21 @@ class Blend:
         """Geometric mean of the inverse regularisations."""
         return float(np.exp(sum(weight * np.log(each) for each, weight in self.weights.items())))
 
+    @classmethod
+    def side_by_side(cls, blends: list["Blend"]) -> "Blend":
+        """Say of several labels, each with a blend of its own, how they are regularised on the whole."""
+        each = {strength for blend in blends for strength in blend.weights}
+        weights = {one: float(np.mean([blend.weights.get(one, 0) for blend in blends])) for one in each}
+        none, methods = Calibration.none(len(blends)), {blend.calibration.method for blend in blends}
+        method = next(name for name in ("platt", "temperature", "none") if name in methods)
+        return cls(weights, dict.fromkeys(each, none), replace(none, method=method))
+
     def mix(self, models: dict[float, tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
         """
         Blend linear models, given as weights (d, k) and bias (k,) for each inverse regularisation.
 
         Weights and bias are of the model whose scores are the weighted mean of their calibrated ones.
         """
-        if len(models) == 1:
-            return next(iter(models.values()))
         of = [(self.weights[each], self.calibrations[each], *model) for each, model in models.items()]
         weights = sum(share * by.slope * w for share, by, w, _ in of)
         return weights, sum(share * (by.slope * b + by.offset) for share, by, _, b in of)
@@ -68,26 +75,23 @@ def choose(
     `held_out` has, for each inverse regularisation, the strongest first, scores of held-out galaxies, shape (n, k),
     NaN where one was not held out; none at all if there are too few galaxies. `y` has their labels, shape (n, k).
     """
-    if not held_out:
-        none = Calibration.none(y.shape[1])
+    none = Calibration.none(y.shape[1])
+    seen = np.isfinite(next(iter(held_out.values()), np.empty((0, 1)))).all(axis=1)
+    if not seen.any():
         return Blend({_UNCHOSEN: 1.0}, {_UNCHOSEN: none}, none)
-    seen = np.isfinite(next(iter(held_out.values()))).all(axis=1)
     y, scores = y[seen], {each: of[seen].astype(float) for each, of in held_out.items()}
     fitted = {each: fit_calibration(of, y, task, schema) for each, of in scores.items()}
     if task == "votes":
         alpha = {each: fitted[each].apply(of, task) for each, of in scores.items()}
         losses = {each: held_out_losses(of, y, task, schema) for each, of in alpha.items()}
         chosen = _strongest_of_the_best(losses)
-        return Blend({chosen: 1.0}, fitted, fitted[chosen])
+        return Blend({chosen: 1.0}, {chosen: none}, fitted[chosen])
     brought = {each: fitted[each].slope * of + fitted[each].offset for each, of in scores.items()}
     weights = _weights({each: held_out_losses(of, y, task) for each, of in brought.items()}, task)
-    if len(weights) == 1:
-        (chosen,) = weights
-        return Blend(weights, fitted, fitted[chosen])
     blended = sum(weight * brought[each] for each, weight in weights.items())
-    k, method = y.shape[1], fitted[max(weights, key=weights.get)].method
-    spread = np.sqrt(((blended - y) ** 2).mean(0)) if task == "regression" else np.zeros(k)
-    return Blend(weights, fitted, Calibration(method, np.ones(k), np.zeros(k), spread))
+    spread = np.sqrt(((blended - y) ** 2).mean(0)) if task == "regression" else none.spread
+    method = fitted[max(weights, key=weights.get)].method
+    return Blend(weights, fitted, replace(none, method=method, spread=spread))
 
 
 def _weights(losses: dict[float, np.ndarray], task: str) -> dict[float, float]:

@@ -10,11 +10,10 @@ from sklearn import config_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from galzoo_repr.finetuning._averaging import Blend
 from galzoo_repr.finetuning._votes import fit_votes
 from galzoo_repr.questions import Schema
 
-__all__ = ["Head", "HeadSpace", "fit_head", "fit_one", "strengths"]
+__all__ = ["Head", "HeadSpace", "fit_one", "strengths"]
 
 _ROWS = 2048  # multiplied at a time
 
@@ -115,32 +114,13 @@ class HeadSpace:
         """Bring embeddings, shape (n, d), into the space: float64, shape (n, r)."""
         return (np.asarray(x, float) - self.mean) / self.scale @ self.rotation
 
-
-def fit_head(
-    x: np.ndarray,
-    y: np.ndarray,
-    *,
-    task: str,
-    blend: Blend,
-    schema: Schema | None,
-    draws: list[np.ndarray],
-) -> Head:
-    """
-    Fit a head and its ensemble to embeddings (n, d) and labels (n, k), as blended of several regularisations.
-
-    `draws` are the rows of each member of the ensemble; the first is usually all rows.
-    """
-    space = HeadSpace.of(x)
-    reduced = space.reduce(x)
-    members = [
-        blend.mix({each: fit_one(reduced[rows], y[rows], task, each, schema) for each in blend.weights})
-        for rows in draws
-    ]
-    weights = np.stack([space.rotation @ weight for weight, _ in members])
-    bias = np.stack([bias for _, bias in members])
-    precision = np.float64 if task == "regression" else np.float32
-    standard = (np.asarray(each, np.float32) for each in (space.mean, space.scale))
-    return Head(*standard, *(np.asarray(each, precision) for each in (weights, bias)))
+    def head(self, members: list[tuple[np.ndarray, np.ndarray]], task: str) -> Head:
+        """Head of members that were fitted in the space, given as weights (r, k) and bias (k,)."""
+        weights = np.stack([self.rotation @ weight for weight, _ in members])
+        bias = np.stack([bias for _, bias in members])
+        precision = np.float64 if task == "regression" else np.float32
+        standard = (np.asarray(each, np.float32) for each in (self.mean, self.scale))
+        return Head(*standard, *(np.asarray(each, precision) for each in (weights, bias)))
 
 
 def fit_one(

@@ -204,9 +204,10 @@ class MorphologyModel:
         -------
         Prediction
             The value is that of the head fitted to all labels. The standard deviation is that of the heads
-            fitted to bootstrap samples of the labelled galaxies (bagging, Breiman 1996, *Machine Learning*
-            24, 123): how much the answer depends on which galaxies happened to be labelled. That of a
-            regression contains the scatter of held-out galaxies too.
+            learned from bootstrap samples of the labelled galaxies (bagging, Breiman 1996, *Machine Learning*
+            24, 123), each regularised and calibrated by itself: how much the answer depends on which galaxies
+            happened to be labelled. Of a probability p it is at most ``sqrt(p (1 - p))``. That of a regression
+            contains the scatter of held-out galaxies too.
 
         Raises
         ------
@@ -226,6 +227,9 @@ class MorphologyModel:
                 predicted = fractions(predicted, self.schema)
             value[rows] = predicted[:, 0]
             std[rows] = np.hypot(predicted[:, 1:].std(axis=1), self.calibration.spread)
+        if self.task != "regression":
+            # What lies between 0 and 1 has no larger standard deviation about this mean.
+            np.minimum(std, np.sqrt(value * (1 - value)), out=std)
         return Prediction(value, std, alpha)
 
     def _checked(self, embeddings: np.ndarray) -> np.ndarray:

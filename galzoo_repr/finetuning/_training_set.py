@@ -1,18 +1,22 @@
 """The whole way from labelled embeddings to a calibrated head, which can be walked again without some galaxies."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from galzoo_repr.finetuning._averaging import Blend, choose
-from galzoo_repr.finetuning._folds import bootstrap_draws, folds
-from galzoo_repr.finetuning._heads import Head, HeadSpace, fit_head, fit_one, strengths
+from galzoo_repr.finetuning._folds import bootstrap_draws, fewest_galaxies, folds
+from galzoo_repr.finetuning._heads import Head, HeadSpace, fit_one, strengths
 from galzoo_repr.questions import Schema
 
 __all__ = ["Lesson", "held_out_predictions", "learn"]
 
 # Beyond so many labels folds differ little, and fewer will do; votes tell more than a label each.
 _MANY = 3000
+# Galaxies of the rarest class from which those that a bootstrap sample leaves out judge it as well as folds would, but
+# in a sixth of the time; regressions are quick, and their spread comes out a tenth too small so.
+_ENOUGH = 50
 
 
 @dataclass(frozen=True)
@@ -62,15 +66,68 @@ def learn(
     """
     Choose the regularisations, fit the head and its ensemble, and calibrate it by galaxies held out in turn.
 
-    Of the members, the first is fitted to all galaxies, the others to bootstrap samples of them. With a `split` into
+    Of the members, the first is learned from all galaxies. Each of the others is learned from a bootstrap sample of
+    them just as the first is from all, with regularisations and a calibration of its own: what these are is as much a
+    matter of which galaxies are labelled as the weights are. Several labels are learned one by one. With a `split` into
     rows to learn from and held out, as of a network that has seen the former, the head learns from these alone.
     """
+    space = HeadSpace.of(lesson.x if split is None else lesson.x[split[0]])
+    lesson = replace(lesson, x=space.reduce(lesson.x))
+    if lesson.task != "several":
+        models, blend = _ensemble(lesson, members, split)
+        return space.head(models, lesson.task), blend
+    alone = []
+    for i in range(lesson.y.shape[1]):
+        rows = np.flatnonzero(np.isfinite(lesson.y[:, i]))
+        of_label = replace(lesson, y=lesson.y[:, i : i + 1], task="binary").part(rows)
+        of_split = split and tuple(np.flatnonzero(np.isin(rows, each)) for each in split)
+        alone.append(_ensemble(of_label, members, of_split))
+    each_member = zip(*(models for models, _ in alone), strict=True)
+    models = [tuple(np.concatenate(parts, axis=-1) for parts in zip(*of, strict=True)) for of in each_member]
+    return space.head(models, lesson.task), Blend.side_by_side([blend for _, blend in alone])
+
+
+def _ensemble(
+    lesson: Lesson, members: int, split: tuple[np.ndarray, np.ndarray] | None
+) -> tuple[list[tuple[np.ndarray, np.ndarray]], Blend]:
+    """Weights and bias of every member, and the blend of the first."""
     scores = _held_out_scores(lesson, lesson.folds() if split is None else [split])
     blend = choose(scores, lesson.y, lesson.task, lesson.schema)
-    learned = lesson if split is None else lesson.part(split[0])
-    draws = bootstrap_draws(learned.groups, members, seed=lesson.seed)
-    head = fit_head(learned.x, learned.y, task=lesson.task, blend=blend, schema=lesson.schema, draws=draws)
-    return head, blend
+    models = [_fitted(lesson if split is None else lesson.part(split[0]), blend)]
+    for bag, held in _samples(lesson, members, split):
+        if (
+            lesson.task == "votes"
+        ):  # whose fits take long, and whose fractions do not depend on the calibration
+            judged = bag if split is None else held
+            of_judged = {each: of[judged] for each, of in scores.items()}
+            of_bag = choose(of_judged, lesson.y[judged], lesson.task, lesson.schema)
+        else:
+            part = lesson.part(np.concatenate([bag, held]))
+            splits = [np.split(np.arange(len(part)), [len(bag)])] if len(held) else part.folds()
+            of_bag = choose(_held_out_scores(part, splits), part.y, part.task)
+        models.append(_fitted(lesson.part(bag), of_bag))
+    return models, blend
+
+
+def _samples(
+    lesson: Lesson, members: int, split: tuple[np.ndarray, np.ndarray] | None
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield rows of bootstrap samples to learn from, and others held out; none of these where they would be too few."""
+    if split is not None:
+        draws = [bootstrap_draws(lesson.groups[rows], members, seed=lesson.seed)[1:] for rows in split]
+        for known, held in zip(*draws, strict=True):
+            yield split[0][known], split[1][held]
+        return
+    enough = lesson.task != "regression" and fewest_galaxies(lesson.y, lesson.groups, lesson.task) >= _ENOUGH
+    for bag in bootstrap_draws(lesson.groups, members, seed=lesson.seed)[1:]:
+        yield bag, np.setdiff1d(np.arange(len(lesson)), bag) if enough else np.zeros(0, int)
+
+
+def _fitted(lesson: Lesson, blend: Blend) -> tuple[np.ndarray, np.ndarray]:
+    """Weights (d, k) and bias (k,) of a blend of linear models."""
+    return blend.mix(
+        {each: fit_one(lesson.x, lesson.y, lesson.task, each, lesson.schema) for each in blend.weights}
+    )
 
 
 def held_out_predictions(lesson: Lesson) -> tuple[np.ndarray, np.ndarray, int]:
@@ -95,9 +152,7 @@ def _held_out_scores(lesson: Lesson, splits: list[tuple[np.ndarray, np.ndarray]]
         return {}
     scores = {each: np.full(lesson.y.shape, np.nan) for each in strengths(lesson.task)}
     for known, held in splits:
-        space = HeadSpace.of(lesson.x[known])
-        learned, asked = space.reduce(lesson.x[known]), space.reduce(lesson.x[held])
         for strength, of_strength in scores.items():
-            weights, bias = fit_one(learned, lesson.y[known], lesson.task, strength, lesson.schema)
-            of_strength[held] = asked @ weights + bias
+            weights, bias = fit_one(lesson.x[known], lesson.y[known], lesson.task, strength, lesson.schema)
+            of_strength[held] = lesson.x[held] @ weights + bias
     return scores
