@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from galzoo_repr._threads import one_thread
 from galzoo_repr.finetuning._averaging import Blend, choose
 from galzoo_repr.finetuning._folds import bootstrap_draws, fewest_galaxies, folds
 from galzoo_repr.finetuning._heads import Head, HeadSpace, fit_one, strengths
@@ -60,6 +61,8 @@ class Lesson:
         return folds(self.y, self.groups, self.task, n=n, seed=self.seed)
 
 
+# Of the small products of a head's optimiser, threads of the linear algebra make the work many times longer.
+@one_thread()
 def learn(
     lesson: Lesson, *, members: int = 1, split: tuple[np.ndarray, np.ndarray] | None = None
 ) -> tuple[Head, Blend]:
