@@ -1,13 +1,16 @@
 """Embedding columns and arrays as matrices, with the rows that can be used."""
 
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
 from astropy.table import Table
 
+from galzoo_repr._threads import block_by_block
+
 __all__ = ["Embeddings", "embedding_matrix", "read_embeddings"]
 
-_ROWS = 4096  # rows checked at a time, so that a memory-mapped matrix is never read whole
+_ROWS = 16_384  # rows checked at a time, so that a memory-mapped matrix is never read whole
 
 
 @dataclass(frozen=True)
@@ -74,11 +77,14 @@ def embedding_matrix(array: np.ndarray, name: str = "embedding") -> Embeddings:
     if values.ndim != 2 or values.shape[1] == 0:
         raise ValueError(f"{name} must have shape (galaxies, dimensions), not {values.shape}")
     usable = np.empty(len(values), dtype=bool)
-    for start in range(0, len(values), _ROWS):
+
+    def check(start: int) -> None:
         # Any bits may be there, those of signalling NaN too.
         with np.errstate(over="ignore", invalid="ignore"):
             block = values[start : start + _ROWS].astype(np.float32, copy=False)
             usable[start : start + _ROWS] = np.isfinite(block).all(axis=1) & block.any(axis=1)
+
+    deque(block_by_block(check, range(0, len(values), _ROWS)), maxlen=0)
     if mask is not None:
         usable &= ~mask.any(axis=1)
     if values.dtype.kind != "f":

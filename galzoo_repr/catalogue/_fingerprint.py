@@ -4,11 +4,14 @@ import hashlib
 
 import numpy as np
 
+from galzoo_repr._threads import block_by_block
 from galzoo_repr.catalogue._embeddings import Embeddings
 
 __all__ = ["fingerprint"]
 
 _BLOCK = 2**20  # bytes that, at three times their size, stay in a processor's cache while they are summed
+
+_AT_ONCE = 64  # blocks that one thread takes
 
 
 def fingerprint(embeddings: Embeddings) -> str:
@@ -41,8 +44,14 @@ def fingerprint(embeddings: Embeddings) -> str:
     # The stream of a bit generator is the same in all versions of numpy. No number of a row is less than two bytes.
     weights = np.random.PCG64(20).random_raw((2, row_bytes // 2)) | np.uint64(1)
     rows = max(1, _BLOCK // row_bytes)
-    for start in range(0, len(vectors), rows):
-        digest.update(_checksums(vectors[start : start + rows], weights))
+
+    def checksums(start: int) -> list[np.ndarray]:
+        end = min(start + _AT_ONCE * rows, len(vectors))
+        return [_checksums(vectors[at : min(at + rows, end)], weights) for at in range(start, end, rows)]
+
+    for sums in block_by_block(checksums, range(0, len(vectors), _AT_ONCE * rows)):
+        for each in sums:
+            digest.update(each)
     return digest.hexdigest()
 
 
