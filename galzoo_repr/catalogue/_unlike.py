@@ -89,8 +89,10 @@ class KnownGalaxies:
         True
         """
         groups = np.arange(len(vectors)) if groups is None else np.asarray(groups)
-        rows = np.arange(len(vectors))
-        kept, judged = (rows, rows) if unseen is None else (np.setdiff1d(rows, unseen), np.asarray(unseen))
+        rows = _distinct(vectors)
+        kept, judged = (
+            (rows, rows) if unseen is None else (np.setdiff1d(rows, unseen), np.intersect1d(rows, unseen))
+        )
         kept, judged = _at_even_steps(kept, MOST), _at_even_steps(judged, JUDGED)
         double = np.asarray(vectors[kept], float)
         mean = double.mean(axis=0).astype(np.float32)
@@ -166,6 +168,14 @@ class KnownGalaxies:
 
         for_each_block(measure, range(0, len(vectors), CHUNK), torch.device("cpu"))
         return found
+
+
+def _distinct(vectors: np.ndarray) -> np.ndarray:
+    """Rows without those that repeat an earlier one, which would say that no distance at all is usual."""
+    first: dict[int, int] = {}
+    for row, vector in enumerate(vectors):
+        first.setdefault(hash(vector.tobytes()), row)
+    return np.array(list(first.values()) if len(first) > 1 else range(len(vectors)))
 
 
 def _at_even_steps(rows: np.ndarray, most: int) -> np.ndarray:

@@ -57,6 +57,12 @@ def test_images_of_one_galaxy_are_not_compared():
     assert KnownGalaxies.of(twice).unlike(others).min() > 0.98
 
 
+def test_rows_that_repeat_another_do_not_count():
+    once, others = galaxies(40), galaxies(200, seed=3)
+    known = KnownGalaxies.of(np.concatenate([once, once[::2]]))
+    np.testing.assert_array_equal(known.unlike(others), KnownGalaxies.of(once).unlike(others))
+
+
 def test_what_the_encoder_has_not_seen_says_what_is_usual():
     """Trained on the others, it has brought these together."""
     vectors = galaxies(100)
