@@ -28,6 +28,8 @@ def _stems(model: MorphologyModel, name: str) -> list[str]:
     if model.task == "binary":
         return [name]
     words = ["_".join(each.split()) for each in model.classes]
+    if len(set(words)) < len(words):  # "edge on" and "edge_on" keep columns of their own
+        words = list(model.classes)
     if model.task == "classes":
         return [f"{name}_{each}" for each in words]
     # Outputs of several labels and of votes have names of their own.

@@ -234,3 +234,12 @@ def test_galaxies_unlike_all_labelled_ones_are_told(galaxies, model, tmp_path):
     model.save(tmp_path / "ring")
     again = gzr.add_predictions(galaxies, tmp_path / "ring")
     np.testing.assert_array_equal(again["ring_unlike"], after["ring_unlike"])
+
+
+def test_classes_whose_names_differ_by_a_blank_have_columns_of_their_own(galaxies):
+    x = np.asarray(galaxies["embedding"])[:, :3]
+    galaxies["kind"] = np.array(["edge on", "edge_on", "round"])[np.argmax(x, axis=1)]
+    after = gzr.add_predictions(galaxies, quick(galaxies, "kind"))
+    names = [name for name in after.colnames if name.endswith("_probability")]
+    assert names == ["kind_edge on_probability", "kind_edge_on_probability", "kind_round_probability"]
+    np.testing.assert_allclose(sum(after[name] for name in names), 1)
