@@ -52,13 +52,12 @@ def finetune(
     """
     Learn a morphological feature from the labelled rows of a catalogue.
 
-    Rows whose label is missing (masked, NaN, blank) are simply not learned from. A linear head on the
-    embeddings, the mean of several regularisations weighted by the likelihood of held-out labels, is calibrated on
-    held-out galaxies; the report is of
-    galaxies that were held out from all of that. Images within 5 arcsec of each other are one galaxy, which
-    is never on both sides of a split. Classes need not be of equal size: folds keep their proportions, and
-    heads are not made to believe in others, so that probabilities are those of the catalogue that the
-    labelled galaxies were drawn from; for another class balance say ``prior=`` to `galzoo_repr.add_predictions`.
+    Rows whose label is missing (masked, NaN, blank) are simply not learned from. A linear head on the embeddings, the
+    mean of several regularisations weighted by the likelihood of held-out labels, is calibrated on held-out galaxies;
+    the report is of galaxies that were held out from all of that. Images within 5 arcsec of each other are one galaxy,
+    which is never on both sides of a split. Classes need not be of equal size: folds keep their proportions, and heads
+    are not made to believe in others, so that probabilities are those of the catalogue that the labelled galaxies were
+    drawn from; for another class balance say ``prior=`` to `galzoo_repr.add_predictions`.
 
     Parameters
     ----------
@@ -78,7 +77,8 @@ def finetune(
     coords : str, tuple of str or SkyCoord, optional
         Where the positions are, when the columns have unusual names.
     members : int
-        Heads of the ensemble from which the standard deviation of a prediction comes, at least 2.
+        Heads of the ensemble from which the standard deviation of a prediction comes, at least 2: one is learned from
+        all labels, the others from bootstrap samples of them.
     seed : int
         Everything random follows from it.
     images : str, sequence, ndarray or torch.Tensor, optional

@@ -146,6 +146,34 @@ class MorphologyModel:
         counts = np.array([n for name, n in self.card["labels"].items()], float)
         return counts[:1] / counts.sum() if self.task == "binary" else counts / self.card["n_labelled"]
 
+    def check_prior(self, prior: Prior) -> None:
+        """
+        Refuse a class balance that makes no sense, before anything is embedded or predicted for it.
+
+        Parameters
+        ----------
+        prior : float, mapping, sequence, "catalogue" or None
+            As for `galzoo_repr.add_predictions`.
+
+        Raises
+        ------
+        ValueError
+            If the model predicts no classes, or the fractions make no sense.
+        TypeError
+            If they are not of the form that the task asks for.
+        """
+        if prior is None:
+            return
+        if self.balance is None:
+            raise ValueError(
+                f"prior is a class balance, but a model of {'votes' if self.task == 'votes' else 'numbers'} has no "
+                "classes; leave prior out"
+            )
+        if not isinstance(prior, str):
+            stated_balance(prior, self.classes, self.task, self.balance)
+        elif prior != CATALOGUE:
+            raise ValueError(f"prior={prior!r} is neither fractions nor {CATALOGUE!r}")
+
     def balance_for(self, prior: Prior, embeddings: np.ndarray) -> Balance | None:
         """
         Find the class balance of a catalogue: that which is stated, or that which its galaxies tell.
@@ -164,27 +192,19 @@ class MorphologyModel:
 
         Raises
         ------
-        ValueError
-            If the model predicts no classes, or the fractions make no sense.
-        TypeError
-            If they are not of the form that the task asks for.
+        ValueError, TypeError
+            As `check_prior`.
 
         Warns
         -----
         GalzooWarning
             If a balance that was estimated is not to be relied on.
         """
+        self.check_prior(prior)
         if prior is None:
             return None
-        if self.balance is None:
-            raise ValueError(
-                f"prior is a class balance, but a model of {'votes' if self.task == 'votes' else 'numbers'} has no "
-                "classes; leave prior out"
-            )
         if not isinstance(prior, str):
             return stated_balance(prior, self.classes, self.task, self.balance)
-        if prior != CATALOGUE:
-            raise ValueError(f"prior={prior!r} is neither fractions nor 'catalogue'")
         probability = self.calibration.apply(self.head.scores(self._checked(embeddings)), self.task)
         return estimated_balance(probability, self.balance, self.task, self.classes)
 
@@ -226,7 +246,7 @@ class MorphologyModel:
                 alpha[rows] = predicted[:, 0]
                 predicted = fractions(predicted, self.schema)
             value[rows] = predicted[:, 0]
-            std[rows] = np.hypot(predicted[:, 1:].std(axis=1), self.calibration.spread)
+            std[rows] = np.hypot(_scatter(predicted), self.calibration.spread)
         if self.task != "regression":
             # What lies between 0 and 1 has no larger standard deviation about this mean.
             np.minimum(std, np.sqrt(value * (1 - value)), out=std)
@@ -336,6 +356,14 @@ class MorphologyModel:
             encoder=encoder,
             known=KnownGalaxies(**arrays["known"]) if "known" in arrays else None,
         )
+
+
+def _scatter(predicted: np.ndarray) -> np.ndarray:
+    """Standard deviation, shape (n, k), of what the bootstrap heads predict, after the first of (n, members, k)."""
+    first, others = predicted[:, 0], predicted[:, 1:]
+    if others.shape[1] == 1:  # which has no scatter of its own
+        return np.abs(others[:, 0] - first)
+    return others.std(axis=1, ddof=1)
 
 
 def chunks(n: int) -> Iterator[slice]:

@@ -140,6 +140,7 @@ def add_predictions(
         )
     name = model.label if name is None else name
     refuse_existing(table, column_names(model, name), overwrite=overwrite)
+    model.check_prior(prior)
     if embedding not in table.colnames:
         table = seen = _embedded(table, model, embedding, encoder, progress=progress, **images)
     else:

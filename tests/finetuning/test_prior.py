@@ -198,6 +198,12 @@ def test_a_label_of_yes_or_no_takes_one_fraction(thinned, prior, error):
         gzr.add_predictions(thinned[1], thinned[0], prior=prior)
 
 
+def test_a_prior_is_refused_before_anything_is_embedded(thinned):
+    nothing_to_embed = Table({"name": ["a galaxy without position or image"]})
+    with pytest.raises(ValueError, match="prior must be a number above 0"):
+        gzr.add_predictions(nothing_to_embed, thinned[0], prior=7)
+
+
 def test_of_several_labels_those_not_named_keep_theirs(thinned):
     x = np.asarray(thinned[1]["embedding"])[:120]
     table = Table({"embedding": x, "bar": x[:, 1] > 0, "ring": x[:, 2] > 0})
