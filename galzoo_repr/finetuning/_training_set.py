@@ -18,6 +18,9 @@ _MANY = 3000
 # Galaxies of the rarest class from which those that a bootstrap sample leaves out judge it as well as folds would, but
 # in a sixth of the time; regressions are quick, and their spread comes out a tenth too small so.
 _ENOUGH = 50
+# The same for one of many classes that is rare: galaxies outside of the most frequent class, as classes share a
+# temperature.
+_ENOUGH_OF_CLASSES = 200
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,9 @@ def _ensemble(
             part = lesson.part(np.concatenate([bag, held]))
             splits = [np.split(np.arange(len(part)), [len(bag)])] if len(held) else part.folds()
             of_bag = choose(_held_out_scores(part, splits), part.y, part.task)
+            if not splits and lesson.task == "classes":
+                # Of one class it has too few galaxies to tell, of the others it would be far off without calibration.
+                of_bag = blend
         models.append(_fitted(lesson.part(bag), of_bag))
     return models, blend
 
@@ -121,9 +127,18 @@ def _samples(
         for known, held in zip(*draws, strict=True):
             yield split[0][known], split[1][held]
         return
-    enough = lesson.task != "regression" and fewest_galaxies(lesson.y, lesson.groups, lesson.task) >= _ENOUGH
+    enough = _left_out_are_enough(lesson)
     for bag in bootstrap_draws(lesson.groups, members, seed=lesson.seed)[1:]:
         yield bag, np.setdiff1d(np.arange(len(lesson)), bag) if enough else np.zeros(0, int)
+
+
+def _left_out_are_enough(lesson: Lesson) -> bool:
+    """Whether galaxies that bootstrap samples leave out can choose regularisation and calibration."""
+    if lesson.task == "classes":
+        of_class = [len(np.unique(lesson.groups[each == 1])) for each in lesson.y.T]
+        if sum(of_class) - max(of_class) >= _ENOUGH_OF_CLASSES:
+            return True
+    return lesson.task != "regression" and fewest_galaxies(lesson.y, lesson.groups, lesson.task) >= _ENOUGH
 
 
 def _fitted(lesson: Lesson, blend: Blend) -> tuple[np.ndarray, np.ndarray]:

@@ -10,7 +10,7 @@ from scipy.special import expit
 import galzoo_repr as gzr
 from galzoo_repr.finetuning._calibration import Calibration
 from galzoo_repr.finetuning._model import MorphologyModel
-from galzoo_repr.finetuning._training_set import Lesson, learn
+from galzoo_repr.finetuning._training_set import Lesson, _left_out_are_enough, learn
 from galzoo_repr.finetuning._votes import fractions
 
 QUESTION = gzr.Schema.from_dict(
@@ -23,22 +23,24 @@ class Sky:
     """Galaxies of one kind of label, of which any number can be labelled; 200 are asked for predictions."""
 
     def __init__(self, kind: str) -> None:
-        self.task = dict.fromkeys(("half", "fifth", "rare"), "binary").get(kind, kind)
+        tasks = dict.fromkeys(("half", "fifth", "rare"), "binary") | {"rare class": "classes"}
+        self.task = tasks.get(kind, kind)
         self.kind, self.schema = kind, QUESTION if kind == "votes" else None
         self.asked, _ = self.galaxies(200, np.random.default_rng(0))
 
     def galaxies(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Embeddings, shape (n, 40), and labels, shape (n, k)."""
         x = rng.normal(size=(n, 40)) / np.sqrt(1 + np.arange(40))
-        noise = 0.5 if self.kind in ("classes", "regression", "votes") else 1.5
+        noise = 0.5 if self.task in ("classes", "regression", "votes") else 1.5
         score = 2 * x[:, :2] + noise * rng.normal(size=(n, 2))
         if self.kind in ("half", "fifth", "rare"):
             least = {"half": 0.0, "fifth": 2.0, "rare": 4.0}[self.kind]
             return x, (score[:, :1] > least).astype(float)
         if self.kind == "several":
             return x, (score > [0.0, 1.0]).astype(float)
-        if self.kind == "classes":
-            return x, np.eye(3)[np.column_stack([score, np.zeros(n)]).argmax(1)]
+        if self.task == "classes":
+            third = np.full(n, -2.2 if self.kind == "rare class" else 0)
+            return x, np.eye(3)[np.column_stack([score, third]).argmax(1)]
         if self.kind == "votes":
             p = np.exp(np.column_stack([score, np.zeros(n)]))
             return x, rng.multinomial(20, p / p.sum(1, keepdims=True)).astype(float)
@@ -113,6 +115,37 @@ def test_members_are_calibrated_one_by_one():
     assert_allclose(blend.calibration.slope, 1)
     mean = expit(head.scores(lesson.x)[:, 1:, 0]).mean(0)
     assert np.std(mean) < 3 * np.sqrt(0.25 / 120)
+
+
+def test_the_smallest_ensemble_has_a_spread(galaxies):
+    std = np.asarray(
+        gzr.add_predictions(galaxies, gzr.finetune(galaxies, "ring", members=2))["ring_probability_std"]
+    )
+    assert (std > 0).mean() > 0.9
+
+
+def test_samples_without_a_rare_class_are_calibrated_like_the_whole():
+    """Where three of sixty galaxies are of a class, one sample in five holds fewer than two of these."""
+    sky = Sky("rare class")
+    std, disagreement = sky.std_and_disagreement(60)
+    assert std < 2 * disagreement
+
+
+@pytest.mark.parametrize(
+    ("task", "counts", "enough"),
+    [
+        ("binary", (50, 50), True),
+        ("binary", (4000, 49), False),
+        ("classes", (100, 100, 97, 3), True),
+        ("classes", (4000, 100, 50, 49), False),
+        ("regression", (4000,), False),
+    ],
+)
+def test_galaxies_left_out_of_a_sample_judge_it_where_they_are_many(task, counts, enough):
+    """Else every member is cross-validated, which takes several times as long."""
+    kind = np.repeat(np.arange(len(counts)), counts)
+    y = np.eye(len(counts))[kind] if task == "classes" else kind[:, None].astype(float)
+    assert _left_out_are_enough(Lesson(y, y, np.arange(len(y)), task)) == enough
 
 
 def test_a_model_with_a_calibration_of_its_own_predicts_as_ever(model, galaxies, tmp_path):
