@@ -176,11 +176,14 @@ def read_prior(text: str | None) -> float | dict[str, float] | str | None:
         if "=" not in text:
             return float(text)
         pairs = [part.rpartition("=") for part in text.split(",")]
-        return {name.strip(): float(fraction) for name, _, fraction in pairs}
+        fractions = {name.strip(): float(fraction) for name, _, fraction in pairs}
     except ValueError:
         raise ValueError(
             f"--prior must be a fraction, fractions such as 'spiral=0.3,elliptical=0.7', or catalogue, not {text!r}"
         ) from None
+    if len(fractions) < len(pairs):
+        raise ValueError(f"--prior names a class more than once: {text!r}")
+    return fractions
 
 
 def open_catalogue(path: Path) -> Table:

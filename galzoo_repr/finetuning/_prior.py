@@ -46,12 +46,12 @@ class Balance:
 
 def stated_balance(prior: Prior, classes: tuple[str, ...], task: str, trained: np.ndarray) -> Balance:
     """
-    Read the fractions that a user gives: one of a label of yes or no, else by name, or in the order of the classes.
+    Read the fractions that a user gives: one of a label of yes or no, or by name, or in the order of the classes.
 
     Of several labels those not named keep their `trained` fraction. A `ValueError` or `TypeError` where they make no
     sense.
     """
-    if task == "binary":
+    if task == "binary" and not isinstance(prior, Mapping):
         if not isinstance(prior, Real):
             raise TypeError(
                 f"prior must be the fraction of galaxies with {classes[0]!r}, or 'catalogue', not {prior!r}"
@@ -59,7 +59,7 @@ def stated_balance(prior: Prior, classes: tuple[str, ...], task: str, trained: n
         given = [prior]
     elif isinstance(prior, Mapping):
         unknown = [str(name) for name in prior if name not in classes]
-        missing = [name for name in classes if name not in prior and task == "classes"]
+        missing = [name for name in classes if name not in prior and task != "several"]
         if unknown or missing:
             raise ValueError(
                 f"prior must name the fractions of {', '.join(classes)}; "

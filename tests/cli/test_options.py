@@ -64,6 +64,11 @@ def test_what_is_no_class_balance_is_refused(text):
         read_prior(text)
 
 
+def test_a_class_is_named_once():
+    with pytest.raises(ValueError, match="names a class more than once"):
+        read_prior("a=0.3,a=0.7")
+
+
 def test_outputs_that_exist_are_refused_before_the_work(tmp_path):
     there = tmp_path / "there.ecsv"
     there.touch()

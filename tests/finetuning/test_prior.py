@@ -192,6 +192,15 @@ def test_fractions_that_make_no_sense_are_refused(of_kinds, prior, error, messag
         of_kinds[0].balance_for(prior, of_kinds[1])
 
 
+def test_a_label_of_yes_or_no_may_be_named(thinned):
+    model, catalogue, _ = thinned
+    named = model.balance_for({"ring": 0.05}, catalogue["embedding"])
+    assert named.fractions.tolist() == [0.05]
+    for prior, wrong in (({"bar": 0.05}, "it names bar"), ({}, "it lacks ring")):
+        with pytest.raises(ValueError, match=wrong):
+            model.check_prior(prior)
+
+
 @pytest.mark.parametrize(("prior", "error"), [(1.0, ValueError), (np.nan, ValueError), ([0.5], TypeError)])
 def test_a_label_of_yes_or_no_takes_one_fraction(thinned, prior, error):
     with pytest.raises(error, match="prior must be"):
