@@ -363,7 +363,7 @@ def _scatter(predicted: np.ndarray) -> np.ndarray:
     first, others = predicted[:, 0], predicted[:, 1:]
     if others.shape[1] == 1:  # which has no scatter of its own
         return np.abs(others[:, 0] - first)
-    return others.std(axis=1, ddof=1)
+    return others.std(axis=1)
 
 
 def chunks(n: int) -> Iterator[slice]:
