@@ -32,7 +32,7 @@ FORMAT = FolderFormat(
     stem="interest",
     needed=frozenset({"options", "scale", "process", "encoder"}),
 )
-SCALARS = ("length_scale", "mixture", "linear", "amplitude", "stretch", "share")
+SCALARS = ("length_scale", "mixture", "linear", "amplitude", "stretch", "share", "scatter")
 # Up to here, on the scale of 0 to 5, nothing interesting was found.
 LOW = 1.0
 # Exact inference costs the cube of this.
@@ -198,7 +198,7 @@ class InterestModel(BaseEstimator):
         given = features[rated], self._to_process(ratings[rated, active[rater]]), variance
         if self.method == "paper":
             self.process_ = RatingProcess.paper(*given)
-            noise_of_each = self.process_.noise.min()
+            noise_of_each = self.process_.scatter
         else:
             self.process_, noise_of_each = RatingProcess.steady(*given, rater)
         found = np.full(len(names), np.nan)
