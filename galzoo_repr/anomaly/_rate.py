@@ -12,6 +12,7 @@ from galzoo_repr._arguments import check_choice, check_column, check_number, che
 from galzoo_repr.anomaly._acquisition import FIRST_BATCHES
 from galzoo_repr.anomaly._interest import InterestModel
 from galzoo_repr.anomaly._raters import check_raters, own_ratings, ratings_by_rater
+from galzoo_repr.anomaly._ratings import LARGEST
 from galzoo_repr.anomaly._ratings_file import RatingsFile, catalogue_facts
 from galzoo_repr.anomaly._scores import new_model, rows_to_rate
 from galzoo_repr.anomaly._scoring import ReducedCatalogue
@@ -188,7 +189,8 @@ def _checked(rating: float | None, scale: tuple[float, float] | None) -> float:
         value = float(rating)
     except (TypeError, ValueError):
         raise TypeError(f"the oracle returned {rating!r}; a rating is a number, or None to pass") from None
-    if np.isinf(value) or (scale is not None and not (np.isnan(value) or scale[0] <= value <= scale[1])):
-        limits = "finite" if scale is None else f"between {scale[0]} and {scale[1]}"
+    low, high = (-LARGEST, LARGEST) if scale is None else scale
+    if not (np.isnan(value) or low <= value <= high):
+        limits = f"finite, at most {LARGEST:g} in size" if scale is None else f"between {low} and {high}"
         raise ValueError(f"the oracle returned {rating!r}; a rating must be {limits}, or None to pass")
     return value

@@ -184,13 +184,15 @@ def _doubt(model: InterestModel) -> str:
             "InterestModel(rating_scale=(lowest, highest))."
         )
     if np.ptp(ratings) == 0:
+        which = f"All {n} ratings are equal and" if n > 1 else "There is one rating, and it is"
         return (
-            f"All {n} ratings are equal and high: the score says how like those galaxies another is, not what sets "
-            "them apart. Rate some that are not interesting."
+            f"{which} high: the score says how like what was rated a galaxy is, not what is special about it. "
+            "Rate some that are not interesting."
         )
-    correlation = model.process_.held_out_correlation
+    # None of the ratings follows from the others where these predict the same for all.
+    correlation = np.nan_to_num(model.process_.held_out_correlation)
     # Fisher's transformation: what one in twenty sets of ratings reach that have nothing to do with the galaxies.
-    if n >= ENOUGH_TO_TELL and not np.arctanh(min(correlation, 0.999)) * np.sqrt(n - 3) > CHANCE:
+    if n >= ENOUGH_TO_TELL and np.arctanh(np.clip(correlation, -0.999, 0.999)) * np.sqrt(n - 3) <= CHANCE:
         return (
             f"The {n} ratings hardly follow from what the galaxies look like: with that which all others predict for "
             f"it, a rating correlates by {correlation:.2f}. The scores may be no better than chance. Rate more "

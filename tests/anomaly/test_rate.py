@@ -226,6 +226,7 @@ def test_stopping_rules(galaxies, oracle, path, tmp_path):
         ("wow", TypeError, "the oracle returned 'wow'; a rating is a number, or None to pass"),
         (np.inf, ValueError, "the oracle returned inf; a rating must be between 0 and 5"),
         (7, ValueError, "the oracle returned 7; a rating must be between 0 and 5"),
+        (1e16, ValueError, "the oracle returned 1e.16; a rating must be between 0 and 5"),
     ],
 )
 def test_what_is_no_rating_is_refused_before_it_is_written(galaxies, path, answer, error, message):
