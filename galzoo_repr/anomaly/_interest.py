@@ -286,9 +286,10 @@ class InterestModel(BaseEstimator):
             If there is one and it may not be replaced.
         """
         self._check_fitted()
-        options = self.get_params()
-        # Where it was computed is no part of what was learned.
-        del options["device"]
+        # Where it was computed is no part of what was learned. Numbers may be numpy's, which JSON has not.
+        scale = None if self.rating_scale is None else checked_scale(self.rating_scale)
+        numbers = {"n_components": int(self.n_components), "tradeoff": float(self.tradeoff)}
+        options = {"method": self.method, "batch": self.batch, "rating_scale": scale, **numbers}
         process = self.process_
         scales = {name: getattr(process, name) for name in SCALARS}
         about = {"options": options, "scale": self.scale_, "process": scales, "encoder": self.encoder_}

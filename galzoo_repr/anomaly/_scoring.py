@@ -12,7 +12,6 @@ from sklearn.base import clone
 
 from galzoo_repr.anomaly._acquisition import choose_first_batch
 from galzoo_repr.anomaly._interest import InterestModel
-from galzoo_repr.anomaly._raters import warn_of_disagreement
 from galzoo_repr.anomaly._unsupervised import unusual_scores
 from galzoo_repr.catalogue import Embeddings, reduce_embeddings
 from galzoo_repr.exceptions import GalzooWarning
@@ -80,22 +79,15 @@ class ReducedCatalogue:
         seed : int
         """
         rated = np.atleast_2d(np.isfinite(ratings).T).any(axis=0)
-        if (rated & ~self.usable).any():
-            warnings.warn(
-                f"{(rated & ~self.usable).sum()} of {rated.sum()} rated galaxies have no embedding: "
-                "their ratings are kept but teach nothing",
-                GalzooWarning,
-                stacklevel=4,
-            )
         if self.reduction is None or not (rated & self.usable).any():
             (scores,) = self._recalled(
                 f"unusual {unsupervised} {seed}",
                 lambda: (unusual_scores(self.features, method=unsupervised, seed=seed),),
             )
             return Judgement(self, None, scores, np.full(len(scores), np.nan))
-        model = clone(self.model)._fit_reduced(self.reduction, self.features, ratings, noise, raters)
-        warn_of_disagreement(model.raters_, stacklevel=4)
-        return self.apply(model)
+        return self.apply(
+            clone(self.model)._fit_reduced(self.reduction, self.features, ratings, noise, raters)
+        )
 
     def apply(self, model: InterestModel) -> "Judgement":
         """Score every galaxy by a fitted model."""

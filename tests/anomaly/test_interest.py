@@ -291,6 +291,15 @@ def test_a_saved_model_predicts_the_same(embeddings, ratings, tmp_path):
     assert np.array_equal(changed, model.predict(embeddings))
 
 
+@pytest.mark.parametrize("scale", [[0, 5], np.array([0, 5]), (np.int64(0), np.float32(5))])
+def test_options_of_any_numeric_type_are_saved(embeddings, ratings, tmp_path, scale):
+    model = InterestModel(n_components=np.int64(5), tradeoff=np.float32(0.25), rating_scale=scale)
+    model.fit(embeddings, ratings).save(tmp_path / "mine")
+    again = InterestModel.load(tmp_path / "mine")
+    assert (again.n_components, again.tradeoff, again.rating_scale) == (5, 0.25, (0, 5))
+    assert np.array_equal(again.predict(embeddings), model.predict(embeddings))
+
+
 def test_damaged_folders_are_refused(embeddings, ratings, tmp_path):
     with pytest.raises(FileNotFoundError, match="does not hold an interest"):
         InterestModel.load(tmp_path)

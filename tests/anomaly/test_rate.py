@@ -40,6 +40,19 @@ def test_the_loop_finds_what_the_oracle_likes(galaxies, truth, oracle, path):
     assert rated.meta["galzoo_repr"]["rate"]["n_rated"] == 60
 
 
+def test_a_loop_warns_once_of_ratings_it_cannot_learn_from_or_that_disagree(galaxies, oracle, truth, path):
+    galaxies["interest"] = np.where(np.arange(400) < 60, truth, np.nan)
+    galaxies["ben"] = np.where(np.arange(400) < 60, 5 - truth, np.nan)
+    galaxies["embedding"][:9] = np.nan
+    with pytest.warns(gzr.GalzooWarning) as seen:
+        rate(galaxies, oracle, path=path, others=["ben"], max_ratings=100, progress=False)
+    assert [str(each.message)[:30] for each in seen] == [
+        "9 of 60 rated galaxies have no",
+        "Raters who say the opposite of",
+    ]
+    assert {each.filename for each in seen} == {__file__}
+
+
 def test_the_truth_may_be_a_column(galaxies, truth, oracle, tmp_path):
     galaxies["truth"] = truth
     by_column = rate(galaxies, "truth", path=tmp_path / "a.ecsv", **OPTIONS)

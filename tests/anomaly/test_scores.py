@@ -224,6 +224,8 @@ def test_an_interest_applies_to_another_catalogue_of_the_same_encoder(rated):
     other = rated[300:]
     scored = gzr.add_anomaly_scores(other, model=model)
     assert np.array_equal(scored["anomaly_score"], model.predict(np.asarray(other["embedding"])))
+    described = gzr.add_anomaly_scores(other, None, model=model)["anomaly_score"].description
+    assert described == "Predicted rating in 'interest', higher is more interesting"
     other.meta["GZRENCD"] = "b" * 64
     for call in (gzr.add_anomaly_scores, gzr.next_to_rate):
         with pytest.raises(ValueError, match="embed the table with the same encoder"):
@@ -348,7 +350,9 @@ def test_a_saved_interest_keeps_the_galaxies_that_were_rated(rated, tmp_path):
     rated["embedding"][5] = np.nan
     known = rated[np.isfinite(rated["embedding"]).all(axis=1)]
     expected = gzr.add_anomaly_scores(known)["anomaly_unlike"]
-    fit_interest(rated).save(tmp_path / "interest")
+    with pytest.warns(gzr.GalzooWarning, match="1 of 80 rated galaxies have no embedding") as seen:
+        fit_interest(rated).save(tmp_path / "interest")
+    assert seen[0].filename == __file__
     model = InterestModel.load(tmp_path / "interest")
     known["interest"] = np.where(np.arange(len(known)) > 370, 5.0, np.nan)
     found = gzr.add_anomaly_scores(known, model=model)["anomaly_unlike"]
