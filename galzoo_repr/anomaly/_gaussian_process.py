@@ -193,7 +193,8 @@ class RatingProcess:
     @property
     def held_out_correlation(self) -> float:
         """Correlation of ratings with what all others predict for them; NaN where there is none."""
-        predicted, _ = self.held_out
+        # What lies far beyond the scale, as for a galaxy unlike all others, must not decide by itself.
+        predicted = np.clip(self.stretch * self.held_out[0], -SCALE, 2 * SCALE)
         if np.ptp(self.ratings) == 0 or np.ptp(predicted) == 0:
             return float("nan")
         return float(np.corrcoef(predicted, self.ratings)[0, 1])

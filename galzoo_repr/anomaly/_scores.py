@@ -86,7 +86,8 @@ def add_anomaly_scores(
     Returns
     -------
     Table or QTable
-        Same class and rows, with ``anomaly_score`` (float64, predicted rating), ``anomaly_score_std``
+        Same class and rows, with ``anomaly_score`` (float64, predicted rating, which may lie beyond the scale,
+        and far beyond it where ``anomaly_unlike`` is near 1), ``anomaly_score_std``
         (float64, NaN for the unsupervised score), ``anomaly_rank`` (int64, 1 is the most interesting; -1
         without a score) and ``anomaly_unlike`` (float64, in 0 to 1: how far the galaxy is from all that were
         rated, the share of these that are closer to the most similar other one than it is to any of them. Of

@@ -307,6 +307,13 @@ def test_different_ratings_of_the_same_galaxy_are_no_reason_to_believe_scores(ra
     assert np.isfinite(scored["anomaly_score"]).all()
 
 
+def test_a_strange_galaxy_that_is_rated_does_not_cast_doubt_on_the_other_ratings(rated):
+    rated["embedding"][78:80] *= 300
+    rated["interest"][78:80] = [0, 5]
+    scored = gzr.add_anomaly_scores(rated)
+    assert scored.meta["galzoo_repr"]["add_anomaly_scores"]["held_out_correlation"] > 0.4
+
+
 def test_one_high_rating_is_told_as_one(rated):
     rated["interest"][1:] = np.nan
     rated["interest"][0] = 5
