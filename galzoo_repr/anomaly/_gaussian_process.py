@@ -118,7 +118,8 @@ class RatingProcess:
             relative = of_rater[raters] + (0 if variance is None else variance / scatter)
             unscaled = cls(features, ratings, NOISE * relative, **shared)
             held_out, leverage = unscaled.held_out
-            stretch = _stretch(held_out, ratings, 1 / relative)
+            # Of a galaxy unlike all others nothing is predicted with any certainty, so it counts for nothing here.
+            stretch = _stretch(held_out, ratings, NOISE / leverage)
             # Squared residuals, as they would be with the least noise and nothing else unknown. What a known variance
             # can explain says nothing of the scatter: that part is expected to be as it was.
             squares = np.square(ratings - stretch * held_out) * NOISE / leverage
@@ -194,7 +195,7 @@ class RatingProcess:
     def held_out_correlation(self) -> float:
         """Correlation of ratings with what all others predict for them; NaN where there is none."""
         # What lies far beyond the scale, as for a galaxy unlike all others, must not decide by itself.
-        predicted = np.clip(self.stretch * self.held_out[0], -SCALE, 2 * SCALE)
+        predicted = np.clip(self.stretch * self.held_out[0], 0, SCALE)
         if np.ptp(self.ratings) == 0 or np.ptp(predicted) == 0:
             return float("nan")
         return float(np.corrcoef(predicted, self.ratings)[0, 1])

@@ -312,6 +312,7 @@ def test_a_strange_galaxy_that_is_rated_does_not_cast_doubt_on_the_other_ratings
     rated["interest"][78:80] = [0, 5]
     scored = gzr.add_anomaly_scores(rated)
     assert scored.meta["galzoo_repr"]["add_anomaly_scores"]["held_out_correlation"] > 0.4
+    assert 0.8 < scored.meta["galzoo_repr"]["add_anomaly_scores"]["stretch"] < 1.5
 
 
 def test_one_high_rating_is_told_as_one(rated):
