@@ -62,6 +62,9 @@ class RatingProcess:
     share : float
         Variance of a rating, as a share of the largest that any quantity between 0 and 5 with the predicted mean can
         have (Bhatia & Davis 2000, American Mathematical Monthly 107, 353); None where it is that of the process.
+    scatter : float
+        Variance of a rating of the most careful rater about what is predicted, of which nothing is known beforehand;
+        None in a process that an earlier version saved, where it is the least noise.
     """
 
     features: np.ndarray
@@ -73,6 +76,7 @@ class RatingProcess:
     amplitude: float = 1.0
     stretch: float = 1.0
     share: float | None = None
+    scatter: float | None = None
 
     @classmethod
     def steady(
@@ -114,9 +118,13 @@ class RatingProcess:
             relative = of_rater[raters] + (0 if variance is None else variance / scatter)
             unscaled = cls(features, ratings, NOISE * relative, **shared)
             held_out, leverage = unscaled.held_out
-            stretch = _stretch(held_out, ratings, 1 / relative)
-            # Squared residuals, as they would be with the least noise and nothing else unknown.
+            # Of a galaxy unlike all others nothing is predicted with any certainty, so it counts for nothing here.
+            stretch = _stretch(held_out, ratings, NOISE / leverage)
+            # Squared residuals, as they would be with the least noise and nothing else unknown. What a known variance
+            # can explain says nothing of the scatter: that part is expected to be as it was.
             squares = np.square(ratings - stretch * held_out) * NOISE / leverage
+            unexplained = of_rater[raters] / relative
+            squares = unexplained * squares + (1 - unexplained) * scatter
             scatter = (SPREAD_WORTH * VARIANCE + squares.sum()) / (SPREAD_WORTH + len(ratings))
             excess = np.bincount(raters, of_rater[raters] * squares / scatter)
             of_rater = (RATER_WORTH + excess) / (RATER_WORTH + np.bincount(raters))
@@ -125,7 +133,12 @@ class RatingProcess:
         share = (SPREAD_WORTH * SHARE * largest.mean() + squares.sum()) / (
             SPREAD_WORTH * largest.mean() + largest.sum()
         )
-        found = {"amplitude": scatter / NOISE, "stretch": stretch, "share": float(share)}
+        found = {
+            "amplitude": float(scatter / NOISE),
+            "stretch": stretch,
+            "share": float(share),
+            "scatter": float(scatter),
+        }
         return cls(features, ratings, scatter * relative, **shared, **found), scatter * of_rater
 
     @classmethod
@@ -144,15 +157,16 @@ class RatingProcess:
         features, ratings = np.asarray(features, float), np.asarray(ratings, float)
         variance = np.zeros(len(ratings)) if variance is None else variance
         if np.ptp(ratings) == 0:
-            return cls(features, ratings, 0.1 + variance, np.sqrt(features.shape[1]))
+            return cls(features, ratings, 0.1 + variance, float(np.sqrt(features.shape[1])), scatter=0.1)
         regressor = GaussianProcessRegressor(RationalQuadratic() + WhiteKernel(), alpha=1e-10 + variance)
         with one_thread(), warnings.catch_warnings():
             # A parameter at the edge of its interval is common with few ratings and harmless.
             warnings.simplefilter("ignore", ConvergenceWarning)
             regressor.fit(features, ratings)
         smooth, white = regressor.kernel_.k1, regressor.kernel_.k2
-        noise = white.noise_level + variance + 1e-10
-        return cls(features, ratings, noise, float(smooth.length_scale), float(smooth.alpha))
+        scatter = float(white.noise_level) + 1e-10
+        noise = scatter + variance
+        return cls(features, ratings, noise, float(smooth.length_scale), float(smooth.alpha), scatter=scatter)
 
     @cached_property
     def whitening(self) -> np.ndarray:
@@ -180,7 +194,8 @@ class RatingProcess:
     @property
     def held_out_correlation(self) -> float:
         """Correlation of ratings with what all others predict for them; NaN where there is none."""
-        predicted, _ = self.held_out
+        # What lies far beyond the scale, as for a galaxy unlike all others, must not decide by itself.
+        predicted = np.clip(self.stretch * self.held_out[0], 0, SCALE)
         if np.ptp(self.ratings) == 0 or np.ptp(predicted) == 0:
             return float("nan")
         return float(np.corrcoef(predicted, self.ratings)[0, 1])
@@ -220,7 +235,7 @@ class RatingProcess:
         Returns
         -------
         mean, std : float64 arrays of shape (n,)
-            The standard deviation includes the noise of the most careful rater; None if not asked for.
+            The standard deviation includes the scatter of the most careful rater; None if not asked for.
         """
         import torch
 
@@ -245,7 +260,11 @@ class RatingProcess:
                 variance[start : start + chunk] = unknown.clamp_min_(0).cpu().numpy()
 
         for_each_block(predict_block, range(0, len(features), chunk), device)
-        return mean, None if variance is None else np.sqrt(variance + self.noise.min())
+        return mean, None if variance is None else np.sqrt(variance + self._scatter)
+
+    @property
+    def _scatter(self) -> float:
+        return self.noise.min() if self.scatter is None else self.scatter
 
     def rating_std(self, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
         """
@@ -255,11 +274,11 @@ class RatingProcess:
         """
         if self.share is None:
             return std
-        return std * np.sqrt(self.share * _largest_variance(mean) / self.noise.min())
+        return std * np.sqrt(self.share * _largest_variance(mean) / self._scatter)
 
     def unlike(self, std: np.ndarray) -> np.ndarray:
         """How far each galaxy is from the rated ones and from the usual ones, for the std of `predict`, shape (n,)."""
-        return np.sqrt(np.maximum(np.square(std) - self.noise.min(), 0) / self.amplitude)
+        return np.sqrt(np.maximum(np.square(std) - self._scatter, 0) / self.amplitude)
 
 
 def _explained_variance(whitening: "torch.Tensor", covariance: "torch.Tensor") -> "torch.Tensor":
@@ -272,11 +291,11 @@ def _explained_variance(whitening: "torch.Tensor", covariance: "torch.Tensor") -
 
 
 def _stretch(held_out: np.ndarray, ratings: np.ndarray, weights: np.ndarray) -> float:
-    """Factor on predictions that brings them nearest to the ratings, nearer to one the fewer there are."""
+    """Factor on predictions that brings them nearest to the ratings, nearer to one where these say less."""
     products, squares = (weights * held_out * ratings).sum(), (weights * held_out**2).sum()
     if squares == 0:
         return 1.0
-    prior = STRETCH_WORTH * squares / len(ratings)
+    prior = STRETCH_WORTH * squares / weights.sum()
     return max(LEAST_STRETCH, float((products + prior) / (squares + prior)))
 
 

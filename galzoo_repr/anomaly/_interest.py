@@ -32,7 +32,7 @@ FORMAT = FolderFormat(
     stem="interest",
     needed=frozenset({"options", "scale", "process", "encoder"}),
 )
-SCALARS = ("length_scale", "mixture", "linear", "amplitude", "stretch", "share")
+SCALARS = ("length_scale", "mixture", "linear", "amplitude", "stretch", "share", "scatter")
 # Up to here, on the scale of 0 to 5, nothing interesting was found.
 LOW = 1.0
 # Exact inference costs the cube of this.
@@ -198,7 +198,7 @@ class InterestModel(BaseEstimator):
         given = features[rated], self._to_process(ratings[rated, active[rater]]), variance
         if self.method == "paper":
             self.process_ = RatingProcess.paper(*given)
-            noise_of_each = self.process_.noise.min()
+            noise_of_each = self.process_.scatter
         else:
             self.process_, noise_of_each = RatingProcess.steady(*given, rater)
         found = np.full(len(names), np.nan)
@@ -286,9 +286,10 @@ class InterestModel(BaseEstimator):
             If there is one and it may not be replaced.
         """
         self._check_fitted()
-        options = self.get_params()
-        # Where it was computed is no part of what was learned.
-        del options["device"]
+        # Where it was computed is no part of what was learned. Numbers may be numpy's, which JSON has not.
+        scale = None if self.rating_scale is None else checked_scale(self.rating_scale)
+        numbers = {"n_components": int(self.n_components), "tradeoff": float(self.tradeoff)}
+        options = {"method": self.method, "batch": self.batch, "rating_scale": scale, **numbers}
         process = self.process_
         scales = {name: getattr(process, name) for name in SCALARS}
         about = {"options": options, "scale": self.scale_, "process": scales, "encoder": self.encoder_}

@@ -11,7 +11,14 @@ from tqdm.auto import tqdm
 from galzoo_repr._arguments import check_choice, check_column, check_number, check_seed, check_whole_number
 from galzoo_repr.anomaly._acquisition import FIRST_BATCHES
 from galzoo_repr.anomaly._interest import InterestModel
-from galzoo_repr.anomaly._raters import check_raters, own_ratings, ratings_by_rater
+from galzoo_repr.anomaly._raters import (
+    check_raters,
+    own_ratings,
+    ratings_by_rater,
+    warn_of_disagreement,
+    warn_of_lost_ratings,
+)
+from galzoo_repr.anomaly._ratings import LARGEST
 from galzoo_repr.anomaly._ratings_file import RatingsFile, catalogue_facts
 from galzoo_repr.anomaly._scores import new_model, rows_to_rate
 from galzoo_repr.anomaly._scoring import ReducedCatalogue
@@ -119,6 +126,7 @@ def rate(
     embeddings = read_embeddings(table, embedding)
     reduced = ReducedCatalogue(embeddings, new_model(model))
     of_catalogue = catalogue_facts(embeddings, ratings)
+    warn_of_lost_ratings(np.column_stack([given, theirs]), embeddings.usable)
     with RatingsFile(path, of_catalogue) as file, tqdm(total=max_ratings, disable=not progress) as bar:
         rules = {"n": n, "min_improvement": min_improvement, "first": first, "seed": seed}
         _loop(file, reduced, table, ask, given, theirs, raters, bar, **rules)
@@ -144,11 +152,14 @@ def _loop(
     seed: int,
 ) -> None:
     """Play rounds until one of the stopping rules holds."""
+    told = False
     while True:
         number, rows = file.unfinished()
         # Of a round that was interrupted, only what was known when it began.
         known = np.column_stack([file.ratings(given, before=number), theirs])
         judgement = reduced.judge(known, raters=raters, seed=seed)
+        if judgement.model is not None and not told:
+            told = warn_of_disagreement(judgement.model.raters_, stacklevel=3)
         if not rows:
             shown = np.isfinite(given) | np.isfinite(theirs).any(axis=1)
             shown[file.asked()] = True
@@ -188,7 +199,8 @@ def _checked(rating: float | None, scale: tuple[float, float] | None) -> float:
         value = float(rating)
     except (TypeError, ValueError):
         raise TypeError(f"the oracle returned {rating!r}; a rating is a number, or None to pass") from None
-    if np.isinf(value) or (scale is not None and not (np.isnan(value) or scale[0] <= value <= scale[1])):
-        limits = "finite" if scale is None else f"between {scale[0]} and {scale[1]}"
+    low, high = (-LARGEST, LARGEST) if scale is None else scale
+    if not (np.isnan(value) or low <= value <= high):
+        limits = f"finite, at most {LARGEST:g} in size" if scale is None else f"between {low} and {high}"
         raise ValueError(f"the oracle returned {rating!r}; a rating must be {limits}, or None to pass")
     return value

@@ -21,6 +21,7 @@ __all__ = [
     "raters_of_rows",
     "ratings_by_rater",
     "warn_of_disagreement",
+    "warn_of_lost_ratings",
 ]
 
 # Galaxies that others rated too, from which on raters are told that they disagree.
@@ -152,8 +153,20 @@ def _weighted_kappa(own: np.ndarray, others: np.ndarray) -> float:
     return float(1 - np.square(own - others).mean() / by_chance) if by_chance > 0 else np.nan
 
 
-def warn_of_disagreement(raters: Table, stacklevel: int = 2) -> None:
-    """Warn of raters whose ratings rise where those of the others fall, beyond what happens by chance."""
+def warn_of_lost_ratings(ratings: np.ndarray, usable: np.ndarray, stacklevel: int = 2) -> None:
+    """Warn of galaxies that somebody has rated, `ratings` of shape (n, raters), but that have no embedding."""
+    rated = np.isfinite(ratings).any(axis=1)
+    if usable.any() and (rated & ~usable).any():
+        warnings.warn(
+            f"{(rated & ~usable).sum()} of {rated.sum()} rated galaxies have no embedding: their ratings are kept "
+            "but teach nothing",
+            GalzooWarning,
+            stacklevel=stacklevel + 1,
+        )
+
+
+def warn_of_disagreement(raters: Table, stacklevel: int = 2) -> bool:
+    """Warn of raters whose ratings rise where those of the others fall, beyond chance; say whether there are any."""
     against = raters["correlation"] < -2 / np.sqrt(np.maximum(raters["n_shared"], 1))
     strange = raters[against & (raters["n_shared"] >= ENOUGH_SHARED)]
     if len(strange):
@@ -167,6 +180,7 @@ def warn_of_disagreement(raters: Table, stacklevel: int = 2) -> None:
             GalzooWarning,
             stacklevel=stacklevel + 1,
         )
+    return len(strange) > 0
 
 
 def raters_as_rows(raters: Table) -> list[dict]:

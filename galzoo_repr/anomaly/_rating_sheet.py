@@ -6,6 +6,7 @@ import numpy as np
 from astropy.table import Table
 
 from galzoo_repr.anomaly._raters import own_ratings
+from galzoo_repr.anomaly._ratings import LARGEST
 from galzoo_repr.anomaly._ratings_file import RatingsFile, catalogue_facts
 from galzoo_repr.anomaly._scores import column_of
 from galzoo_repr.catalogue import read_embeddings
@@ -74,8 +75,10 @@ def _pairs(answers: Table, n_rows: int) -> list[tuple[int, float]]:
             rating, index = float(value), int(row)
         except (TypeError, ValueError):
             raise ValueError(f"the answer for row {row} is {str(value)!r}, which is no number") from None
-        if np.isinf(rating):
-            raise ValueError(f"the answer for row {row} is {rating}; a rating must be finite")
+        if abs(rating) > LARGEST:
+            raise ValueError(
+                f"the answer for row {row} is {rating}; a rating must be finite and at most {LARGEST:g} in size"
+            )
         if not 0 <= index < n_rows:
             raise ValueError(
                 f"there is an answer for row {row}, but the catalogue's rows are 0 to {n_rows - 1}"

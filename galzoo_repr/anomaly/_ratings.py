@@ -4,11 +4,14 @@ import numpy as np
 from astropy import units as u
 from numpy.typing import ArrayLike
 
-__all__ = ["check_noise", "check_ratings", "checked_scale", "scale_of"]
+__all__ = ["LARGEST", "check_noise", "check_ratings", "checked_scale", "scale_of"]
+
+# Beyond this, numbers that differ by one are no longer told apart with certainty.
+LARGEST = 1e15
 
 
 def check_ratings(ratings: ArrayLike, n_rows: int) -> np.ndarray:
-    """Ratings as a float64 array of shape (n_rows,), NaN where not rated; infinite ones are refused."""
+    """Ratings as a float64 array of shape (n_rows,), NaN where not rated; infinite or huge ones are refused."""
     ratings = _without_unit(ratings, "ratings")
     if ratings.dtype.kind not in "fiub":
         raise TypeError(f"ratings must be numbers, NaN or masked where not rated, not {ratings.dtype}")
@@ -17,10 +20,11 @@ def check_ratings(ratings: ArrayLike, n_rows: int) -> np.ndarray:
         raise ValueError(
             f"one rating per galaxy is needed: {n_rows} galaxies, but ratings of shape {ratings.shape}"
         )
-    if np.isinf(ratings).any():
-        rows = np.flatnonzero(np.isinf(ratings))
+    if (wrong := np.abs(ratings) > LARGEST).any():
+        row = np.flatnonzero(wrong)[0]
         raise ValueError(
-            f"ratings must be finite, or NaN where not rated; row {rows[0]} has {ratings[rows[0]]}"
+            f"ratings must be finite and at most {LARGEST:g} in size, or NaN where not rated; row {row} has "
+            f"{ratings[row]}"
         )
     return ratings
 
@@ -41,8 +45,10 @@ def checked_scale(scale: tuple[float, float]) -> tuple[float, float]:
         low, high = map(float, scale)
     except (TypeError, ValueError):
         low = high = np.nan
-    if not (low < high and np.isfinite([low, high]).all()):
-        raise ValueError(f"rating_scale must be (lowest, highest), two finite numbers, not {scale!r}")
+    if not -LARGEST <= low < high <= LARGEST:
+        raise ValueError(
+            f"rating_scale must be (lowest, highest), two numbers of at most {LARGEST:g} in size, not {scale!r}"
+        )
     return low, high
 
 
@@ -65,6 +71,6 @@ def check_noise(noise: ArrayLike, n_rows: int) -> np.ndarray:
         raise TypeError(f"noise must be numbers, NaN or masked where not known, not {noise.dtype}")
     noise = noise.astype(float).filled(np.nan)
     noise = np.where(np.isnan(noise), 0.0, noise)
-    if noise.shape != (n_rows,) or (noise < 0).any() or np.isinf(noise).any():
-        raise ValueError(f"noise must be {n_rows} standard deviations, none negative or infinite")
+    if noise.shape != (n_rows,) or (noise < 0).any() or (noise > LARGEST).any():
+        raise ValueError(f"noise must be {n_rows} standard deviations, none negative or above {LARGEST:g}")
     return noise

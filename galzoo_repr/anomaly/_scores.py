@@ -16,6 +16,7 @@ from galzoo_repr.anomaly._raters import (
     raters_as_rows,
     ratings_by_rater,
     warn_of_disagreement,
+    warn_of_lost_ratings,
 )
 from galzoo_repr.anomaly._scoring import Judgement, ReducedCatalogue
 from galzoo_repr.anomaly._unsupervised import UNSUPERVISED
@@ -85,7 +86,8 @@ def add_anomaly_scores(
     Returns
     -------
     Table or QTable
-        Same class and rows, with ``anomaly_score`` (float64, predicted rating), ``anomaly_score_std``
+        Same class and rows, with ``anomaly_score`` (float64, predicted rating, which may lie beyond the scale,
+        and far beyond it where ``anomaly_unlike`` is near 1), ``anomaly_score_std``
         (float64, NaN for the unsupervised score), ``anomaly_rank`` (int64, 1 is the most interesting; -1
         without a score) and ``anomaly_unlike`` (float64, in 0 to 1: how far the galaxy is from all that were
         rated, the share of these that are closer to the most similar other one than it is to any of them. Of
@@ -120,7 +122,7 @@ def add_anomaly_scores(
         table, ratings, model, embedding, noise=noise, unsupervised=unsupervised, seed=seed
     )
     judgement.warn_of_ignorance()
-    columns = _score_columns(judgement, values if known_first else None, ratings, unsupervised, name)
+    columns = _score_columns(judgement, values if known_first else None, unsupervised, name)
     columns[f"{name}_unlike"] = _unlike_column(judgement, embeddings, values)
     facts = {
         "ratings": ratings,
@@ -246,6 +248,7 @@ def fit_interest(
     embeddings = read_embeddings(table, embedding)
     reduced = reduce_embeddings(embeddings, fitted.n_components, **fitted._scaling)
     fitted._fit_reduced(reduced.reduction, reduced.features, values, spread, raters)
+    warn_of_lost_ratings(values, embeddings.usable)
     warn_of_disagreement(fitted.raters_)
     fitted.encoder_ = _encoder_of(table, embeddings)
     fitted.known_ = _known(embeddings, values)
@@ -314,13 +317,15 @@ def _judge(
     if model is not None and hasattr(model, "process_"):
         return catalogue.apply(model), values, embeddings
     judgement = catalogue.judge(values, spread, raters=raters, unsupervised=unsupervised, seed=seed)
+    warn_of_lost_ratings(values, catalogue.usable, stacklevel=3)
+    if judgement.model is not None:
+        warn_of_disagreement(judgement.model.raters_, stacklevel=3)
     return judgement, values, embeddings
 
 
 def _score_columns(
     judgement: Judgement,
     ratings: np.ndarray | None,
-    interest: str | Sequence[str] | None,
     unsupervised: str,
     name: str,
 ) -> dict[str, Column]:
@@ -330,8 +335,9 @@ def _score_columns(
     elif judgement.by_unlikeness:
         meaning = "How unusual the galaxy is and how unlike those rated (all ratings are low or equal)"
     else:
-        columns = [interest] if interest is None else check_raters("ratings", interest)
-        meaning = f"Predicted rating in {', '.join(map(repr, columns))}, higher is more interesting"
+        # A model that is applied to another catalogue learned from columns of its own.
+        columns = ", ".join(repr(str(name)) for name in judgement.model.raters_["rater"])
+        meaning = f"Predicted rating{columns and f' in {columns}'}, higher is more interesting"
     order = judgement.score.copy()
     if ratings is not None and judgement.model is not None:
         known = np.isfinite(ratings).any(axis=1) & np.isfinite(order)

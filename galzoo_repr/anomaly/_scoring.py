@@ -12,7 +12,6 @@ from sklearn.base import clone
 
 from galzoo_repr.anomaly._acquisition import choose_first_batch
 from galzoo_repr.anomaly._interest import InterestModel
-from galzoo_repr.anomaly._raters import warn_of_disagreement
 from galzoo_repr.anomaly._unsupervised import unusual_scores
 from galzoo_repr.catalogue import Embeddings, reduce_embeddings
 from galzoo_repr.exceptions import GalzooWarning
@@ -80,22 +79,15 @@ class ReducedCatalogue:
         seed : int
         """
         rated = np.atleast_2d(np.isfinite(ratings).T).any(axis=0)
-        if (rated & ~self.usable).any():
-            warnings.warn(
-                f"{(rated & ~self.usable).sum()} of {rated.sum()} rated galaxies have no embedding: "
-                "their ratings are kept but teach nothing",
-                GalzooWarning,
-                stacklevel=4,
-            )
         if self.reduction is None or not (rated & self.usable).any():
             (scores,) = self._recalled(
                 f"unusual {unsupervised} {seed}",
                 lambda: (unusual_scores(self.features, method=unsupervised, seed=seed),),
             )
             return Judgement(self, None, scores, np.full(len(scores), np.nan))
-        model = clone(self.model)._fit_reduced(self.reduction, self.features, ratings, noise, raters)
-        warn_of_disagreement(model.raters_, stacklevel=4)
-        return self.apply(model)
+        return self.apply(
+            clone(self.model)._fit_reduced(self.reduction, self.features, ratings, noise, raters)
+        )
 
     def apply(self, model: InterestModel) -> "Judgement":
         """Score every galaxy by a fitted model."""
@@ -184,13 +176,15 @@ def _doubt(model: InterestModel) -> str:
             "InterestModel(rating_scale=(lowest, highest))."
         )
     if np.ptp(ratings) == 0:
+        which = f"All {n} ratings are equal and" if n > 1 else "There is one rating, and it is"
         return (
-            f"All {n} ratings are equal and high: the score says how like those galaxies another is, not what sets "
-            "them apart. Rate some that are not interesting."
+            f"{which} high: the score says how like what was rated a galaxy is, not what is special about it. "
+            "Rate some that are not interesting."
         )
-    correlation = model.process_.held_out_correlation
+    # None of the ratings follows from the others where these predict the same for all.
+    correlation = np.nan_to_num(model.process_.held_out_correlation)
     # Fisher's transformation: what one in twenty sets of ratings reach that have nothing to do with the galaxies.
-    if n >= ENOUGH_TO_TELL and not np.arctanh(min(correlation, 0.999)) * np.sqrt(n - 3) > CHANCE:
+    if n >= ENOUGH_TO_TELL and np.arctanh(np.clip(correlation, -0.999, 0.999)) * np.sqrt(n - 3) <= CHANCE:
         return (
             f"The {n} ratings hardly follow from what the galaxies look like: with that which all others predict for "
             f"it, a rating correlates by {correlation:.2f}. The scores may be no better than chance. Rate more "

@@ -26,7 +26,7 @@ IN_MEMORY = 2
 WORTH_A_FILE = 50_000_000
 _GIGABYTE = 1e9
 _ARRAYS = ("mean", "axes", "explained", "features")
-_VERSION = "2"  # of what is computed and how it is written: another one is computed anew
+_VERSION = "3"  # of what is computed and how it is written: another one is computed anew
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ class Reduction:
             Scale every component to unit variance.
         normalise : bool
             Instead scale all by the same number, so that the median distance of a galaxy from the mean is one, in
-            the components that are kept. A few strange galaxies do not change that.
+            the components that are kept. Neither a few strange galaxies nor many that lie on the mean change that.
 
         Returns
         -------
@@ -93,15 +93,17 @@ class Reduction:
             )
         explained, axes = variance[:kept] / variance[varies].sum(), axes[:, :kept]
         if normalise:
-            reduction = cls(mean, axes, explained)
-            return cls(mean, axes / reduction._typical_length(embeddings), explained)
+            rms = float(np.sqrt(variance[:kept].sum()))
+            return cls(mean, axes / cls(mean, axes, explained)._typical_length(embeddings, rms), explained)
         return cls(mean, axes / np.sqrt(variance[:kept]) if whiten else axes, explained)
 
-    def _typical_length(self, embeddings: Embeddings) -> float:
-        """Median length of the usable rows in the components, of many rows of so many at even steps."""
+    def _typical_length(self, embeddings: Embeddings, rms: float) -> float:
+        """Median length of the usable rows that are not at the mean, of many rows of so many at even steps."""
         rows = np.flatnonzero(embeddings.usable)
         rows = rows[:: -(-len(rows) // CHUNK)]
-        return float(np.median(np.linalg.norm(self.project(embeddings.vectors[rows]).astype(float), axis=1)))
+        lengths = np.linalg.norm(self.project(embeddings.vectors[rows]).astype(float), axis=1)
+        lengths = lengths[lengths > np.finfo(np.float32).eps * rms]
+        return float(np.median(lengths)) if len(lengths) else rms
 
     def project(self, vectors: np.ndarray) -> np.ndarray:
         """

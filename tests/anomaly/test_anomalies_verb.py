@@ -82,6 +82,10 @@ def test_the_shell_and_the_loop_share_a_file(catalogue, truth, tmp_path):
         ({"row": [3], "rating": ["wow"]}, "the answer for row 3 is 'wow', which is no number"),
         ({"row": [400], "rating": [1]}, "answer for row 400, but the catalogue's rows are 0 to 399"),
         ({"row": [3], "rating": [np.inf]}, "the answer for row 3 is inf; a rating must be finite"),
+        (
+            {"row": [3], "rating": [1e16]},
+            "the answer for row 3 is 1e+16; a rating must be finite and at most",
+        ),
         ({"id": [3], "rating": [1]}, "row='row' is not a column"),
     ],
 )

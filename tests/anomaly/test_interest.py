@@ -179,11 +179,25 @@ def test_a_rating_known_to_be_noisy_counts_less(embeddings):
     model = InterestModel(rating_scale=(0, 5))
     plain = model.fit(embeddings, ratings).predict(embeddings[60:61])
     assert model.fit(embeddings, ratings, noise=noise).predict(embeddings[60:61]) < plain
-    for wrong in (-noise, noise * np.inf, noise[1:]):
-        with pytest.raises(ValueError, match="400 standard deviations, none negative or infinite"):
+    for wrong in (-noise, noise * np.inf, noise * 1e15, noise[1:]):
+        with pytest.raises(ValueError, match=r"400 standard deviations, none negative or above 1e\+15"):
             model.fit(embeddings, ratings, noise=wrong)
     with pytest.raises(TypeError, match="noise must be numbers, NaN or masked where not known"):
         model.fit(embeddings, ratings, noise=["a"] * 400)
+
+
+@pytest.mark.parametrize("method", ["steady", "paper"])
+def test_ratings_known_to_say_nothing_leave_all_uncertain(embeddings, ratings, method):
+    model = InterestModel(method=method, rating_scale=(0, 5))
+    informed, usual = model.fit(embeddings, ratings).predict(embeddings, return_std=True)
+    noiseless = model.fit(embeddings, ratings, noise=np.zeros(400)).predict(embeddings, return_std=True)
+    assert np.array_equal(noiseless, (informed, usual))
+    mean, std = model.fit(embeddings, ratings, noise=np.full(400, 1e4)).predict(embeddings, return_std=True)
+    assert np.abs(mean).max() < 0.01
+    # What is known to scatter is the ratings given, not one that would be given with care.
+    assert std.max() < 5
+    if method == "steady":
+        assert model.process_.scatter == pytest.approx(2)
 
 
 def test_constant_and_repeated_dimensions_change_nothing(embeddings, ratings):
@@ -275,6 +289,15 @@ def test_a_saved_model_predicts_the_same(embeddings, ratings, tmp_path):
     assert len(list((tmp_path / "rings").glob("[!.]*"))) == 2
     changed = InterestModel.load(tmp_path / "rings").predict(embeddings)
     assert np.array_equal(changed, model.predict(embeddings))
+
+
+@pytest.mark.parametrize("scale", [[0, 5], np.array([0, 5]), (np.int64(0), np.float32(5))])
+def test_options_of_any_numeric_type_are_saved(embeddings, ratings, tmp_path, scale):
+    model = InterestModel(n_components=np.int64(5), tradeoff=np.float32(0.25), rating_scale=scale)
+    model.fit(embeddings, ratings).save(tmp_path / "mine")
+    again = InterestModel.load(tmp_path / "mine")
+    assert (again.n_components, again.tradeoff, again.rating_scale) == (5, 0.25, (0, 5))
+    assert np.array_equal(again.predict(embeddings), model.predict(embeddings))
 
 
 def test_damaged_folders_are_refused(embeddings, ratings, tmp_path):

@@ -40,6 +40,19 @@ def test_the_loop_finds_what_the_oracle_likes(galaxies, truth, oracle, path):
     assert rated.meta["galzoo_repr"]["rate"]["n_rated"] == 60
 
 
+def test_a_loop_warns_once_of_ratings_it_cannot_learn_from_or_that_disagree(galaxies, oracle, truth, path):
+    galaxies["interest"] = np.where(np.arange(400) < 60, truth, np.nan)
+    galaxies["ben"] = np.where(np.arange(400) < 60, 5 - truth, np.nan)
+    galaxies["embedding"][:9] = np.nan
+    with pytest.warns(gzr.GalzooWarning) as seen:
+        rate(galaxies, oracle, path=path, others=["ben"], max_ratings=100, progress=False)
+    assert [str(each.message)[:30] for each in seen] == [
+        "9 of 60 rated galaxies have no",
+        "Raters who say the opposite of",
+    ]
+    assert {each.filename for each in seen} == {__file__}
+
+
 def test_the_truth_may_be_a_column(galaxies, truth, oracle, tmp_path):
     galaxies["truth"] = truth
     by_column = rate(galaxies, "truth", path=tmp_path / "a.ecsv", **OPTIONS)
@@ -226,6 +239,7 @@ def test_stopping_rules(galaxies, oracle, path, tmp_path):
         ("wow", TypeError, "the oracle returned 'wow'; a rating is a number, or None to pass"),
         (np.inf, ValueError, "the oracle returned inf; a rating must be between 0 and 5"),
         (7, ValueError, "the oracle returned 7; a rating must be between 0 and 5"),
+        (1e16, ValueError, "the oracle returned 1e.16; a rating must be between 0 and 5"),
     ],
 )
 def test_what_is_no_rating_is_refused_before_it_is_written(galaxies, path, answer, error, message):

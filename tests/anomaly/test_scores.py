@@ -134,9 +134,12 @@ def test_existing_scores_are_not_replaced_unasked(rated):
         ({"model": InterestModel(method="linear")}, "method='linear' is not one of 'steady', 'paper'"),
         ({"model": InterestModel(batch="all")}, "batch='all' is not one of"),
         ({"model": InterestModel(rating_scale=(0, 2))}, r"rating \d.0 is outside rating_scale"),
-        ({"model": InterestModel(rating_scale=(5, 0))}, "must be .lowest, highest., two finite numbers"),
-        ({"model": InterestModel(rating_scale=5)}, "must be .lowest, highest., two finite numbers, not 5"),
-        ({"model": InterestModel(rating_scale=(0, np.inf))}, "two finite numbers, not .0, inf."),
+        ({"model": InterestModel(rating_scale=(5, 0))}, "must be .lowest, highest., two numbers"),
+        (
+            {"model": InterestModel(rating_scale=5)},
+            "must be .lowest, highest., two numbers of at most 1e.15 in size, not 5",
+        ),
+        ({"model": InterestModel(rating_scale=(0, np.inf))}, "at most 1e.15 in size, not .0, inf."),
         ({"model": InterestModel(device="abacus")}, "device 'abacus' cannot be used"),
         ({"model": InterestModel(tradeoff=-1)}, "tradeoff must be a number from 0, not -1"),
         ({"model": InterestModel(n_components=0)}, "n_components must be a whole number from 1, not 0"),
@@ -156,9 +159,12 @@ def test_what_is_no_model_is_refused(rated, model):
 
 
 def test_bad_ratings_are_refused(rated):
-    rated["interest"][5] = np.inf
-    with pytest.raises(ValueError, match="row 5 has inf"):
-        gzr.add_anomaly_scores(rated)
+    for wrong in (np.inf, -1e16):
+        rated["interest"][5] = wrong
+        with pytest.raises(
+            ValueError, match=f"at most 1e.15 in size, or NaN where not rated; row 5 has {str(wrong)[:2]}"
+        ):
+            gzr.add_anomaly_scores(rated)
     rated["interest"] = ["very"] * 400
     with pytest.raises(TypeError, match="ratings must be numbers"):
         gzr.add_anomaly_scores(rated)
@@ -218,6 +224,8 @@ def test_an_interest_applies_to_another_catalogue_of_the_same_encoder(rated):
     other = rated[300:]
     scored = gzr.add_anomaly_scores(other, model=model)
     assert np.array_equal(scored["anomaly_score"], model.predict(np.asarray(other["embedding"])))
+    described = gzr.add_anomaly_scores(other, None, model=model)["anomaly_score"].description
+    assert described == "Predicted rating in 'interest', higher is more interesting"
     other.meta["GZRENCD"] = "b" * 64
     for call in (gzr.add_anomaly_scores, gzr.next_to_rate):
         with pytest.raises(ValueError, match="embed the table with the same encoder"):
@@ -273,11 +281,54 @@ def test_while_nothing_interesting_is_rated_the_score_is_how_unlike_that_a_galax
     assert gzr.next_to_rate(galaxies, model=InterestModel(rating_scale=scale))["row"].min() >= 20
 
 
+@pytest.mark.parametrize("unit", [1e-300, 1e15])
+def test_ratings_may_have_any_scale(rated, unit):
+    plain = gzr.add_anomaly_scores(rated)["anomaly_score"]
+    rated["interest"] = np.asarray(rated["interest"], float) * (unit / 5)
+    scores = gzr.add_anomaly_scores(rated)["anomaly_score"]
+    assert np.allclose(scores / unit, plain / 5, atol=1e-6)
+
+
+@pytest.mark.parametrize("value", [1e15, -1e15])
+def test_equal_ratings_of_any_size_say_nothing(rated, value):
+    rated["interest"] = np.where(np.arange(400) < 20, value, np.nan)
+    with pytest.warns(gzr.GalzooWarning, match="All 20 ratings are equal: nothing says yet"):
+        assert np.isfinite(gzr.add_anomaly_scores(rated)["anomaly_score"]).all()
+
+
+@pytest.mark.parametrize("method", ["steady", "paper"])
+def test_different_ratings_of_the_same_galaxy_are_no_reason_to_believe_scores(rated, method):
+    rated["embedding"][:80] = rated["embedding"][0]
+    rated["interest"] = np.where(np.arange(400) < 80, np.arange(400) % 2, np.nan)
+    with pytest.warns(
+        gzr.GalzooWarning, match="80 ratings hardly follow .* a rating correlates by -?[01][.]"
+    ):
+        scored = gzr.add_anomaly_scores(rated, model=InterestModel(method=method))
+    assert np.isfinite(scored["anomaly_score"]).all()
+
+
+def test_a_strange_galaxy_that_is_rated_does_not_cast_doubt_on_the_other_ratings(rated):
+    rated["embedding"][78:80] *= 300
+    rated["interest"][78:80] = [0, 5]
+    scored = gzr.add_anomaly_scores(rated)
+    assert scored.meta["galzoo_repr"]["add_anomaly_scores"]["held_out_correlation"] > 0.4
+    assert 0.8 < scored.meta["galzoo_repr"]["add_anomaly_scores"]["stretch"] < 1.5
+
+
+def test_one_high_rating_is_told_as_one(rated):
+    rated["interest"][1:] = np.nan
+    rated["interest"][0] = 5
+    with pytest.warns(
+        gzr.GalzooWarning, match="There is one rating, and it is high: the score says how like"
+    ):
+        gzr.add_anomaly_scores(rated, model=InterestModel(rating_scale=(0, 5)))
+
+
 def test_equal_ratings_that_are_high_ask_for_more_of_the_same(galaxies):
     galaxies["embedding"][::4, 1] += 8
     galaxies["interest"] = np.where(np.arange(400) % 40 == 0, 5.0, np.nan)
     with pytest.warns(
-        gzr.GalzooWarning, match="All 10 ratings are equal and high: the score says how like those"
+        gzr.GalzooWarning, match="All 10 ratings are equal and high: the score says how like what was rated"
     ):
         scored = gzr.add_anomaly_scores(galaxies, model=InterestModel(rating_scale=(0, 5)))
     assert (np.flatnonzero(scored["anomaly_rank"] <= 100) % 4 == 0).all()
@@ -307,7 +358,9 @@ def test_a_saved_interest_keeps_the_galaxies_that_were_rated(rated, tmp_path):
     rated["embedding"][5] = np.nan
     known = rated[np.isfinite(rated["embedding"]).all(axis=1)]
     expected = gzr.add_anomaly_scores(known)["anomaly_unlike"]
-    fit_interest(rated).save(tmp_path / "interest")
+    with pytest.warns(gzr.GalzooWarning, match="1 of 80 rated galaxies have no embedding") as seen:
+        fit_interest(rated).save(tmp_path / "interest")
+    assert seen[0].filename == __file__
     model = InterestModel.load(tmp_path / "interest")
     known["interest"] = np.where(np.arange(len(known)) > 370, 5.0, np.nan)
     found = gzr.add_anomaly_scores(known, model=model)["anomaly_unlike"]

@@ -78,6 +78,20 @@ def test_what_has_no_components(array, n, message):
         Reduction.fit(embedding_matrix(array), n)
 
 
+@pytest.mark.parametrize("n", [300, 30_000])
+@pytest.mark.parametrize("offset", [1.0, 1e4])
+def test_the_common_scale_is_not_that_of_galaxies_on_the_mean(n, offset):
+    vectors = np.zeros((n, 9)) + offset
+    vectors[1:9], vectors[9:17] = offset + 3 * np.eye(8, 9), offset - 3 * np.eye(8, 9)
+    embeddings = embedding_matrix(vectors)
+    components = Reduction.fit(embeddings, 8, whiten=False, normalise=True).transform(embeddings)
+    lengths = np.linalg.norm(components, axis=1)
+    assert np.allclose(lengths[17:], 0, atol=1e-6)
+    # Of many galaxies only so many are looked at: where all of these are alike, the scale is the root mean square.
+    assert np.allclose(lengths[1:17], 1 if n == 300 else lengths[1], atol=1e-6)
+    assert 1 - 1e-6 < lengths[1] < 50
+
+
 def test_embeddings_of_other_dimensions_are_refused(vectors):
     reduction = Reduction.fit(embedding_matrix(vectors), 2)
     with pytest.raises(ValueError, match="have 8 dimensions, but the model was fitted on 9"):
