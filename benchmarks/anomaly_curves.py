@@ -25,7 +25,7 @@ from tqdm import tqdm
 
 from galzoo_repr import Encoder, InterestModel, anomaly
 from galzoo_repr.anomaly import ReducedCatalogue
-from galzoo_repr.catalogue import embedding_matrix
+from galzoo_repr.catalogue import Reduction, embedding_matrix
 
 NUMBERS = (10, 20, 40, 80, 200, 500)
 SCHEDULE = (*range(10, 200, 10), *range(200, 501, 50))
@@ -33,11 +33,9 @@ FIRST = 10
 OURS = "this package"
 FIGURES = ("found", "AP, rated first", "AP, unrated", "AP, same ratings")
 CALIBRATION = ("within std", "error / std", "held out within std")
-# Its forests take most of the time, so that it gets fewer seeds.
-SLOW = ("NeighbourScore",)
 # With fewer interesting galaxies left, average precision of the unrated is a matter of luck.
 LEFT = 5
-# Modules of the package that decide what a search finds.
+# Modules of the package that decide what a search finds, beside the components.
 DECIDE = ("_gaussian_process", "_acquisition", "_interest", "_scoring")
 
 # Values by seed, for each figure, (task, number of ratings) and method.
@@ -141,17 +139,16 @@ class Searches:
             path.with_suffix(".part").rename(path)
         return json.loads(path.read_text())
 
-    def run(self, seed: int, names: list[str]) -> list[tuple[str, int, str, float]]:
+    def run(self, seed: int) -> list[tuple[str, int, str, float]]:
         """Method, number of ratings, figure and value, of every search for one seed and of the same ratings."""
         nothing = np.full(len(self.task.interesting), np.nan)
         first = self.prepared(OURS).next_rows(nothing, None, FIRST, seed).tolist()
+        ours = self.cell(OURS, first, seed)
         found = []
-        for name in names:
+        for name in METHODS:
             chosen = self.cell(name, first, seed)
-            if name == OURS:
-                ours = same = chosen
-            else:
-                same = self.cell(name, ours["rows"], seed)
+            # These are all the rows of a search, so that nothing is left to choose.
+            same = ours if name == OURS else self.cell(name, ours["rows"], seed)
             for number in map(str, numbers_for(self.task)):
                 values = chosen["figures"][number]
                 if "AP, unrated" in same["figures"][number]:
@@ -166,6 +163,7 @@ def code_of(name: str) -> str:
     if name in (OURS, "paper"):
         folder = Path(anomaly.__file__).parent
         sources = [(folder / f"{module}.py").read_text() for module in DECIDE]
+        sources.append(inspect.getsource(inspect.getmodule(Reduction)))
     else:
         sources = [inspect.getsource(module) for module in (anomaly_baselines, astronomaly_methods)]
     return hashlib.sha256("".join(sources).encode()).hexdigest()
@@ -178,24 +176,18 @@ def searches_for(encoder: str, work: Path) -> dict[str, Searches]:
     return {task.name: Searches(task, work / "curves") for task in tasks}
 
 
-def _run(
-    encoder: str, work: Path, task: str, seed: int, names: list[str]
-) -> list[tuple[str, int, str, float]]:
-    return searches_for(encoder, work)[task].run(seed, names)
+def _run(encoder: str, work: Path, task: str, seed: int) -> list[tuple[str, int, str, float]]:
+    return searches_for(encoder, work)[task].run(seed)
 
 
-def all_curves(encoder: str, work: Path, *, seeds: int, slow_seeds: int, processes: int) -> Curves:
+def all_curves(encoder: str, work: Path, *, seeds: int, processes: int) -> Curves:
     """Make all cells, those of the first seeds first, in some processes of one thread each."""
-    plan = [
-        (task, seed, [name for name in METHODS if seed < (slow_seeds if name in SLOW else seeds)])
-        for seed in range(seeds)
-        for task in searches_for(encoder, work)
-    ]
+    plan = [(task, seed) for seed in range(seeds) for task in searches_for(encoder, work)]
     with parallel_config("loky", n_jobs=processes, inner_max_num_threads=1):
         results = Parallel(return_as="generator")(delayed(_run)(encoder, work, *each) for each in plan)
         results = list(tqdm(results, total=len(plan), desc="searches"))
     curves: Curves = defaultdict(lambda: defaultdict(lambda: defaultdict(dict)))
-    for (task, seed, _), found in zip(plan, results, strict=True):
+    for (task, seed), found in zip(plan, results, strict=True):
         for name, number, figure, value in found:
             curves[figure][task, number][name][seed] = value
     return curves

@@ -10,7 +10,7 @@ Usage: GALZOO_REAL_DATA=FOLDER python benchmarks/anomaly_protocol.py [--encoder 
 
 With ``--curves`` it measures something else: what this package finds and learns from 10 to 500 ratings beside what
 else a user could do, on the searches of ``anomaly_tasks.py``, from the same first ten galaxies; see
-``anomaly_curves.py``. Real-data folders are read, and results kept, in the same way.
+``anomaly_curves.py``.
 
 An encoder that learned from Galaxy Zoo labels of these very galaxies has an advantage on them; the searches
 "held out" are among those galaxies alone that training left out. Embeddings stay in the folder ``--work``.
@@ -141,7 +141,6 @@ def show_curves(options: argparse.Namespace) -> None:
         options.encoder,
         options.work,
         seeds=options.seeds,
-        slow_seeds=options.slow_seeds,
         processes=options.processes,
     )
     report(curves)
@@ -172,7 +171,6 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="file to write all figures to")
     parser.add_argument("--curves", action="store_true", help="figures against the number of ratings")
     parser.add_argument("--seeds", type=int, default=8, help="searches of each method, for curves")
-    parser.add_argument("--slow-seeds", type=int, default=3, help="of NeighbourScore")
     parser.add_argument("--processes", type=int, default=2, help="that make curves")
     parser.add_argument("--figure", type=Path, help="picture of curves")
     options = parser.parse_args()

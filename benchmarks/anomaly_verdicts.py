@@ -170,4 +170,4 @@ def draw(curves: Curves, path: Path) -> None:
         panel.set_xlabel("ratings")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     picture.legend(handles[::-1], labels[::-1], loc="outside upper center", ncols=len(COLOURS), frameon=False)
-    picture.savefig(path, dpi=110)
+    picture.savefig(path, dpi=90)
