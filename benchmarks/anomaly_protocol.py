@@ -8,6 +8,10 @@ scored itself. "AP, unrated" leaves rated galaxies out: what was learned, withou
 
 Usage: GALZOO_REAL_DATA=FOLDER python benchmarks/anomaly_protocol.py [--encoder bundled] [--simulated 100000]
 
+With ``--curves`` it measures something else: what this package finds and learns from 10 to 500 ratings beside what
+else a user could do, on the searches of ``anomaly_tasks.py``, from the same first ten galaxies; see
+``anomaly_curves.py``.
+
 An encoder that learned from Galaxy Zoo labels of these very galaxies has an advantage on them; the searches
 "held out" are among those galaxies alone that training left out. Embeddings stay in the folder ``--work``.
 """
@@ -19,7 +23,9 @@ from pathlib import Path
 from tempfile import gettempdir
 
 import numpy as np
+from anomaly_curves import all_curves
 from anomaly_data import Task, real_tasks, simulated_tasks
+from anomaly_verdicts import draw, report
 from astronomaly_methods import isolation_scores, neighbour_scores
 from rich.console import Console
 from rich.table import Table as RichTable
@@ -32,13 +38,13 @@ from galzoo_repr.catalogue import embedding_matrix
 
 RATINGS, BATCH, SCALE = 200, 10, (0, 5)
 METHODS = {
-    "paper": {"max_length": None, "batch": "top"},
-    "bounded length, top ten": {"batch": "top"},
-    "bounded length, distinct ten": {},
+    "paper": {"method": "paper", "batch": "top"},
+    "paper, distinct ten": {"method": "paper"},
+    "this package, top ten": {"batch": "top"},
+    "this package": {},
     "the same, 10 components": {"n_components": 10},
     "the same, 20 components": {"n_components": 20},
     "the same, 80 components": {"n_components": 80},
-    "the same, Matern kernel": {"kernel": "matern"},
 }
 FIGURES = ("P@50", "P@100", "P@200", "RWS@200", "AP", "AP, unrated", "found")
 
@@ -92,7 +98,7 @@ class Searches:
         self.features = self._reduced(task.embeddings).features
         if task.ellipses is not None:
             self.ellipses = StandardScaler().fit_transform(task.ellipses)
-            self.catalogues["ellipses, distinct ten"] = self._reduced(task.ellipses)
+            self.catalogues["ellipses, distinct ten"] = self._reduced(self.ellipses)
 
     @staticmethod
     def _reduced(embeddings: np.ndarray, **options) -> ReducedCatalogue:
@@ -129,6 +135,27 @@ def show(title: str, runs: list[dict[str, list[dict[str, float]]]]) -> None:
         Console(width=150).print(grid)
 
 
+def show_curves(options: argparse.Namespace) -> None:
+    """Make curves, print what they say, draw and write them."""
+    curves = all_curves(
+        options.encoder,
+        options.work,
+        seeds=options.seeds,
+        processes=options.processes,
+    )
+    report(curves)
+    if options.figure:
+        draw(curves, options.figure)
+    if options.json:
+        rows = [
+            {"figure": figure, "task": task, "ratings": number, "method": method, "seeds": values}
+            for figure, cells in curves.items()
+            for (task, number), methods in cells.items()
+            for method, values in methods.items()
+        ]
+        options.json.write_text(json.dumps(rows, indent=1))
+
+
 def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(
@@ -142,7 +169,14 @@ def main() -> None:
     parser.add_argument("--only-embed", action="store_true", help="and search in a later call")
     parser.add_argument("--work", type=Path, default=Path(gettempdir()) / "galzoo-anomaly")
     parser.add_argument("--json", type=Path, help="file to write all figures to")
+    parser.add_argument("--curves", action="store_true", help="figures against the number of ratings")
+    parser.add_argument("--seeds", type=int, default=8, help="searches of each method, for curves")
+    parser.add_argument("--processes", type=int, default=2, help="that make curves")
+    parser.add_argument("--figure", type=Path, help="picture of curves")
     options = parser.parse_args()
+    if options.curves:
+        show_curves(options)
+        return
     encoder = Encoder.load(options.encoder)
     tasks = [] if options.only_simulated else real_tasks(encoder, options.work)
     if options.simulated:
