@@ -83,6 +83,8 @@ class InterestModel(BaseEstimator):
         kappa.
     encoder_ : dict
         Name and digest of the encoder whose embeddings it was fitted on, where that is known.
+    emphasis_ : float32 array of shape (k,) or None
+        Factor on each component, while all ratings are low.
     known_ : KnownGalaxies or None
         The rated galaxies, to tell what is unlike all of them; None in a model that an earlier version saved.
 
@@ -195,12 +197,15 @@ class InterestModel(BaseEstimator):
         self.encoder_ = {}
         self.known_ = None
         active, rater = np.unique(rater, return_inverse=True)
-        given = features[rated], self._to_process(ratings[rated, active[rater]]), variance
+        given = self._to_process(ratings[rated, active[rater]])
         if self.method == "paper":
-            self.process_ = RatingProcess.paper(*given)
+            self.emphasis_ = None
+            self.process_ = RatingProcess.paper(features[rated], given, variance)
             noise_of_each = self.process_.scatter
         else:
-            self.process_, noise_of_each = RatingProcess.steady(*given, rater)
+            self.emphasis_ = _emphasis(reduction) if given.max() <= LOW else None
+            rows = self._emphasised(features[rated])
+            self.process_, noise_of_each = RatingProcess.steady(rows, given, variance, rater)
         found = np.full(len(names), np.nan)
         found[active] = np.sqrt(noise_of_each) * self._unit
         self.raters_ = rater_table(names, ratings[galaxies], found)
@@ -328,6 +333,8 @@ class InterestModel(BaseEstimator):
         model = cls(**about["options"], rating_scale=scale and tuple(scale), device=device)
         model.reduction_ = Reduction(**arrays["reduction"])
         model.process_ = RatingProcess(**arrays["process"], **about["process"])
+        emphasised = model.method != "paper" and model.nothing_found_
+        model.emphasis_ = _emphasis(model.reduction_) if emphasised else None
         model.scale_ = tuple(about["scale"])
         model.encoder_ = about["encoder"]
         model.raters_ = raters_of_rows(about.get("raters", []))
@@ -348,10 +355,15 @@ class InterestModel(BaseEstimator):
         self._check_fitted()
         return bool(self.process_.ratings.max() <= LOW)
 
+    def _emphasised(self, features: np.ndarray) -> np.ndarray:
+        """Components as the process sees them, shape (n, k)."""
+        return features if self.emphasis_ is None else features * self.emphasis_
+
     def _predict_reduced(
         self, features: np.ndarray, return_std: bool
     ) -> tuple[np.ndarray, np.ndarray | None]:
         """Mean of each rating, and the standard deviation that guides the search."""
+        features = self._emphasised(features)
         mean, std = self.process_.predict(features, return_std=return_std, device=self.device)
         mean = self.scale_[0] + mean * self._unit
         return mean, None if std is None else std * self._unit
@@ -378,6 +390,7 @@ class InterestModel(BaseEstimator):
     ) -> np.ndarray:
         """Rows to rate next, given the predictions for `features`."""
         mean = self._to_process(mean)
+        features = self._emphasised(features)
         if exclude is not None:
             exclude = np.asarray(exclude)
             if exclude.dtype != bool or exclude.shape != mean.shape:
@@ -413,6 +426,19 @@ class InterestModel(BaseEstimator):
             from galzoo_repr.encoders import choose_device
 
             choose_device(self.device)
+
+
+def _emphasis(reduction: Reduction) -> np.ndarray:
+    """
+    Factor on each component while nothing interesting was found, float32 of shape (k,).
+
+    What is rare may differ from the rest in components of little variance. Each is brought half way to the variance of
+    the others, so that a typical galaxy stays at a distance of one.
+    """
+    factor = reduction.explained**-0.25
+    return (factor * np.sqrt(reduction.explained.sum() / np.sqrt(reduction.explained).sum())).astype(
+        np.float32
+    )
 
 
 def _from_an_earlier_version(about: dict, process: dict[str, np.ndarray]) -> None:

@@ -126,6 +126,19 @@ def test_equal_ratings_count_as_the_lowest_unless_the_scale_says_otherwise(embed
     assert model.nothing_found_ == (scale is None or value == -2)
 
 
+def test_while_nothing_is_found_faint_differences_count_too():
+    """A rare kind may differ from the rest where galaxies vary little."""
+    generator = np.random.default_rng(2)
+    many = generator.normal(size=(1000, 12)).astype(np.float32) * np.geomspace(3, 0.1, 12, dtype=np.float32)
+    many[-10:, 10] += 2.5
+    ratings = np.where(np.arange(1000) < 20, 0.0, np.nan)
+    model = InterestModel(rating_scale=(0, 5)).fit(many, ratings)
+    chosen = model.next_batch(many, 20, exclude=np.isfinite(ratings))
+    assert (chosen >= 990).sum() >= 8
+    ratings[:2] = 5
+    assert InterestModel(rating_scale=(0, 5)).fit(many, ratings).emphasis_ is None
+
+
 def test_four_ratings_already_tell_galaxies_apart(embeddings):
     ratings = np.full(400, np.nan)
     ratings[:4] = [3, 3, 0, 3]
