@@ -26,7 +26,9 @@ LENGTH_SCALE, MIXTURE, LINEAR, NOISE = 2.0, 1.0, 1.0, 5.0
 # the variance of a rating about its prediction, its share of the largest that is possible, and equally careful raters.
 STRETCH_WORTH, SPREAD_WORTH, RATER_WORTH = 5.0, 4.0, 10.0
 VARIANCE, SHARE = 2.0, 0.5
-LEAST_STRETCH = 0.1
+# So much noise draws predictions towards zero, never away from it; and a factor below one, as few ratings may ask for,
+# would have the search explore where it should take what it found.
+LEAST_STRETCH = 1.0
 # Ends of the scale within which a prediction is taken to be when its variance is asked for.
 EDGE = 0.05 * SCALE
 ROUNDS = 5
