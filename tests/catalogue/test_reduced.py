@@ -1,8 +1,9 @@
 """Catalogues are reduced once: found again by all that their embeddings hold, in memory and on disk."""
 
 import logging
-import multiprocessing
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -272,20 +273,36 @@ def test_the_files_used_last_are_kept_up_to_a_size(vectors, on_disk, fits):
         assert len(fits) == 4
 
 
-def _reduce_elsewhere(cache, vectors):
-    _reduced.WORTH_A_FILE = 0
-    with conf.set_temp("cache_dir", cache):
-        for shift in np.float32([0, 1, 2]):
-            found = reduce_embeddings(embedding_matrix(vectors + shift), 3)
-    return found.features
+# In a program of its own: what a test module is called depends on how pytest was started.
+ELSEWHERE = """
+import sys
+import numpy as np
+from galzoo_repr import conf
+from galzoo_repr.catalogue import _reduced, embedding_matrix, reduce_embeddings
+
+cache, vectors, result = sys.argv[1:]
+_reduced.WORTH_A_FILE = 0
+vectors = np.load(vectors)
+with conf.set_temp("cache_dir", cache):
+    for shift in np.float32([0, 1, 2]):
+        found = reduce_embeddings(embedding_matrix(vectors + shift), 3)
+np.save(result, found.features)
+"""
 
 
-def test_several_processes_share_the_folder(vectors, on_disk, fits):
-    with multiprocessing.get_context("spawn").Pool(2) as pool:
-        results = pool.starmap(_reduce_elsewhere, [(str(on_disk.parent), vectors)] * 2)
-    assert len(list(on_disk.iterdir())) == 3
-    for features in results:
-        np.testing.assert_array_equal(
-            features, reduce_embeddings(embedding_matrix(vectors + np.float32(2)), 3).features
+def test_several_processes_share_the_folder(vectors, on_disk, fits, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("elsewhere")
+    np.save(folder / "vectors.npy", vectors)
+    results = [folder / "one.npy", folder / "other.npy"]
+    programs = [
+        subprocess.Popen(
+            [sys.executable, "-c", ELSEWHERE, str(on_disk.parent), str(folder / "vectors.npy"), str(result)]
         )
+        for result in results
+    ]
+    assert [program.wait(timeout=120) for program in programs] == [0, 0]
+    assert len(list(on_disk.iterdir())) == 3
+    for result in results:
+        features = reduce_embeddings(embedding_matrix(vectors + np.float32(2)), 3).features
+        np.testing.assert_array_equal(np.load(result), features)
     assert not fits
