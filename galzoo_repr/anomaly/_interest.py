@@ -10,9 +10,9 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.metadata_routing import UNUSED
 
 from galzoo_repr._arguments import check_choice, check_number, check_whole_number
-from galzoo_repr._folder import FolderFormat, pack_arrays, unpack_arrays
 from galzoo_repr.anomaly._acquisition import BATCHES, choose_batch, expected_improvement
 from galzoo_repr.anomaly._gaussian_process import METHODS, SCALE, RatingProcess
+from galzoo_repr.anomaly._persistence import read_folder, write_folder
 from galzoo_repr.anomaly._raters import (
     each_rater,
     names_of_raters,
@@ -25,14 +25,6 @@ from galzoo_repr.catalogue import Embeddings, KnownGalaxies, Reduction, embeddin
 
 __all__ = ["InterestModel"]
 
-FORMAT = FolderFormat(
-    what="an interest",
-    card="interest.json",
-    arrays="arrays",
-    stem="interest",
-    needed=frozenset({"options", "scale", "process", "encoder"}),
-)
-SCALARS = ("length_scale", "mixture", "linear", "amplitude", "stretch", "share", "scatter")
 # Up to here, on the scale of 0 to 5, nothing interesting was found.
 LOW = 1.0
 # Exact inference costs the cube of this.
@@ -295,13 +287,12 @@ class InterestModel(BaseEstimator):
         scale = None if self.rating_scale is None else checked_scale(self.rating_scale)
         numbers = {"n_components": int(self.n_components), "tradeoff": float(self.tradeoff)}
         options = {"method": self.method, "batch": self.batch, "rating_scale": scale, **numbers}
-        process = self.process_
-        scales = {name: getattr(process, name) for name in SCALARS}
-        about = {"options": options, "scale": self.scale_, "process": scales, "encoder": self.encoder_}
+        about = {"options": options, "scale": self.scale_, "encoder": self.encoder_}
         about["raters"] = raters_as_rows(self.raters_)
         known = {} if self.known_ is None else {"known": self.known_}
-        arrays = pack_arrays(reduction=self.reduction_, process=process, **known)
-        FORMAT.save(Path(folder), about, arrays, overwrite=overwrite)
+        write_folder(
+            Path(folder), about, self.process_, overwrite=overwrite, reduction=self.reduction_, **known
+        )
 
     @classmethod
     def load(cls, folder: str | os.PathLike, *, device: str | None = None) -> "InterestModel":
@@ -326,9 +317,7 @@ class InterestModel(BaseEstimator):
         ValueError
             If the files are of a later version, or have changed.
         """
-        about, arrays = FORMAT.load(Path(folder), lambda about, path: (about, unpack_arrays(path)))
-        if "kernel" in about["process"]:
-            _from_an_earlier_version(about, arrays["process"])
+        about, arrays = read_folder(Path(folder))
         scale = about["options"].pop("rating_scale")
         model = cls(**about["options"], rating_scale=scale and tuple(scale), device=device)
         model.reduction_ = Reduction(**arrays["reduction"])
@@ -439,17 +428,3 @@ def _emphasis(reduction: Reduction) -> np.ndarray:
     return (factor * np.sqrt(reduction.explained.sum() / np.sqrt(reduction.explained).sum())).astype(
         np.float32
     )
-
-
-def _from_an_earlier_version(about: dict, process: dict[str, np.ndarray]) -> None:
-    """Bring a saved model of version 0.4 or earlier, whose process was that of the paper, to what it is now."""
-    if about["process"].pop("kernel") != "rational_quadratic":
-        raise ValueError(
-            "this interest was saved with a Matern kernel, which this galzoo_repr no longer has; fit it again to the "
-            "same ratings"
-        )
-    process["noise"] = about["process"].pop("noise") + process.pop("variance")
-    options = {
-        name: value for name, value in about["options"].items() if name not in ("kernel", "max_length")
-    }
-    about["options"] = {"method": "paper", **options}

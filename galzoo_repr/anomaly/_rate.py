@@ -10,6 +10,7 @@ from tqdm.auto import tqdm
 
 from galzoo_repr._arguments import check_choice, check_column, check_number, check_seed, check_whole_number
 from galzoo_repr.anomaly._acquisition import FIRST_BATCHES
+from galzoo_repr.anomaly._columns import rows_to_rate
 from galzoo_repr.anomaly._interest import InterestModel
 from galzoo_repr.anomaly._raters import (
     check_raters,
@@ -20,7 +21,7 @@ from galzoo_repr.anomaly._raters import (
 )
 from galzoo_repr.anomaly._ratings import LARGEST
 from galzoo_repr.anomaly._ratings_file import RatingsFile, catalogue_facts
-from galzoo_repr.anomaly._scores import new_model, rows_to_rate
+from galzoo_repr.anomaly._scores import new_model
 from galzoo_repr.anomaly._scoring import ReducedCatalogue
 from galzoo_repr.catalogue import as_table, read_embeddings, with_columns
 

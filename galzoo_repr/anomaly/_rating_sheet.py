@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 from astropy.table import Table
 
+from galzoo_repr.anomaly._columns import column_of
 from galzoo_repr.anomaly._raters import own_ratings
 from galzoo_repr.anomaly._ratings import LARGEST
 from galzoo_repr.anomaly._ratings_file import RatingsFile, catalogue_facts
-from galzoo_repr.anomaly._scores import column_of
 from galzoo_repr.catalogue import read_embeddings
 
 __all__ = ["record_answers"]

@@ -5,15 +5,22 @@ from collections.abc import Sequence
 
 import numpy as np
 from astropy.coordinates import SkyCoord
-from astropy.table import Column, Table
+from astropy.table import Table
 from sklearn.base import clone
 
-from galzoo_repr._arguments import check_choice, check_column, check_seed, check_whole_number
+from galzoo_repr._arguments import check_choice, check_seed, check_whole_number
 from galzoo_repr.anomaly._acquisition import FIRST_BATCHES
+from galzoo_repr.anomaly._columns import (
+    column_of,
+    facts_of,
+    known_galaxies,
+    rows_to_rate,
+    score_columns,
+    unlike_column,
+)
 from galzoo_repr.anomaly._interest import InterestModel
 from galzoo_repr.anomaly._raters import (
     check_raters,
-    raters_as_rows,
     ratings_by_rater,
     warn_of_disagreement,
     warn_of_lost_ratings,
@@ -22,7 +29,6 @@ from galzoo_repr.anomaly._scoring import Judgement, ReducedCatalogue
 from galzoo_repr.anomaly._unsupervised import UNSUPERVISED
 from galzoo_repr.catalogue import (
     Embeddings,
-    KnownGalaxies,
     as_table,
     read_embeddings,
     reduce_embeddings,
@@ -34,8 +40,6 @@ from galzoo_repr.exceptions import GalzooWarning
 __all__ = ["add_anomaly_scores", "fit_interest", "next_to_rate"]
 
 DEFAULT_RATINGS = "interest"
-# A rated galaxy's place counts this much more than a prediction, as in the paper's scoring.
-KNOWN_WEIGHT = 100.0
 
 
 def add_anomaly_scores(
@@ -122,13 +126,13 @@ def add_anomaly_scores(
         table, ratings, model, embedding, noise=noise, unsupervised=unsupervised, seed=seed
     )
     judgement.warn_of_ignorance()
-    columns = _score_columns(judgement, values if known_first else None, unsupervised, name)
-    columns[f"{name}_unlike"] = _unlike_column(judgement, embeddings, values)
+    columns = score_columns(judgement, values if known_first else None, unsupervised, name)
+    columns[f"{name}_unlike"] = unlike_column(judgement, embeddings, values)
     facts = {
         "ratings": ratings,
         "embedding": embedding,
         "known_first": known_first,
-        **_facts_of(judgement, unsupervised),
+        **facts_of(judgement, unsupervised),
     }
     return with_columns(table, columns, overwrite=overwrite, provenance=facts, call="add_anomaly_scores")
 
@@ -251,30 +255,8 @@ def fit_interest(
     warn_of_lost_ratings(values, embeddings.usable)
     warn_of_disagreement(fitted.raters_)
     fitted.encoder_ = _encoder_of(table, embeddings)
-    fitted.known_ = _known(embeddings, values)
+    fitted.known_ = known_galaxies(embeddings, values)
     return fitted
-
-
-def rows_to_rate(table: Table, rows: np.ndarray, judgement: Judgement) -> Table:
-    """Take the chosen rows of a catalogue, with their predictions."""
-    known = judgement.model is not None
-    nothing = np.full(len(rows), np.nan)
-    columns = {
-        "row": Column(rows.astype(np.int64), description="Row of the catalogue, counted from 0"),
-        "predicted_rating": Column(
-            judgement.mean[rows] if known else nothing,
-            description="Predicted rating, higher is more interesting",
-        ),
-        "predicted_rating_std": Column(
-            judgement.rating_std[rows] if known else nothing,
-            description="Standard deviation of the predicted rating",
-        ),
-        "expected_improvement": Column(
-            judgement.improvement[rows],
-            description="Expected improvement over the best rating, higher is sooner",
-        ),
-    }
-    return with_columns(table[rows], columns, overwrite=True, call="next_to_rate")
 
 
 def ratings_of(
@@ -323,89 +305,6 @@ def _judge(
     return judgement, values, embeddings
 
 
-def _score_columns(
-    judgement: Judgement,
-    ratings: np.ndarray | None,
-    unsupervised: str,
-    name: str,
-) -> dict[str, Column]:
-    if judgement.model is None:
-        method = unsupervised.replace("_", " ")
-        meaning = f"How unusual the galaxy is ({method}; nothing was rated), higher is more unusual"
-    elif judgement.by_unlikeness:
-        meaning = "How unusual the galaxy is and how unlike those rated (all ratings are low or equal)"
-    else:
-        # A model that is applied to another catalogue learned from columns of its own.
-        columns = ", ".join(repr(str(name)) for name in judgement.model.raters_["rater"])
-        meaning = f"Predicted rating{columns and f' in {columns}'}, higher is more interesting"
-    order = judgement.score.copy()
-    if ratings is not None and judgement.model is not None:
-        known = np.isfinite(ratings).any(axis=1) & np.isfinite(order)
-        low = judgement.model.scale_[0]
-        order[known] = low + KNOWN_WEIGHT * (np.nanmean(ratings[known], axis=1) - low)
-    rank = np.full(len(order), -1, dtype=np.int64)
-    scored = np.flatnonzero(np.isfinite(order))
-    rank[scored[np.argsort(-order[scored], kind="stable")]] = np.arange(1, len(scored) + 1)
-    first = "; rated galaxies first" if ratings is not None else ""
-    return {
-        f"{name}_score": Column(judgement.score, description=meaning),
-        f"{name}_score_std": Column(
-            np.full(len(order), np.nan) if judgement.by_unlikeness else judgement.rating_std,
-            description=f"Standard deviation of {name}_score; NaN if not known",
-        ),
-        f"{name}_rank": Column(
-            rank, description=f"Place by {name}_score, 1 is the most interesting, -1 has no score{first}"
-        ),
-    }
-
-
-def _unlike_column(judgement: Judgement, embeddings: Embeddings, values: np.ndarray) -> Column:
-    """How far galaxies are from those rated, here or for the fitted model that was given."""
-    known = None
-    if judgement.model is not None:
-        applied = judgement.model is judgement.catalogue.model
-        known = judgement.model.known_ if applied else _known(embeddings, values)
-    if known is None:
-        nothing = np.full(len(embeddings), np.nan)
-        return Column(
-            nothing, description="How far from all rated galaxies; not known: none are, or were kept"
-        )
-    unlike = np.where(embeddings.usable, known.unlike(embeddings.vectors), np.nan)
-    meaning = (
-        "How far from all rated galaxies: share of these that are closer to the most similar other one; usual is "
-        "anything up to 0.95, near 1 is unlike them"
-    )
-    return Column(unlike, description=meaning)
-
-
-def _known(embeddings: Embeddings, values: np.ndarray) -> KnownGalaxies:
-    """The galaxies that anybody has rated."""
-    return KnownGalaxies.of(embeddings.vectors[np.isfinite(values).any(axis=1) & embeddings.usable])
-
-
-def _facts_of(judgement: Judgement, unsupervised: str) -> dict:
-    if judgement.model is None:
-        return {"method": unsupervised}
-    process = judgement.model.process_
-    return {
-        "method": "unlike_rated" if judgement.by_unlikeness else f"gaussian_process_{judgement.model.method}",
-        "n_rated": len(process.ratings),
-        "n_components": judgement.model.reduction_.n_components,
-        "length_scale": process.length_scale,
-        "noise": float(process.noise.min()),
-        "stretch": process.stretch,
-        "held_out_correlation": _number(process.held_out_correlation),
-        "held_out_within_std": process.held_out_within_std,
-        "rating_scale": list(judgement.model.scale_),
-        "raters": raters_as_rows(judgement.model.raters_),
-    }
-
-
-def _number(value: float) -> float | None:
-    """A number as JSON has it, None where it is not known."""
-    return None if np.isnan(value) else value
-
-
 def _encoder_of(table: Table, embeddings: Embeddings) -> dict[str, str]:
     """Name and digest of the encoder that made the embeddings, as far as that is recorded."""
     return {"name": str(table.meta.get("GZRENC", "")), "digest": embeddings.encoder}
@@ -431,8 +330,3 @@ def new_model(model: InterestModel | None) -> InterestModel:
 def _check_model(model: InterestModel | None) -> None:
     if model is not None and not isinstance(model, InterestModel):
         raise TypeError(f"model={model!r} is no InterestModel; give InterestModel(), with or without options")
-
-
-def column_of(table: Table, name: str, argument: str) -> Column:
-    """Column that an argument names."""
-    return table[check_column(argument, name, table.colnames)]
