@@ -206,7 +206,9 @@ class MorphologyModel:
         if not isinstance(prior, str):
             return stated_balance(prior, self.classes, self.task, self.balance)
         probability = self.calibration.apply(self.head.scores(self._checked(embeddings)), self.task)
-        return estimated_balance(probability, self.balance, self.task, self.classes)
+        return estimated_balance(
+            probability, self.balance, self.task, self.classes, labelled=self.card.get("n_labelled")
+        )
 
     def predict(self, embeddings: np.ndarray, *, balance: Balance | None = None) -> Prediction:
         """

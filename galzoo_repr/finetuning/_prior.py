@@ -19,6 +19,8 @@ ENOUGH = 10_000
 """Galaxies, at even steps, from which a class balance is estimated: at one in twenty to 0.2 per cent."""
 FEWEST = 100
 """Galaxies below which a class balance that was estimated comes with a warning."""
+LABELS = 80
+"""Labelled galaxies below which such a balance is too low by more than it says (``benchmarks/class_balance.py``)."""
 _STEPS, _CLOSE = 3000, 1e-6
 _SUM = 1e-3  # how far fractions that were typed may be from adding up to one
 
@@ -100,13 +102,19 @@ def corrected(probability: np.ndarray, trained: np.ndarray, balance: np.ndarray,
 
 
 def estimated_balance(
-    probability: np.ndarray, trained: np.ndarray, task: str, names: Sequence[str]
+    probability: np.ndarray,
+    trained: np.ndarray,
+    task: str,
+    names: Sequence[str],
+    *,
+    labelled: int | None = None,
 ) -> Balance:
     """
     Estimate the class balance of galaxies by expectation-maximisation (Saerens, Latinne & Decaestecker 2002).
 
     `probability` has shape (n, members, k), the first member being the one that counts, and assumes the balance
-    `trained`. Warns where galaxies are too few, or the answer runs to nothing, or cannot be told.
+    `trained`, of a model of so many `labelled` galaxies. Warns where galaxies or labels are too few, or the answer
+    runs to nothing, or cannot be told.
     """
     n = len(probability)
     if n == 0:
@@ -124,6 +132,12 @@ def estimated_balance(
         _warn(
             f"the class balance was estimated from {n} galaxies",
             f"it takes {FEWEST} at least to be of use; give the fraction as prior= if it is known",
+        )
+    if labelled is not None and labelled < LABELS:
+        _warn(
+            f"the class balance was estimated by a model of {labelled} labels, whose caution is taken for absence",
+            f"rare classes come out too low, by more than the standard deviation says; label {LABELS} galaxies at "
+            "least, or give the fraction as prior=",
         )
     for name, fraction, error in zip(names, fractions, std, strict=True):
         if min(fraction, 1 - fraction) * n < 1:

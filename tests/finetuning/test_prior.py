@@ -90,6 +90,16 @@ def test_it_says_where_it_is_not_to_be_relied_on(probability, message):
     assert 0 < found.fractions[0] < 1
 
 
+@pytest.mark.parametrize(("labelled", "warned"), [(79, True), (80, False), (None, False)])
+def test_few_labels_are_not_enough_to_estimate_a_balance(labelled, warned):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        names = ["ring"]
+        estimated_balance(posteriors(100, 1900), np.array([0.5]), "binary", names, labelled=labelled)
+    told = [f"model of {labelled} labels" in str(each.message) for each in caught]
+    assert told == [True] * warned
+
+
 @pytest.fixture(scope="module")
 def thinned():
     """A model of labels half of which are yes, and a catalogue in which one in twenty is."""
