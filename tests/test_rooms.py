@@ -10,7 +10,7 @@ import galzoo_repr
 PACKAGE = Path(galzoo_repr.__file__).parent
 CHECKOUT = Path(__file__).parents[1]
 
-GROUND = {"_arguments", "_config", "_fits_header", "_folder", "_threads", "_version", "exceptions"}
+GROUND = {"_arguments", "_array", "_config", "_fits_header", "_folder", "_threads", "_version", "exceptions"}
 # What each room may import, besides the ground floor.
 BELOW = {
     "catalogue": set(),

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
-import torch
 from tqdm.auto import tqdm
 
 from galzoo_repr.encoders._encoder import Encoder
@@ -17,7 +16,7 @@ from galzoo_repr.images import ImageData, Picture
 __all__ = ["EmbeddingStream"]
 
 Batch = list[tuple[int, Picture]]
-Readied = tuple[list[int], list[bytes], list[ImageData] | torch.Tensor]
+Readied = tuple[list[int], list[bytes], list[ImageData] | np.ndarray]
 
 _ROWS_PER_BATCH = 64
 _ROWS_PER_BATCH_ON_GPU = 512
@@ -64,7 +63,7 @@ class EmbeddingStream:
         self.reasons: dict[int, str] = {}
         self.computed = 0
         self._encoder, self._shelf, self._batch_size = encoder, shelf, batch_size
-        self._on_gpu = encoder.device.type != "cpu"
+        self._on_gpu = encoder.device != "cpu"
         self._size = max(batch_size or 0, _ROWS_PER_BATCH_ON_GPU if self._on_gpu else _ROWS_PER_BATCH)
         self._first_row: dict[bytes, int] = {}
         self._duplicates: list[tuple[int, int]] = []
@@ -168,7 +167,8 @@ class EmbeddingStream:
         if rows and not self._stop.is_set():
             if self._on_gpu:
                 images = self._encoder.recipe.prepare(images, device=self._encoder.device)
-            vectors = self._encoder.embed(images, batch_size=self._batch_size).cpu().numpy()
+            vectors = self._encoder.embed(images, batch_size=self._batch_size)
+            vectors = vectors.cpu().numpy() if self._on_gpu else vectors
             self.vectors[rows] = vectors
             self.computed += len(rows)
             if self._shelf is not None:

@@ -3,9 +3,9 @@
 import io
 
 import numpy as np
-import torch
 from PIL import Image, UnidentifiedImageError
 
+from galzoo_repr._array import Array, is_tensor
 from galzoo_repr.images._image_data import ImageData, refused
 
 __all__ = [
@@ -20,7 +20,7 @@ __all__ = [
     "without_transparency",
 ]
 
-PixelArray = np.ndarray | torch.Tensor
+PixelArray = Array
 
 # Resampled pictures reach a little beyond 0 to 1; recipes clip what they make of them.
 _ROUNDING = 1e-3
@@ -69,9 +69,9 @@ def rgb_of_pillow(image: Image.Image) -> np.ndarray:
 
 def as_array(image: PixelArray) -> np.ndarray:
     """Give numbers as an array of numpy, out of a tensor wherever and of whatever precision it is."""
-    if isinstance(image, torch.Tensor):
+    if is_tensor(image):
         image = image.detach().cpu()
-        image = image.float() if image.dtype == torch.bfloat16 else image
+        image = image.float() if image.dtype.itemsize == 2 else image
     return np.asarray(image)
 
 

@@ -12,8 +12,8 @@ from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
+from galzoo_repr._array import Array, namespace_of
 from galzoo_repr.catalogue import as_table
-from galzoo_repr.images._array import Array, namespace_of
 from galzoo_repr.images._field_of_view import RADIUS_COLUMNS, checked_fov, galaxy_zoo_fields, radius_columns
 from galzoo_repr.images._image_data import ImageData
 from galzoo_repr.images._resize import central_crop, resize

@@ -4,7 +4,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from galzoo_repr.images._array import Array, namespace_of
+from galzoo_repr._array import Array, namespace_of
 
 __all__ = ["central_crop", "resize"]
 

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from galzoo_repr.images._array import Array, is_tensor, namespace_of
+from galzoo_repr._array import Array, is_tensor, namespace_of
 
 __all__ = ["STRETCH_BANDS", "galaxy_zoo_stretch", "viewer_griz_stretch", "viewer_grz_stretch"]
 

@@ -2,7 +2,7 @@
 
 import sys
 from types import ModuleType
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Union
 
 import numpy as np
 from array_api_compat import numpy as numpy_namespace
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Array", "is_tensor", "namespace_of"]
 
-Array: TypeAlias = "np.ndarray | torch.Tensor"
+Array = Union[np.ndarray, "torch.Tensor"]
 """An array of numpy, or a tensor of torch."""
 
 
