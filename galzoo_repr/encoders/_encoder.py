@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -221,7 +222,7 @@ class Encoder:
             self._unchanged = _state(self.model)
         return self
 
-    def embed(self, images: Array, *, batch_size: int | None = None) -> Array:
+    def embed(self, images: Array, *, batch_size: int | None = None, threads: int | None = None) -> Array:
         """
         Embeddings of prepared images.
 
@@ -231,6 +232,8 @@ class Encoder:
             ``(B, channels, size, size)`` floating point, made by the recipe; any device.
         batch_size : int, optional
             Images in one pass of the network; chosen for the device by default.
+        threads : int, optional
+            Passes of ONNX Runtime at once; by default as many as the linear algebra of numpy has.
 
         Returns
         -------
@@ -254,10 +257,10 @@ class Encoder:
             )
         check_whole_number("batch_size", batch_size)
         if self.device == "cpu" and self.backend == "onnx":
-            return self._embed_by_onnx(images, batch_size)
+            return self._embed_by_onnx(images, batch_size, threads or usual_threads())
         return self._embed_by_torch(images, batch_size)
 
-    def _embed_by_onnx(self, images: Array, batch_size: int) -> Array:
+    def _embed_by_onnx(self, images: Array, batch_size: int, threads: int) -> Array:
         pixels = images.detach().cpu().float().numpy() if is_tensor(images) else images
         result = np.empty((len(pixels), self.dim), dtype=np.float32)
         # All views go through the network together.
@@ -269,11 +272,11 @@ class Encoder:
             result[start : start + step] = features.reshape(self.views, len(chunk), -1).mean(axis=0)
 
         starts = range(0, len(pixels), step)
-        if len(starts) == 1:
-            work(0)
+        if threads == 1 or len(starts) == 1:
+            deque(map(work, starts), maxlen=0)
         else:
-            with ThreadPoolExecutor(usual_threads()) as pool:
-                list(pool.map(work, starts))
+            with ThreadPoolExecutor(threads) as pool:
+                deque(pool.map(work, starts), maxlen=0)
         if is_tensor(images):
             import torch
 
