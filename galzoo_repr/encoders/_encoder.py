@@ -137,6 +137,14 @@ class Encoder:
         size = self.recipe.size
         return f"<Encoder {self.name}: {self.architecture}, {size} px, dim {self.dim}, {self.device}>"
 
+    def __getstate__(self) -> dict:
+        return {**vars(self), "_onnx": self._onnx if self.backend == "onnx" else None}
+
+    def __setstate__(self, state: dict) -> None:
+        vars(self).update(state)
+        # The copies of the weights are elsewhere.
+        self._unchanged = None if self._model is None else _state(self._model)
+
     @property
     def _shape(self) -> tuple[int, int, int]:
         return (self.recipe.channels, self.recipe.size, self.recipe.size)
