@@ -43,6 +43,11 @@ class HipsSurvey(CutoutSurvey, hips2fitsClass):
         Pictures of this service are stretched one by one and of no use here.
     coverage : Coverage, optional
         Where the survey has data.
+    zero_point : float, Quantity or dict, optional
+        AB magnitude of one count, or the flux of one, in all bands or by band; as documented for the layer when not
+        given. Layers that no document is known of are refused without it where fluxes are needed.
+    native_scale : Quantity, optional
+        Size of the pixel that counts are per, where it is not that of the layer (0.262 arcsec if that is unknown).
 
     Examples
     --------

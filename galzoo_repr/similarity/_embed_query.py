@@ -74,7 +74,8 @@ def embed_images(catalogue: Catalogue, images: Sequence[PictureSource], fetch: F
     encoder = matching_encoder(catalogue, fetch)
     found = []
     for image, picture in zip(images, pictures, strict=True):
-        found.append(picture.read(encoder.recipe.bands, keyed=False))
+        recipe = encoder.recipe
+        found.append(picture.read(recipe.bands, keyed=False, any_scale=recipe.stretch == "none"))
         if found[-1].status != "ok":
             name = repr(picture.path) if picture.path else f"given as {type(image).__name__}"
             raise ValueError(f"the query image {name} cannot be used: {found[-1].status}, {found[-1].reason}")
