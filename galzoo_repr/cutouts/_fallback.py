@@ -51,15 +51,15 @@ def check_surveys(survey: Route, fallback: Route | Sequence[Route] | None) -> li
     for one in surveys:
         if isinstance(one, type) or not hasattr(one, "attempt"):
             raise TypeError(
-                f"{'survey' if one is survey else 'fallback'}={one!r} is no service; give a LegacySurvey, HipsSurvey or "
-                "BrickSurvey object"
+                f"{'survey' if one is survey else 'fallback'}={one!r} is no service; give a LegacySurvey, HipsSurvey "
+                "or BrickSurvey object"
             )
     if len({(one.route, one.layer, one.server) for one in surveys}) < len(surveys):
         raise ValueError("fallback= names a survey twice, or survey= itself; give others")
     if len(formats := {one.image_format for one in surveys}) > 1:
         raise ValueError(
-            f"survey= and fallback= have image_format {' and '.join(sorted(formats))}; fluxes and pictures cannot be in "
-            "one column"
+            f"survey= and fallback= have image_format {' and '.join(sorted(formats))}; fluxes and pictures cannot be "
+            "in one column"
         )
     return surveys
 

@@ -35,7 +35,9 @@ ZeroPoint = float | u.Quantity | Mapping[str, float | u.Quantity]
 
 _NANOMAGGY = 22.5
 _REFERENCE = 0.262
-_SCALES = "a number, the AB magnitude of one count, such as zero_point=25.0, a flux such as 1 * u.nJy, or a dict by band"
+_SCALES = (
+    "the AB magnitude of one count, such as zero_point=25.0, its flux, such as 1 * u.nJy, or a dict by band"
+)
 
 
 @dataclass(frozen=True)

@@ -166,9 +166,10 @@ def pictures_of(catalogue: Table, images: Pictures) -> list[Picture]:
     catalogue : astropy.table.Table
         Catalogue of n rows.
     images : str, sequence, numpy.ndarray or torch.Tensor
-        Name of a column of files or of pictures (with a column of the same name and ``_flux_scale`` beside it, as
-        `galzoo_repr.add_cutouts` may add, FITS files are multiplied by it); n pictures in any forms that `picture_of` takes; or all in one
-        array or tensor, such as ``(n, H, W, 3)``, ``(n, 3, H, W)`` or ``(n, H, W)``.
+        Name of a column of files or of pictures; n pictures in any forms that `picture_of` takes; or all in one
+        array or tensor, such as ``(n, H, W, 3)``, ``(n, 3, H, W)`` or ``(n, H, W)``. FITS files of a column with
+        another one beside it whose name ends in ``_flux_scale``, as `galzoo_repr.add_cutouts` may add, are multiplied
+        by it.
 
     Returns
     -------

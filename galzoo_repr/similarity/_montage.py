@@ -8,7 +8,6 @@ import numpy as np
 from astropy import units as u
 from astropy.table import Table
 
-
 if TYPE_CHECKING:
     from PIL.Image import Image
 
