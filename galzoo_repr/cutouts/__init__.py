@@ -2,6 +2,7 @@
 
 from galzoo_repr.cutouts._add import add_cutouts, cutout_requests
 from galzoo_repr.cutouts._brick_survey import BrickSurvey
+from galzoo_repr.cutouts._calibration import flux_scale_column, usable_factors, warn_of_scale
 from galzoo_repr.cutouts._coverage import Coverage
 from galzoo_repr.cutouts._fallback import (
     FALLBACK_ON,
@@ -11,13 +12,7 @@ from galzoo_repr.cutouts._fallback import (
     survey_names,
 )
 from galzoo_repr.cutouts._fetch import fetch, fetch_into
-from galzoo_repr.cutouts._flux_scales import (
-    FluxScale,
-    flux_scale_column,
-    known_scale,
-    usable_factors,
-    warn_of_scale,
-)
+from galzoo_repr.cutouts._flux_scales import FluxScale, known_scale
 from galzoo_repr.cutouts._hips_survey import HipsSurvey
 from galzoo_repr.cutouts._legacy_survey import LegacySurvey
 from galzoo_repr.cutouts._manifest import CutoutStoreError

@@ -13,8 +13,8 @@ from tqdm.auto import tqdm
 
 from galzoo_repr._config import log
 from galzoo_repr.catalogue import as_table, refuse_existing, sky_positions, with_columns
+from galzoo_repr.cutouts._calibration import flux_scale_column, usable_factors, warn_of_scale
 from galzoo_repr.cutouts._fallback import check_surveys, fetch_in_turn, survey_facts, survey_names
-from galzoo_repr.cutouts._flux_scales import flux_scale_column, usable_factors, warn_of_scale
 from galzoo_repr.cutouts._legacy_survey import LegacySurvey
 from galzoo_repr.cutouts._request import CutoutRequest
 from galzoo_repr.cutouts._route import Route
@@ -178,7 +178,7 @@ def _checked_factors(
 ) -> tuple[float, ...] | None:
     """Flux scale of a survey, checked before anything is asked, as is the field of view."""
     _refuse_wide(survey, fov)
-    warn_of_scale(survey, 3)
+    warn_of_scale(survey)
     return usable_factors(survey, recipe)
 
 

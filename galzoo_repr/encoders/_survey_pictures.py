@@ -101,7 +101,7 @@ class SurveyPictures:
         if self._rows:
             self._factors = [usable_factors(one, recipe) for one in self.surveys]
             for one in self.surveys:
-                warn_of_scale(one, 4)
+                warn_of_scale(one)
         self._owned = not isinstance(store, CutoutStore)
         self.store = CutoutStore(store) if self._owned else store
         try:

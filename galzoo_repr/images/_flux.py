@@ -25,6 +25,8 @@ _COUNTS = re.compile(
     r"(counts?|cts?|dn|adu|data ?units?|electrons?|e-?|ph(otons?)?)( *(/ *|per )s(ec(ond)?)?| s-1| s\^-1)?",
     re.IGNORECASE,
 )
+_PREFIXES = {"nano": "n", "micro": "u", "milli": "m", "mega": "M"}
+_LONG_PREFIX = re.compile(r"\b(nano|micro|milli|mega)[ -]?(?:Jy|Janskys?)\b", re.IGNORECASE)
 _NO_UNIT = frozenset({"", "none", "n/a", "unknown", "dimensionless"})
 # Keywords in use for the magnitude of one count: DES, WISE, 2MASS, CFHT, ESO and others.
 _ZERO_POINT_KEYWORDS = (
@@ -127,7 +129,7 @@ def _of_unit(unit: str) -> tuple[float | None, bool, str]:
     if _COUNTS.fullmatch(bare):
         return None, False, f"the file has BUNIT {unit!r}, counts whose flux is unknown"
     try:
-        one = u.Quantity(1, u.Unit(bare))
+        one = u.Quantity(1, u.Unit(_LONG_PREFIX.sub(lambda found: _PREFIXES[found[1].lower()] + "Jy", bare)))
     except (ValueError, TypeError, u.UnitsWarning):
         return None, False, f"the file has BUNIT {unit!r}, which is no known unit"
     if one.unit.is_equivalent(u.mgy):
