@@ -163,14 +163,14 @@ class BrickSurvey(CutoutSurvey, BaseQuery):
         started = time.monotonic()
         if _is_local(request.server) and not Path(request.server).expanduser().is_dir():
             return Attempt(Outcome("server_error", f"there is no folder {request.server}", time=time.time()))
-        planes = []
+        planes, facts = [], {"VERSION": request.layer, "ORIGIN": "coadd bricks"}
         for band in request.bands:
-            plane, trouble = self._plane(request, band)
+            plane, trouble = self._plane(request, band, facts)
             if trouble is not None:
                 trouble.outcome.reason = f"{band}: {trouble.outcome.reason}"
                 return trouble
             planes.append(plane)
-        body = assemble(request, planes, {"VERSION": request.layer, "ORIGIN": "coadd bricks"})
+        body = assemble(request, planes, facts)
         outcome = validate_body(request, body)
         outcome.seconds, outcome.time = time.monotonic() - started, time.time()
         if _is_local(request.server) and outcome.status in ("no_coverage", "band_missing"):
@@ -183,8 +183,8 @@ class BrickSurvey(CutoutSurvey, BaseQuery):
         home = brick_at(request.ra, request.dec)
         return [f"{request.server}/{_path(request.layer, home, band)}" for band in request.bands]
 
-    def _plane(self, request: CutoutRequest, band: str) -> tuple[np.ndarray, Attempt | None]:
-        """One band of a stamp, from the brick of its centre and, where that ends, from its neighbours."""
+    def _plane(self, request: CutoutRequest, band: str, facts: dict) -> tuple[np.ndarray, Attempt | None]:
+        """One band of a stamp, from the brick of its centre and, where that ends, from its neighbours; adds facts."""
         grid = grid_of(request)
         y, x = np.mgrid[: request.size, : request.size]
         ra, dec = grid.wcs_pix2world(x.ravel(), y.ravel(), 0)
@@ -199,7 +199,8 @@ class BrickSurvey(CutoutSurvey, BaseQuery):
             if path is not None:
                 empty = np.isnan(values)
                 try:
-                    values[empty] = sample(path, ra[empty], dec[empty], request.pixel_scale)
+                    values[empty], said = sample(path, ra[empty], dec[empty], request.pixel_scale)
+                    facts |= said
                 except (OSError, ValueError, TypeError, IndexError, AstropyWarning) as error:
                     return values, self._damaged(request, path, error)
             brick = _next_brick(ra, dec, values, tried)

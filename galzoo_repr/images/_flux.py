@@ -76,7 +76,8 @@ def flux_factors(
     Warns
     -----
     GalzooWarning
-        Once for each pair, if the header has another zero point than declared, which then holds.
+        Once for each case, if the header has another zero point than declared, or counts where nanomaggies are; what
+        is declared then holds.
 
     Notes
     -----
@@ -99,6 +100,10 @@ def flux_factors(
             raise ValueError(
                 f"the file has BUNIT {unit!r}, but its survey is said to have {_words(factors)} in one count: say "
                 "which is right by zero_point="
+            )
+        if why_not and zero_point is None and set(factors) == {1.0}:
+            _warn_once(
+                f"{why_not}, but its survey is said to have nanomaggies; give zero_point= if it has not"
             )
         _compare(zero_point, factors, header)
         return factors
@@ -189,17 +194,16 @@ def _compare(zero_point: float | None, factors: tuple[float, ...], header: Heade
     said = [_ZERO_POINT - 2.5 * math.log10(one) for one in factors if one > 0]
     shift = 2.5 * math.log10(area)
     if not any(abs(one - zero_point) <= _SAME_MAGNITUDE for own in said for one in (own, own + shift)):
-        _warn_once(zero_point, round(said[0], 3) if said else math.nan)
+        taken = round(said[0], 3) if said else math.nan
+        _warn_once(
+            f"images of a survey whose zero point is taken as {taken:g} have {zero_point:g} in their headers; give "
+            f"zero_point={zero_point:g} to the survey if that is right"
+        )
 
 
 @cache
-def _warn_once(found: float, said: float) -> None:
-    warnings.warn(
-        f"images of a survey whose zero point is taken as {said:g} have {found:g} in their headers; give zero_point="
-        f"{found:g} to the survey if that is right",
-        GalzooWarning,
-        stacklevel=2,
-    )
+def _warn_once(words: str) -> None:
+    warnings.warn(words, GalzooWarning, stacklevel=2)
 
 
 def _words(factors: tuple[float, ...]) -> str:

@@ -113,6 +113,13 @@ def test_zero_point_that_contradicts_the_survey_is_told():
     read_image(fits_file(MAGZERO=22.505), flux=(1.0,) * 3)
 
 
+@pytest.mark.parametrize("unit", ["adu", "mag"])
+def test_counts_where_nanomaggies_are_said_to_be(unit):
+    with pytest.warns(GalzooWarning, match=f"BUNIT '{unit}'.*said to have nanomaggies"):
+        found = read_image(fits_file(BUNIT=unit), flux=(1.0,) * 3)
+    assert np.array_equal(found.pixels, PLANES)
+
+
 def test_factors_need_no_file():
     assert flux_factors({}) == (1.0,)
     assert flux_factors({"MAGZERO": "not known"}) == (1.0,)
