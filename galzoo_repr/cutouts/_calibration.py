@@ -75,13 +75,12 @@ def flux_scale_column(factors: Sequence[tuple[float, ...] | None], *, always: bo
         float64, ``(n,)``, or ``(n, bands)`` where bands differ; NaN where unknown. None where all that are known are
         1, the scale that files of the Legacy Surveys have, or none is known.
     """
-    if not always and all(one is None or set(one) == {1.0} for one in factors):
+    kinds = set(factors) - {None}
+    if not always and all(set(one) == {1.0} for one in kinds):
         return None
-    width = max((len(one) for one in factors if one is not None and len(set(one)) > 1), default=1)
-    table = np.full((len(factors), width), np.nan)
-    for row, one in enumerate(factors):
-        if one is not None:
-            table[row] = one if len(one) == width else one[0]
+    width = max((len(one) for one in kinds if len(set(one)) > 1), default=1)
+    rows = {one: one if len(one) == width else one[:1] * width for one in kinds} | {None: (np.nan,) * width}
+    table = np.array([rows[one] for one in factors], dtype=float).reshape(len(factors), width)
     return Column(
         table[:, 0] if width == 1 else table,
         description="Nanomaggies per pixel of 0.262 arcsec in one count of the file of the cutout",

@@ -190,18 +190,26 @@ def check_zero_point(zero_point: ZeroPoint | None) -> float | dict[str, float] |
 def _magnitude(zero_point: float | u.Quantity) -> float:
     value = zero_point
     if isinstance(value, u.Quantity) and value.isscalar:
-        # Of `mag` it is said that they are AB; those of another system have a unit that tells.
-        try:
-            value = value.to_value(u.mag) if value.unit == u.mag else value.to(u.ABmag).value
-        except u.UnitConversionError:
-            raise TypeError(
-                f"zero_point={zero_point!r} is no magnitude and no flux; give {_SCALES}"
-            ) from None
+        value = _magnitude_of(value)
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"zero_point={zero_point!r} is not {_SCALES}")
     if not (math.isfinite(value) and -20 < value < 60):
         raise ValueError(f"zero_point={zero_point!r} is not the magnitude of one count; give {_SCALES}")
     return float(value)
+
+
+def _magnitude_of(value: u.Quantity) -> float | None:
+    """AB magnitude of a magnitude or a flux, None where it is neither."""
+    if value.unit == u.mag:
+        # Of `mag` it is said that they are AB; those of another system have a unit that tells.
+        return value.to_value(u.mag)
+    if value.unit.is_equivalent(u.mgy) or value.unit.is_equivalent(u.Jy):
+        if not (isinstance(value, u.Magnitude) or value.value > 0):
+            return math.nan
+        if value.unit.is_equivalent(u.mgy):
+            return _NANOMAGGY - 2.5 * math.log10(value.to_value(u.nmgy))
+        return value.to(u.ABmag).value
+    return None
 
 
 def check_native_scale(native_scale: u.Quantity | None) -> float | None:

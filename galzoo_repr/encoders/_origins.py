@@ -43,16 +43,19 @@ class Origins:
         """Count in a survey that is asked."""
         self.kinds[survey.route, survey.layer, survey.server] = survey_facts([survey])
 
-    def factors(self, surveys: Sequence[Route], recipe: ImageRecipe) -> list[tuple[float, ...] | None]:
+    def factors(
+        self, numbers: Sequence[int], surveys: Sequence[Route], recipe: ImageRecipe
+    ) -> list[tuple[float, ...] | None]:
         """
-        Flux scale of each cutout at hand, by its survey as given or as documented.
+        Flux scale of some of the cutouts at hand, by their number, by the survey as given or as documented.
 
         A `ValueError` where the recipe needs one and none is known.
         """
         given = {(one.route, one.layer, one.server): one.flux_scale for one in surveys}
         found: dict[tuple[str, ...], tuple[float, ...] | None] = {}
         rows = []
-        for one in self._told:
+        for number in numbers:
+            one = self._told[number]
             kind = tuple(str(one[name]) for name in ("route", "layer", "server", "bands", "image_format"))
             if kind not in found:
                 found[kind] = _factors(kind, given.get(kind[:3]) or known_scale(*kind[:2]), recipe)

@@ -142,10 +142,10 @@ class SurveyPictures:
         if scales is not None:
             for row in at_hand:
                 self.fluxes[row] = scales[row]
-        else:
-            found = origins.factors(self.surveys, self._recipe)
-            for row, flux in zip(known, found, strict=True):
-                self.fluxes[row] = flux
+        untold = [number for number, row in enumerate(known) if self.fluxes[row] is None]
+        found = origins.factors(untold, self.surveys, self._recipe)
+        for number, flux in zip(untold, found, strict=True):
+            self.fluxes[known[number]] = flux
         if not origins.kinds or any(self._requests):
             origins.add(self.survey)
         return origins

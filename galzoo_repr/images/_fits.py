@@ -4,6 +4,7 @@ import io
 import math
 import threading
 import warnings
+from collections import ChainMap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -119,7 +120,11 @@ def _planes_by_astropy(content: bytes) -> tuple[np.ndarray, str, Mapping] | Imag
                 if unit.is_image and unit.data is not None and unit.data.ndim in (2, 3):
                     planes = np.array(unit.data)
                     names = str(unit.header.get("BANDS", units[0].header.get("BANDS", ""))).strip()
-                    return planes.reshape((-1, *planes.shape[-2:])), names, unit.header
+                    return (
+                        planes.reshape((-1, *planes.shape[-2:])),
+                        names,
+                        ChainMap(unit.header, units[0].header),
+                    )
     except (OSError, EOFError, TypeError, ValueError, IndexError, KeyError, fits.VerifyError) as error:
         text = str(error)
         short = isinstance(error, EOFError) or "truncated" in text or "too small" in text

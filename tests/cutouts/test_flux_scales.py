@@ -132,7 +132,7 @@ def test_bands_that_a_survey_has_not(survey, missing, store):
     "zero_point",
     [
         25, 25.0, np.float32(25), 25 * u.mag, 25 * u.ABmag, (25 * u.ABmag).to(u.nJy), (25 * u.ABmag).to(u.Jy),
-        {"g": 25, "r": 30 * u.mag},
+        {"g": 25, "r": 30 * u.mag}, 0.1 * u.nmgy,
     ],
 )  # fmt: skip
 def test_zero_points_in_every_form(zero_point):
@@ -156,7 +156,8 @@ def test_given_zero_point_goes_before_the_documented_one():
     ("zero_point", "error"),
     [
         ("25", TypeError), (True, TypeError), (25 * u.m, TypeError), (25 * u.STmag, TypeError), ([25, 26], TypeError),
-        ([25, 26] * u.mag, TypeError), (np.nan, ValueError), (np.inf, ValueError), (1e6, ValueError), ({}, ValueError),
+        ([25, 26] * u.mag, TypeError), (0 * u.Jy, ValueError), (-1 * u.nmgy, ValueError),
+        (np.nan, ValueError), (np.inf, ValueError), (1e6, ValueError), ({}, ValueError),
         ({"g": "25"}, TypeError), ({"gr": 25}, ValueError),
     ],
 )  # fmt: skip

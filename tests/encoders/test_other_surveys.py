@@ -137,6 +137,8 @@ def test_layer_tells_where_the_column_was_lost(embed, galaxies, services, truth,
     store = CutoutStore(tmp_path / "cutouts")
     survey = LegacySurvey(server=services(22.5), layer="hsc-dr3")
     table = add_cutouts(galaxies, survey=survey, store=store, fov=FIELD, progress=False)
+    table["cutout_flux_scale"][1] = np.nan
+    assert same(embed(table, store=store), truth)
     del table["cutout_flux_scale"]
     assert same(embed(table, store=store), truth)
 

@@ -72,6 +72,13 @@ def test_zero_points_of_headers(unit, keyword):
     assert pixels_of(fits_file(PLANES * np.float32(1000), **cards)) == pytest.approx(PLANES, rel=1e-5)
 
 
+def test_header_of_the_whole_file():
+    body = io.BytesIO()
+    whole = fits.PrimaryHDU(header=fits.Header({"BUNIT": "counts", "MAGZERO": 30.0, "BANDS": "grz"}))
+    fits.HDUList([whole, fits.ImageHDU(PLANES * np.float32(1000))]).writeto(body)
+    assert pixels_of(body.getvalue()) == pytest.approx(PLANES, rel=1e-5)
+
+
 def test_sensitivity_of_hubble():
     """F814W of ACS: PHOTFLAM and PHOTPLAM give the AB zero point 25.94."""
     cards = {"BUNIT": "ELECTRONS/S", "PHOTFLAM": 7.0331e-20, "PHOTPLAM": 8045.0}
