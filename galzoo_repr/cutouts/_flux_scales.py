@@ -94,13 +94,14 @@ _SDSS = {"u": 22.46, "g": 22.5, "r": 22.5, "i": 22.5, "z": 22.52}
 
 # Route, layers, and what they hold. Layers whose scale no document gives are not here.
 _KNOWN: tuple[tuple[str, str, FluxScale], ...] = (
+    ("viewer", r"(ls-)?dr8(-north|-south)?(-model|-resid)?", FluxScale(22.5, 0.262, "grz", _LEGACY)),
     ("viewer", r"ls-dr(8|9)(-mid)?(-north|-south)?(-model|-resid)?", FluxScale(22.5, 0.262, "grz", _LEGACY)),
     ("viewer", r"ls-dr(10|11)(-mid)?(-south)?(-griz)?(-model|-resid)?", FluxScale(22.5, 0.262, "griz", _LEGACY)),
     ("viewer", r"ls-dr10(-south)?-grz|ls-dr11-north(-model|-resid)?", FluxScale(22.5, 0.262, "grz", _LEGACY)),
     ("viewer", r"ls-dr(10|11)(-south)?-gri", FluxScale(22.5, 0.262, "gri", _LEGACY)),
     ("viewer", r"decals-dr[57]|mzls\+bass-dr6|ls-dr67", FluxScale(22.5, 0.262, "grz", _LEGACY)),
     (
-        "viewer", "sdss",
+        "viewer", "sdss|sdss2|sdssco",
         FluxScale(_SDSS, 0.396, "gri", f"nanomaggies, as the SDSS frames ({_IMAGINE.format('class SdssLayer')}; "
                   "https://dr16.sdss.org/datamodel/files/BOSS_PHOTOOBJ/frames/RERUN/RUN/CAMCOL/frame.html)"),
     ),
@@ -113,7 +114,7 @@ _KNOWN: tuple[tuple[str, str, FluxScale], ...] = (
         FluxScale(22.5, 0.25, "gri", "asinh undone, divided by exposure time, 25 made 22.5 "
                   f"({_IMAGINE.format('class PS1Layer')}; https://outerspace.stsci.edu/display/PANSTARRS)"),
     ),
-    ("viewer", "hsc-dr[23]", FluxScale(27.0, 0.168, "grz", f"{_IMAGINE.format('class HscLayer')}")),
+    ("viewer", "hsc2?|hsc-dr[23]", FluxScale(27.0, 0.168, "grz", f"{_IMAGINE.format('class HscLayer')}")),
     ("viewer", "ztf", FluxScale(22.5, 1.0, "gri", f"scaled to 22.5 by MAGZP ({_IMAGINE.format('class ZtfLayer')})")),
     (
         "viewer", "unwise-(w1w2|neo[0-9]+)",
