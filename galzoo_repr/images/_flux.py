@@ -40,6 +40,9 @@ _ZERO_POINT_KEYWORDS = (
     "MAG_ZERO",
     "SA_ZP",
 )
+# Files of the viewer at legacysurvey.org that are nanomaggies per pixel of another size (legacysurvey/imagine,
+# map/views.py, populate_fits_cutout_header); they have no unit, but name their survey. Arcsec.
+_VIEWER_PIXELS = {"SDSS": 0.396, "DES": 0.263, "PS1": 0.25}
 _SAME_FLUX = 0.01
 _SAME_MAGNITUDE = 0.01
 
@@ -58,8 +61,9 @@ def flux_factors(
         Cards of the image.
     declared : sequence of float, optional
         Factors that the survey says, one for all planes or one for each; by default what the header says: the
-        unit ``BUNIT`` (a flux or a surface brightness), else a zero point such as ``MAGZERO``, taken as AB, else
-        nanomaggies per pixel of 0.262 arcsec, which files of the Legacy Surveys hold without saying so.
+        unit ``BUNIT`` (a flux or a surface brightness), else a zero point such as ``MAGZERO``, taken as AB, else the
+        ``SURVEY`` in files of the viewer, else nanomaggies per pixel of 0.262 arcsec, which files of the Legacy
+        Surveys hold without saying so.
     any_scale : bool
         Leave an image as it is where its scale is unknown.
 
@@ -109,6 +113,9 @@ def flux_factors(
         return factors
     if own is None and zero_point is not None:
         own = 10 ** (0.4 * (_ZERO_POINT - zero_point))
+    if own is None and not why_not and {"IMAGEW", "BANDS"} <= set(header):
+        pixel = _VIEWER_PIXELS.get(str(header.get("SURVEY", "")).strip(), REFERENCE_SCALE)
+        return ((REFERENCE_SCALE / pixel) ** 2,)
     if own is None and (any_scale or not why_not):
         return (1.0,)
     if own is None:
@@ -160,6 +167,8 @@ def _zero_point(header: Header) -> float | None:
 
 
 def _number(value: object) -> float | None:
+    if value is None:
+        return None
     try:
         number = float(str(value).replace("D", "E"))
     except ValueError:

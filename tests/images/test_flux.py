@@ -72,6 +72,16 @@ def test_zero_points_of_headers(unit, keyword):
     assert pixels_of(fits_file(PLANES * np.float32(1000), **cards)) == pytest.approx(PLANES, rel=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("survey", "pixel"), [("SDSS", 0.396), ("DES", 0.263), ("PS1", 0.25), ("LegacySurvey", 0.262)]
+)
+def test_files_of_the_viewer_name_their_survey(survey, pixel):
+    content = fits_file(PLANES * np.float32((pixel / 0.262) ** 2), SURVEY=survey, IMAGEW=16, IMAGEH=16)
+    assert pixels_of(content) == pytest.approx(PLANES, rel=1e-5)
+    # The survey as such tells nothing of a file from elsewhere.
+    assert np.array_equal(pixels_of(fits_file(SURVEY=survey)), PLANES)
+
+
 def test_header_of_the_whole_file():
     body = io.BytesIO()
     whole = fits.PrimaryHDU(header=fits.Header({"BUNIT": "counts", "MAGZERO": 30.0, "BANDS": "grz"}))
