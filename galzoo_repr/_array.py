@@ -5,7 +5,6 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Union
 
 import numpy as np
-from array_api_compat import numpy as numpy_namespace
 
 if TYPE_CHECKING:
     import torch
@@ -28,4 +27,5 @@ def namespace_of(value: Array) -> ModuleType:
         from array_api_compat import torch as torch_namespace
 
         return torch_namespace
-    return numpy_namespace
+    # From its version 2 on numpy has them under their names in the array API.
+    return np

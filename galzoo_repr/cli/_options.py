@@ -10,6 +10,7 @@ from astropy.table import Table
 
 if TYPE_CHECKING:
     from galzoo_repr import LegacySurvey
+    from galzoo_repr.cutouts import Route
 
 __all__ = [
     "CatalogueIn",
@@ -17,12 +18,15 @@ __all__ = [
     "Coords",
     "Device",
     "EncoderName",
+    "Fallback",
     "Fov",
     "Layer",
     "Overwrite",
     "Quiet",
     "Server",
     "Store",
+    "ZeroPoint",
+    "fallbacks",
     "open_catalogue",
     "read_angle",
     "read_coords",
@@ -54,6 +58,16 @@ Fov = Annotated[
 ]
 Layer = Annotated[str | None, typer.Option(help="Image layer of the survey, such as ls-dr10.")]
 Server = Annotated[str | None, typer.Option(help="Base URL of the viewer, such as that of serve-survey.")]
+ZeroPoint = Annotated[
+    float | None,
+    typer.Option(help="AB magnitude of one count of the layer, if no document that is known here tells it."),
+]
+Fallback = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Where else to look for images: hips, bricks, a HiPS such as CDS/P/SDSS9, or a layer; repeatable."
+    ),
+]
 Store = Annotated[
     Path | None, typer.Option(help="Folder that keeps cutouts; by default the package's cache.")
 ]
@@ -211,8 +225,41 @@ def refuse_table(path: Path, overwrite: bool) -> None:
     refuse_existing(path, overwrite)
 
 
-def survey_at(server: str | None, layer: str | None) -> "LegacySurvey":
-    """Client of the survey, as `galzoo_repr.LegacySurvey` takes server and layer."""
+def survey_at(server: str | None, layer: str | None, zero_point: float | None = None) -> "LegacySurvey":
+    """Client of the survey, as `galzoo_repr.LegacySurvey` takes server, layer and zero point."""
     from galzoo_repr import LegacySurvey
 
-    return LegacySurvey(server=server, layer=layer)
+    return LegacySurvey(server=server, layer=layer, zero_point=zero_point)
+
+
+def fallbacks(names: list[str] | None, server: str | None) -> "list[Route] | None":
+    """
+    Surveys out of their names, as `galzoo_repr.add_cutouts` takes them.
+
+    Parameters
+    ----------
+    names : list of str or None
+        ``"hips"``, ``"bricks"``, a HiPS (with a slash), or a layer of the viewer.
+    server : str or None
+        Of the viewer.
+
+    Returns
+    -------
+    list of Route, or None
+
+    Examples
+    --------
+    >>> [survey.layer for survey in fallbacks(["CDS/P/SDSS9", "ls-dr9"], None)]
+    ['CDS/P/SDSS9', 'ls-dr9']
+    """
+    from galzoo_repr.cutouts import BrickSurvey, HipsSurvey
+
+    routes = {"hips": HipsSurvey, "bricks": BrickSurvey}
+    return names and [
+        routes[name]()
+        if name in routes
+        else HipsSurvey(layer=name)
+        if "/" in name
+        else survey_at(server, name)
+        for name in names
+    ]

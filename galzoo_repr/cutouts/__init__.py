@@ -2,8 +2,17 @@
 
 from galzoo_repr.cutouts._add import add_cutouts, cutout_requests
 from galzoo_repr.cutouts._brick_survey import BrickSurvey
+from galzoo_repr.cutouts._calibration import flux_scale_column, usable_factors, warn_of_scale
 from galzoo_repr.cutouts._coverage import Coverage
+from galzoo_repr.cutouts._fallback import (
+    FALLBACK_ON,
+    check_surveys,
+    fetch_in_turn,
+    survey_facts,
+    survey_names,
+)
 from galzoo_repr.cutouts._fetch import fetch, fetch_into
+from galzoo_repr.cutouts._flux_scales import FluxScale, known_scale
 from galzoo_repr.cutouts._hips_survey import HipsSurvey
 from galzoo_repr.cutouts._legacy_survey import LegacySurvey
 from galzoo_repr.cutouts._manifest import CutoutStoreError
@@ -14,6 +23,7 @@ from galzoo_repr.cutouts._store import CutoutStore
 from galzoo_repr.cutouts._validate import validate_body
 
 __all__ = [
+    "FALLBACK_ON",
     "RETRYABLE",
     "STATUSES",
     "USABLE",
@@ -23,14 +33,23 @@ __all__ = [
     "CutoutRequest",
     "CutoutStore",
     "CutoutStoreError",
+    "FluxScale",
     "HipsSurvey",
     "LegacySurvey",
     "Outcome",
     "Route",
     "add_cutouts",
+    "check_surveys",
     "cutout_requests",
     "error_for",
     "fetch",
+    "fetch_in_turn",
     "fetch_into",
+    "flux_scale_column",
+    "known_scale",
+    "survey_facts",
+    "survey_names",
+    "usable_factors",
     "validate_body",
+    "warn_of_scale",
 ]

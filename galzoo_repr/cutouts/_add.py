@@ -1,6 +1,7 @@
 """A catalogue goes in, the same catalogue with its cutouts comes out."""
 
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,8 @@ from tqdm.auto import tqdm
 
 from galzoo_repr._config import log
 from galzoo_repr.catalogue import as_table, refuse_existing, sky_positions, with_columns
-from galzoo_repr.cutouts._fetch import fetch_into
+from galzoo_repr.cutouts._calibration import flux_scale_column, usable_factors, warn_of_scale
+from galzoo_repr.cutouts._fallback import check_surveys, fetch_in_turn, survey_facts, survey_names
 from galzoo_repr.cutouts._legacy_survey import LegacySurvey
 from galzoo_repr.cutouts._request import CutoutRequest
 from galzoo_repr.cutouts._route import Route
@@ -29,6 +31,7 @@ def add_cutouts(
     table: Table | SkyCoord,
     *,
     survey: Route | None = None,
+    fallback: Sequence[Route] | None = None,
     recipe: "ImageRecipe | None" = None,
     fov: u.Quantity | None = None,
     coords: str | tuple[str, str] | SkyCoord | None = None,
@@ -50,6 +53,8 @@ def add_cutouts(
         Catalogue; never changed.
     survey : LegacySurvey, HipsSurvey or BrickSurvey, optional
         Service to ask; the Legacy Survey viewer when not given.
+    fallback : sequence of LegacySurvey, HipsSurvey or BrickSurvey, optional
+        Services to ask in turn for the images that the one before does not have, or cannot give.
     recipe : ImageRecipe, optional
         Which bands, field of view and pixel scale; Galaxy Zoo DECaLS' when not given.
     fov : `~astropy.units.Quantity`, optional
@@ -71,15 +76,18 @@ def add_cutouts(
     -------
     `~astropy.table.Table`
         Of the same class, with the columns ``cutout`` (str, path of the file as the service sent it, empty
-        where there is none) and ``cutout_status`` (str, one of `STATUSES`).
+        where there is none) and ``cutout_status`` (str, one of `STATUSES`). With ``fallback``, also
+        ``cutout_survey`` (str, layer and route that the cutout is of, empty where there is none). Where counts of a
+        survey are not nanomaggies per pixel of 0.262 arcsec, also ``cutout_flux_scale`` (float, how many of them one
+        count is), which is applied when the cutouts become input of an encoder.
 
     Raises
     ------
     TypeError
         If the catalogue is no table, an angle has no unit, or another argument is of the wrong kind.
     ValueError
-        If there are no positions, no field of view can be found (give ``fov=30 * u.arcsec``, say), or
-        ``fov`` is wider than the service makes.
+        If there are no positions, no field of view can be found (give ``fov=30 * u.arcsec``, say), ``fov`` is
+        wider than the service makes, or the survey lacks a band of the recipe or has an unknown flux scale.
     CutoutStoreError
         If cutouts are missing and the store is read-only or full. What was fetched before is kept.
 
@@ -93,42 +101,97 @@ def add_cutouts(
     bad_position
     """
     catalogue = as_table(table)
-    columns = (name, f"{name}_status")
-    refuse_existing(catalogue, columns, overwrite=overwrite)
     survey = LegacySurvey() if survey is None else survey
+    surveys = check_surveys(survey, fallback)
+    with_survey, extra = len(surveys) > 1, (f"{name}_survey", f"{name}_flux_scale")
+    columns = [name, f"{name}_status", *extra[: int(with_survey)]]
+    refuse_existing(catalogue, columns, overwrite=overwrite)
+    with_survey |= extra[0] in catalogue.colnames and name in catalogue.colnames
     recipe = _recipe_or_default(recipe)
+    factors = [_checked_factors(one, recipe, fov) for one in surveys]
     requests, reasons = cutout_requests(catalogue, survey, recipe=recipe, fov=fov, coords=coords)
-    paths, statuses = [""] * len(requests), ["bad_position"] * len(requests)
+    found = _Found(len(requests))
+
+    def requests_of(one: Route) -> list[CutoutRequest | None]:
+        if one is survey:
+            return requests
+        return cutout_requests(catalogue, one, recipe=recipe, fov=fov, coords=coords)[0]
+
     own_store = not isinstance(store, CutoutStore)
     store = CutoutStore(store) if own_store else store
     try:
         bar = tqdm(total=len(requests) - requests.count(None), unit="cutout", disable=not progress)
-        with bar, closing(fetch_into(store, survey, requests, workers=workers)) as stream:
-            for row, outcome in stream:
-                paths[row], statuses[row] = store.name(requests[row], outcome), outcome.status
+        with bar, closing(fetch_in_turn(store, surveys, requests_of, workers=workers)) as stream:
+            for row, turn, request, outcome in stream:
+                found.paths[row], found.statuses[row] = store.name(request, outcome), outcome.status
+                found.turns[row] = turn
                 bar.update()
     finally:
         if own_store:
             store.close()
     facts = {
-        **_facts(survey, store, statuses, reasons),
+        **_facts(surveys, store, found, reasons),
         **_arguments(recipe, fov, coords),
         "name": name,
         "image_format": survey.image_format,
     }
+    scales = flux_scale_column(
+        [factors[turn] if path else (1.0,) for turn, path in zip(found.turns, found.paths, strict=True)],
+        always=overwrite and extra[1] in catalogue.colnames,
+    )
     return with_columns(
         catalogue,
-        {
-            columns[0]: Column(
-                np.array(paths, dtype=str),
-                description="File of the cutout, as the service sent it; empty if none",
-            ),
-            columns[1]: Column(np.array(statuses, dtype=str), description="How fetching the cutout ended"),
-        },
+        found.columns(name, survey_names(surveys) if with_survey else None)
+        | ({} if scales is None else {extra[1]: scales}),
         overwrite=overwrite,
         provenance=facts,
         call="add_cutouts",
     )
+
+
+class _Found:
+    """Path and status of the cutout of each row, and which survey it is of."""
+
+    def __init__(self, n: int):
+        self.paths, self.statuses, self.turns = [""] * n, ["bad_position"] * n, [0] * n
+
+    def columns(self, name: str, surveys: list[str] | None) -> dict[str, Column]:
+        columns = {
+            name: Column(
+                np.array(self.paths, dtype=str),
+                description="File of the cutout, as the service sent it; empty if none",
+            ),
+            f"{name}_status": Column(
+                np.array(self.statuses, dtype=str), description="How fetching the cutout ended"
+            ),
+        }
+        if surveys is not None:
+            which = [surveys[turn] if path else "" for turn, path in zip(self.turns, self.paths, strict=True)]
+            columns[f"{name}_survey"] = Column(
+                np.array(which, dtype=str), description="Layer and route of the cutout; empty if none"
+            )
+        return columns
+
+
+def _checked_factors(
+    survey: Route, recipe: "ImageRecipe", fov: u.Quantity | None
+) -> tuple[float, ...] | None:
+    """Flux scale of a survey, checked before anything is asked, as is the field of view."""
+    _refuse_wide(survey, fov)
+    warn_of_scale(survey)
+    return usable_factors(survey, recipe)
+
+
+def _refuse_wide(survey: Route, fov: u.Quantity | None) -> None:
+    """Refuse one field for all rows that the service does not make."""
+    if not isinstance(fov, u.Quantity) or not fov.isscalar or not fov.unit.is_equivalent(u.deg):
+        return
+    if fov.to_value(u.deg) > survey.max_field:
+        raise ValueError(f"fov={fov} is not allowed: {_limit(survey)}; give a smaller one")
+
+
+def _limit(survey: Route) -> str:
+    return f"{type(survey).__name__} makes images of up to {survey.max_field:g} deg on a side"
 
 
 def cutout_requests(
@@ -164,7 +227,8 @@ def cutout_requests(
         If ``survey`` is no service, or ``recipe`` no recipe.
     ValueError
         If there are no positions, no field of view can be found, or ``fov`` is wider than the service
-        makes. Single rows that are too wide get a reason.
+        makes; or if the survey lacks a band of the recipe or has an unknown flux scale. Single rows that are too
+        wide get a reason.
 
     Examples
     --------
@@ -181,11 +245,12 @@ def cutout_requests(
             f"survey={survey!r} is no service; give a LegacySurvey, HipsSurvey or BrickSurvey object"
         )
     recipe = _recipe_or_default(recipe)
+    usable_factors(survey, recipe)
     positions = sky_positions(catalogue, coords=coords)
     sizes, scales = recipe.request(recipe.fields_of_view(catalogue, fov=fov))
     sizes, scales = np.asarray(sizes), np.asarray(scales.to_value(u.arcsec))
     too_wide = sizes * scales > survey.max_field * 3600
-    limit = f"{type(survey).__name__} makes images of up to {survey.max_field:g} deg on a side"
+    limit = _limit(survey)
     if too_wide.any() and fov is not None and fov.isscalar:
         raise ValueError(f"fov={fov} is not allowed: {limit}; give a smaller one")
     requests: list[CutoutRequest | None] = []
@@ -226,19 +291,24 @@ def _arguments(
     return facts
 
 
-def _facts(survey: Route, store: CutoutStore, statuses: list[str], reasons: list[str]) -> dict:
-    summary = dict(sorted(Counter(statuses).items()))
+def _facts(surveys: list[Route], store: CutoutStore, found: _Found, reasons: list[str]) -> dict:
+    summary = dict(sorted(Counter(found.statuses).items()))
     log.info(
-        "Cutouts of %d rows: %s.", len(statuses), ", ".join(f"{k} {v}" for k, v in summary.items()) or "none"
+        "Cutouts of %d rows: %s.",
+        len(found.statuses),
+        ", ".join(f"{k} {v}" for k, v in summary.items()) or "none",
     )
     for status in summary:
         if status != "ok":
             log.info("%s (%d): %s.", status, summary[status], STATUSES[status])
-    return {
-        "survey": survey.server,
-        "layer": survey.layer,
-        "route": survey.route,
+    turns = Counter(turn for turn, path in zip(found.turns, found.paths, strict=True) if path)
+    used = [one for turn, one in enumerate(surveys) if turn in turns] or surveys[:1]
+    facts = survey_facts(used) | {
         "store": str(store.root),
         "summary": summary,
         "bad_positions": {str(row): reason for row, reason in enumerate(reasons) if reason},
     }
+    if len(surveys) > 1:
+        names = survey_names(surveys)
+        facts["surveys"] = {names[turn]: turns[turn] for turn in range(len(surveys))}
+    return facts

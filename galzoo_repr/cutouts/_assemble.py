@@ -8,7 +8,9 @@ from astropy.wcs import WCS
 
 from galzoo_repr.cutouts._request import CutoutRequest
 
-__all__ = ["assemble", "grid_of"]
+__all__ = ["assemble", "grid_of", "said_of_flux"]
+
+_FLUX_KEYWORDS = ("BUNIT", "MAGZERO", "MAGZPT", "MAGZP", "ZP")
 
 
 def grid_of(request: CutoutRequest) -> WCS:
@@ -42,3 +44,11 @@ def assemble(request: CutoutRequest, planes: list[np.ndarray], facts: dict[str, 
     body = io.BytesIO()
     fits.PrimaryHDU(cube if len(planes) > 1 else cube[0], header).writeto(body)
     return body.getvalue()
+
+
+def said_of_flux(header: fits.Header) -> dict[str, str | float]:
+    """Cards of a plane that say what its counts are, other than that they are nanomaggies, as is usual here."""
+    said = {keyword: header[keyword] for keyword in _FLUX_KEYWORDS if keyword in header}
+    return {
+        key: one for key, one in said.items() if str(one).strip().lower() not in ("", "nanomaggy", "22.5")
+    }

@@ -7,8 +7,8 @@ import numpy as np
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 from astropy.wcs import WCS
-from scipy.ndimage import gaussian_filter, map_coordinates
 
+from galzoo_repr.cutouts._assemble import said_of_flux
 from galzoo_repr.cutouts._request import CutoutRequest, Outcome
 
 __all__ = ["sample", "validate_brick"]
@@ -32,18 +32,21 @@ def validate_brick(request: CutoutRequest, body: bytes) -> Outcome:
     return Outcome("ok", final=True) if shapes else Outcome("corrupt", "the file holds no image")
 
 
-def sample(path: Path, ra: np.ndarray, dec: np.ndarray, pixel_scale: float) -> np.ndarray:
-    """Values of a brick at positions, NaN beyond its edges."""
+def sample(
+    path: Path, ra: np.ndarray, dec: np.ndarray, pixel_scale: float
+) -> tuple[np.ndarray, dict[str, str | float]]:
+    """Values of a brick at positions, NaN beyond its edges, and what its header says of their flux."""
     with fits.open(path) as hdus:
         hdu = next((hdu for hdu in hdus if len(hdu.shape or ()) == 2), None)
         if hdu is None:
             raise ValueError("there is no image in it")
+        said = said_of_flux(hdu.header)
         x, y = WCS(hdu.header).wcs_world2pix(ra, dec, 0)
         height, width = hdu.shape
         inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
         values = np.full(ra.shape, np.nan, np.float32)
         if not inside.any():
-            return values
+            return values, said
         levels = max(0, int(np.log2(pixel_scale / _NATIVE_SCALE) + 1e-6))
         margin = _MARGIN * 2**levels
         # Whole blocks of the averaging, counted from the corner of the brick.
@@ -53,10 +56,12 @@ def sample(path: Path, ra: np.ndarray, dec: np.ndarray, pixel_scale: float) -> n
         pixels = np.asarray(hdu.section[y0 : min(y1, height), x0 : min(x1, width)], np.float32)
     where = [(y[inside] - y0 + 0.5) / block - 0.5, (x[inside] - x0 + 0.5) / block - 0.5]
     values[inside] = _interpolate(_coarser(pixels, levels), where)
-    return values
+    return values, said
 
 
 def _coarser(pixels: np.ndarray, levels: int) -> np.ndarray:
+    from scipy.ndimage import gaussian_filter
+
     for _ in range(levels):
         height, width = (n // 2 * 2 for n in pixels.shape)
         smooth = gaussian_filter(pixels, 1.0, mode="nearest")[:height, :width]
@@ -65,6 +70,8 @@ def _coarser(pixels: np.ndarray, levels: int) -> np.ndarray:
 
 
 def _interpolate(pixels: np.ndarray, where: list[np.ndarray]) -> np.ndarray:
+    from scipy.ndimage import map_coordinates
+
     values = map_coordinates(pixels, where, order=3, mode="nearest")
     # No data is an exact zero, which a spline would blur.
     no_data = map_coordinates((pixels == 0).astype(np.uint8), where, order=0, mode="nearest")

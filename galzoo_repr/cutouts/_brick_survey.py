@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar
 
+import astropy.units as u
 import numpy as np
 from astropy.coordinates import SkyCoord
 from astropy.utils.exceptions import AstropyWarning
@@ -22,6 +23,7 @@ from galzoo_repr.cutouts._brick_grid import Brick, brick_at
 from galzoo_repr.cutouts._brick_pixels import sample, validate_brick
 from galzoo_repr.cutouts._checks import check_setting, check_text, check_url
 from galzoo_repr.cutouts._coverage import Coverage
+from galzoo_repr.cutouts._flux_scales import ZeroPoint
 from galzoo_repr.cutouts._manifest import CutoutStoreError
 from galzoo_repr.cutouts._request import Attempt, CutoutRequest, Outcome
 from galzoo_repr.cutouts._survey import CutoutSurvey
@@ -66,6 +68,11 @@ class BrickSurvey(CutoutSurvey, BaseQuery):
         There are no pictures to be cut.
     coverage : Coverage, optional
         Where the survey has data.
+    zero_point : float, Quantity or dict, optional
+        AB magnitude of one count, or the flux of one, in all bands or by band; as documented for the layer when not
+        given. Layers that no document is known of are refused without it where fluxes are needed.
+    native_scale : Quantity, optional
+        Size of the pixel that counts are per, where it is not that of the layer (0.262 arcsec if that is unknown).
     folder : str or pathlib.Path, optional
         Where files that are fetched are kept; the package's cache when not given. They may be deleted at
         any time.
@@ -106,11 +113,14 @@ class BrickSurvey(CutoutSurvey, BaseQuery):
         workers: int | None = None,
         image_format: str = "fits",
         coverage: Coverage | None = None,
+        zero_point: ZeroPoint | None = None,
+        native_scale: u.Quantity | None = None,
         folder: str | os.PathLike | None = None,
     ):
         super().__init__(
             server=None if server is None else str(server), layer=layer, timeout=timeout, rate=rate,
-            workers=workers, image_format=image_format, coverage=coverage,
+            workers=workers, image_format=image_format, coverage=coverage, zero_point=zero_point,
+            native_scale=native_scale,
         )  # fmt: skip
         self._folder = folder
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
@@ -153,14 +163,14 @@ class BrickSurvey(CutoutSurvey, BaseQuery):
         started = time.monotonic()
         if _is_local(request.server) and not Path(request.server).expanduser().is_dir():
             return Attempt(Outcome("server_error", f"there is no folder {request.server}", time=time.time()))
-        planes = []
+        planes, facts = [], {"VERSION": request.layer, "ORIGIN": "coadd bricks"}
         for band in request.bands:
-            plane, trouble = self._plane(request, band)
+            plane, trouble = self._plane(request, band, facts)
             if trouble is not None:
                 trouble.outcome.reason = f"{band}: {trouble.outcome.reason}"
                 return trouble
             planes.append(plane)
-        body = assemble(request, planes, {"VERSION": request.layer, "ORIGIN": "coadd bricks"})
+        body = assemble(request, planes, facts)
         outcome = validate_body(request, body)
         outcome.seconds, outcome.time = time.monotonic() - started, time.time()
         if _is_local(request.server) and outcome.status in ("no_coverage", "band_missing"):
@@ -173,8 +183,8 @@ class BrickSurvey(CutoutSurvey, BaseQuery):
         home = brick_at(request.ra, request.dec)
         return [f"{request.server}/{_path(request.layer, home, band)}" for band in request.bands]
 
-    def _plane(self, request: CutoutRequest, band: str) -> tuple[np.ndarray, Attempt | None]:
-        """One band of a stamp, from the brick of its centre and, where that ends, from its neighbours."""
+    def _plane(self, request: CutoutRequest, band: str, facts: dict) -> tuple[np.ndarray, Attempt | None]:
+        """One band of a stamp, from the brick of its centre and, where that ends, from its neighbours; adds facts."""
         grid = grid_of(request)
         y, x = np.mgrid[: request.size, : request.size]
         ra, dec = grid.wcs_pix2world(x.ravel(), y.ravel(), 0)
@@ -189,7 +199,8 @@ class BrickSurvey(CutoutSurvey, BaseQuery):
             if path is not None:
                 empty = np.isnan(values)
                 try:
-                    values[empty] = sample(path, ra[empty], dec[empty], request.pixel_scale)
+                    values[empty], said = sample(path, ra[empty], dec[empty], request.pixel_scale)
+                    facts |= said
                 except (OSError, ValueError, TypeError, IndexError, AstropyWarning) as error:
                     return values, self._damaged(request, path, error)
             brick = _next_brick(ra, dec, values, tried)

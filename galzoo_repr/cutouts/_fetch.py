@@ -1,12 +1,12 @@
 """Many cutouts in one stream: looked up, shared with other calls, fetched, and handed on as they come."""
 
-import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 
 from astroquery.exceptions import LargeQueryWarning
 
+from galzoo_repr.cutouts._caller import level_of_the_caller
 from galzoo_repr.cutouts._checks import check_setting
 from galzoo_repr.cutouts._leases import Leases
 from galzoo_repr.cutouts._manifest import CutoutStoreError
@@ -197,13 +197,5 @@ def _warn_large(n: int) -> None:
         "positions, or some 20 per square of 0.25 degrees, whole coadds are kinder and "
         "quicker: survey=galzoo_repr.cutouts.BrickSurvey().",
         LargeQueryWarning,
-        stacklevel=_level_of_the_caller(),
+        stacklevel=level_of_the_caller(),
     )
-
-
-def _level_of_the_caller() -> int:
-    """Frames from `_warn_large` to the line outside the package that asked, through whatever takes the stream."""
-    frame, level = sys._getframe(1), 1
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("galzoo_repr."):
-        frame, level = frame.f_back, level + 1
-    return level

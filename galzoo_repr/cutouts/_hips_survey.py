@@ -9,7 +9,7 @@ from astropy.io import fits
 from astroquery.hips2fits import hips2fitsClass
 
 from galzoo_repr.cutouts._ask import ask
-from galzoo_repr.cutouts._assemble import assemble, grid_of
+from galzoo_repr.cutouts._assemble import assemble, grid_of, said_of_flux
 from galzoo_repr.cutouts._request import Attempt, CutoutRequest
 from galzoo_repr.cutouts._survey import CutoutSurvey
 from galzoo_repr.cutouts._validate import validate_body
@@ -43,6 +43,11 @@ class HipsSurvey(CutoutSurvey, hips2fitsClass):
         Pictures of this service are stretched one by one and of no use here.
     coverage : Coverage, optional
         Where the survey has data.
+    zero_point : float, Quantity or dict, optional
+        AB magnitude of one count, or the flux of one, in all bands or by band; as documented for the layer when not
+        given. Layers that no document is known of are refused without it where fluxes are needed.
+    native_scale : Quantity, optional
+        Size of the pixel that counts are per, where it is not that of the layer (0.262 arcsec if that is unknown).
 
     Examples
     --------
@@ -72,17 +77,20 @@ class HipsSurvey(CutoutSurvey, hips2fitsClass):
         The planes come as one image, or else what went wrong with the first band that failed.
         """
         planes, seconds = [], 0.0
+        facts = {"VERSION": request.layer.rsplit("/", 1)[-1], "ORIGIN": "hips2fits"}
         for band, payload in zip(request.bands, self._payload(request), strict=True):
             attempt = ask(self, replace(request, bands=band), request.server, payload)
             seconds += attempt.outcome.seconds
             if attempt.body:
-                planes.append(fits.HDUList.fromstring(attempt.body)[0].data)
+                plane = fits.HDUList.fromstring(attempt.body)[0]
+                planes.append(plane.data)
+                facts |= said_of_flux(plane.header)
             elif attempt.outcome.status == "no_coverage":
                 planes.append(np.zeros((request.size, request.size), np.float32))
             else:
                 attempt.outcome.reason = f"{band}: {attempt.outcome.reason}"
                 return attempt
-        body = assemble(request, planes, {"VERSION": request.layer.rsplit("/", 1)[-1], "ORIGIN": "hips2fits"})
+        body = assemble(request, planes, facts)
         outcome = validate_body(request, body)
         outcome.http_code, outcome.seconds, outcome.time = 200, seconds, attempt.outcome.time
         kept = outcome.status in ("ok", "partial", "band_missing")

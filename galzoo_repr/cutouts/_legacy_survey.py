@@ -36,6 +36,11 @@ class LegacySurvey(CutoutSurvey, BaseQuery):
         What to ask for when a call does not say: calibrated planes, or the viewer's colour pictures.
     coverage : Coverage, optional
         Where the survey has data. Positions that lie outside are not asked for when a catalogue is fetched.
+    zero_point : float, Quantity or dict, optional
+        AB magnitude of one count, or the flux of one, in all bands or by band; as documented for the layer when not
+        given. Layers that no document is known of are refused without it where fluxes are needed.
+    native_scale : Quantity, optional
+        Size of the pixel that counts are per, where it is not that of the layer (0.262 arcsec if that is unknown).
 
     Notes
     -----

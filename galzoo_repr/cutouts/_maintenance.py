@@ -60,7 +60,8 @@ def describe(manifest: Manifest, cutouts: Sequence[str] | Column) -> Table:
     }
     found = [known.get(stem, (_NOTHING, Outcome(""))) for stem in stems]
     table = Table()
-    for name, kind in (("route", str), ("server", str), ("layer", str), ("bands", str), ("size", int)):
+    names = ("route", "server", "layer", "image_format", "bands", "size")
+    for name, kind in zip(names, (str, str, str, str, str, int), strict=True):
         table[name] = np.array([getattr(request, name) for request, _ in found], dtype=kind)
     for name, unit in (("pixel_scale", u.arcsec), ("ra", u.deg), ("dec", u.deg)):
         table[name] = Column([getattr(request, name) for request, _ in found], dtype=float, unit=unit)

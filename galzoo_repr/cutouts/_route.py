@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from galzoo_repr.cutouts._coverage import Coverage
+from galzoo_repr.cutouts._flux_scales import FluxScale
 from galzoo_repr.cutouts._request import Attempt, CutoutRequest
 
 __all__ = ["Route"]
@@ -28,6 +29,8 @@ class Route(Protocol):
         Where there are data, if that is known.
     max_field : float
         Largest field, degrees.
+    flux_scale : FluxScale or None
+        What one count is, if that is known.
     """
 
     route: str
@@ -37,6 +40,10 @@ class Route(Protocol):
     image_format: str
     coverage: Coverage | None
     max_field: float
+
+    @property
+    def flux_scale(self) -> FluxScale | None:
+        """What one count is."""
 
     @property
     def server(self) -> str:

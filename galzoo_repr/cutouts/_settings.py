@@ -2,10 +2,20 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
+
+import astropy.units as u
 
 from galzoo_repr._config import conf
 from galzoo_repr.cutouts._checks import check_setting, check_text, check_url, is_loopback
 from galzoo_repr.cutouts._coverage import Coverage
+from galzoo_repr.cutouts._flux_scales import (
+    FluxScale,
+    ZeroPoint,
+    check_native_scale,
+    check_zero_point,
+    known_scale,
+)
 
 __all__ = ["ServiceSettings"]
 
@@ -13,6 +23,7 @@ __all__ = ["ServiceSettings"]
 class ServiceSettings:
     """The settings that all services have, as attributes that can be assigned."""
 
+    route: str
     _conf_server: str
     _conf_layer: str
     _conf_rate: str
@@ -93,6 +104,35 @@ class ServiceSettings:
     @image_format.setter
     def image_format(self, image_format: str) -> None:
         self._image_format = self._known_format(image_format)
+
+    @property
+    def zero_point(self) -> float | dict[str, float] | None:
+        """AB magnitude of one count as given, in all bands or by band; None where the layer tells."""
+        return self._zero_point
+
+    @zero_point.setter
+    def zero_point(self, zero_point: ZeroPoint | None) -> None:
+        self._zero_point = check_zero_point(zero_point)
+
+    @property
+    def native_scale(self) -> u.Quantity | None:
+        """Size of the pixel that counts are per, as given; None where the layer tells."""
+        return None if self._native_scale is None else self._native_scale * u.arcsec
+
+    @native_scale.setter
+    def native_scale(self, native_scale: u.Quantity | None) -> None:
+        self._native_scale = check_native_scale(native_scale)
+
+    @property
+    def flux_scale(self) -> FluxScale | None:
+        """What one count of the layer is: as given, or as documented; None where it is not known."""
+        scale = known_scale(self.route, self.layer)
+        if self._zero_point is not None:
+            given = {"zero_point": self._zero_point, "source": "given by the caller"}
+            scale = FluxScale(self._zero_point) if scale is None else replace(scale, **given)
+        if self._native_scale is not None and scale is not None:
+            scale = replace(scale, native_scale=self._native_scale)
+        return scale
 
     def _known_layer(self, layer: str) -> str:
         """Give a layer back, refusing it where it is known not to exist."""

@@ -275,8 +275,8 @@ class CutoutStore:
         Returns
         -------
         astropy.table.Table
-            One row per path, with the columns ``route``, ``server``, ``layer``, ``bands``, ``size``,
-            ``pixel_scale``, ``ra``, ``dec`` and ``cutout_status``; text is empty and numbers are 0 or NaN for
+            One row per path, with the columns ``route``, ``server``, ``layer``, ``image_format``, ``bands``,
+            ``size``, ``pixel_scale``, ``ra``, ``dec`` and ``cutout_status``; text is empty and numbers are 0 or NaN for
             a path that is not of this store.
         """
         return _maintenance.describe(self.manifest, cutouts)

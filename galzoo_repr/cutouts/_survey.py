@@ -15,6 +15,7 @@ from galzoo_repr.catalogue import sky_positions
 from galzoo_repr.cutouts._checks import check_bands, check_pixel_scale, check_size, check_text
 from galzoo_repr.cutouts._coverage import Coverage
 from galzoo_repr.cutouts._fetch import fetch
+from galzoo_repr.cutouts._flux_scales import ZeroPoint
 from galzoo_repr.cutouts._http import ThreadedRequests
 from galzoo_repr.cutouts._request import Attempt, CutoutRequest, Outcome
 from galzoo_repr.cutouts._settings import ServiceSettings
@@ -44,6 +45,11 @@ class CutoutSurvey(ServiceSettings, ThreadedRequests):
         What to ask for when a call does not say: calibrated planes, or colour pictures.
     coverage : Coverage, optional
         Where the survey has data. Positions that lie outside are not asked for when a catalogue is fetched.
+    zero_point : float, Quantity or dict, optional
+        AB magnitude of one count, or the flux of one, in all bands or by band; as documented for the layer when not
+        given. Layers that no document is known of are refused without it where fluxes are needed.
+    native_scale : Quantity, optional
+        Size of the pixel that counts are per, where it is not that of the layer (0.262 arcsec if that is unknown).
 
     Raises
     ------
@@ -67,6 +73,8 @@ class CutoutSurvey(ServiceSettings, ThreadedRequests):
         workers: int | None = None,
         image_format: str = "fits",
         coverage: Coverage | None = None,
+        zero_point: ZeroPoint | None = None,
+        native_scale: u.Quantity | None = None,
     ):
         super().__init__()
         self._session.headers["User-Agent"] = f"galzoo_repr {self._session.headers['User-Agent']}"
@@ -77,6 +85,8 @@ class CutoutSurvey(ServiceSettings, ThreadedRequests):
         self.workers = workers
         self.image_format = image_format
         self.coverage = coverage
+        self.zero_point = zero_point
+        self.native_scale = native_scale
 
     def get_images(
         self,
@@ -99,8 +109,8 @@ class CutoutSurvey(ServiceSettings, ThreadedRequests):
         size : int, optional
             Pixels on a side, 1 to 3000.
         pixel_scale : `~astropy.units.Quantity`, optional
-            Angle per pixel. The native scale is 0.262 arcsec. Pixel values are nanomaggies per native pixel
-            at any scale.
+            Angle per pixel. The native scale is 0.262 arcsec. Pixel values are those of the service: for the
+            Legacy Surveys, nanomaggies per native pixel at any scale.
         bands : str, optional
             One letter per band. Services choose the colours of JPEG images themselves.
         layer : str, optional

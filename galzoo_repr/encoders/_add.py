@@ -2,6 +2,7 @@
 
 import os
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import closing
 
 import numpy as np
@@ -12,7 +13,7 @@ from astropy.table import Column, Table
 from galzoo_repr._arguments import check_whole_number
 from galzoo_repr._config import log
 from galzoo_repr.catalogue import as_table, sky_positions, with_columns
-from galzoo_repr.cutouts import CutoutStore, Route
+from galzoo_repr.cutouts import CutoutStore, Route, flux_scale_column
 from galzoo_repr.encoders._encoder import Encoder
 from galzoo_repr.encoders._store import EmbeddingStore, Shelf
 from galzoo_repr.encoders._stream import EmbeddingStream
@@ -33,6 +34,7 @@ def add_embeddings(
     coords: str | tuple[str, str] | SkyCoord | None = None,
     images: Pictures | None = None,
     survey: Route | None = None,
+    fallback: Sequence[Route] | None = None,
     store: CutoutStore | str | os.PathLike | None = None,
     embedding_store: EmbeddingStore | str | os.PathLike | bool | None = None,
     mixed_routes: bool = False,
@@ -67,6 +69,9 @@ def add_embeddings(
         size, grey or in colour, uint8 or floating in 0 to 1; see `galzoo_repr.images.pictures_of`.
     survey : LegacySurvey, HipsSurvey or BrickSurvey, optional
         Service to ask; the Legacy Survey viewer when not given.
+    fallback : sequence of LegacySurvey, HipsSurvey or BrickSurvey, optional
+        Services to ask in turn for the images that the one before does not have, or cannot give. Their cutouts are
+        taken together, although their pixels differ; ``cutout_survey`` tells them apart.
     store : CutoutStore, str or os.PathLike, optional
         Store of cutouts, or its folder; the package's cache when not given.
     embedding_store : EmbeddingStore, str, os.PathLike or bool, optional
@@ -91,7 +96,8 @@ def add_embeddings(
     `~astropy.table.Table`
         Of the same class, with the columns ``embedding`` (float32, ``(n, dim)``, NaN where there is none),
         ``cutout`` (str, path of the image, empty where there is none) and ``cutout_status`` (str:
-        `galzoo_repr.cutouts.STATUSES`). As Galaxy Zoo did, a ``partial`` image is left out if a fifth or more
+        `galzoo_repr.cutouts.STATUSES`), and where `galzoo_repr.add_cutouts` would add them, ``cutout_survey`` and
+        ``cutout_flux_scale``. As Galaxy Zoo did, a ``partial`` image is left out if a fifth or more
         of a band has no data.
 
     Raises
@@ -100,7 +106,8 @@ def add_embeddings(
         If the catalogue is no table, or an angle has no unit.
     ValueError
         If there are neither images nor positions, no field of view can be found, a column of this name
-        exists, or the cutouts are of several layers or routes.
+        exists, the cutouts are of several layers or routes, or the survey lacks a band of the recipe or has an
+        unknown flux scale.
     astroquery.exceptions.RemoteServiceError
         If the weights of the encoder are neither here nor reachable.
 
@@ -130,16 +137,20 @@ def add_embeddings(
     digest = encoder.digest
     facts = {"encoder": encoder.name, "encoder_digest": digest, "recipe_digest": encoder.recipe.digest}
     shelf = _shelf(embedding_store, digest, encoder.dim)
+    source, fluxes = None, [None] * len(catalogue)
     stream = EmbeddingStream(encoder, len(catalogue), shelf=shelf, batch_size=batch_size)
     try:
         if images is not None:
-            stream.run(enumerate(pictures_of(catalogue, images)), progress=progress)
+            pictures = pictures_of(catalogue, images)
+            fluxes = [picture.flux for picture in pictures]
+            stream.run(enumerate(pictures), progress=progress)
             facts["images"] = images if isinstance(images, str) else type(images).__name__
         elif len(catalogue):
             source = SurveyPictures(
                 catalogue,
                 encoder.recipe,
                 survey=survey,
+                fallback=fallback,
                 store=store,
                 fov=fov,
                 coords=coords,
@@ -149,6 +160,7 @@ def add_embeddings(
             with closing(source), closing(source.pictures()) as pictures:
                 stream.run(pictures, progress=progress)
             facts |= source.facts
+            fluxes = source.fluxes
         elif not {"cutout", "cutout_status"} <= set(catalogue.colnames):
             # To refuse what a table with galaxies would be refused for.
             sky_positions(catalogue, coords=coords)
@@ -158,7 +170,21 @@ def add_embeddings(
     facts |= {"name": name, **_summary(stream, encoder, fov)}
     if coords is not None:
         facts["coords"] = "SkyCoord" if isinstance(coords, SkyCoord) else coords
-    return _with_results(catalogue, stream, facts, name=name, overwrite=overwrite)
+    columns = _columns_of_cutouts(stream, fluxes, always="cutout_flux_scale" in catalogue.colnames)
+    if source is not None and (len(source.surveys) > 1 or "cutout_survey" in catalogue.colnames):
+        columns["cutout_survey"] = Column(
+            np.array(source.survey_names, dtype=str),
+            description="Layer and route of the cutout; empty if none",
+        )
+    # The cutouts of a catalogue that has them already come back completed.
+    catalogue = with_columns(catalogue, columns, overwrite=True, call="add_embeddings")
+    return with_columns(
+        catalogue,
+        {name: _column_of_embeddings(stream, facts)},
+        overwrite=overwrite,
+        provenance=facts,
+        call="add_embeddings",
+    )
 
 
 def _refuse_existing(catalogue: Table, name: str, *, with_images: bool, overwrite: bool) -> None:
@@ -213,17 +239,20 @@ def _summary(stream: EmbeddingStream, encoder: Encoder, fov: u.Quantity | None) 
     return facts
 
 
-def _with_results(
-    catalogue: Table, stream: EmbeddingStream, facts: dict, *, name: str, overwrite: bool
-) -> Table:
+def _column_of_embeddings(stream: EmbeddingStream, facts: dict) -> Column:
     made_by = {key: facts[key] for key in ("encoder", "encoder_digest", "recipe_digest")}
-    embedding = Column(
+    return Column(
         stream.vectors,
         description=f"What the galaxy looks like to encoder {facts['encoder']}; NaN where there is no image",
         meta={**made_by, "encoders": [facts["encoder_digest"]]},
         copy=False,
     )
-    cutouts = {
+
+
+def _columns_of_cutouts(
+    stream: EmbeddingStream, fluxes: list[tuple[float, ...] | None], *, always: bool
+) -> dict[str, Column]:
+    columns = {
         "cutout": Column(
             np.array(stream.paths, dtype=str).reshape(-1),
             description="File of the image of the galaxy; empty if none",
@@ -233,8 +262,5 @@ def _with_results(
             description="How getting and reading the image ended",
         ),
     }
-    # The cutouts of a catalogue that has them already come back completed.
-    catalogue = with_columns(catalogue, cutouts, overwrite=True, call="add_embeddings")
-    return with_columns(
-        catalogue, {name: embedding}, overwrite=overwrite, provenance=facts, call="add_embeddings"
-    )
+    scales = flux_scale_column(fluxes, always=always)
+    return columns if scales is None else columns | {"cutout_flux_scale": scales}

@@ -148,7 +148,9 @@ class EmbeddingStream:
         wanted = self._not_computed_before(
             [(row, picture) for row, picture in batch if self._note(row, picture)]
         )
-        images = list(read(lambda one: one[1].read(self._encoder.recipe.bands), wanted))
+        recipe = self._encoder.recipe
+        any_scale = recipe.stretch == "none"
+        images = list(read(lambda one: one[1].read(recipe.bands, any_scale=any_scale), wanted))
         fresh = []
         for (row, picture), image in zip(wanted, images, strict=True):
             if image.status != "ok":

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 
 import numpy as np
@@ -12,16 +12,22 @@ from astropy.table import Table
 
 from galzoo_repr.catalogue import texts_of
 from galzoo_repr.cutouts import (
+    FALLBACK_ON,
     RETRYABLE,
     USABLE,
     CutoutRequest,
     CutoutStore,
     LegacySurvey,
     Route,
+    check_surveys,
     cutout_requests,
-    fetch_into,
+    fetch_in_turn,
+    survey_names,
+    usable_factors,
+    warn_of_scale,
 )
-from galzoo_repr.images import KEY_BYTES, ImageRecipe, Picture
+from galzoo_repr.encoders._origins import Origins
+from galzoo_repr.images import KEY_BYTES, ImageRecipe, Picture, flux_scales
 
 __all__ = ["SurveyPictures"]
 
@@ -39,7 +45,7 @@ class SurveyPictures:
         May have ``cutout`` and ``cutout_status``: then only what can be mended by asking again is fetched.
     recipe : galzoo_repr.images.ImageRecipe
         Of the encoder.
-    survey, store, fov, coords
+    survey, fallback, store, fov, coords
         As for `galzoo_repr.add_cutouts`.
     again : bool
         Do not look at the columns ``cutout`` and ``cutout_status``.
@@ -48,13 +54,16 @@ class SurveyPictures:
 
     Attributes
     ----------
-    origins : list of tuple of str
-        Route, layer and server of the cutouts, each once.
+    survey_names : list of str
+        What each cutout is of, in words, as far as it was fetched here or the column ``cutout_survey`` tells.
+    fluxes : list of tuple of float, or None
+        Flux scale of each cutout, as `galzoo_repr.images.Picture.flux`.
 
     Raises
     ------
     ValueError
-        If the cutouts are of several layers or routes, and `mixed` is False.
+        If the cutouts are of several layers or routes, and there is no fallback and `mixed` is False; or the flux
+        scale of some is unknown.
     """
 
     def __init__(
@@ -63,6 +72,7 @@ class SurveyPictures:
         recipe: ImageRecipe,
         *,
         survey: Route | None,
+        fallback: Sequence[Route] | None,
         store: CutoutStore | str | os.PathLike | None,
         fov: u.Quantity | None,
         coords: str | tuple[str, str] | SkyCoord | None,
@@ -70,67 +80,80 @@ class SurveyPictures:
         mixed: bool,
     ) -> None:
         self.survey = LegacySurvey() if survey is None else survey
-        self._paths, self._statuses = [""] * len(catalogue), [""] * len(catalogue)
+        self.surveys = check_surveys(self.survey, fallback)
+        self._names = survey_names(self.surveys)
+        self._catalogue, self._recipe, self._fov, self._coords = catalogue, recipe, fov, coords
+        n = len(catalogue)
+        self._paths, self._statuses, self.survey_names = [""] * n, [""] * n, [""] * n
+        self.fluxes: list[tuple[float, ...] | None] = [None] * n
+        scales = None
         if not again and {"cutout", "cutout_status"} <= set(catalogue.colnames):
             self._paths = texts_of(catalogue["cutout"])
             self._statuses = texts_of(catalogue["cutout_status"])
+            scales = flux_scales(catalogue, "cutout")
+            if "cutout_survey" in catalogue.colnames:
+                self.survey_names = texts_of(catalogue["cutout_survey"])
         self._reasons: dict[int, str] = {}
+        self._rows = [row for row in range(n) if not self._is_settled(row)]
         # None in the rows of which all is known.
-        self._requests: list[CutoutRequest | None] = [None] * len(catalogue)
-        if rows := [row for row in range(len(catalogue)) if not self._is_settled(row)]:
-            self._make_requests(catalogue, rows, recipe=recipe, fov=fov, coords=coords)
+        self._requests = self._requests_of(self.survey) if self._rows else [None] * n
+        self._factors = [None] * len(self.surveys)
+        if self._rows:
+            self._factors = [usable_factors(one, recipe) for one in self.surveys]
+            for one in self.surveys:
+                warn_of_scale(one)
         self._owned = not isinstance(store, CutoutStore)
         self.store = CutoutStore(store) if self._owned else store
-        self.origins = self._find_origins()
-        kinds = sorted({f"{layer} by {route}" for route, layer, _ in self.origins})
-        if len(kinds) > 1 and not mixed:
+        try:
+            self._origins = self._find_origins(scales)
+            self._origins.refuse_mixture(mixed=mixed or len(self.surveys) > 1)
+        except ValueError:
             self.close()
-            raise ValueError(
-                f"the cutouts are of {', '.join(kinds)}, whose pixels differ, and so would the embeddings; fetch "
-                "them all in one way with overwrite=True, or pass mixed_routes=True to take them together"
-            )
+            raise
 
     def _is_settled(self, row: int) -> bool:
         """Whether the columns say all of a row: the file is there, or asking again is of no use."""
         status = self._statuses[row]
-        return os.path.isfile(self._paths[row]) if status in USABLE else status not in _UNSETTLED
+        if status in USABLE:
+            return os.path.isfile(self._paths[row])
+        return status not in _UNSETTLED and (len(self.surveys) == 1 or status not in FALLBACK_ON)
 
-    def _make_requests(
-        self,
-        catalogue: Table,
-        rows: list[int],
-        *,
-        recipe: ImageRecipe,
-        fov: u.Quantity | None,
-        coords: str | tuple[str, str] | SkyCoord | None,
-    ) -> None:
-        some = catalogue if len(rows) == len(catalogue) else catalogue[rows]
+    def _requests_of(self, survey: Route) -> list[CutoutRequest | None]:
+        """What to ask a survey for the rows that are not settled."""
+        rows, n = self._rows, len(self._catalogue)
+        some = self._catalogue if len(rows) == n else self._catalogue[rows]
         # Anything but one angle per row is for the recipe to check.
-        per_row = np.shape(fov) == (len(catalogue),)
-        angles = fov[rows] if per_row and isinstance(fov, u.Quantity) else fov
-        asked, reasons = cutout_requests(some, self.survey, recipe=recipe, fov=angles, coords=coords)
+        per_row = np.shape(self._fov) == (n,)
+        angles = self._fov[rows] if per_row and isinstance(self._fov, u.Quantity) else self._fov
+        asked, reasons = cutout_requests(some, survey, recipe=self._recipe, fov=angles, coords=self._coords)
+        requests: list[CutoutRequest | None] = [None] * n
         for row, request, reason in zip(rows, asked, reasons, strict=True):
-            self._requests[row] = request
-            if request is None:
+            requests[row] = request
+            if request is None and survey is self.survey:
                 self._statuses[row], self._reasons[row] = "bad_position", reason
+        return requests
 
-    def _find_origins(self) -> list[tuple[str, str, str]]:
-        found = set()
-        at_hand = (self._paths[row] for row, request in enumerate(self._requests) if request is None)
+    def _find_origins(self, scales: list[tuple[float, ...] | None] | None) -> Origins:
+        """Where the cutouts at hand are from, and their flux scales, by the column or else by where they are from."""
+        at_hand = [row for row, request in enumerate(self._requests) if request is None]
         # Only files of the store have an origin that is known.
-        if paths := [path for path in at_hand if self._key_in_name(path)]:
-            told = self.store.describe(paths)
-            found = set(zip(*(told[name].tolist() for name in ("route", "layer", "server")), strict=True))
-            found.discard(("", "", ""))
-        if not found or any(self._requests):
-            found.add((self.survey.route, self.survey.layer, self.survey.server))
-        return sorted(found)
+        known = [row for row in at_hand if self._key_in_name(self._paths[row])]
+        origins = Origins(self.store.describe([self._paths[row] for row in known]) if known else None)
+        if scales is not None:
+            for row in at_hand:
+                self.fluxes[row] = scales[row]
+        untold = [number for number, row in enumerate(known) if self.fluxes[row] is None]
+        found = origins.factors(untold, self.surveys, self._recipe)
+        for number, flux in zip(untold, found, strict=True):
+            self.fluxes[known[number]] = flux
+        if not origins.kinds or any(self._requests):
+            origins.add(self.survey)
+        return origins
 
     @property
-    def facts(self) -> dict[str, str | list[str]]:
+    def facts(self) -> dict[str, object]:
         """Where the cutouts come from, for the provenance: several of a kind as a list."""
-        told = dict(zip(("route", "layer", "survey"), map(set, zip(*self.origins, strict=True)), strict=True))
-        return {name: sorted(ones) if len(ones) > 1 else ones.pop() for name, ones in told.items()}
+        return self._origins.facts
 
     def close(self) -> None:
         """Close the store, if it was opened here."""
@@ -142,17 +165,25 @@ class SurveyPictures:
         for row, request in enumerate(self._requests):
             if request is None:
                 yield row, self._at_hand(row)
-        with closing(fetch_into(self.store, self.survey, self._requests)) as stream:
-            for row, outcome in stream:
-                path = self.store.name(self._requests[row], outcome) if outcome.status in USABLE else ""
+
+        def requests_of(survey: Route) -> list[CutoutRequest | None]:
+            return self._requests if survey is self.survey else self._requests_of(survey)
+
+        with closing(fetch_in_turn(self.store, self.surveys, requests_of)) as stream:
+            for row, turn, request, outcome in stream:
+                path = self.store.name(request, outcome) if outcome.status in USABLE else ""
                 key = bytes.fromhex(outcome.digest)[:KEY_BYTES] if path else b""
-                yield row, Picture(path or None, outcome.status, outcome.reason, key)
+                self.survey_names[row] = self._names[turn] if path else ""
+                self.fluxes[row] = self._factors[turn] if path else None
+                if path and turn:
+                    self._origins.add(self.surveys[turn])
+                yield row, Picture(path or None, outcome.status, outcome.reason, key, self.fluxes[row])
 
     def _at_hand(self, row: int) -> Picture:
         path, status = self._paths[row], self._statuses[row]
         if status not in USABLE:
             return Picture(None, status, self._reasons.get(row, ""))
-        return Picture(path, status, key=self._key_in_name(path))
+        return Picture(path, status, key=self._key_in_name(path), flux=self.fluxes[row])
 
     def _key_in_name(self, path: str) -> bytes:
         """Key of a body in the store of cutouts, which names its files by half of their SHA-256."""

@@ -34,8 +34,8 @@ def images_of(table: Table, images: Pictures | None) -> list[Picture]:
         raise ValueError(
             "fine-tuning an encoder needs images: call add_cutouts or add_embeddings first, or give them as images="
         )
-    found = zip(texts_of(table["cutout"]), texts_of(table["cutout_status"]), strict=True)
-    return [picture_of(path if status in USABLE else None) for path, status in found]
+    found = zip(pictures_of(table, "cutout"), texts_of(table["cutout_status"]), strict=True)
+    return [picture if status in USABLE else picture_of(None) for picture, status in found]
 
 
 def tune(

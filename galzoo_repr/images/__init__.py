@@ -2,10 +2,11 @@
 
 from galzoo_repr.images._field_of_view import RADIUS_COLUMNS, galaxy_zoo_fields, radius_columns
 from galzoo_repr.images._fits import MISSING_FRACTION
+from galzoo_repr.images._flux import REFERENCE_SCALE
 from galzoo_repr.images._gallery import CENTRE, SAME_FRAME, comparison, pictures, read_pictures
 from galzoo_repr.images._image_data import ImageData
 from galzoo_repr.images._montage import montage
-from galzoo_repr.images._pictures import KEY_BYTES, Picture, Pictures, picture_of, pictures_of
+from galzoo_repr.images._pictures import KEY_BYTES, Picture, Pictures, flux_scales, picture_of, pictures_of
 from galzoo_repr.images._read import PictureSource, read_image
 from galzoo_repr.images._recipe import ImageRecipe
 from galzoo_repr.images._stretch import galaxy_zoo_stretch, viewer_griz_stretch, viewer_grz_stretch
@@ -15,6 +16,7 @@ __all__ = [
     "KEY_BYTES",
     "MISSING_FRACTION",
     "RADIUS_COLUMNS",
+    "REFERENCE_SCALE",
     "SAME_FRAME",
     "ImageData",
     "ImageRecipe",
@@ -22,6 +24,7 @@ __all__ = [
     "PictureSource",
     "Pictures",
     "comparison",
+    "flux_scales",
     "galaxy_zoo_fields",
     "galaxy_zoo_stretch",
     "montage",

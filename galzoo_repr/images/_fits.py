@@ -4,13 +4,15 @@ import io
 import math
 import threading
 import warnings
-from collections.abc import Iterator
+from collections import ChainMap
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import numpy as np
 from astropy.io import fits
 
 from galzoo_repr._fits_header import read_fits_header
+from galzoo_repr.images._flux import flux_factors
 from galzoo_repr.images._image_data import ImageData, refused
 
 __all__ = ["MISSING_FRACTION", "read_bands"]
@@ -24,14 +26,28 @@ _PLAIN_TYPES = {"-32": ">f4", "-64": ">f8"}
 _SCALING = ("BSCALE", "BZERO", "BLANK", "ZSCALE", "ZIMAGE", "GROUPS", "PCOUNT")
 
 
-def read_bands(content: bytes, bands: str) -> ImageData:
-    """Bands of a FITS file in the order asked for, zero where they have no data, or the status of the file."""
+def read_bands(
+    content: bytes, bands: str, flux: Sequence[float] | None = None, *, any_scale: bool = False
+) -> ImageData:
+    """
+    Bands of a FITS file in the order asked for, zero where they have no data, or the status of the file.
+
+    In nanomaggies per pixel of 0.262 arcsec, by `flux_factors`.
+    """
     found = _plain_planes(content)
     if found is None:
         found = _planes_by_astropy(content)
     if isinstance(found, ImageData):
         return found
-    planes, names = found
+    planes, names, header = found
+    try:
+        factors = flux_factors(header, flux, any_scale=any_scale)
+    except ValueError as error:
+        return refused("corrupt", str(error))
+    if len(factors) not in (1, len(planes)):
+        return refused(
+            "corrupt", f"the file has {len(planes)} planes, but flux scales are for {len(factors)}"
+        )
     if not names and len(planes) == len(bands):
         names = bands
     missing = [band for band in bands if band not in names]
@@ -42,7 +58,11 @@ def read_bands(content: bytes, bands: str) -> ImageData:
     if max(order) >= len(planes):
         return refused("corrupt", f"the header names bands {names}, but the file has {len(planes)} planes")
     picked = planes if order == list(range(len(planes))) else planes[order]
-    return _finite_bands(picked.astype(np.float32), bands)
+    pixels = picked.astype(np.float32)
+    if any(one != 1 for one in factors):
+        factors = factors * len(planes) if len(factors) == 1 else factors
+        pixels *= np.array([factors[plane] for plane in order], np.float32)[:, None, None]
+    return _finite_bands(pixels, bands)
 
 
 def _finite_bands(pixels: np.ndarray, bands: str) -> ImageData:
@@ -59,7 +79,7 @@ def _finite_bands(pixels: np.ndarray, bands: str) -> ImageData:
     return ImageData(pixels, "bands")
 
 
-def _plain_planes(content: bytes) -> tuple[np.ndarray, str] | ImageData | None:
+def _plain_planes(content: bytes) -> tuple[np.ndarray, str, Mapping] | ImageData | None:
     """View the planes of an unscaled floating point image without astropy; None if it is anything else."""
     header = read_fits_header(content)
     if header is None:
@@ -80,7 +100,7 @@ def _plain_planes(content: bytes) -> tuple[np.ndarray, str] | ImageData | None:
     if len(content) < needed:
         return refused("truncated", f"the file has {len(content)} of {needed} bytes")
     planes = np.frombuffer(content, dtype=kind, count=count, offset=start)
-    return planes.reshape((-1, *shape[-2:])), cards.get("BANDS", "").strip()
+    return planes.reshape((-1, *shape[-2:])), cards.get("BANDS", "").strip(), cards
 
 
 @contextmanager
@@ -92,7 +112,7 @@ def _quietly() -> Iterator[None]:
         yield
 
 
-def _planes_by_astropy(content: bytes) -> tuple[np.ndarray, str] | ImageData:
+def _planes_by_astropy(content: bytes) -> tuple[np.ndarray, str, Mapping] | ImageData:
     """Read the first image of any other FITS file: compressed, scaled, integer, or in an extension."""
     try:
         with _quietly(), fits.open(io.BytesIO(content), memmap=False) as units:
@@ -100,7 +120,11 @@ def _planes_by_astropy(content: bytes) -> tuple[np.ndarray, str] | ImageData:
                 if unit.is_image and unit.data is not None and unit.data.ndim in (2, 3):
                     planes = np.array(unit.data)
                     names = str(unit.header.get("BANDS", units[0].header.get("BANDS", ""))).strip()
-                    return planes.reshape((-1, *planes.shape[-2:])), names
+                    return (
+                        planes.reshape((-1, *planes.shape[-2:])),
+                        names,
+                        ChainMap(unit.header, units[0].header),
+                    )
     except (OSError, EOFError, TypeError, ValueError, IndexError, KeyError, fits.VerifyError) as error:
         text = str(error)
         short = isinstance(error, EOFError) or "truncated" in text or "too small" in text

@@ -7,9 +7,9 @@ from astropy import units as u
 from astropy.table import Table
 from PIL import Image
 
-from galzoo_repr.catalogue import galaxy_names, texts_of
+from galzoo_repr.catalogue import galaxy_names
 from galzoo_repr.images._montage import montage
-from galzoo_repr.images._pictures import picture_of
+from galzoo_repr.images._pictures import picture_of, pictures_of
 from galzoo_repr.images._read import PictureSource
 from galzoo_repr.images._recipe import ImageRecipe
 
@@ -29,7 +29,7 @@ def read_pictures(
 
     Parameters
     ----------
-    images : iterable of str, os.PathLike, bytes, PIL.Image.Image, numpy.ndarray or torch.Tensor
+    images : iterable of str, os.PathLike, bytes, PIL.Image.Image, numpy.ndarray, torch.Tensor or Picture
         FITS cutouts, JPEG or PNG files, or pictures in any form that `read_image` takes. Empty, masked or
         None where there is none.
     size : int, optional
@@ -80,7 +80,7 @@ def pictures(table: Table, rows: Sequence[int]) -> list[np.ndarray | None]:
     list of numpy.ndarray or None
         As for `read_pictures`, of shape (384, 384, 3).
     """
-    return read_pictures(texts_of(table["cutout"][rows]), size=SIDE, crop=CENTRE)
+    return read_pictures(pictures_of(table[np.asarray(rows, dtype=int)], "cutout"), size=SIDE, crop=CENTRE)
 
 
 def comparison(

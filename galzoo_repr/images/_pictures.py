@@ -14,10 +14,11 @@ from PIL import Image
 from galzoo_repr._array import is_tensor
 from galzoo_repr.catalogue import texts_of
 from galzoo_repr.images._colour import PixelArray, check_range, colour_last
+from galzoo_repr.images._flux import scaled_key
 from galzoo_repr.images._image_data import ImageData, refused
 from galzoo_repr.images._read import PictureSource, read_image
 
-__all__ = ["KEY_BYTES", "Picture", "Pictures", "picture_of", "pictures_of"]
+__all__ = ["KEY_BYTES", "Picture", "Pictures", "flux_scales", "picture_of", "pictures_of"]
 
 Pictures = str | Sequence[PictureSource | None] | PixelArray
 """The pictures of a catalogue: the name of a column, one picture for each row, or an array of them all."""
@@ -43,20 +44,29 @@ class Picture:
     status, reason : str
         Value of ``cutout_status``, and why.
     key : bytes
-        First 16 bytes of the SHA-256 of its content; empty where only reading tells.
+        First 16 bytes of the SHA-256 of its content, and of its flux scale if that is another than 1; empty where
+        only reading tells.
+    flux : tuple of float or None
+        What to multiply the planes of a FITS file by to have nanomaggies per pixel of 0.262 arcsec; None where the
+        file itself tells. It must not change.
     """
 
     source: str | bytes | Image.Image | np.ndarray | None
     status: str = "ok"
     reason: str = ""
     key: bytes = b""
+    flux: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        """Keep embeddings of one picture in two flux scales apart."""
+        self.key = scaled_key(self.key, self.flux)
 
     @property
     def path(self) -> str:
         """The file, or nothing."""
         return self.source if isinstance(self.source, str) else ""
 
-    def read(self, bands: str = "grz", *, keyed: bool = True) -> ImageData:
+    def read(self, bands: str = "grz", *, keyed: bool = True, any_scale: bool = False) -> ImageData:
         """
         Pixels, or the status that tells why there are none.
 
@@ -66,6 +76,8 @@ class Picture:
             Wanted from a FITS file, as for `read_image`.
         keyed : bool
             Find the key as well.
+        any_scale : bool
+            As for `read_image`.
 
         Returns
         -------
@@ -84,10 +96,10 @@ class Picture:
                 source = Path(source).read_bytes()
             except OSError as error:
                 return refused("corrupt", f"the file cannot be read: {error}")
-        image = read_image(source, bands)
+        image = read_image(source, bands, flux=self.flux, any_scale=any_scale)
         if keyed and not self.key:
             if isinstance(source, bytes):
-                self.key = _key_of_content(source)
+                self.key = scaled_key(_key_of_content(source), self.flux)
             elif image.pixels is not None:
                 self.key = _key_of_pixels(image.pixels)
         return image
@@ -131,6 +143,8 @@ def picture_of(image: PictureSource | None, where: str = "the picture") -> Pictu
     >>> picture_of("").status
     'corrupt'
     """
+    if isinstance(image, Picture):
+        return image
     if image is None or image is np.ma.masked:
         image = ""
     if isinstance(image, (str, os.PathLike)):
@@ -153,7 +167,9 @@ def pictures_of(catalogue: Table, images: Pictures) -> list[Picture]:
         Catalogue of n rows.
     images : str, sequence, numpy.ndarray or torch.Tensor
         Name of a column of files or of pictures; n pictures in any forms that `picture_of` takes; or all in one
-        array or tensor, such as ``(n, H, W, 3)``, ``(n, 3, H, W)`` or ``(n, H, W)``.
+        array or tensor, such as ``(n, H, W, 3)``, ``(n, 3, H, W)`` or ``(n, H, W)``. FITS files of a column with
+        another one beside it whose name ends in ``_flux_scale``, as `galzoo_repr.add_cutouts` may add, are multiplied
+        by it.
 
     Returns
     -------
@@ -173,9 +189,10 @@ def pictures_of(catalogue: Table, images: Pictures) -> list[Picture]:
     >>> [picture.status for picture in pictures_of(table, "file_loc")]
     ['ok', 'corrupt']
     """
-    what = "images"
+    what, scales = "images", None
     if isinstance(images, str):
         what = f"column {images!r}"
+        scales = flux_scales(catalogue, images)
         images = _column(catalogue, images)
     if isinstance(images, (bytes, dict)) or not hasattr(images, "__len__"):
         raise TypeError(
@@ -185,10 +202,36 @@ def pictures_of(catalogue: Table, images: Pictures) -> list[Picture]:
     if len(images) != len(catalogue):
         raise ValueError(f"{what} holds {len(images)} images, but the catalogue has {len(catalogue)} rows")
     pictures = [picture_of(image, f"{what}, row {row}") for row, image in enumerate(_rows(images))]
+    for picture, flux in zip(pictures, scales or (), strict=False):
+        if picture.path:
+            picture.flux = flux
     arrays = (picture.source for picture in pictures if isinstance(picture.source, np.ndarray))
     for pixels in islice(arrays, _CHECKED_AT_ONCE):
         check_range(pixels)
     return pictures
+
+
+def flux_scales(catalogue: Table, name: str) -> list[tuple[float, ...] | None] | None:
+    """
+    Flux scales of the pictures of a column, from the column beside it.
+
+    Parameters
+    ----------
+    catalogue : astropy.table.Table
+        Catalogue of n rows.
+    name : str
+        Of the column of pictures.
+
+    Returns
+    -------
+    list of tuple of float, or None
+        For each row as `Picture.flux`, None where unknown (NaN); None if there is no such column.
+    """
+    if f"{name}_flux_scale" not in catalogue.colnames:
+        return None
+    column = np.ma.filled(np.ma.asarray(catalogue[f"{name}_flux_scale"], dtype=float), np.nan)
+    rows = column.reshape(len(column), -1).tolist()
+    return [tuple(row) if all(one == one for one in row) else None for row in rows]
 
 
 def _column(catalogue: Table, name: str) -> np.ndarray:

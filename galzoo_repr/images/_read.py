@@ -4,6 +4,7 @@ import gzip
 import os
 import threading
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image
@@ -20,7 +21,13 @@ PictureSource = str | os.PathLike | bytes | Image.Image | PixelArray
 _PILLOW = threading.Lock()
 
 
-def read_image(source: PictureSource, bands: str = "grz") -> ImageData:
+def read_image(
+    source: PictureSource,
+    bands: str = "grz",
+    *,
+    flux: Sequence[float] | None = None,
+    any_scale: bool = False,
+) -> ImageData:
     """
     Read one picture, in whichever form it is given.
 
@@ -33,6 +40,12 @@ def read_image(source: PictureSource, bands: str = "grz") -> ImageData:
         Bands wanted from a FITS file, one letter each, in the order in which they are returned. They are
         found by the keyword BANDS; without it a file with as many planes as bands is taken to hold them in
         this order.
+    flux : sequence of float, optional
+        What to multiply the planes of a FITS file by to have nanomaggies per pixel of 0.262 arcsec, one number or
+        one for each plane. When not given, the header tells: ``BUNIT``, if it is a flux or a surface brightness
+        (nJy, MJy/sr, ...), or a zero point such as ``MAGZERO``, in AB; a file that says nothing is in nanomaggies.
+    any_scale : bool
+        Take fluxes as they are where their scale is unknown, instead of refusing them as ``"corrupt"``.
 
     Returns
     -------
@@ -58,9 +71,9 @@ def read_image(source: PictureSource, bands: str = "grz") -> ImageData:
     (64, 64, 3)
     """
     if isinstance(source, (str, os.PathLike)):
-        return _read_content(Path(source).read_bytes(), bands)
+        return _read_content(Path(source).read_bytes(), bands, flux, any_scale=any_scale)
     if isinstance(source, (bytes, bytearray, memoryview)):
-        return _read_content(bytes(source), bands)
+        return _read_content(bytes(source), bands, flux, any_scale=any_scale)
     if isinstance(source, Image.Image):
         # Several rows may hold the same image, which Pillow cannot decode in two threads at once.
         with _PILLOW:
@@ -68,7 +81,7 @@ def read_image(source: PictureSource, bands: str = "grz") -> ImageData:
     return read_pixels(colour_last(source))
 
 
-def _read_content(content: bytes, bands: str) -> ImageData:
+def _read_content(content: bytes, bands: str, flux: Sequence[float] | None, *, any_scale: bool) -> ImageData:
     if not content:
         return refused("truncated", "the file is empty")
     if content.startswith(b"\x1f\x8b"):
@@ -78,5 +91,5 @@ def _read_content(content: bytes, bands: str) -> ImageData:
             status = "truncated" if isinstance(error, EOFError) else "corrupt"
             return refused(status, f"the file cannot be decompressed: {error}")
     if content.startswith(b"SIMPLE  ="):
-        return read_bands(content, bands)
+        return read_bands(content, bands, flux, any_scale=any_scale)
     return decode_colour(content)

@@ -74,7 +74,8 @@ def embed_images(catalogue: Catalogue, images: Sequence[PictureSource], fetch: F
     encoder = matching_encoder(catalogue, fetch)
     found = []
     for image, picture in zip(images, pictures, strict=True):
-        found.append(picture.read(encoder.recipe.bands, keyed=False))
+        recipe = encoder.recipe
+        found.append(picture.read(recipe.bands, keyed=False, any_scale=recipe.stretch == "none"))
         if found[-1].status != "ok":
             name = repr(picture.path) if picture.path else f"given as {type(image).__name__}"
             raise ValueError(f"the query image {name} cannot be used: {found[-1].status}, {found[-1].reason}")
@@ -140,16 +141,28 @@ def _made_by(catalogue: Catalogue) -> dict[str, str]:
 
 def _survey(catalogue: Catalogue, fetch: Fetch) -> LegacySurvey | HipsSurvey | BrickSurvey | None:
     """Choose the survey of the user, or else that of the catalogue; None for the default."""
-    recorded = provenance(catalogue.table, "add_embeddings")
-    if fetch.survey is not None or recorded.get("route") != "viewer":
+    meta = catalogue.table.meta
+    flat = {"survey": "GZRSURV", "layer": "GZRLAYER", "route": "GZRROUTE"}
+    recorded = {fact: meta[key] for fact, key in flat.items() if key in meta}
+    recorded |= provenance(catalogue.table, "add_embeddings")
+    if fetch.survey is not None or not set(flat) <= set(recorded):
         return fetch.survey
-    if not all(isinstance(recorded[key], str) for key in ("survey", "layer")):
+    if not all(isinstance(recorded[fact], str) for fact in flat):
         raise ValueError(
             "the catalogue's cutouts are of several layers or servers; say with survey= where to fetch the query"
         )
-    from galzoo_repr.cutouts import LegacySurvey
+    from galzoo_repr.cutouts import BrickSurvey, HipsSurvey, LegacySurvey
 
-    return LegacySurvey(server=recorded["survey"], layer=recorded["layer"])
+    classes = {"viewer": LegacySurvey, "hips": HipsSurvey, "bricks": BrickSurvey}
+    if recorded["route"] not in classes:
+        return None
+    native = recorded.get("native_scale")
+    return classes[recorded["route"]](
+        server=recorded["survey"],
+        layer=recorded["layer"],
+        zero_point=recorded.get("zero_point"),
+        native_scale=None if native is None else native * u.arcsec,
+    )
 
 
 def _field_of_view(catalogue: Catalogue, encoder: Encoder, fetch: Fetch) -> u.Quantity | None:

@@ -8,8 +8,6 @@ import numpy as np
 from astropy import units as u
 from astropy.table import Table
 
-from galzoo_repr.catalogue import texts_of
-
 if TYPE_CHECKING:
     from PIL.Image import Image
 
@@ -60,7 +58,7 @@ def similarity_montage(
     ValueError
         If the table is not an answer, is empty, or has no column of image files.
     """
-    from galzoo_repr.images import CENTRE, montage, read_pictures
+    from galzoo_repr.images import CENTRE, montage, pictures_of, read_pictures
 
     missing = [column for column in ("similarity", "similarity_rank", cutout) if column not in found.colnames]
     if missing:
@@ -70,7 +68,7 @@ def similarity_montage(
         )
     if len(found) == 0:
         raise ValueError("the answer has no galaxies to draw")
-    pictures = read_pictures(texts_of(found[cutout]), size=_SIDE, crop=CENTRE)
+    pictures = read_pictures(pictures_of(found, cutout), size=_SIDE, crop=CENTRE)
     labels = []
     for label, line, picture in zip(_names(found, name), found, pictures, strict=True):
         rank, alike = line["similarity_rank"], f"similarity {line['similarity']:.3f}"

@@ -18,21 +18,29 @@ from mocpy import MOC
 from PIL import Image
 
 from galzoo_repr.simulation._reply import Endpoint, Reply, Request
-from galzoo_repr.simulation._sky_image import SkySurvey, tangent_wcs
+from galzoo_repr.simulation._sky_image import InCounts, SkySurvey, tangent_wcs
+from galzoo_repr.simulation._viewer_request import NATIVE_SCALE
 
 __all__ = ["hips_routes"]
 
-_HIPS = re.compile(r"CDS/P/DESI-Legacy-Surveys/DR10/([griz])")
+_HIPS = re.compile(r"(?P<hips>CDS/P/DESI-Legacy-Surveys/DR10|CDS/P/SDSS9)/(?P<band>[griz])")
+# Counts of SDSS are per pixel of 0.396 arcsec, and those in z two hundredths of a magnitude off AB.
+_SDSS_PIXEL, _SDSS_Z = 0.396, 22.52
 _MOST_PIXELS = 50_000_000
 _KNOWN = {"projection": "TAN", "coordsys": "icrs", "rotation_angle": "0"}
 _MOC_ORDER = 6
 _SAMPLES_PER_DEGREE = 3
 
 
-def hips_routes(survey: SkySurvey) -> dict[str, Endpoint]:
-    """Endpoint of hips2fits and of the MOC server for each path prefix, for `SurveyService`."""
+def hips_routes(survey: SkySurvey, *, zero_point: float = 22.5) -> dict[str, Endpoint]:
+    """
+    Endpoint of hips2fits and of the MOC server for each path prefix, for `SurveyService`.
+
+    Fluxes are in counts of a zero point.
+    """
+    count = 10 ** (0.4 * (22.5 - zero_point))
     return {
-        "/hips-image-services/hips2fits": lambda request: _cutout(survey, request),
+        "/hips-image-services/hips2fits": lambda request: _cutout(InCounts(survey, count), request),
         "/MocServer/query": lambda request: _coverage(survey, request),
     }
 
@@ -50,7 +58,10 @@ def _cutout(survey: SkySurvey, request: Request) -> Reply:
     width, height = wcs.pixel_shape
     if width * height > _MOST_PIXELS:
         return _refusal("Bad Request", f"{width} x {height} pixels are more than {_MOST_PIXELS}")
-    pixels = _plane(survey, wcs, named[1])
+    pixels = _plane(survey, wcs, named["band"])
+    if named["hips"].endswith("SDSS9"):
+        pixels *= (_SDSS_PIXEL / NATIVE_SCALE) ** 2
+        pixels *= 10 ** (0.4 * (_SDSS_Z - 22.5)) if named["band"] == "z" else 1
     if request.query.get("format", "fits") == "fits":
         return Reply(200, "image/fits", _fits_bytes(pixels, wcs, request.query["hips"]))
     return Reply(200, "image/jpeg", _jpeg_bytes(pixels, request.query))
@@ -117,7 +128,7 @@ def _coverage(survey: SkySurvey, request: Request) -> Reply:
     """Send the MOC of a band, at most of order 6, the empty one for an unknown HiPS."""
     named = _HIPS.search(request.query.get("expr", ""))
     order = min(int(request.query.get("order", _MOC_ORDER)), _MOC_ORDER)
-    moc = MOC.new_empty(order) if named is None else _footprint(survey, named[1], order)
+    moc = MOC.new_empty(order) if named is None else _footprint(survey, named["band"], order)
     return Reply(200, "text/plain", moc.to_string("ascii").encode())
 
 

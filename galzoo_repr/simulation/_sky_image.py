@@ -1,6 +1,6 @@
 """A piece of the sky as a survey has it, and the grid of its pixels."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from astropy.wcs import WCS
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from galzoo_repr.simulation._footprint import Footprint
 
-__all__ = ["SkyImage", "SkySurvey", "tangent_wcs"]
+__all__ = ["InCounts", "SkyImage", "SkySurvey", "tangent_wcs"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,30 @@ class SkySurvey(Protocol):
 
     def image(self, wcs: WCS, *, bands: str = "grz", half: str = "") -> SkyImage:
         """Draw a piece of the sky on a grid of pixels."""
+
+
+class InCounts:
+    """
+    A survey whose pixels are counts of another size.
+
+    Parameters
+    ----------
+    survey : SkySurvey
+        In nanomaggies per native pixel.
+    count : float
+        Nanomaggies per native pixel in one count.
+    """
+
+    def __init__(self, survey: SkySurvey, count: float) -> None:
+        self.seed, self.footprint = survey.seed, survey.footprint
+        self._survey, self._count = survey, count
+
+    def image(self, wcs: WCS, *, bands: str = "grz", half: str = "") -> SkyImage:
+        """Draw a piece of the sky on a grid of pixels."""
+        image = self._survey.image(wcs, bands=bands, half=half)
+        if self._count == 1:
+            return image
+        return replace(image, pixels=image.pixels / self._count, invvar=image.invvar * self._count**2)
 
 
 def tangent_wcs(ra: float, dec: float, *, width: int, height: int, pixel_scale: float) -> WCS:

@@ -243,6 +243,7 @@ class SimulatedSurvey:
         *,
         port: int = 0,
         host: str = "127.0.0.1",
+        zero_point: float = 22.5,
         faults: Callable[[Request], Writable | None] | None = None,
     ) -> SurveyService:
         """
@@ -254,6 +255,9 @@ class SimulatedSurvey:
             Port to listen on; 0 takes a free one.
         host : str, optional
             Address to listen on.
+        zero_point : float, optional
+            AB magnitude of one count in the FITS files of the viewer and of the HiPS service, whose layers of the
+            Legacy Surveys are in nanomaggies (22.5); the others change alike.
         faults : callable, optional
             What goes wrong, see `SurveyService`.
 
@@ -271,7 +275,11 @@ class SimulatedSurvey:
         ...         print(answer.status, answer.headers["Content-Type"])
         200 image/fits
         """
-        routes = {**viewer_routes(self), **hips_routes(self), **brick_routes(self)}
+        routes = {
+            **viewer_routes(self, zero_point=zero_point),
+            **hips_routes(self, zero_point=zero_point),
+            **brick_routes(self),
+        }
         return SurveyService(routes, port=port, host=host, base="/viewer", faults=faults)
 
     def _observed(self, ra: NDArray, dec: NDArray) -> NDArray:

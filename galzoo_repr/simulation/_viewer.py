@@ -19,7 +19,7 @@ from PIL import Image
 
 from galzoo_repr.simulation._reply import Endpoint, Reply, Request, cache_headers, html_reply
 from galzoo_repr.simulation._sky import SkyTiling
-from galzoo_repr.simulation._sky_image import SkySurvey, tangent_wcs
+from galzoo_repr.simulation._sky_image import InCounts, SkySurvey, tangent_wcs
 from galzoo_repr.simulation._viewer_layers import layer_grid, layer_image
 from galzoo_repr.simulation._viewer_request import NATIVE_SCALE, ViewerRequest, read_request
 
@@ -54,10 +54,16 @@ def viewer_endpoints(fits_answer: Answer, jpeg_answer: Answer) -> dict[str, Endp
     return {f"/viewer/{suffix}": answers[kind] for kind, suffixes in _SUFFIXES.items() for suffix in suffixes}
 
 
-def viewer_routes(survey: SkySurvey) -> dict[str, Endpoint]:
-    """Endpoint of a viewer that shows a simulated survey for each path prefix, for `SurveyService`."""
+def viewer_routes(survey: SkySurvey, *, zero_point: float = 22.5) -> dict[str, Endpoint]:
+    """
+    Endpoint of a viewer that shows a simulated survey for each path prefix, for `SurveyService`.
+
+    FITS files of all layers are in counts of another zero point, for 22.5 in that of the layer.
+    """
+    count = 10 ** (0.4 * (22.5 - zero_point))
     return viewer_endpoints(
-        lambda asked: _fits_answer(survey, asked), lambda asked: _jpeg_answer(survey, asked)
+        lambda asked: _fits_answer(InCounts(survey, count * asked.layer.count), asked),
+        lambda asked: _jpeg_answer(survey, asked),
     )
 
 

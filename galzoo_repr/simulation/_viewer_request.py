@@ -30,6 +30,10 @@ class Layer:
         ``"north"`` or ``"south"`` where the layer is one half of the survey alone, else empty.
     content : str
         ``"image"``, ``"model"`` or ``"resid"``.
+    zero_point : float
+        AB magnitude of one count.
+    native_scale : float
+        Size of the pixel that counts are per, arcsec.
     """
 
     version: str
@@ -37,6 +41,13 @@ class Layer:
     default: str
     half: str = ""
     content: str = "image"
+    zero_point: float = 22.5
+    native_scale: float = NATIVE_SCALE
+
+    @property
+    def count(self) -> float:
+        """Nanomaggies per pixel of 0.262 arcsec in one count."""
+        return 10 ** (0.4 * (22.5 - self.zero_point)) * (NATIVE_SCALE / self.native_scale) ** 2
 
 
 LAYERS = {
@@ -54,6 +65,11 @@ LAYERS = {
     "ls-dr11-south": Layer("DR11", "griz", "grz", "south"),
     "ls-dr11-south-gri": Layer("DR11", "gri", "gri", "south"),
     "ls-dr11-south-griz": Layer("DR11", "griz", "griz", "south"),
+    # Other surveys, as far as their counts go: the sky is the same.
+    "sdss": Layer("SDSS", "gri", "gri", native_scale=0.396),
+    "des-dr1": Layer("DR1", "grz", "grz", native_scale=0.263),
+    "ps1": Layer("PS1", "gri", "gri", native_scale=0.25),
+    "hsc-dr3": Layer("HSC", "grz", "grz", zero_point=27.0, native_scale=0.168),
 }
 LAYERS |= {
     f"{name}-{content}": replace(LAYERS[name], content=content)

@@ -120,7 +120,7 @@ def decode_images(
 
 def _one_field(picture: Picture, recipe: ImageRecipe) -> np.ndarray | str:
     """Field as uint8 of shape (3, side, side), or the reason why there is none."""
-    data = picture.read(recipe.bands, keyed=False)
+    data = picture.read(recipe.bands, keyed=False, any_scale=recipe.stretch == "none")
     if data.pixels is None or data.status not in ("ok", "partial"):
         return data.reason or data.status
     field = torch.from_numpy(recipe.prepare([data])[0])
@@ -142,7 +142,9 @@ def _digest_of_pictures(pictures: Sequence[Picture], recipe: ImageRecipe) -> str
             digest.update(f"{picture.source.shape}{picture.source.strides}{picture.source.dtype}".encode())
             digest.update(picture.source.ravel("K"))
         elif picture.path or picture.source is None:
-            digest.update(_state_of_file(picture.path))
+            digest.update(
+                _state_of_file(picture.path) + (repr(picture.flux).encode() if picture.flux else b"")
+            )
         else:
             picture.read()
             digest.update(picture.key + b"\0")

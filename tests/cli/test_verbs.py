@@ -52,6 +52,26 @@ def test_fetch_writes_where_the_images_are(tmp_path, folder, service, suffix):
         assert bool(path) == (str(status) in {"ok", "partial"})
 
 
+def test_other_surveys(tmp_path, folder, service):
+    """A zero point, and where else to look: a viewer that is down, and a layer that answers for it."""
+    out = tmp_path / "fetched.ecsv"
+    options = ("--server", service.url, "--store", tmp_path / "store", "--fov", "5 arcsec", "--quiet")
+    unknown = run("fetch", folder / "galaxies.fits", out, "--layer", "nowhere", *options)
+    assert unknown.exit_code != 0
+    assert "give --zero-point" in unknown.stderr
+    other = ("--layer", "nowhere", "--zero-point", "25", "--fallback", "hsc-dr3")
+    assert run("fetch", folder / "galaxies.fits", out, *other, *options).exit_code == 0
+    fetched = read_catalogue(out)
+    # The layer that is not there is a bad request, which nothing else answers.
+    assert set(fetched["cutout_status"]) == {"bad_request"}
+    other = ("--layer", "ls-dr9", "--zero-point", "25", "--fallback", "hsc-dr3")
+    assert run("fetch", folder / "galaxies.fits", out, *other, *options, "--overwrite").exit_code == 0
+    fetched = read_catalogue(out)
+    found = fetched[fetched["cutout_survey"] == "ls-dr9 by viewer"]
+    assert len(found)
+    assert np.allclose(found["cutout_flux_scale"], 0.1)
+
+
 def test_embed_adds_finite_embeddings(embedded, galaxies):
     result, out = embedded
     assert result.exit_code == 0, result.output

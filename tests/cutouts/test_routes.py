@@ -16,6 +16,7 @@ from galzoo_repr import LegacySurvey, add_cutouts, conf
 from galzoo_repr.catalogue import provenance
 from galzoo_repr.cutouts import BrickSurvey, Coverage, CutoutStore, HipsSurvey
 from galzoo_repr.cutouts._brick_grid import brick_at
+from galzoo_repr.images import read_image
 from galzoo_repr.simulation import Faults, Footprint, SimulatedSurvey, SurveyService
 from galzoo_repr.simulation._brick_service import brick_routes
 from galzoo_repr.simulation._hips_service import hips_routes
@@ -320,6 +321,23 @@ class TestCoverage:
         assert [request.dec for request, _ in coverage.outside(rows)] == [-30.0]
 
 
+@pytest.mark.parametrize("unit", ["nJy", "nanomaggy"])
+def test_bricks_say_their_unit(tmp_path, unit):
+    """What a brick says of its flux comes with the stamp, so that it is not taken for nanomaggies."""
+    brick = brick_at(150.24, 2.1)
+    _write_brick(tmp_path, brick, 3631 + np.arange(600) / 600, 600, BUNIT=unit)
+    survey = BrickSurvey(server=tmp_path)
+    (image,) = survey.get_images(SkyCoord(brick.ra, brick.dec, unit="deg"), size=20, bands="r")
+    assert image[0].header.get("BUNIT", "nanomaggy") == unit
+    content = survey.attempt(survey.request(brick.ra, brick.dec, 20, 0.262 * u.arcsec, bands="r")).body
+    assert read_image(content, "r", flux=survey.flux_scale.factors("r")).status == (
+        "corrupt" if unit == "nJy" else "ok"
+    )
+    survey.zero_point = 1 * u.nJy
+    pixels = read_image(content, "r", flux=survey.flux_scale.factors("r")).pixels
+    assert unit == "nanomaggy" or pixels == pytest.approx(1.0, abs=1e-3)
+
+
 def test_routes_do_not_answer_for_each_other(hips, sky, bricks, tmp_path):
     viewer = LegacySurvey(server=sky.url)
     table = Table({"ra": [HERE.ra.deg], "dec": [HERE.dec.deg]})
@@ -333,13 +351,14 @@ def test_routes_do_not_answer_for_each_other(hips, sky, bricks, tmp_path):
     assert len({r["cutout"][0] for r in results}) == 3
 
 
-def _write_brick(folder, brick, level, size):
+def _write_brick(folder, brick, level, size, **cards):
     from galzoo_repr.cutouts._brick_survey import _path
     from galzoo_repr.simulation._sky_image import tangent_wcs
 
     path = folder / _path("ls-dr10", brick, "r")
     path.parent.mkdir(parents=True)
     header = tangent_wcs(brick.ra, brick.dec, width=size, height=size, pixel_scale=0.262).to_header()
+    header.update(cards)
     pixels = np.full((size, size), level, np.float32)
     hdu = fits.CompImageHDU(pixels, header, tile_shape=(100, 100))
     fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(path)
