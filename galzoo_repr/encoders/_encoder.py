@@ -3,23 +3,21 @@
 import hashlib
 import json
 import os
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from galzoo_repr._arguments import check_choice, check_whole_number
-from galzoo_repr._array import Array, is_tensor
+from galzoo_repr._array import Array
+from galzoo_repr._config import log
 from galzoo_repr._threads import usual_threads
 from galzoo_repr.encoders._device import choose_device
 from galzoo_repr.encoders._folder import write_folder
+from galzoo_repr.encoders._forward import forward_by_onnx, forward_by_torch
 from galzoo_repr.encoders._graph import onnx_network
 from galzoo_repr.encoders._named import parts_of
 from galzoo_repr.encoders._onnx import OnnxNetwork
 from galzoo_repr.encoders._stored import StoredNetwork
-from galzoo_repr.encoders._views import VIEWS, view
+from galzoo_repr.encoders._views import VIEWS
 from galzoo_repr.encoders._weights import sha256_of_weights
 from galzoo_repr.images import ImageRecipe
 
@@ -104,6 +102,7 @@ class Encoder:
         if isinstance(views, bool) or views not in VIEWS:
             raise ValueError(f"views must be one of {', '.join(map(str, VIEWS))}, not {views!r}")
         self.recipe, self.name, self.views = recipe, name, int(views)
+        self._wanted = "auto"
         self._onnx: OnnxNetwork | None = None
         self._unchanged: tuple | None = None
         if isinstance(model, StoredNetwork):
@@ -156,11 +155,6 @@ class Encoder:
             self._model = _in_evaluation(self._stored.build())
             self._unchanged = _state(self._model)
         return self._model
-
-    @property
-    def unbuilt(self) -> StoredNetwork | None:
-        """What the network is made of, as long as torch has not built it."""
-        return self._stored if self._model is None else None
 
     @property
     def device(self) -> str:
@@ -226,9 +220,27 @@ class Encoder:
             If no such graph can be made, it is slower, or there is no ONNX Runtime for this machine.
         """
         if self.backend == "torch":
-            self._onnx = onnx_network(self, export=True)
-            self._unchanged = _state(self.model)
+            self._use_onnx(export=True)
         return self
+
+    def accelerate_if_possible(self) -> None:
+        """Call `accelerate` on a CPU, unless torch was asked for; where that cannot be, the log says why."""
+        if self.device == "cpu" and self.backend == "torch" and self._wanted == "auto":
+            try:
+                self.accelerate()
+            except ValueError as error:
+                log.info("%s", error)
+
+    def _use_onnx(self, *, export: bool) -> None:
+        self._onnx = onnx_network(
+            self.architecture,
+            self.model_kwargs,
+            self._shape,
+            stored=self._stored if self._model is None else None,
+            model=lambda: self.model,
+            export=export,
+        )
+        self._unchanged = None if self._model is None else _state(self._model)
 
     def embed(self, images: Array, *, batch_size: int | None = None, threads: int | None = None) -> Array:
         """
@@ -264,58 +276,10 @@ class Encoder:
                 _IMAGES_PER_PASS_ON_GPU if on_gpu else max(1, _PIXELS_PER_PASS // self.recipe.size**2)
             )
         check_whole_number("batch_size", batch_size)
+        settings = {"views": self.views, "dim": self.dim, "batch_size": batch_size}
         if self.device == "cpu" and self.backend == "onnx":
-            return self._embed_by_onnx(images, batch_size, threads or usual_threads())
-        return self._embed_by_torch(images, batch_size)
-
-    def _embed_by_onnx(self, images: Array, batch_size: int, threads: int) -> Array:
-        pixels = images.detach().cpu().float().numpy() if is_tensor(images) else images
-        result = np.empty((len(pixels), self.dim), dtype=np.float32)
-        # All views go through the network together.
-        step = max(1, batch_size // self.views)
-
-        def work(start: int) -> None:
-            chunk = pixels[start : start + step]
-            features = self._onnx.features(np.concatenate([view(chunk, n) for n in range(self.views)]))
-            result[start : start + step] = features.reshape(self.views, len(chunk), -1).mean(axis=0)
-
-        starts = range(0, len(pixels), step)
-        if threads == 1 or len(starts) == 1:
-            deque(map(work, starts), maxlen=0)
-        else:
-            with ThreadPoolExecutor(threads) as pool:
-                deque(pool.map(work, starts), maxlen=0)
-        if is_tensor(images):
-            import torch
-
-            return torch.from_numpy(result)
-        return result
-
-    def _embed_by_torch(self, images: Array, batch_size: int) -> Array:
-        import torch
-
-        if self.model.training:
-            self.model.eval()
-        pixels = images if is_tensor(images) else torch.from_numpy(images)
-        result = torch.empty((len(pixels), self.dim), device=self.device)
-        with torch.inference_mode():
-            for start in range(0, len(pixels), batch_size):
-                chunk = pixels[start : start + batch_size].to(self.device, torch.float32, non_blocking=True)
-                features = sum(self._features(view(chunk, number)) for number in range(self.views))
-                result[start : start + batch_size] = features / self.views
-        return result if is_tensor(images) else result.cpu().numpy()
-
-    def _features(self, images: "torch.Tensor") -> "torch.Tensor":
-        import torch
-
-        images = images.contiguous(memory_format=torch.channels_last)
-        if self.device.startswith("cuda"):
-            with torch.autocast("cuda", torch.float16):
-                features = self.model(images).float()
-            if torch.isfinite(features).all():
-                return features
-        # Half precision overflowed, or this is not a GPU.
-        return self.model(images).float()
+            return forward_by_onnx(self._onnx, images, threads=threads or usual_threads(), **settings)
+        return forward_by_torch(self.model, images, **settings)
 
     def save(
         self, folder: str | os.PathLike, *, overwrite: bool = False, half_precision: bool = False
@@ -419,11 +383,11 @@ class Encoder:
         if promised is not None and promised != encoder.dim:
             raise ValueError(f"{name} promises {promised} features, but its network makes {encoder.dim}")
         encoder.to(choose_device(device))
+        encoder._wanted = backend
         if backend == "onnx":
             return encoder.accelerate()
         if backend == "auto" and encoder.device == "cpu":
-            encoder._onnx = onnx_network(encoder, export=False)
-            encoder._unchanged = None if encoder._model is None else _state(encoder._model)
+            encoder._use_onnx(export=False)
         return encoder
 
 

@@ -16,12 +16,13 @@ from galzoo_repr._config import cache_path, log
 from galzoo_repr._folder import publish
 from galzoo_repr._threads import one_thread
 from galzoo_repr.encoders._onnx import OnnxNetwork
+from galzoo_repr.encoders._stored import StoredNetwork
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import onnx_ir
     from torch import nn
-
-    from galzoo_repr.encoders._encoder import Encoder
 
 __all__ = ["export_graph", "onnx_network"]
 
@@ -33,22 +34,29 @@ _OPSET = 20
 _TOLERANCE, _ROUNDING = 1e-3, 1e-5
 
 
-def onnx_network(encoder: "Encoder", *, export: bool) -> OnnxNetwork | None:
+def onnx_network(
+    architecture: str | None,
+    model_kwargs: dict,
+    shape: tuple[int, int, int],
+    *,
+    stored: StoredNetwork | None,
+    model: "Callable[[], nn.Module]",
+    export: bool,
+) -> OnnxNetwork | None:
     """
-    Make the network of an encoder for ONNX Runtime.
+    Make a network for ONNX Runtime, of what it is made of, or of the module that torch has built.
 
     Without `export` it is None where that would take torch some seconds, or cannot be; with it a `ValueError` says why.
     """
     if find_spec("onnxruntime") is None:
         return _none("there is no ONNX Runtime for this machine, so torch computes", export)
-    shape = (encoder.recipe.channels, encoder.recipe.size, encoder.recipe.size)
-    file = _file_name(encoder.architecture, encoder.model_kwargs, shape)
+    file = _file_name(architecture, model_kwargs, shape)
     found = next((folder / file for folder in (_GRAPHS, _made_here()) if (folder / file).is_file()), None)
     if found is None and not export:
         return None
     if found is None:
-        graph = export_graph(encoder.model, shape)
-        faster = _is_faster(graph, encoder.model, shape)
+        graph = export_graph(model(), shape)
+        faster = _is_faster(graph, model(), shape)
         # An empty file saves the next call the trouble.
         _made_here().mkdir(parents=True, exist_ok=True)
         publish(_made_here() / file, graph if faster else b"")
@@ -56,12 +64,12 @@ def onnx_network(encoder: "Encoder", *, export: bool) -> OnnxNetwork | None:
         graph = found.read_bytes()
         faster = bool(graph)
     if not faster:
-        return _none(f"torch is at least as fast with {encoder.architecture}, so it computes", export)
-    if encoder.unbuilt is not None:
-        return OnnxNetwork(graph, encoder.unbuilt.weights)
-    network = OnnxNetwork(graph, _weights(encoder.model))
-    if found is not None and not _agree(network, encoder.model, shape):
-        return _none(f"the network of {encoder.name} is not what its name says, so torch computes", export)
+        return _none(f"torch is at least as fast with {architecture}, so it computes", export)
+    if stored is not None:
+        return OnnxNetwork(graph, stored.weights)
+    network = OnnxNetwork(graph, _weights(model()))
+    if found is not None and not _agree(network, model(), shape):
+        return _none(f"the network is not what its name, {architecture}, says, so torch computes", export)
     return network
 
 
