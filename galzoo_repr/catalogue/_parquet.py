@@ -8,7 +8,7 @@ from astropy.table import Column, MaskedColumn, Table, represent_mixins_as_colum
 from astropy.table import meta as ecsv_header
 from astropy.utils.data_info import serialize_context_as
 
-from galzoo_repr.catalogue._record import of_header, rebuilt
+from galzoo_repr.catalogue._record import masks_beside, of_header, rebuilt
 from galzoo_repr.catalogue._storable import storable
 from galzoo_repr.exceptions import GalzooWarning
 
@@ -24,7 +24,8 @@ def write_parquet(table: Table, path: Path) -> list[str]:
 
     The file is of the convention of astropy's own Parquet writer, whose ``Table.read`` can read it. That
     writer makes one Python object per row of an embedding; this one hands Arrow the array as it lies in
-    memory.
+    memory. Masked cells are nulls, which every program knows, and the mask is the column ``<name>.mask``
+    besides, which is how astropy has it.
     """
     import pyarrow as pa
     from pyarrow import parquet
@@ -33,13 +34,14 @@ def write_parquet(table: Table, path: Path) -> list[str]:
     with serialize_context_as("parquet"):
         plain = represent_mixins_as_columns(table)
     metadata = {"table_meta_yaml": "\n".join(ecsv_header.get_yaml_from_table(plain))}
-    arrays = {}
+    arrays, masks = {}, masks_beside(plain)
     for column in plain.itercols():
         data = np.ascontiguousarray(column.data, dtype=column.dtype.newbyteorder("="))
         if data.dtype.kind in "SU":
             width = data.dtype.itemsize // (4 if data.dtype.kind == "U" else 1)
             metadata[f"table::len::{column.name}"] = str(width)
-        values = pa.array(data.reshape(-1))
+        mask = np.asarray(plain[masks[column.name]]).reshape(-1) if column.name in masks else None
+        values = pa.array(data.reshape(-1), mask=mask)
         if data.ndim > 1:
             values = pa.FixedSizeListArray.from_arrays(values, int(np.prod(data.shape[1:])))
         arrays[column.name] = values
