@@ -5,9 +5,8 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from astropy.io import votable
 from astropy.io.votable.exceptions import VOWarning
-from astropy.io.votable.tree import CooSys, Info, VOTableFile
+from astropy.io.votable.tree import CooSys, Info, TableElement, VOTableFile
 from astropy.io.votable.xmlutil import fix_id
 from astropy.table import Column, MaskedColumn, Table, represent_mixins_as_columns
 from astropy.units import UnitBase, UnitsWarning
@@ -15,6 +14,9 @@ from astropy.utils.data_info import serialize_context_as
 
 from galzoo_repr.catalogue._record import described, masks_beside, rebuilt, recorded, to_text
 from galzoo_repr.catalogue._storable import code_points, objects_to_text, replace_data, storable
+from galzoo_repr.catalogue._votable_cells import column_of_binary, column_of_texts
+from galzoo_repr.catalogue._votable_document import Cells, heed_status, one_table, parse_document
+from galzoo_repr.exceptions import GalzooWarning
 
 __all__ = ["read_votable", "write_votable"]
 
@@ -185,14 +187,16 @@ def read_votable(path: Path) -> Table:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnitsWarning)
         warnings.simplefilter("ignore", VOWarning)
-        document = votable.parse(str(path))
-        elements = list(document.iter_tables())
-        if len(elements) != 1:
-            raise ValueError(f"{path} holds {len(elements)} tables; a catalogue is one")
-        plain = elements[0].to_table(use_names_over_ids=True)
+        try:
+            document, cells = parse_document(path)
+        except UnicodeDecodeError:
+            document, cells = parse_document(path, bytes_for_text=True)
+    heed_status(document, cells, path)
+    element, table = one_table(document, cells, path)
+    plain = _plain(element, table, path)
     for name in plain.colnames:
         _without_needless_mask(plain, name)
-    infos = {info.name: info.value for info in elements[0].infos}
+    infos = {info.name: info.value for info in element.infos}
     record = recorded(infos.pop(_RECORD, None), path)
     if not record:
         plain.meta.update(infos)
@@ -201,6 +205,39 @@ def read_votable(path: Path) -> Table:
         if record["columns"][name]["dtype"] == "u8" and plain[name].dtype.kind == "U":
             replace_data(plain, name, np.where(plain[name] == "", "0", plain[name]))
     return rebuilt(plain, record["columns"], record["meta"])
+
+
+def _plain(element: TableElement, table: Cells, path: Path) -> Table:
+    """Give the table as the file has it, and say which of its cells are not as declared."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", VOWarning)
+        facts = element.to_table(use_names_over_ids=True)
+    if table.short_rows:
+        message = f"{table.short_rows} row(s) of {path} have too few cells; what they lack is missing."
+        warnings.warn(message, GalzooWarning, stacklevel=4)
+    columns = {}
+    for i, (name, declared) in enumerate(zip(facts.colnames, table.fields, strict=True)):
+        if table.texts is None:
+            column, remarks = column_of_binary(facts[name], declared), []
+        else:
+            column, remarks = column_of_texts(table.texts[i], declared)
+        for remark in remarks:
+            warnings.warn(f"column {name!r} of {path} {remark}.", GalzooWarning, stacklevel=4)
+        column.unit, column.description = facts[name].unit, facts[name].description
+        column.meta = {
+            key: value for key, value in facts[name].meta.items() if not key.startswith("_votable")
+        }
+        if column.dtype.kind == "f":
+            column.format = _format(column.meta.get("precision"))
+        columns[name] = column
+    return Table(columns, meta=facts.meta, copy=False)
+
+
+def _format(precision: str | None) -> str | None:
+    """Translate the precision of a field: decimals, or significant figures after an E."""
+    if precision is None:
+        return None
+    return f".{precision[1:]}g" if precision.startswith("E") else f".{precision.removeprefix('F')}f"
 
 
 def _without_needless_mask(plain: Table, name: str) -> None:
