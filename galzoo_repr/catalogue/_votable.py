@@ -15,7 +15,7 @@ from astropy.utils.data_info import serialize_context_as
 from galzoo_repr.catalogue._record import described, masks_beside, rebuilt, recorded, to_text
 from galzoo_repr.catalogue._storable import code_points, objects_to_text, replace_data, storable
 from galzoo_repr.catalogue._votable_cells import column_of_binary, column_of_texts
-from galzoo_repr.catalogue._votable_document import Cells, heed_status, one_table, parse_document
+from galzoo_repr.catalogue._votable_document import Cells, heed_status, one_table, parse_document, rows_of
 from galzoo_repr.exceptions import GalzooWarning
 
 __all__ = ["read_votable", "write_votable"]
@@ -63,6 +63,9 @@ def write_votable(table: Table, path: Path) -> list[str]:
             if field.datatype == "bit":
                 # astropy's choice for logicals packs them otherwise than the standard says, and has no null.
                 field.datatype = "boolean"
+            elif column.dtype.kind in "SU" and field.arraysize == "1":
+                # Others take this for a character, of which there is no empty one.
+                field.arraysize = "2"
             if isinstance(column, MaskedColumn) and column.dtype.kind in "iu" and column.ndim > 1:
                 # The flags of BINARY2 are of whole cells.
                 field.values.null = _unused(column)
@@ -214,6 +217,11 @@ def _plain(element: TableElement, table: Cells, path: Path) -> Table:
         facts = element.to_table(use_names_over_ids=True)
     if table.short_rows:
         message = f"{table.short_rows} row(s) of {path} have too few cells; what they lack is missing."
+        warnings.warn(message, GalzooWarning, stacklevel=4)
+    if (rows := rows_of(element, table)) < table.declared_rows:
+        message = (
+            f"{path} holds {rows} of the {table.declared_rows} rows that it declares; the others are missing."
+        )
         warnings.warn(message, GalzooWarning, stacklevel=4)
     columns = {}
     for i, (name, declared) in enumerate(zip(facts.colnames, table.fields, strict=True)):
