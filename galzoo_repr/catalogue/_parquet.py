@@ -1,7 +1,9 @@
 """Catalogues as Parquet files, in the convention of astropy and readable by anything that reads Parquet."""
 
+import re
 import warnings
 from collections.abc import Iterator
+from io import BytesIO
 from itertools import chain, count
 from pathlib import Path
 
@@ -15,12 +17,16 @@ from pyarrow import parquet
 from galzoo_repr.catalogue._arrow import NoColumn, column_of
 from galzoo_repr.catalogue._record import masks_beside, of_header, rebuilt
 from galzoo_repr.catalogue._storable import storable
+from galzoo_repr.catalogue._votable_document import parse_document
 from galzoo_repr.exceptions import GalzooWarning
 
 __all__ = ["read_parquet", "write_parquet"]
 
 # Rows of one row group, the unit in which other programs read a part of the file.
 _ROW_GROUP = 65536
+
+# By the convention of the IVOA, VOTable in Parquet 1.0.
+_VOTABLE = b"IVOA.VOTable-Parquet.content"
 
 # What Arrow raises for pages that it cannot decode.
 _UNREADABLE = (pa.ArrowException, OSError)
@@ -101,7 +107,9 @@ def read_parquet(path: Path) -> Table:
             plain[_free(name, plain.colnames)] = column
     if not plain.colnames:
         raise ValueError("none of its columns can be a column of a table")
-    columns, meta = _header(plain, file.schema_arrow.metadata or {}, path)
+    metadata = file.schema_arrow.metadata or {}
+    _take_facts(plain, metadata.get(_VOTABLE), path)
+    columns, meta = _header(plain, metadata, path)
     return rebuilt(plain, columns, meta)
 
 
@@ -121,6 +129,26 @@ def _arrays(file: parquet.ParquetFile) -> Iterator[tuple[str, pa.ChunkedArray | 
 def _free(name: str, taken: list[str]) -> str:
     """Give a name that is not taken: files of others may use one twice."""
     return next(each for each in chain([name], (f"{name}_{i}" for i in count(2))) if each not in taken)
+
+
+def _take_facts(plain: Table, content: bytes | None, path: Path) -> None:
+    """Take units, descriptions and UCDs from the VOTable without rows that TOPCAT keeps in a Parquet file."""
+    if content is None:
+        return
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            document, _ = parse_document(BytesIO(re.sub(rb"(?s)<DATA.*</DATA>", b"", content)))
+            facts = document.get_first_table().to_table(use_names_over_ids=True)
+    except Exception as reason:  # of many kinds, and the data are complete without it
+        message = (
+            f"the VOTable in the metadata of {path} is damaged, units and descriptions are lost: {reason}"
+        )
+        warnings.warn(message, GalzooWarning, stacklevel=4)
+        return
+    for name in set(plain.colnames) & set(facts.colnames):
+        plain[name].unit, plain[name].description = facts[name].unit, facts[name].description
+        plain[name].meta = {k: v for k, v in facts[name].meta.items() if not k.startswith("_votable")}
 
 
 def _header(plain: Table, metadata: dict[bytes, bytes], path: Path) -> tuple[dict[str, dict], dict]:

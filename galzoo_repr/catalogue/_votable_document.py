@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import pyarrow as pa
 from astropy.io.votable.tree import Resource, TableElement, VOTableFile
@@ -44,7 +45,9 @@ class Cells:
         return len(self.texts[0]) if self.texts else 0
 
 
-def parse_document(path: Path, *, bytes_for_text: bool = False) -> tuple[VOTableFile, dict[str, Cells]]:
+def parse_document(
+    source: Path | BinaryIO, *, bytes_for_text: bool = False
+) -> tuple[VOTableFile, dict[str, Cells]]:
     """
     Parse a VOTable.
 
@@ -52,7 +55,7 @@ def parse_document(path: Path, *, bytes_for_text: bool = False) -> tuple[VOTable
 
     Parameters
     ----------
-    path : pathlib.Path
+    source : pathlib.Path or file
         Possibly compressed.
     bytes_for_text : bool, optional
         Whether text in binary data is read as bytes; astropy knows nothing but ASCII there.
@@ -65,8 +68,9 @@ def parse_document(path: Path, *, bytes_for_text: bool = False) -> tuple[VOTable
         By the ID of the table.
     """
     cells: dict[str, Cells] = {}
-    config = {"verify": "ignore", "invalid": "exception", "filename": str(path)}
-    with get_xml_iterator(str(path)) as events:
+    name = str(source) if isinstance(source, Path) else source
+    config = {"verify": "ignore", "invalid": "exception", "filename": str(source)}
+    with get_xml_iterator(name) as events:
         adapted = _adapted(events, cells, bytes_for_text)
         return VOTableFile(config=config, pos=(1, 1)).parse(adapted, config), cells
 

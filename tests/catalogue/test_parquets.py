@@ -288,3 +288,22 @@ def test_times_of_numpy_come_back(dtype, back, tmp_path):
     np.testing.assert_array_equal(read["many"], times)
     assert read["gap"].mask.tolist() == [True, False]
     assert read["gap"][1] == times[1, 0]
+
+
+class TestVOTableInParquet:
+    """The convention of TOPCAT and others for what Parquet has no place for."""
+
+    KEY = b"IVOA.VOTable-Parquet.content"
+
+    def test_units_descriptions_and_ucds(self, read):
+        param = '<PARAM name="COMMENT" datatype="char" arraysize="60x2" value="a"/>'
+        field = f'{param}<FIELD name="x" datatype="double" unit="arcmin" ucd="pos.eq.ra">'
+        field += "<DESCRIPTION>East</DESCRIPTION></FIELD>"
+        votable = f'<VOTABLE version="1.4"><RESOURCE><TABLE>{field}</TABLE></RESOURCE></VOTABLE>'
+        column = read(pa.array([1.0, None]), {self.KEY: f'<?xml version="1.0"?>{votable}'.encode()})["x"]
+        assert (column.unit, column.description, column.meta) == (u.arcmin, "East", {"ucd": "pos.eq.ra"})
+        np.testing.assert_array_equal(column, [1, np.nan])
+
+    def test_one_that_is_damaged(self, read):
+        with pytest.warns(GalzooWarning, match="the VOTable in the metadata of .* is damaged"):
+            assert read(pa.array([1, 2]), {self.KEY: b"<VOTABLE"})["x"].tolist() == [1, 2]
