@@ -1,6 +1,7 @@
 """A catalogue goes in, the same catalogue with embeddings comes out."""
 
 import os
+import warnings
 from collections import Counter
 from contextlib import closing
 
@@ -17,6 +18,7 @@ from galzoo_repr.encoders._encoder import Encoder
 from galzoo_repr.encoders._store import EmbeddingStore, Shelf
 from galzoo_repr.encoders._stream import EmbeddingStream
 from galzoo_repr.encoders._survey_pictures import SurveyPictures
+from galzoo_repr.exceptions import GalzooWarning
 from galzoo_repr.images import Pictures, pictures_of
 
 __all__ = ["add_embeddings"]
@@ -64,7 +66,8 @@ def add_embeddings(
     images : str, sequence or `~numpy.ndarray`, optional
         Images at hand, instead of fetching, north up: the name of a column, n pictures, or one array of all. A
         picture is a file (FITS, JPEG, PNG) or its content, an image of Pillow, or an array or tensor of any
-        size, grey or in colour, uint8 or floating in 0 to 1; see `galzoo_repr.images.pictures_of`.
+        size, grey or in colour, uint8, uint16 or floating in 0 to 1; see `galzoo_repr.images.read_image`. One
+        that cannot be used has its reason as a status.
     survey : LegacySurvey, HipsSurvey or BrickSurvey, optional
         Service to ask; the Legacy Survey viewer when not given.
     store : CutoutStore, str or os.PathLike, optional
@@ -77,8 +80,8 @@ def add_embeddings(
     batch_size : int, optional
         Images in one pass of the network; chosen for the device when not given.
     device : str, optional
-        Such as ``"cuda:1"`` or ``"cpu"``. When not given, a GPU if there is one; an `Encoder` stays where it
-        is.
+        Such as ``"gpu"``, ``"cuda:1"`` or ``"cpu"``. When not given, a GPU if there is one; an `Encoder` stays
+        where it is.
     name : str, optional
         Name of the column of embeddings.
     overwrite : bool, optional
@@ -93,6 +96,11 @@ def add_embeddings(
         ``cutout`` (str, path of the image, empty where there is none) and ``cutout_status`` (str:
         `galzoo_repr.cutouts.STATUSES`). As Galaxy Zoo did, a ``partial`` image is left out if a fifth or more
         of a band has no data.
+
+    Warns
+    -----
+    GalzooWarning
+        If not one of the `images` could be embedded, and why the first one.
 
     Raises
     ------
@@ -134,6 +142,7 @@ def add_embeddings(
     try:
         if images is not None:
             stream.run(enumerate(pictures_of(catalogue, images)), progress=progress)
+            _warn_of_nothing(stream)
             facts["images"] = images if isinstance(images, str) else type(images).__name__
         elif len(catalogue):
             source = SurveyPictures(
@@ -159,6 +168,18 @@ def add_embeddings(
     if coords is not None:
         facts["coords"] = "SkyCoord" if isinstance(coords, SkyCoord) else coords
     return _with_results(catalogue, stream, facts, name=name, overwrite=overwrite)
+
+
+def _warn_of_nothing(stream: EmbeddingStream) -> None:
+    """Say that not one of the images that were given could be embedded."""
+    if stream.statuses and not np.isfinite(stream.vectors).all(axis=1).any():
+        kinds = ", ".join(f"{status} {count}" for status, count in sorted(Counter(stream.statuses).items()))
+        warnings.warn(
+            f"not one of {len(stream.statuses)} images could be embedded ({kinds}); row 0: "
+            f"{stream.reasons.get(0, stream.statuses[0])}",
+            GalzooWarning,
+            stacklevel=3,
+        )
 
 
 def _refuse_existing(catalogue: Table, name: str, *, with_images: bool, overwrite: bool) -> None:

@@ -26,7 +26,7 @@ from galzoo_repr.images import KEY_BYTES, ImageRecipe, Picture
 __all__ = ["SurveyPictures"]
 
 # Statuses that asking again may mend, and that of a row that was never asked for.
-_UNSETTLED = RETRYABLE | {"cancelled", ""}
+_UNSETTLED = RETRYABLE | {"cancelled", "missing", ""}
 
 
 class SurveyPictures:
