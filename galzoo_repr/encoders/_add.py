@@ -97,11 +97,6 @@ def add_embeddings(
         `galzoo_repr.cutouts.STATUSES`). As Galaxy Zoo did, a ``partial`` image is left out if a fifth or more
         of a band has no data.
 
-    Warns
-    -----
-    GalzooWarning
-        If not one of the `images` could be embedded, and why the first one.
-
     Raises
     ------
     TypeError
@@ -111,6 +106,11 @@ def add_embeddings(
         exists, or the cutouts are of several layers or routes.
     astroquery.exceptions.RemoteServiceError
         If the weights of the encoder are neither here nor reachable.
+
+    Warns
+    -----
+    GalzooWarning
+        If not one of the `images` could be embedded, and why the first one.
 
     Examples
     --------

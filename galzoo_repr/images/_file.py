@@ -31,7 +31,7 @@ def content_of(path: str) -> bytes | ImageData:
             return refused("missing", f"{path!r} is an address, not a file; download it first")
         return refused("missing", f"there is no file {path!r}")
     except OSError as error:
-        return refused("corrupt", f"the file cannot be read: {error}")
+        return refused("corrupt", f"the file cannot be read: {error.strerror}")
     if stat.S_ISDIR(facts.st_mode):
         return refused("corrupt", f"{path!r} is a folder, not a file")
     too_large = f"has {facts.st_size} bytes, which no picture has" if facts.st_size else "is no regular file"

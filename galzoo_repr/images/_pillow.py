@@ -15,6 +15,7 @@ _BITS, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 262, 339
 _WHITE_IS_ZERO, _SIGNED = 0, 2
 # Formats whose numbers of more than 8 bits Pillow brings to 0 to 65535, but may keep in its mode of 32 bits.
 _SIXTEEN_BITS = ("PNG", "PPM")
+_NO_RANGE = "have no known range; give uint8 in 0 to 255, uint16 in 0 to 65535 or floating ones in 0 to 1"
 
 
 def decode_colour(content: bytes) -> ImageData:
@@ -34,10 +35,12 @@ def read_pillow(image: Image.Image) -> ImageData:
     # Decoders of some fifty formats meet files of every origin, and raise what they happen to.
     try:
         image.load()
-        pixels = colour_last(_numbers(_upright(image)))
+        numbers = _numbers(_upright(image))
     except Exception as error:
         return _unreadable(error)
-    return read_pixels(pixels)
+    if numbers is None:
+        return refused("corrupt", f"whole numbers of mode {image.mode!r} with 32 bits or a sign {_NO_RANGE}")
+    return read_pixels(colour_last(numbers))
 
 
 def _unreadable(error: Exception) -> ImageData:
@@ -56,25 +59,24 @@ def _upright(image: Image.Image) -> Image.Image:
     return ImageOps.exif_transpose(image) if turned else image
 
 
-def _numbers(image: Image.Image) -> np.ndarray:
+def _numbers(image: Image.Image) -> np.ndarray | None:
     """
-    Numbers of an image of any mode, with transparency where it has some.
+    Numbers of an image of any mode, with transparency where it has some, or None where nobody knows their range.
 
-    Whole ones of 8 bits, or of 16 bits in grey; floating ones as they are. 32 bits stay what they are, as nobody knows
-    their range.
+    Whole ones of 8 bits, or of 16 bits in grey; floating ones as they are.
     """
     tags = getattr(image, "tag_v2", {})
-    if image.mode in ("I", "F"):
-        numbers = np.asarray(image)
-        return numbers.astype(np.uint16) if image.format in _SIXTEEN_BITS and image.mode == "I" else numbers
     if _SIGNED in np.atleast_1d(tags.get(_SAMPLE_FORMAT, 0)):
-        raise TypeError("pixels with a sign, as this TIFF file has them, have no known range")
-    if image.mode.startswith("I;16"):
-        numbers = np.asarray(image).astype(np.uint16)
+        return None
+    if image.mode == "I" and image.format not in _SIXTEEN_BITS:
+        return None
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        numbers, white = np.asarray(image), 1
+        if image.mode != "F":
+            numbers, white = numbers.astype(np.uint16), 65535
         if tags.get(_BITS) == (12,):
-            numbers = (numbers / 4095).astype(np.float32)
+            numbers, white = (numbers / 4095).astype(np.float32), 1
         # Pillow turns only 8 bits over.
-        white = 1 if numbers.dtype.kind == "f" else 65535
         return white - numbers if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO else numbers
     if image.mode == "La":
         image = image.convert("LA")
