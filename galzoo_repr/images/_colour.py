@@ -113,8 +113,9 @@ def read_pixels(pixels: np.ndarray) -> ImageData:
     if fault := beyond_range(pixels):
         return refused("corrupt", fault)
     pixels = np.ascontiguousarray(_without_transparency(_scaled(pixels)))
-    # What services send where they have nothing is all of one grey. Two pixels tell it of most pictures.
-    if pixels.flat[0] == pixels.flat[-1] and pixels.min() == pixels.max():
+    # What services send where they have nothing is all of one colour. Two pixels tell it of most pictures.
+    first = pixels[0, 0]
+    if np.array_equal(first, pixels[-1, -1]) and (pixels == first).all():
         return ImageData(pixels, "rgb", "partial", "every pixel of the image is the same")
     return ImageData(pixels, "rgb")
 

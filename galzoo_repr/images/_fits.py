@@ -88,6 +88,9 @@ def _finite_bands(pixels: np.ndarray, bands: str) -> ImageData:
         return ImageData(
             pixels, "bands", "partial", f"{1 - filled[worst]:.1%} of band {bands[worst]} has no data"
         )
+    for band, plane in zip(bands, pixels, strict=True):
+        if plane.flat[0] == plane.flat[-1] and plane.min() == plane.max():
+            return ImageData(pixels, "bands", "partial", f"band {band} holds one value everywhere")
     return ImageData(pixels, "bands")
 
 
