@@ -157,6 +157,9 @@ def read_image(source: PictureSource | None, bands: str = "grz") -> ImageData:
     >>> read_image(np.eye(64)).pixels.shape
     (64, 64, 3)
     """
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        # Its key, which takes longer than reading it, is not wanted.
+        return read_content(bytes(source), bands)
     return picture_of(source).read(bands, keyed=False)
 
 

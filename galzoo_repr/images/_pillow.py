@@ -66,7 +66,7 @@ def _numbers(image: Image.Image) -> np.ndarray | None:
     Whole ones of 8 bits, or of 16 bits in grey; floating ones as they are.
     """
     tags = getattr(image, "tag_v2", {})
-    if _SIGNED in np.atleast_1d(tags.get(_SAMPLE_FORMAT, 0)):
+    if tags and _SIGNED in np.atleast_1d(tags.get(_SAMPLE_FORMAT, 0)):
         return None
     if image.mode == "I" and image.format not in _SIXTEEN_BITS:
         return None
