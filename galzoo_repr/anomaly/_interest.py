@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.metadata_routing import UNUSED
 
 from galzoo_repr._arguments import check_choice, check_number, check_whole_number
+from galzoo_repr._device import choose_device
 from galzoo_repr.anomaly._acquisition import BATCHES, choose_batch, expected_improvement
 from galzoo_repr.anomaly._gaussian_process import METHODS, SCALE, RatingProcess
 from galzoo_repr.anomaly._persistence import read_folder, write_folder
@@ -412,8 +413,6 @@ class InterestModel(BaseEstimator):
         if self.rating_scale is not None:
             checked_scale(self.rating_scale)
         if self.device is not None:
-            from galzoo_repr.encoders import choose_device
-
             choose_device(self.device)
 
 

@@ -72,7 +72,7 @@ Store = Annotated[
     Path | None, typer.Option(help="Folder that keeps cutouts; by default the package's cache.")
 ]
 Device = Annotated[
-    str | None, typer.Option(help="Where to compute: cpu, cuda, cuda:1...; by default the best there is.")
+    str | None, typer.Option(help="Where to compute: cpu, gpu, cuda:1...; by default the best there is.")
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output and columns that exist.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress bars.")]

@@ -1,6 +1,7 @@
 """A catalogue goes in, the same catalogue with embeddings comes out."""
 
 import os
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
@@ -18,6 +19,7 @@ from galzoo_repr.encoders._encoder import Encoder
 from galzoo_repr.encoders._store import EmbeddingStore, Shelf
 from galzoo_repr.encoders._stream import EmbeddingStream
 from galzoo_repr.encoders._survey_pictures import SurveyPictures
+from galzoo_repr.exceptions import GalzooWarning
 from galzoo_repr.images import Pictures, pictures_of
 
 __all__ = ["add_embeddings"]
@@ -66,7 +68,8 @@ def add_embeddings(
     images : str, sequence or `~numpy.ndarray`, optional
         Images at hand, instead of fetching, north up: the name of a column, n pictures, or one array of all. A
         picture is a file (FITS, JPEG, PNG) or its content, an image of Pillow, or an array or tensor of any
-        size, grey or in colour, uint8 or floating in 0 to 1; see `galzoo_repr.images.pictures_of`.
+        size, grey or in colour, uint8, uint16 or floating in 0 to 1; see `galzoo_repr.images.read_image`. One
+        that cannot be used has its reason as a status.
     survey : LegacySurvey, HipsSurvey or BrickSurvey, optional
         Service to ask; the Legacy Survey viewer when not given.
     fallback : sequence of LegacySurvey, HipsSurvey or BrickSurvey, optional
@@ -82,8 +85,8 @@ def add_embeddings(
     batch_size : int, optional
         Images in one pass of the network; chosen for the device when not given.
     device : str, optional
-        Such as ``"cuda:1"`` or ``"cpu"``. When not given, a GPU if there is one; an `Encoder` stays where it
-        is.
+        Such as ``"gpu"``, ``"cuda:1"`` or ``"cpu"``. When not given, a GPU if there is one; an `Encoder` stays
+        where it is.
     name : str, optional
         Name of the column of embeddings.
     overwrite : bool, optional
@@ -110,6 +113,11 @@ def add_embeddings(
         unknown flux scale.
     astroquery.exceptions.RemoteServiceError
         If the weights of the encoder are neither here nor reachable.
+
+    Warns
+    -----
+    GalzooWarning
+        If not one of the `images` could be embedded, and why the first one.
 
     Examples
     --------
@@ -144,6 +152,7 @@ def add_embeddings(
             pictures = pictures_of(catalogue, images)
             fluxes = [picture.flux for picture in pictures]
             stream.run(enumerate(pictures), progress=progress)
+            _warn_of_nothing(stream)
             facts["images"] = images if isinstance(images, str) else type(images).__name__
         elif len(catalogue):
             source = SurveyPictures(
@@ -185,6 +194,18 @@ def add_embeddings(
         provenance=facts,
         call="add_embeddings",
     )
+
+
+def _warn_of_nothing(stream: EmbeddingStream) -> None:
+    """Say that not one of the images that were given could be embedded."""
+    if stream.statuses and not np.isfinite(stream.vectors).all(axis=1).any():
+        kinds = ", ".join(f"{status} {count}" for status, count in sorted(Counter(stream.statuses).items()))
+        warnings.warn(
+            f"not one of {len(stream.statuses)} images could be embedded ({kinds}); row 0: "
+            f"{stream.reasons.get(0, stream.statuses[0])}",
+            GalzooWarning,
+            stacklevel=3,
+        )
 
 
 def _refuse_existing(catalogue: Table, name: str, *, with_images: bool, overwrite: bool) -> None:

@@ -9,6 +9,7 @@ import timm
 import torch
 from torch import nn
 
+from galzoo_repr._device import choose_device
 from galzoo_repr.encoders._folder import FORMAT, read_folder, write_folder
 from galzoo_repr.encoders._hub import from_hub, from_hub_folder, from_timm
 from galzoo_repr.encoders._names import BUNDLED, hub_repository
@@ -16,42 +17,12 @@ from galzoo_repr.encoders._views import VIEWS, view
 from galzoo_repr.encoders._weights import sha256_of_weights
 from galzoo_repr.images import ImageRecipe
 
-__all__ = ["Encoder", "choose_device"]
+__all__ = ["Encoder"]
 
 # Input pixels in one pass of the network on a CPU: more of them fall out of its caches. Larger batches feed a
 # GPU.
 _PIXELS_PER_PASS = 400_000
 _IMAGES_PER_PASS_ON_GPU = 256
-
-
-def choose_device(device: str | torch.device | None = None) -> torch.device:
-    """
-    Device on which to compute: the one given, or the first CUDA GPU if there is one, or the CPU.
-
-    Parameters
-    ----------
-    device : str or torch.device, optional
-        Such as ``"cuda:1"``.
-
-    Returns
-    -------
-    torch.device
-
-    Raises
-    ------
-    ValueError
-        If torch knows no such device, or it is not there.
-    """
-    if device is None:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        chosen = torch.device(device)
-        torch.empty(0, device=chosen)
-    except (RuntimeError, AssertionError, TypeError) as error:
-        raise ValueError(
-            f"device {device!r} cannot be used: {error}; leave it out to have one chosen"
-        ) from error
-    return chosen
 
 
 class Encoder:
@@ -173,7 +144,7 @@ class Encoder:
         Parameters
         ----------
         device : str or torch.device
-            Such as ``"cuda"``.
+            As for `choose_device`, such as ``"gpu"``.
 
         Returns
         -------

@@ -83,7 +83,7 @@ def finetune(
         Everything random follows from it.
     images : str, sequence, ndarray or torch.Tensor, optional
         Images to fine-tune an encoder on: column of files or of pictures; n files, images of Pillow, arrays or
-        tensors; or all in one, such as (n, 3, h, w), (n, h, w, 3) or (n, h, w), uint8 or floating point in 0 to
+        tensors; or all in one, such as (n, 3, h, w), (n, h, w, 3) or (n, h, w), uint8, uint16 or floating in 0 to
         1. The cutouts of the catalogue by default.
     encoder : Encoder, str or os.PathLike, optional
         Encoder to fine-tune, if the one that made the embeddings is not found by its name.

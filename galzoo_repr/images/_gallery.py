@@ -9,8 +9,7 @@ from PIL import Image
 
 from galzoo_repr.catalogue import galaxy_names
 from galzoo_repr.images._montage import montage
-from galzoo_repr.images._pictures import picture_of, pictures_of
-from galzoo_repr.images._read import PictureSource
+from galzoo_repr.images._pictures import PictureSource, picture_of, pictures_of
 from galzoo_repr.images._recipe import ImageRecipe
 
 __all__ = ["CENTRE", "SAME_FRAME", "comparison", "pictures", "read_pictures"]
@@ -41,11 +40,6 @@ def read_pictures(
     -------
     list of numpy.ndarray or None
         Shape (size, size, 3), uint8, north up as the file has it; None where there is none that can be read.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As for `read_image`.
 
     Examples
     --------

@@ -90,8 +90,9 @@ def _images_in(query: object) -> list[PictureSource]:
     """Pictures that a query consists of, one or several; none where it is something else."""
     if _is_image(query):
         return [query]
-    several = isinstance(query, Sequence) or getattr(query, "ndim", 0) in (1, 4)
-    return list(query) if several and all(map(_is_image, query)) else []
+    axes, kind = getattr(query, "ndim", 0), getattr(getattr(query, "dtype", None), "kind", "")
+    several = isinstance(query, Sequence) or axes == 4 or (axes == 1 and kind in "OSU" and kind)
+    return list(query) if several and any(map(_is_image, query)) else []
 
 
 def _is_image(query: object) -> bool:
@@ -99,7 +100,7 @@ def _is_image(query: object) -> bool:
     if isinstance(query, str | os.PathLike | bytes) or type(query).__module__.startswith("PIL."):
         return True
     axes = getattr(query, "ndim", 0)
-    return axes == 3 or (axes == 2 and str(query.dtype) in ("uint8", "torch.uint8"))
+    return axes == 3 or (axes == 2 and str(query.dtype).endswith(("uint8", "uint16", ">u2")))
 
 
 def _check_files(images: Sequence[PictureSource]) -> None:
