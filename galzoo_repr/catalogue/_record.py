@@ -9,12 +9,12 @@ import numpy as np
 import yaml
 from astropy import units as u
 from astropy.io.misc import yaml as astropy_yaml
-from astropy.table import Table, serialize
+from astropy.table import MaskedColumn, Table, serialize
 
 from galzoo_repr.catalogue._storable import replace_data
 from galzoo_repr.exceptions import GalzooWarning
 
-__all__ = ["described", "from_text", "of_header", "rebuilt", "recorded", "to_text"]
+__all__ = ["described", "from_text", "masks_beside", "of_header", "rebuilt", "recorded", "to_text"]
 
 # Key of astropy in the meta of a table whose columns were split.
 _MIXINS = "__serialized_columns__"
@@ -163,8 +163,31 @@ def rebuilt(plain: Table, columns: Mapping[str, Mapping], meta: Mapping) -> Tabl
         message = f"column {name!r} stays in pieces: the file does not have all its parts any more."
         warnings.warn(message, GalzooWarning, stacklevel=4)
         del whole[name]
+    for name in masks_beside(plain):
+        if isinstance(plain[name], MaskedColumn):
+            replace_data(plain, name, plain[name].data.data)
     # Every reader of astropy's own formats ends with this call; there is no public one.
     return serialize._construct_mixins_from_columns(plain)
+
+
+def masks_beside(plain: Table) -> dict[str, str]:
+    """
+    Name the columns of a table of split mixins that have their mask in a column of its own.
+
+    Returns
+    -------
+    dict of str to str
+        The name of the column of the mask for that of the values.
+    """
+
+    def pairs(serialized: Mapping) -> Iterator[tuple[str, str]]:
+        if {"data", "mask"} <= set(serialized):
+            yield serialized["data"]["name"], serialized["mask"]["name"]
+        for value in serialized.values():
+            if isinstance(value, Mapping):
+                yield from pairs(value)
+
+    return dict(pairs(plain.meta.get(_MIXINS, {})))
 
 
 def _parts(serialized: Mapping) -> Iterator[str]:
