@@ -14,6 +14,7 @@ from astropy.io.fits import connect
 from astropy.io.fits.connect import REMOVE_KEYWORDS, is_column_keyword
 from astropy.table import MaskedColumn, QTable, Table
 from astropy.table.column import BaseColumn
+from astropy.time import TIME_SCALES
 from astropy.utils.exceptions import AstropyUserWarning
 from astropy.utils.masked import Masked
 
@@ -50,6 +51,12 @@ def write_fits(table: Table, path: Path) -> list[str]:
     """
     original, table = as_table(table), as_table(table)
     units = _take_foreign_units(table)
+    for name in table.colnames:
+        if isinstance(table[name], Masked) and isinstance(table[name], u.Quantity):
+            # Others see what is below the mask.
+            shown = table[name].copy()
+            shown.unmasked[shown.mask] = np.nan
+            table.replace_column(name, shown)
     table, lost = storable(
         table, "FITS", kinds="biufcSU", null=_choose_null, context="fits", retype=_to_fits_type
     )
@@ -272,9 +279,12 @@ def read_fits(path: Path) -> Table:
             warnings.simplefilter("ignore", u.UnitsWarning)
             warnings.filterwarnings("ignore", _UNUSUAL_NAME, fits.verify.VerifyWarning)
             cells = meant_cells(hdu)
+            missing_times = _fill_times(hdu) if record else {}
             warnings.filterwarnings("ignore", ".* contains NULL", AstropyUserWarning)
             table = Table.read(hdu, format="fits", mask_invalid=False, astropy_native=bool(record))
         header = hdu.header
+    for name, gap in missing_times.items():
+        table[name][gap] = np.ma.masked
     table.meta.pop(_RECORD, None)
     take_descriptions(header, table)
     for name in table.colnames:
@@ -308,6 +318,19 @@ def _first_table(hdus: fits.HDUList) -> tuple[fits.BinTableHDU | fits.TableHDU, 
     return first, [
         f"it holds {len(tables)} tables ({names}{', ...' * (len(tables) > 5)}); the first was read."
     ]
+
+
+def _fill_times(hdu: fits.BinTableHDU) -> dict[str, np.ndarray]:
+    """Put some date where a time is missing, without which astropy makes no times of a column, and say where."""
+    gaps = {}
+    for column in hdu.columns:
+        if column.coord_type is not None and column.coord_type.lower() in TIME_SCALES:
+            days = hdu.data[column.name]
+            gap = np.isnan(days).any(axis=tuple(range(1, days.ndim)))
+            if gap.any():
+                days[gap] = 0
+                gaps[column.name] = gap
+    return gaps
 
 
 def _restore(table: Table, record: dict) -> None:

@@ -112,8 +112,8 @@ class Seen:
         done = subprocess.run(command, capture_output=True, check=False, timeout=120)
         assert done.returncode == 0, done.stderr.decode()
         root = ET.fromstring(done.stdout)
-        self.fields = {field.get("name"): field for field in root.iter("{*}FIELD")}
-        rows = [["".join(cell.itertext()) for cell in row] for row in root.iter("{*}TR")]
+        self.fields = {field.get("name"): field for field in root.findall(".//{*}FIELD")}
+        rows = [["".join(cell.itertext()) for cell in row] for row in root.findall(".//{*}TR")]
         self.cells = dict(zip(self.fields, map(list, zip(*rows, strict=True)), strict=True))
 
     def values(self, name):
@@ -162,8 +162,8 @@ class TestStilts:
             # Java has no such integers: STILTS has them as text.
             found = [None if cell is None else int(cell) for cell in found]
         if kind == "accents" and ending == "fits":
-            right = ["Sersic", "?", "plain"] if found[1] == "?" else ["Sersic", "μ", "plain"]
-        if kind in ("f4",):
+            right = ["Sersic", "?", "plain"]
+        if kind == "f4":
             found = in_single_precision(found)
         assert found == right
 
@@ -225,8 +225,6 @@ class TestFitsio:
     def test_values(self, read, kind):
         found = read[kind].tolist()
         right = ["Sersic", "?", "plain"] if kind == "accents" else expected(kind)
-        if kind == "accents":
-            found[1] = "?"
         for value, true in zip(found, right, strict=True):
             if true is not None:
                 assert value == true
@@ -254,9 +252,9 @@ class TestParquet:
         if request.param == "polars":
             return module.read_parquet(path).to_dict(as_series=False)
         if request.param == "duckdb":
-            return module.connect().execute(f"SELECT * FROM '{path}'").to_arrow_table().to_pydict()
+            return module.connect().sql(f"SELECT * FROM '{path}'").to_arrow_table().to_pydict()
         if request.param == "pandas":
-            frame = module.read_parquet(path)
+            frame = module.read_parquet(path, dtype_backend="numpy_nullable")
             return {
                 name: [None if np.ndim(x) == 0 and module.isna(x) else x for x in frame[name].tolist()]
                 for name in frame

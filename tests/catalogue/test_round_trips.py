@@ -139,6 +139,15 @@ def test_times_and_distances(ending, tmp_path):
 
 
 @every_format
+def test_missing_times(ending, tmp_path):
+    times = Time([59000.25, 59001.5], format="mjd")
+    times[1] = np.ma.masked
+    back = round_trip(QTable({"observed": times, "n": [1, 2]}), tmp_path, ending)
+    assert back["observed"].mask.tolist() == [False, True]
+    assert abs((back["observed"][0] - times[0]).to_value("us")) < 1
+
+
+@every_format
 @pytest.mark.parametrize(
     "unit", ["deg", "hourangle", "arcsec2", "1e-17 erg / (s cm2 Angstrom)", "mag(AB)", "nmgy", "my_unit"]
 )
