@@ -269,11 +269,14 @@ def _cells(layout: _Layout, **options: object) -> Table:
     csv.writer(header, delimiter=layout.delimiter, lineterminator="\n", quoting=csv.QUOTE_ALL).writerow(
         layout.names
     )
-    kind = "basic" if layout.delimiter == " " else "csv"
+    kind, rows = ("basic" if layout.delimiter == " " else "csv"), layout.rows
+    if layout.delimiter == "\t":
+        # astropy takes blanks off the ends of lines, and with them the delimiter behind an empty first cell.
+        rows = f"\n{rows}".replace("\n\t", '\n""\t')[1:]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "OverflowError converting to IntType", AstropyWarning)
         table = ascii_io.read(
-            header.getvalue() + layout.rows, format=kind, delimiter=layout.delimiter, guess=False, **options
+            header.getvalue() + rows, format=kind, delimiter=layout.delimiter, guess=False, **options
         )
     table.meta.clear()
     return table
