@@ -28,6 +28,7 @@ _BYTE_ORDER_MARKS = {
     BOM_UTF16_BE: "utf-16-be",
 }
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d+)?")
+_FORTRAN = re.compile(r"\s*[+-]?\d*\.\d*[dD][+-]?\d+\s*")
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*(,\d+)?([eE][+-]?\d+)?")
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+")
 _SEXTRACTOR = re.compile(r"#\s+1\s+[A-Z][A-Z0-9_]+\b")
@@ -52,7 +53,7 @@ def whole_text(path: Path) -> tuple[str, str]:
     with get_readable_fileobj(str(path), encoding="binary") as file:
         body = file.read()
     text, said = _decoded(body)
-    return text.replace("\r\n", "\n").replace("\r", "\n"), said
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text, said
 
 
 def _decoded(body: bytes) -> tuple[str, str]:
@@ -111,13 +112,14 @@ def read_text(path: Path, delimiter: str | None = None) -> Table:
     text, said = whole_text(path)
     if said:
         warnings.warn(f"{path}: {said}", GalzooWarning, stacklevel=3)
-    if not text.strip():
+    if not text or text.isspace():
         raise ValueError("it is empty")
     if (described := _describes_itself(text)) is not None:
         return ascii_io.read(text.split("\n"), format=described, guess=False)
     layout = _Layout.of(text, delimiter, usual="," if ".csv" in path.name.lower() else " ")
     table = _cells(layout)
     _keep_exact(table, layout)
+    _read_fortran(table)
     commas = [
         name for name in table.colnames if layout.delimiter != "," and _read_decimal_commas(table, name)
     ]
@@ -129,6 +131,10 @@ def read_text(path: Path, delimiter: str | None = None) -> Table:
         )
     for name, unit in zip(table.colnames, layout.units, strict=False):
         table[name].unit = u.Unit(unit, parse_strict="silent") if unit else None
+    filled = np.flatnonzero(~np.all([np.ma.getmaskarray(column) for column in table.itercols()], axis=0))
+    if len(table) and (not filled.size or filled[-1] < len(table) - 1):
+        # Spreadsheets write empty rows at the end.
+        table = table[: filled[-1] + 1 if filled.size else 0]
     for name in layout.unnamed:
         if np.all(getattr(table[name], "mask", False)):
             table.remove_column(name)
@@ -139,10 +145,12 @@ def read_text(path: Path, delimiter: str | None = None) -> Table:
 
 def _describes_itself(text: str) -> str | None:
     """Give astropy's name for a format that says where its columns are."""
-    first = text.lstrip().partition("\n")[0]
-    if "Byte-by-byte Description" in text[:100_000]:
+    beginning = text[:100_000]
+    first, second = (*beginning.lstrip().split("\n", 2), "")[:2]
+    if "Byte-by-byte Description" in beginning:
         return "mrt" if first.startswith("Title:") else "cds"
-    if first.startswith("\\") or re.fullmatch(r"\|[^|]*(\|[^|]*)*\|\s*", first):
+    barred = re.fullmatch(r"\|.*\|\s*", first) and not re.fullmatch(r"[\s|:-]*", second)  # not Markdown
+    if first.startswith("\\") or barred:
         return "ipac"
     return "sextractor" if _SEXTRACTOR.match(first) else None
 
@@ -236,7 +244,11 @@ def _without_units(rows: list[str], delimiter: str, n: int) -> tuple[list[str], 
     """Leave out a line of dashes below the names, and the line of units between."""
     for i, line in enumerate(rows[:2]):
         cells = _fields(line, delimiter)
-        if any(cells) and all(set(cell) <= {"-"} for cell in cells) and any(len(cell) > 1 for cell in cells):
+        if (
+            any(cells)
+            and all(set(cell) <= set("-:") for cell in cells)
+            and any(len(cell) > 1 for cell in cells)
+        ):
             units = _fields(rows[0], delimiter) if i else []
             return rows[i + 1 :], units if len(units) == n else []
     return rows, []
@@ -294,7 +306,7 @@ def _keep_exact(table: Table, layout: _Layout) -> None:
     # Each pattern begins with plain characters, for which `re` is several times faster.
     before = ("\n", '"', layout.delimiter, f"{layout.delimiter} ")
     rows = f"\n{layout.rows}"
-    if whole and any(re.search(rf"{re.escape(each)}0\d", rows) for each in before):
+    if whole and any(each in rows and re.search(rf"{re.escape(each)}0\d", rows) for each in before):
         written = _cells(layout, converters={name: [ascii_io.convert_numpy(str)] for name in whole})
         for name in whole:
             cells = np.ma.getdata(written[name]).astype(str)
@@ -312,13 +324,33 @@ def _all_digits(column: Column | MaskedColumn) -> bool:
     )
 
 
+def _read_fortran(table: Table) -> None:
+    """Read numbers in double precision as Fortran writes them, such as ``1.5D+02``."""
+    for name in table.colnames:
+        column = table[name]
+        if column.dtype.kind == "U" and column.size:
+            mask = np.ma.getmaskarray(column)
+            cells = np.ma.getdata(column)[~mask]
+            if (
+                cells.size
+                and _FORTRAN.fullmatch(cells[0])
+                and all(_FORTRAN.fullmatch(cell) for cell in cells.tolist())
+            ):
+                values = np.full(len(column), np.nan)
+                values[~mask] = [float(cell.upper().replace("D", "E")) for cell in cells]
+                replace_data(table, name, values, mask=mask if mask.any() else None)
+
+
 def _read_decimal_commas(table: Table, name: str) -> bool:
     """Read numbers with a decimal comma, if a column of text is made of such; say whether it is."""
     column = table[name]
     if column.dtype.kind != "U":
         return False
     mask = np.ma.getmaskarray(column)
-    cells = [cell.strip() for cell in np.ma.getdata(column)[~mask].tolist()]
+    cells = np.ma.getdata(column)[~mask]
+    if not cells.size or not _DECIMAL_COMMA.fullmatch(cells[0].strip()):
+        return False
+    cells = [cell.strip() for cell in cells.tolist()]
     if not any("," in cell for cell in cells):
         return False
     if not all(_DECIMAL_COMMA.fullmatch(cell) and any(map(str.isdigit, cell)) for cell in cells):

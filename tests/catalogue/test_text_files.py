@@ -55,6 +55,10 @@ def read(tmp_path):
             ),
         ),
         ("catalogue", "ra dec\n150.5 2.5\n"),
+        ("a.dat", "ra dec\n 1.505D+02 2.5D+00\n"),
+        ("a.txt", "| ra | dec |\n|----|:---:|\n| 150.5 | 2.5 |\n"),
+        ("a.csv", "ra;dec\r\n150.5;2.5\r\n;\r\n;\r\n"),
+        ("a.tsv", "ra\tdec\n150.5\t2.5\n\t\n"),
     ],
 )
 def test_positions_in_all_forms(read, name, body):
