@@ -151,7 +151,7 @@ def rebuilt(plain: Table, columns: Mapping[str, Mapping], meta: Mapping) -> Tabl
         dtype, shape = np.dtype(facts["dtype"]), (len(plain), *facts.get("shape", ()))
         if data.dtype != dtype or data.shape != shape:
             mask = None if mask is None else mask.reshape(shape)
-            replace_data(plain, name, data.astype(dtype).reshape(shape), mask=mask)
+            replace_data(plain, name, _as(dtype, data, mask).reshape(shape), mask=mask)
         column = plain[name]
         column.unit = u.Unit(facts["unit"], parse_strict="silent") if "unit" in facts else None
         column.description = facts.get("description")
@@ -168,6 +168,15 @@ def rebuilt(plain: Table, columns: Mapping[str, Mapping], meta: Mapping) -> Tabl
             replace_data(plain, name, plain[name].data.data)
     # Every reader of astropy's own formats ends with this call; there is no public one.
     return serialize._construct_mixins_from_columns(plain)
+
+
+def _as(dtype: np.dtype, data: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
+    """Convert to a type if that changes no value: others may have edited the file since its record was made."""
+    fitting, kinds = data.astype(dtype), data.dtype.kind + dtype.kind
+    if kinds in ("SS", "UU", "ii", "iu", "ui", "uu", "fi", "fu"):
+        there = np.s_[...] if mask is None else ~mask.reshape(data.shape)
+        return fitting if np.array_equal(fitting[there], data[there]) else data
+    return fitting
 
 
 def masks_beside(plain: Table) -> dict[str, str]:

@@ -63,6 +63,10 @@ def storable(
                 )
                 table.remove_column(name)
                 continue
+            if 0 in table[name].shape[1:]:
+                lost.append(f"column {name!r} is left out: its arrays are empty.")
+                table.remove_column(name)
+                continue
             data = np.ma.getdata(table[name])
             if (fitting := retype(data)).dtype != data.dtype:
                 replace_data(table, name, fitting, mask=getattr(table[name], "mask", None))

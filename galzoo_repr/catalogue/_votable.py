@@ -6,16 +6,17 @@ from pathlib import Path
 
 import numpy as np
 from astropy.io.votable.exceptions import VOWarning
-from astropy.io.votable.tree import CooSys, Info, TableElement, VOTableFile
+from astropy.io.votable.tree import CooSys, Field, Info, TableElement, VOTableFile
 from astropy.io.votable.xmlutil import fix_id
 from astropy.table import Column, MaskedColumn, Table, represent_mixins_as_columns
+from astropy.table.column import BaseColumn
 from astropy.units import UnitBase, UnitsWarning
 from astropy.utils.data_info import serialize_context_as
 
 from galzoo_repr.catalogue._record import described, masks_beside, rebuilt, recorded, to_text
 from galzoo_repr.catalogue._storable import code_points, objects_to_text, replace_data, storable
 from galzoo_repr.catalogue._votable_cells import column_of_binary, column_of_texts
-from galzoo_repr.catalogue._votable_document import Cells, heed_status, one_table, parse_document
+from galzoo_repr.catalogue._votable_document import Cells, heed_status, one_table, parse_document, rows_of
 from galzoo_repr.exceptions import GalzooWarning
 
 __all__ = ["read_votable", "write_votable"]
@@ -40,6 +41,10 @@ def write_votable(table: Table, path: Path) -> list[str]:
     """
     # The context is that of Parquet because astropy has none for VOTable: masks become columns where set so.
     table, lost = storable(table, "VOTable", kinds="biufcSU", null=_has_null, context="parquet")
+    for name in [name for name in table.colnames if isinstance(table[name], BaseColumn)]:
+        if table[name].ndim > 1 and _is_text(np.ma.getdata(table[name])):
+            lost.append(f"column {name!r} is left out: VOTable cannot hold several texts in one cell.")
+            table.remove_column(name)
     with serialize_context_as("parquet"):
         plain = represent_mixins_as_columns(table)
     plain = plain.copy(copy_data=False)
@@ -50,22 +55,12 @@ def write_votable(table: Table, path: Path) -> list[str]:
         warnings.simplefilter("ignore", UnitsWarning)
         warnings.simplefilter("ignore", VOWarning)
         for name in plain.colnames:
-            if plain[name].dtype.kind in "SU" and plain[name].ndim > 1:
-                lost.append(f"column {name!r} is left out: VOTable cannot hold several texts in one cell.")
-                plain.remove_column(name)
-            else:
-                lost += _fit_column(plain, name)
-                if name in masks:
-                    _blank(plain, name, np.asarray(plain[masks[name]]))
+            lost += _fit_column(plain, name)
+            if name in masks:
+                _blank(plain, name, np.asarray(plain[masks[name]]))
         document = VOTableFile.from_table(plain)
         element = document.get_first_table()
-        for field, column in zip(element.fields, plain.itercols(), strict=True):
-            if field.datatype == "bit":
-                # astropy's choice for logicals packs them otherwise than the standard says, and has no null.
-                field.datatype = "boolean"
-            if isinstance(column, MaskedColumn) and column.dtype.kind in "iu" and column.ndim > 1:
-                # The flags of BINARY2 are of whole cells.
-                field.values.null = _unused(column)
+        _declare_fields(element, plain)
         element.infos.extend([*infos, Info(name=_RECORD, value=to_text(record))])
         _declare_positions(document, table)
         document.to_xml(str(path), tabledata_format="binary2")
@@ -74,6 +69,21 @@ def write_votable(table: Table, path: Path) -> list[str]:
         text = path.read_text(encoding="utf-8")
         path.write_text(text.replace("<INFO", "<DATA><TABLEDATA/></DATA>\n   <INFO", 1), encoding="utf-8")
     return lost
+
+
+def _declare_fields(element: TableElement, plain: Table) -> None:
+    """Declare the fields in a way that every reader understands."""
+    Field.uniqify_names(element.fields)
+    for field, column in zip(element.fields, plain.itercols(), strict=True):
+        if field.datatype == "bit":
+            # astropy's choice for logicals packs them otherwise than the standard says, and has no null.
+            field.datatype = "boolean"
+        elif column.dtype.kind in "SU" and field.arraysize == "1":
+            # Others take this for a character, of which there is no empty one.
+            field.arraysize = "2"
+        if isinstance(column, MaskedColumn) and column.dtype.kind in "iu" and column.ndim > 1:
+            # The flags of BINARY2 are of whole cells.
+            field.values.null = _unused(column)
 
 
 def _declare_positions(document: VOTableFile, table: Table) -> None:
@@ -107,8 +117,9 @@ def _unused(column: MaskedColumn) -> int | None:
 
 
 def _is_text(data: np.ndarray) -> bool:
-    """Whether these are integers that no type of VOTable holds; their digits are written."""
-    return data.dtype.str[1:] == "u8" and data.max(initial=0) > np.iinfo(np.int64).max
+    """Whether this is written as text: also the digits of integers that no type of VOTable holds."""
+    too_large = data.dtype.str[1:] == "u8" and data.max(initial=0) > np.iinfo(np.int64).max
+    return too_large or data.dtype.kind in "SU"
 
 
 def _is_info(key: object, value: object) -> bool:
@@ -149,11 +160,11 @@ def _fit_column(plain: Table, name: str) -> list[str]:
     lost, data, mask = [], np.ma.getdata(plain[name]), getattr(plain[name], "mask", None)
     fitting = data.astype(_TYPES.get(data.dtype.str[1:], data.dtype), copy=False)
     if data.dtype.str[1:] == "u8":
-        fitting = data.astype(np.int64) if data.max(initial=0) <= np.iinfo(np.int64).max else data.astype(str)
+        fitting = data.astype(str if _is_text(data) else np.int64)
     elif data.dtype.kind == "U" and np.any((characters := code_points(data)) > 0xFFFF):
         lost.append(f"characters beyond U+FFFF in column {name!r} become U+FFFD: VOTable's have two bytes.")
         fitting = np.where(characters > 0xFFFF, np.uint32(0xFFFD), characters).view(data.dtype.str[1:])[:, 0]
-    elif data.ndim > 2:
+    if data.ndim > 2:
         flat = (len(data), int(np.prod(data.shape[1:])))
         fitting, mask = fitting.reshape(flat), None if mask is None else mask.reshape(flat)
     if fitting is not data:
@@ -214,6 +225,11 @@ def _plain(element: TableElement, table: Cells, path: Path) -> Table:
         facts = element.to_table(use_names_over_ids=True)
     if table.short_rows:
         message = f"{table.short_rows} row(s) of {path} have too few cells; what they lack is missing."
+        warnings.warn(message, GalzooWarning, stacklevel=4)
+    if (rows := rows_of(element, table)) < table.declared_rows:
+        message = (
+            f"{path} holds {rows} of the {table.declared_rows} rows that it declares; the others are missing."
+        )
         warnings.warn(message, GalzooWarning, stacklevel=4)
     columns = {}
     for i, (name, declared) in enumerate(zip(facts.colnames, table.fields, strict=True)):

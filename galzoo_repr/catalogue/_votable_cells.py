@@ -33,6 +33,7 @@ _TYPES = {
 }
 _TEXTS = ("char", "unicodeChar", "string", "unicodeString")
 _LOGICALS = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False, "?": None}
+_SIZE = r"([0-9]+x)*([0-9]+\*?|\*)"
 _WHOLE = r"^[+-]?[0-9]+$"
 _NUMBER = r"(?i)^([+-]?(([0-9]+\.?[0-9]*|\.[0-9]+)([ed][+-]?[0-9]+)?|inf(inity)?|nan)|0x[0-9a-f]+)$"
 
@@ -56,6 +57,8 @@ def column_of_texts(texts: pa.ChunkedArray, declared: Declared) -> tuple[Column,
         What is to be said of cells that are not what the field declares.
     """
     cells, kind, size = texts.combine_chunks(), declared.datatype, declared.arraysize
+    if size is not None and not re.fullmatch(_SIZE, size):
+        return column_of(cells)[0], [f"is text: {size!r} is no size of arrays"]
     if kind in ("boolean", "bit") or kind in _TYPES:
         if size in (None, "1") and "Complex" not in kind:
             values, remarks = _values(cells, declared)
@@ -270,7 +273,7 @@ def _of_equal_lengths(column: Column) -> Column:
     if len(shapes) != 1:
         return column
     (shape,) = shapes
-    kind = next(row.dtype for row in rows if len(row))
+    kind = next(row.dtype for row in rows if len(row)).newbyteorder("=")
     stacked = np.ma.masked_all((len(rows), *shape), dtype=kind)
     for i, row in enumerate(rows):
         if len(row):

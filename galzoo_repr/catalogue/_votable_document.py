@@ -38,6 +38,7 @@ class Cells:
     fields: list[Declared]
     texts: list[pa.ChunkedArray] | None = None
     short_rows: int = 0
+    declared_rows: int = 0
 
     def __len__(self) -> int:
         return len(self.texts[0]) if self.texts else 0
@@ -73,10 +74,16 @@ def parse_document(path: Path, *, bytes_for_text: bool = False) -> tuple[VOTable
 def _adapted(events: Iterator[Event], cells: dict[str, Cells], bytes_for_text: bool) -> Iterator[Event]:
     """Keep the text of cells aside, and declare in words that astropy takes what it would refuse or cut."""
     held: list[Event] = []  # of a table whose kind of data is not known yet
-    for event in events:
-        start, tag, attributes, pos = event
+    for start, tag, data, pos in events:
+        # The parser has one dictionary for all elements without attributes.
+        attributes = dict(data) if start else data
+        event = start, tag, attributes, pos
         if start and tag == "PARAM":
             attributes.update(datatype="char", arraysize="*")
+        elif start and tag == "RESOURCE" and attributes.get("type") not in ("results", "meta"):
+            attributes.pop("type", None)
+        elif start and tag == "TABLE" and not attributes.get("nrows", "0").isdigit():
+            del attributes["nrows"]
         if not held and not (start and tag == "TABLE"):
             yield event
             continue
@@ -90,6 +97,7 @@ def _adapted(events: Iterator[Event], cells: dict[str, Cells], bytes_for_text: b
             if start and tag == "TABLEDATA":
                 cells[key] = _with_texts(fields, events)
                 held.append((False, tag, "", pos))
+            cells[key].declared_rows = int(held[0][2].get("nrows", 0))
             yield from held
             held = []
 
@@ -184,11 +192,11 @@ def one_table(document: VOTableFile, cells: dict[str, Cells], path: Path) -> tup
     """
     found = list(document.iter_tables())
     data = [table for each in _resources(document) if each.type != "meta" for table in each.tables]
-    filled = [element for element in data if rows_of(element, cells)]
+    filled = [element for element in data if rows_of(element, cells[element.ID])]
     (found,) = [some for some in (filled, data, found) if len(some) == 1][:1] or [found]
     if len(found) != 1:
-        names = ", ".join(f"{each.name or each.ID!r} with {rows_of(each, cells)} rows" for each in found)
-        hint = f": {names}. Choose one with Table.read({path.name!r}, format='votable', table_id=...)"
+        names = [f"{each.name or 'unnamed'} ({rows_of(each, cells[each.ID])} rows)" for each in found]
+        hint = f": {', '.join(names)}. Save the one you mean as a file of its own, for instance in TOPCAT"
         raise ValueError(f"{path} holds {len(found)} tables; a catalogue is one{hint if found else ''}")
     (element,) = found
     table = cells[element.ID]
@@ -197,9 +205,9 @@ def one_table(document: VOTableFile, cells: dict[str, Cells], path: Path) -> tup
     return element, table
 
 
-def rows_of(element: TableElement, cells: dict[str, Cells]) -> int:
+def rows_of(element: TableElement, table: Cells) -> int:
     """Count the rows of a table, wherever they are."""
-    return max(len(element.array), len(cells[element.ID]))
+    return max(len(element.array), len(table))
 
 
 def _resources(parent: VOTableFile | Resource) -> Iterator[Resource]:
@@ -229,8 +237,10 @@ def heed_status(document: VOTableFile, cells: dict[str, Cells], path: Path) -> N
     .. [1] IVOA, Data Access Layer Interface 1.1, 4.4.
     .. [2] IVOA, Simple Cone Search 1.03, 2.3.
     """
-    rows = sum(rows_of(element, cells) for element in document.iter_tables())
-    for status, words in _statuses(document):
+    rows = sum(rows_of(element, cells[element.ID]) for element in document.iter_tables())
+    for name, status, words in _statuses(document):
+        if name == "ERROR" and rows:
+            continue  # any parameter of a table may be called so
         said = f": {words!r}" if words else ""
         if status == "OVERFLOW":
             message = (
@@ -244,15 +254,16 @@ def heed_status(document: VOTableFile, cells: dict[str, Cells], path: Path) -> N
         warnings.warn(message, GalzooWarning, stacklevel=4)
 
 
-def _statuses(document: VOTableFile) -> Iterator[tuple[str, str]]:
-    """Give each status that is not good, and what is said with it."""
+def _statuses(document: VOTableFile) -> Iterator[tuple[str, str, str]]:
+    """Give the name of each element that tells of a status that is not good, the status, and what is said of it."""
     elements = [*document.infos, *document.params]
     for each in _resources(document):
         elements += [*each.infos, *each.params]
-        elements += [info for table in each.tables for info in (*table.infos, *table.params)]
+        elements += [info for table in each.tables for info in table.infos if info.name == "QUERY_STATUS"]
     for each in elements:
         name, value = str(each.name or each.ID).strip().upper(), str(each.value or "").strip()
-        if name == "QUERY_STATUS" and value.upper() != "OK":
-            yield value.upper(), (getattr(each, "content", None) or "").strip()
+        content = (getattr(each, "content", None) or "").strip()
+        if name == "QUERY_STATUS" and (value or content).upper() != "OK":
+            yield name, (value or content).upper(), content if value else ""
         elif name == "ERROR":
-            yield name, value or (getattr(each, "content", None) or "").strip()
+            yield name, name, value or content

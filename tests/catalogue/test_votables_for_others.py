@@ -11,6 +11,7 @@ from astropy.io.votable import parse
 from astropy.table import Column, MaskedColumn, QTable, Table
 from astropy.utils.masked import Masked
 
+from galzoo_repr import GalzooWarning
 from galzoo_repr.catalogue import read_catalogue, write_catalogue
 
 GAP = [False, True, False]
@@ -166,3 +167,33 @@ def test_a_table_without_rows_has_the_element_of_its_data(written):
     assert "<DATA><TABLEDATA/></DATA>" in written.path.read_text()
     assert (len(table), table.colnames) == (0, ["x", "t"])
     assert read_catalogue(written.path)["t"].dtype == "<U1"
+
+
+def test_text_of_one_character_is_text(written):
+    table, fields = written({"u": MaskedColumn(["a", "b", ""], mask=GAP), "b": [b"a", b"", b"c"]})
+    assert {fields[name].arraysize for name in "ub"} == {"2"}
+    assert (table["u"].tolist(), table["b"].tolist()) == (["a", "", ""], ["a", "", "c"])
+    assert read_catalogue(written.path)["u"].dtype == "<U1"
+
+
+def test_names_that_look_alike_have_fields_of_their_own(written):
+    _, fields = written({"a b": [1], "a_b": [2], "a.b": [3]})
+    assert len({field.ID for field in fields.values()}) == 3
+    assert read_catalogue(written.path).colnames == ["a b", "a_b", "a.b"]
+
+
+@pytest.mark.parametrize("shape", [(2, 2), (2, 1, 2)])
+def test_arrays_of_ids(shape, written):
+    written({"x": np.arange(4, dtype=np.uint64).reshape(shape)})
+    back = read_catalogue(written.path)["x"]
+    assert (back.dtype, back.tolist()) == (np.uint64, np.arange(4).reshape(shape).tolist())
+    with pytest.warns(GalzooWarning, match="'x' is left out: VOTable cannot hold several texts in one cell"):
+        written({"x": np.full(shape, 2**64 - 1, np.uint64), "n": [1, 2]})
+    assert read_catalogue(written.path).colnames == ["n"]
+
+
+@pytest.mark.parametrize("ending", [".vot", ".parquet"])
+def test_arrays_without_elements_are_left_out(ending, tmp_path):
+    with pytest.warns(GalzooWarning, match="column 'x' is left out: its arrays are empty"):
+        write_catalogue(Table({"x": np.zeros((2, 0)), "n": [1, 2]}), tmp_path / f"catalogue{ending}")
+    assert read_catalogue(tmp_path / f"catalogue{ending}").colnames == ["n"]
