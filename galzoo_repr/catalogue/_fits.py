@@ -14,12 +14,17 @@ from astropy.io.fits import connect
 from astropy.io.fits.connect import REMOVE_KEYWORDS, is_column_keyword
 from astropy.table import MaskedColumn, QTable, Table
 from astropy.table.column import BaseColumn
-from astropy.time import TIME_SCALES
 from astropy.utils.exceptions import AstropyUserWarning
 from astropy.utils.masked import Masked
 
 from galzoo_repr.catalogue._columns import as_table
-from galzoo_repr.catalogue._fits_cells import Cells, meant_cells
+from galzoo_repr.catalogue._fits_cells import (
+    Cells,
+    cells_as_columns,
+    fill_times,
+    holds_columns_in_cells,
+    meant_cells,
+)
 from galzoo_repr.catalogue._fits_header import add_descriptions, describes_column, take_descriptions
 from galzoo_repr.catalogue._fits_text import decoded, keep_true_text, true_text
 from galzoo_repr.catalogue._record import recorded, to_text
@@ -279,7 +284,7 @@ def read_fits(path: Path) -> Table:
             warnings.simplefilter("ignore", u.UnitsWarning)
             warnings.filterwarnings("ignore", _UNUSUAL_NAME, fits.verify.VerifyWarning)
             cells = meant_cells(hdu)
-            missing_times = _fill_times(hdu) if record else {}
+            missing_times = fill_times(hdu) if record else {}
             warnings.filterwarnings("ignore", ".* contains NULL", AstropyUserWarning)
             table = Table.read(hdu, format="fits", mask_invalid=False, astropy_native=bool(record))
         header = hdu.header
@@ -296,6 +301,11 @@ def read_fits(path: Path) -> Table:
             table[name].info.format = facts.get("format")
         if "unit" in facts:
             table[name].unit = u.Unit(facts["unit"], parse_strict="silent")
+    if not record and holds_columns_in_cells(table):
+        said.append(
+            f"its only row has {table.columns[0].shape[1]} values in each cell; they were read as rows."
+        )
+        table = cells_as_columns(table)
     for sentence in filter(None, said):
         warnings.warn(f"{path}: {sentence}", GalzooWarning, stacklevel=3)
     if record:
@@ -318,19 +328,6 @@ def _first_table(hdus: fits.HDUList) -> tuple[fits.BinTableHDU | fits.TableHDU, 
     return first, [
         f"it holds {len(tables)} tables ({names}{', ...' * (len(tables) > 5)}); the first was read."
     ]
-
-
-def _fill_times(hdu: fits.BinTableHDU) -> dict[str, np.ndarray]:
-    """Put some date where a time is missing, without which astropy makes no times of a column, and say where."""
-    gaps = {}
-    for column in hdu.columns:
-        if column.coord_type is not None and column.coord_type.lower() in TIME_SCALES:
-            days = hdu.data[column.name]
-            gap = np.isnan(days).any(axis=tuple(range(1, days.ndim)))
-            if gap.any():
-                days[gap] = 0
-                gaps[column.name] = gap
-    return gaps
 
 
 def _restore(table: Table, record: dict) -> None:

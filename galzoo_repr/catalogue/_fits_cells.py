@@ -6,8 +6,10 @@ from math import isclose
 
 import numpy as np
 from astropy.io import fits
+from astropy.table import Table
+from astropy.time import TIME_SCALES
 
-__all__ = ["Cells", "meant_cells"]
+__all__ = ["Cells", "cells_as_columns", "fill_times", "holds_columns_in_cells", "meant_cells"]
 
 _LIST_OF_BYTES = re.compile(r"([01]?[PQ])([AL])(.*)")
 _TRUE, _FALSE, _NULL = ord("T"), ord("F"), 0
@@ -130,7 +132,7 @@ def _of_numbers(name: str, raw: np.ndarray, stored: _Stored) -> Cells:
         mask = after
         said = (
             f"in column {name!r}, cells of {null} are masked ({after.sum()}): TNULL is {null} and should count "
-            "before TZERO, where no cell has it; astropy writes it as it is after TZERO."
+            "before TZERO, where no cell has it; some programs write it as it is after TZERO."
         )
     if mask is not None and values.dtype.kind == "f":
         values = np.where(mask, values.dtype.type(np.nan), values)
@@ -227,3 +229,36 @@ def _are_numbers(raw: np.ndarray) -> bool:
 
 def _is_number(raw: bytes) -> bool:
     return _are_numbers(np.array([raw]))
+
+
+def holds_columns_in_cells(table: Table) -> bool:
+    """Whether a table is one row of whole columns, as IDL writes a structure, and TOPCAT as ``colfits``."""
+    lengths = {column.shape[1:2] for column in table.itercols()}
+    return (
+        len(table) == 1 and len(table.colnames) > 1 and len(lengths) == 1 and lengths.pop() not in {(), (1,)}
+    )
+
+
+def cells_as_columns(table: Table) -> Table:
+    """Make the cells of a table of one row its columns."""
+    rows = Table(meta=table.meta)
+    for column in table.itercols():
+        attributes = {
+            each: getattr(column, each) for each in ("name", "unit", "description", "format", "meta")
+        }
+        cell = column[0][:, 0] if column.shape[2:] == (1,) else column[0]
+        rows.add_column(type(column)(cell, **attributes), copy=False)
+    return rows
+
+
+def fill_times(hdu: fits.BinTableHDU) -> dict[str, np.ndarray]:
+    """Put some date where a time is missing, without which astropy makes no times of a column, and say where."""
+    gaps = {}
+    for column in hdu.columns:
+        if column.coord_type is not None and column.coord_type.lower() in TIME_SCALES:
+            days = hdu.data[column.name]
+            gap = np.isnan(days).any(axis=tuple(range(1, days.ndim)))
+            if gap.any():
+                days[gap] = 0
+                gaps[column.name] = gap
+    return gaps

@@ -222,6 +222,10 @@ def _delimiter(sample: list[str], usual: str) -> str:
         if agreed:
             return max(agreed, key=agreed.get)
     numbers = len(sample) > 1 and all(map(_NUMBER.fullmatch, _fields(sample[1], " ")))
+    if len(_fields(sample[0], " ")) == 1 and any("\t" in line for line in sample):
+        raise ValueError(
+            f"its first line, {sample[0][:60]!r}, names one column, but others have more than one field"
+        )
     if len(_fields(sample[0], " ")) == 1 or (usual == "," and not numbers):
         # There is one column, and blanks are within its cells.
         return ","

@@ -207,6 +207,19 @@ def test_a_vector_of_one_number_is_that_number(form, values, dim, tmp_path):
     assert back["X"].tolist() == np.ravel(values).tolist()
 
 
+@pytest.mark.parametrize("shape", [(1, 3), (1, 3, 1)])
+def test_a_row_of_whole_columns(shape, tmp_path):
+    Table({name: np.reshape([1, 2, 3], shape) for name in ("RA", "N")}).write(tmp_path / "table.fits")
+    with pytest.warns(GalzooWarning, match="its only row has 3 values in each cell; they were read as rows"):
+        back = read_catalogue(tmp_path / "table.fits")
+    assert (back["RA"].tolist(), back["N"].tolist()) == ([1, 2, 3], [1, 2, 3])
+
+
+def test_one_row_of_several_vectors_is_a_row(tmp_path):
+    Table({"embedding": [[1.0, 2.0, 3.0]], "votes": [[1, 2]]}).write(tmp_path / "table.fits")
+    assert len(read_catalogue(tmp_path / "table.fits")) == 1
+
+
 def test_our_own_vectors_of_one_number_stay_vectors(tmp_path):
     write_catalogue(Table({"x": [[1.0], [2.0]]}), tmp_path / "table.fits")
     assert read_catalogue(tmp_path / "table.fits")["x"].shape == (2, 1)

@@ -168,6 +168,7 @@ def test_values_are_not_taken_for_names(read, body):
         ("a.csv", b"", "it is empty"),
         ("a.csv", b"ra,dec\n1,2,3\n", "inconsistent"),
         ("a.txt", b"ra dec\n1 2 3\n1 2\n", "inconsistent"),
+        ("a.tsv", b"catalogue\nra\tdec\n1\t2\n", "its first line, 'catalogue', names one column"),
         ("a.csv", b"\0\1\2" * 50, "it is not text"),
         ("a.csv", b"<!DOCTYPE html><html>Not found</html>", "it is a web page; save the table as CSV"),
         ("a.csv", b"PK\3\4 [Content_Types].xml", "it is an Excel workbook; save the table as CSV"),
