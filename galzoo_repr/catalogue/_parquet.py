@@ -35,7 +35,9 @@ def write_parquet(table: Table, path: Path) -> list[str]:
     memory. Masked cells are nulls, which every program knows, and the mask is the column ``<name>.mask``
     besides, which is how astropy has it.
     """
-    table, lost = storable(table, "Parquet", kinds="biufSU", null=lambda _: False, context="parquet")
+    table, lost = storable(
+        table, "Parquet", kinds="biufSUmM", null=lambda _: False, context="parquet", retype=_to_arrow_type
+    )
     with serialize_context_as("parquet"):
         plain = represent_mixins_as_columns(table)
     metadata = {"table_meta_yaml": "\n".join(ecsv_header.get_yaml_from_table(plain))}
@@ -53,6 +55,13 @@ def write_parquet(table: Table, path: Path) -> list[str]:
     arrow = pa.table(arrays).replace_schema_metadata(metadata)
     parquet.write_table(arrow, path, row_group_size=_ROW_GROUP)
     return lost
+
+
+def _to_arrow_type(data: np.ndarray) -> np.ndarray:
+    """Give times in one of the units that Arrow has; the coarser ones are whole numbers of seconds."""
+    if data.dtype.kind in "mM" and data.dtype.str[3:] not in ("[s]", "[ms]", "[us]", "[ns]"):
+        return data if data.dtype == "M8[D]" else data.astype(f"{data.dtype.kind}8[s]")
+    return data
 
 
 def read_parquet(path: Path) -> Table:
@@ -120,7 +129,7 @@ def _header(plain: Table, metadata: dict[bytes, bytes], path: Path) -> tuple[dic
         lines = metadata.get(b"table_meta_yaml", b"datatype: []").decode().split("\n")
         header = ecsv_header.get_header_from_yaml(lines)
         columns = {f["name"]: of_header(f) for f in header["datatype"] if f["name"] in plain.colnames}
-    except (ValueError, KeyError, TypeError, ecsv_header.YamlParseError):
+    except (ValueError, KeyError, TypeError, AttributeError, ecsv_header.YamlParseError):
         message = (
             f"the header that astropy keeps in {path} is damaged; units, descriptions and meta are lost."
         )

@@ -1,6 +1,7 @@
 """The record of a table that goes into a file beside what the format itself holds, and a table rebuilt by it."""
 
 import json
+import re
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,6 +19,9 @@ __all__ = ["described", "from_text", "masks_beside", "of_header", "rebuilt", "re
 
 # Key of astropy in the meta of a table whose columns were split.
 _MIXINS = "__serialized_columns__"
+
+# A type of numpy, times with their unit, and the shape of a cell.
+_DATATYPE = re.compile(r"((?:datetime64|timedelta64)\[\w+\]|\w+)(\[.*\])?")
 
 
 class _OneLineDumper(astropy_yaml.AstropyDumper):
@@ -107,9 +111,12 @@ def of_header(facts: Mapping) -> dict:
     dict
         The same with ``dtype`` and ``shape`` as `described` has them.
     """
-    kind, bracket, shape = facts.get("subtype", facts["datatype"]).partition("[")
-    text = kind in ("string", "json")
-    return {**facts, "dtype": "U1" if text else kind, "shape": json.loads(bracket + shape) if bracket else []}
+    kind, shape = _DATATYPE.fullmatch(facts.get("subtype", facts["datatype"])).groups()
+    return {
+        **facts,
+        "dtype": "U1" if kind in ("string", "json") else kind,
+        "shape": json.loads(shape or "[]"),
+    }
 
 
 def described(plain: Table) -> dict[str, dict]:

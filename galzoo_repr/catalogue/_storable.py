@@ -83,7 +83,8 @@ def _choose_mask(table: Table, name: str, null: Callable[[MaskedColumn], bool], 
     exact = null(table[name])
     if not exact:
         column = table[name]
-        missing = {"f": np.nan, "c": np.nan, "U": "", "S": b""}.get(column.dtype.kind, column.dtype.type(0))
+        nothing = {"f": "nan", "c": "nan", "M": "NaT", "m": "NaT", "U": "", "S": ""}.get(column.dtype.kind, 0)
+        missing = np.array(nothing).astype(column.dtype)[()]
         replace_data(table, name, column.filled(missing), mask=column.mask)
     table[name].info.serialize_method[context] = "null_value" if exact else "data_mask"
 

@@ -264,3 +264,27 @@ class TestWhatStandsBeside:
         folder.mkdir(parents=True)
         parquet.write_table(pa.table({"x": [1]}), folder / "Npix=4.parquet")
         assert read_catalogue(folder / "Npix=4.parquet").colnames == ["x"]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "back"),
+    [
+        ("M8[D]", "M8[D]"),
+        ("M8[us]", "M8[us]"),
+        ("M8[ns]", "M8[ns]"),
+        ("m8[ms]", "m8[ms]"),
+        ("M8[h]", "M8[ms]"),  # Parquet has no coarser unit
+        ("m8[D]", "m8[s]"),
+    ],
+)
+def test_times_of_numpy_come_back(dtype, back, tmp_path):
+    times = np.array([[1, 2], [3, 4]], "i8").astype(dtype)
+    times[1, 1] = "NaT"
+    table = QTable({"time": times[:, 1], "gap": MaskedColumn(times[:, 0], mask=[True, False]), "many": times})
+    write_catalogue(table, tmp_path / "catalogue.parquet")
+    read = read_catalogue(tmp_path / "catalogue.parquet")
+    assert read["time"].dtype == np.dtype(back)
+    np.testing.assert_array_equal(read["time"], times[:, 1])
+    np.testing.assert_array_equal(read["many"], times)
+    assert read["gap"].mask.tolist() == [True, False]
+    assert read["gap"][1] == times[1, 0]
