@@ -234,7 +234,9 @@ def test_any_text_comes_back_or_is_warned_about(cells, gap, ending, tmp_path):
         warnings.simplefilter("always", GalzooWarning)
         back = round_trip(table, tmp_path, ending)
     np.testing.assert_array_equal(np.ma.getmaskarray(back["text"]), mask)
-    if ending == ".fits" and any(c.rstrip(" \t\n\r\v\f") != c for c in np.array(cells)[~mask]):
+    shown = np.array(cells)[~mask].tolist()
+    # Text beyond ASCII is kept as bytes in FITS, with its blanks.
+    if ending == ".fits" and "".join(shown).isascii() and any(c.rstrip(" \t\n\r\v\f") != c for c in shown):
         assert any("blanks at the end of text" in str(w.message) for w in caught)
         cells = [c.rstrip(" \t\n\r\v\f") for c in cells]
         assert [c.rstrip(" \t\n\r\v\f") for c in np.array(back["text"])[~mask].tolist()] == np.array(cells)[
