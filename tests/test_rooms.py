@@ -10,7 +10,7 @@ import galzoo_repr
 PACKAGE = Path(galzoo_repr.__file__).parent
 CHECKOUT = Path(__file__).parents[1]
 
-GROUND = {"_arguments", "_config", "_fits_header", "_folder", "_threads", "_version", "exceptions"}
+GROUND = {"_angle", "_arguments", "_config", "_fits_header", "_folder", "_threads", "_version", "exceptions"}
 # What each room may import, besides the ground floor.
 BELOW = {
     "catalogue": set(),
@@ -73,7 +73,7 @@ def test_every_room_is_in_the_order():
 
 
 @pytest.mark.parametrize(
-    "room", ["_arguments", "_config", "_fits_header", "_folder", "_threads", "exceptions"]
+    "room", ["_angle", "_arguments", "_config", "_fits_header", "_folder", "_threads", "exceptions"]
 )
 def test_the_ground_floor_stands_on_nothing(room):
     path = PACKAGE / f"{room}.py"

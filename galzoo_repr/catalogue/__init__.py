@@ -1,6 +1,6 @@
 """What a catalogue is: positions out of any table, columns back on, provenance, files."""
 
-from galzoo_repr.catalogue._columns import as_table, refuse_existing, texts_of, with_columns
+from galzoo_repr.catalogue._columns import as_table, one_per_row, refuse_existing, texts_of, with_columns
 from galzoo_repr.catalogue._embeddings import Embeddings, embedding_matrix, read_embeddings
 from galzoo_repr.catalogue._files import read_catalogue, table_format, write_catalogue
 from galzoo_repr.catalogue._fingerprint import fingerprint
@@ -22,6 +22,7 @@ __all__ = [
     "fingerprint",
     "galaxy_names",
     "mean_embedding",
+    "one_per_row",
     "provenance",
     "read_catalogue",
     "read_embeddings",

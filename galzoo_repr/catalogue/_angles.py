@@ -9,7 +9,10 @@ from astropy.coordinates import Angle, IllegalSecondWarning
 from astropy.table import Column
 from astropy.utils.masked import Masked
 
-__all__ = ["column_degrees"]
+from galzoo_repr._angle import angle_unit
+from galzoo_repr.catalogue._columns import one_per_row
+
+__all__ = ["are_bare_numbers", "column_degrees"]
 
 MASKED = "masked"
 MISSING = "missing"
@@ -17,9 +20,8 @@ NOT_FINITE = "not a finite number"
 
 _MISSING_TEXT = {"", "-", "--", "---", "...", "n/a", "na", "nan", "none", "null"}
 
-# What catalogues write in place of a unit that astropy can parse; VizieR has "h:m:s" and "d:m:s".
-_DEGREE_NAMES = {"degree", "degrees", "degs", "degr", "decimal degrees", "d:m:s"}
-_HOUR_NAMES = {"hour", "hours", "hr", "hrs", "h:m:s", "hms"}
+# What catalogues write in place of a unit.
+_NO_UNIT = {"", "-", "--", "---", "none", "null", "n/a", "unitless", "dimensionless"}
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity)", re.IGNORECASE)
 _SEXAGESIMAL = re.compile(
@@ -56,7 +58,7 @@ def column_degrees(
     ValueError
         If the column is not one angle per row, or its unit is not one of angle.
     """
-    values, mask = _split_mask(column)
+    values, mask = _split_mask(one_per_row(column))
     if values.ndim != 1:
         raise ValueError(
             f"column {name!r} has shape {values.shape}; a position needs one number or text per row"
@@ -96,19 +98,25 @@ def _angle_unit(unit: u.UnitBase | None, name: str) -> u.UnitBase | None:
     """Find the unit in which the numbers of a column are angles, None when it has no unit."""
     if unit is None:
         return None
-    text = str(unit).strip().strip("\"'").lower()
-    if text == "":
-        return None
-    if text in _DEGREE_NAMES:
-        return u.deg
-    if text in _HOUR_NAMES or unit == u.hour:
-        return u.hourangle
-    if isinstance(unit, u.UnrecognizedUnit) or not unit.is_equivalent(u.deg):
+    if (found := angle_unit(str(unit))) is None:
+        if str(unit).strip("\"'[]() ").lower() in _NO_UNIT:
+            return None
         raise ValueError(
             f"column {name!r} has unit {str(unit)!r}, which is not one of angle; "
             "set its unit to deg, rad or hourangle"
         )
-    return unit
+    return found
+
+
+def are_bare_numbers(column: Column | u.Quantity | np.ndarray, name: str) -> bool:
+    """Whether a column holds numbers, as such or as text, and says nothing of their unit."""
+    if _angle_unit(getattr(column, "unit", None), name) is not None:
+        return False
+    if column.dtype.kind in "iuf":
+        return True
+    first = (_text_of(value) for value in np.asarray(np.ma.getdata(column)[:20]).tolist())
+    told = [text for text in first if text.lower() not in _MISSING_TEXT]
+    return bool(told) and all(map(_NUMBER.fullmatch, told))
 
 
 def _text_degrees(
@@ -122,8 +130,7 @@ def _text_degrees(
     for row, value in enumerate(values.tolist()):
         if mask[row]:
             continue
-        text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-        text = text.strip().replace("−", "-")
+        text = _text_of(value)
         # Python's None and nan within a column of objects are missing as well.
         if text.lower() in _MISSING_TEXT:
             reasons[row] = MISSING
@@ -136,6 +143,16 @@ def _text_degrees(
         except ValueError as error:
             reasons[row] = str(error)
     return degrees, reasons
+
+
+def _text_of(value: object) -> str:
+    """Text of a cell; bytes are UTF-8, or else of the time when a degree sign was one byte."""
+    if isinstance(value, bytes):
+        try:
+            value = value.decode("utf-8")
+        except UnicodeDecodeError:
+            value = value.decode("latin1")
+    return str(value).strip().replace("−", "-")
 
 
 def _sexagesimal_degrees(text: str, colon_factor: float) -> float:

@@ -12,6 +12,7 @@ from astropy.table import Column, MaskedColumn, Table, represent_mixins_as_colum
 from astropy.units import UnitBase, UnitsWarning
 from astropy.utils.data_info import serialize_context_as
 
+from galzoo_repr.catalogue._coosys import declare_frames, note_frames
 from galzoo_repr.catalogue._record import described, rebuilt, recorded, to_text
 from galzoo_repr.catalogue._storable import code_points, objects_to_text, replace_data, storable
 
@@ -49,6 +50,7 @@ def write_votable(table: Table, path: Path) -> list[str]:
             else:
                 lost += _fit_column(plain, name)
         document = VOTableFile.from_table(plain)
+        declare_frames(document, record["columns"])
         document.get_first_table().infos.extend([*infos, Info(name=_RECORD, value=to_text(record))])
         document.to_xml(str(path), tabledata_format="binary2")
     return lost
@@ -129,6 +131,7 @@ def read_votable(path: Path) -> Table:
         if len(elements) != 1:
             raise ValueError(f"{path} holds {len(elements)} tables; a catalogue is one")
         plain = elements[0].to_table(use_names_over_ids=True)
+    note_frames(document, elements[0], plain)
     for name in plain.colnames:
         _without_needless_mask(plain, name)
     infos = {info.name: info.value for info in elements[0].infos}
