@@ -89,33 +89,35 @@ def read_angle(
     >>> read_angle("0.5'", "fov").to("arcsec")
     <Quantity 30. arcsec>
     """
-    number, unit = example.split()
-    advice = (
-        f"{name} must be an angle with its unit, such as {number} * u.{unit} or '{example}', not {value!r}"
-    )
     if isinstance(value, str | bytes):
         angle = _from_text(value if isinstance(value, str) else value.decode("latin1"))
         if angle is None:
-            raise ValueError(advice)
+            raise ValueError(f"{name} must be an angle with its unit, such as '{example}', not {value!r}")
         return angle
     if isinstance(value, list | tuple) and value:
         return u.Quantity([read_angle(one, name, example=example) for one in value])
-    unit = getattr(value, "unit", None)
-    unit = None if unit is None else angle_unit(str(unit))
-    if unit is not None and isinstance(value, u.Quantity):
+    if isinstance(value, u.Quantity) and value.unit.is_equivalent(u.deg):
         return value
-    if unit is not None and isinstance(value, Column) and value.dtype.kind in "fiu":
+    is_column = isinstance(value, Column) and value.unit is not None and value.dtype.kind in "fiu"
+    if is_column and (unit := _no_time(str(value.unit))):
         values = np.asarray(np.ma.getdata(value)) * unit
         return Masked(values, mask=np.ma.getmaskarray(value)) if np.ma.is_masked(value) else values
-    raise TypeError(advice)
+    number, unit = example.split()
+    raise TypeError(
+        f"{name} must be an angle with its unit, such as {number} * u.{unit} or '{example}', not {value!r}"
+    )
+
+
+def _no_time(text: str) -> u.UnitBase | None:
+    """Unit of angle of an argument, where hours are of time unless they are called hourangle."""
+    unit = angle_unit(text)
+    return None if unit == u.hourangle and "angle" not in text.lower() else unit
 
 
 def _from_text(text: str) -> u.Quantity | None:
-    """Angle out of text, None where it is none; ``h`` is a unit of time rather than of angle here."""
-    if match := _NUMBER_AND_UNIT.fullmatch(text):
-        unit = angle_unit(match[2])
-        if unit is not None and (unit != u.hourangle or "angle" in match[2].lower()):
-            return float(match[1]) * unit
+    """Angle out of text, None where it is none."""
+    if (match := _NUMBER_AND_UNIT.fullmatch(text)) and (unit := _no_time(match[2])):
+        return float(match[1]) * unit
     if re.search(r"\d\s*[d°'′]\s*\d", text):  # 1d30m, 1°30′, 1'30"
         plain = text.strip().replace("′", "'").replace("″", '"')
         try:  # astropy wants degrees before minutes

@@ -10,6 +10,7 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Column, Table
 from tqdm.auto import tqdm
 
+from galzoo_repr._angle import AngleLike, read_angle
 from galzoo_repr._config import log
 from galzoo_repr.catalogue import as_table, refuse_existing, sky_positions, with_columns
 from galzoo_repr.cutouts._fetch import fetch_into
@@ -30,7 +31,7 @@ def add_cutouts(
     *,
     survey: Route | None = None,
     recipe: "ImageRecipe | None" = None,
-    fov: u.Quantity | None = None,
+    fov: AngleLike | None = None,
     coords: str | tuple[str, str] | SkyCoord | None = None,
     store: CutoutStore | str | None = None,
     name: str = "cutout",
@@ -52,7 +53,7 @@ def add_cutouts(
         Service to ask; the Legacy Survey viewer when not given.
     recipe : ImageRecipe, optional
         Which bands, field of view and pixel scale; Galaxy Zoo DECaLS' when not given.
-    fov : `~astropy.units.Quantity`, optional
+    fov : `~astropy.units.Quantity` or str, optional
         Field of view, one angle or one per row, instead of the rule of the recipe.
     coords : str, tuple of str or `~astropy.coordinates.SkyCoord`, optional
         Where the positions are, when the columns have unusual names.
@@ -97,6 +98,7 @@ def add_cutouts(
     refuse_existing(catalogue, columns, overwrite=overwrite)
     survey = LegacySurvey() if survey is None else survey
     recipe = _recipe_or_default(recipe)
+    fov = None if fov is None else read_angle(fov, "fov")
     requests, reasons = cutout_requests(catalogue, survey, recipe=recipe, fov=fov, coords=coords)
     paths, statuses = [""] * len(requests), ["bad_position"] * len(requests)
     own_store = not isinstance(store, CutoutStore)
@@ -136,7 +138,7 @@ def cutout_requests(
     survey: Route,
     *,
     recipe: "ImageRecipe | None" = None,
-    fov: u.Quantity | None = None,
+    fov: AngleLike | None = None,
     coords: str | tuple[str, str] | SkyCoord | None = None,
 ) -> tuple[list[CutoutRequest | None], list[str]]:
     """
@@ -181,6 +183,7 @@ def cutout_requests(
             f"survey={survey!r} is no service; give a LegacySurvey, HipsSurvey or BrickSurvey object"
         )
     recipe = _recipe_or_default(recipe)
+    fov = None if fov is None else read_angle(fov, "fov")
     positions = sky_positions(catalogue, coords=coords)
     sizes, scales = recipe.request(recipe.fields_of_view(catalogue, fov=fov))
     sizes, scales = np.asarray(sizes), np.asarray(scales.to_value(u.arcsec))

@@ -3,11 +3,11 @@
 import pytest
 from astropy import units as u
 
+from galzoo_repr.catalogue import read_position
 from galzoo_repr.cli._options import (
     open_catalogue,
     read_angle,
     read_coords,
-    read_position,
     read_prior,
     refuse_existing,
 )

@@ -258,7 +258,7 @@ def test_bad_mix_is_refused():
         ({"radius": 1.0}, TypeError, r"such as 1.0 \* u.deg"),
         ({"n": 2.5}, ValueError, "0 or more, not 2.5"),
         ({"radius": 40 * u.deg}, ValueError, "from 0 to 10 degrees"),
-        ({"radius": 40 * u.kpc}, TypeError, "radius is an angle"),
+        ({"radius": 40 * u.kpc}, TypeError, "radius must be an angle with its unit"),
         ({"n": 3, "center": (150, 2)}, TypeError, r"center is a SkyCoord, .*not \(150, 2\)"),
     ],
 )
