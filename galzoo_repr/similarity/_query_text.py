@@ -66,9 +66,9 @@ def read_texts(
     rows = [_row_named(catalogue, text, is_file) for text, is_file in zip(texts, files, strict=True)]
     if all(files):
         return None
-    if len(texts) == 2 and max(rows) < 0 and (pair or not all(map(_is_position, texts))):
-        if (angles := _as_pair(texts)) is not None:
-            return np.array([-1]), angles
+    two = len(texts) == 2 and max(rows) < 0 and (pair or not all(map(_is_position, texts)))
+    if two and (angles := _as_pair(texts)) is not None:
+        return np.array([-1]), angles
     places = []
     for i, text in enumerate(texts):
         if rows[i] < 0:

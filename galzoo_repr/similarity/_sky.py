@@ -132,7 +132,9 @@ def _moc(region: Union[str, Path, "MOC"]) -> "MOC":
 
     if isinstance(region, str | Path):
         if not Path(region).is_file():
-            raise ValueError(f"within={str(region)!r} is no file of a MOC")
+            raise ValueError(
+                f"within={str(region)!r} is no file of a MOC; an angle has a unit, such as '2 deg'"
+            )
         try:
             return MOC.from_fits(str(region))
         except Exception as error:
