@@ -130,7 +130,7 @@ def _text_degrees(
     for row, value in enumerate(values.tolist()):
         if mask[row]:
             continue
-        text = _text_of(value)
+        text = value.strip().replace("−", "-") if isinstance(value, str) else _text_of(value)
         # Python's None and nan within a column of objects are missing as well.
         if text.lower() in _MISSING_TEXT:
             reasons[row] = MISSING

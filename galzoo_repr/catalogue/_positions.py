@@ -93,10 +93,13 @@ def sky_positions(
 
     A column of `~astropy.coordinates.SkyCoord` in any frame comes first. Without one, a pair of columns
     under one of the usual names (``ra``/``dec``, ``RAJ2000``/``DEJ2000``, ``TARGET_RA``/``TARGET_DEC``,
-    ``ALPHA_J2000``/``DELTA_J2000``, ..., in any case) is taken as ICRS: numbers without a unit are degrees,
-    sexagesimal text counts hours in right ascension and degrees in declination, text that is one plain
-    number is degrees. Last, columns that a VOTable marks with the UCDs ``pos.eq.ra;meta.main`` and
-    ``pos.eq.dec;meta.main``.
+    ``ALPHA_J2000``/``DELTA_J2000``, ..., in any case) is looked for, then columns that a VOTable marks with UCDs
+    such as ``pos.eq.ra;meta.main``, then names that tell another frame (``RAB1950``/``DEB1950``, ``GLON``/``GLAT``).
+    Numbers without a unit are degrees, sexagesimal text counts hours in right ascension and degrees in declination,
+    text that is one plain number is degrees.
+
+    A frame or equinox that the names of the columns, a VOTable, descriptions or FITS keywords declare is obeyed;
+    where nothing is said it is ICRS. Of several pairs, one that needs no transformation is taken.
 
     Right ascension may run from -360 to 360 degrees and is wrapped to [0, 360). A row whose position is
     masked, missing, not finite, unreadable or off the sphere is not valid; it does not stop the others.
@@ -124,7 +127,8 @@ def sky_positions(
     Warns
     -----
     GalzooWarning
-        If ``RADESYS`` or ``EQUINOX`` in the meta says that the columns are B1950.
+        If what the catalogue says of its frame is not clear, or numbers without a unit look like hours or radians, like
+        two columns the wrong way round, or like angles from a pole.
 
     Examples
     --------
