@@ -51,9 +51,11 @@ _UCDS = (
 
 # RAB1950, _RAB1950, ra_1950, RA1950, ra_b1950_deg, RA_FK4, b1950_ra, alpha1950, ...; and the same of declinations.
 _YEAR = r"(b?1[89]\d\d(?:\.0)?|fk4)"
-_AXES = (r"(?:ra|alpha|r_a|right_?ascension)", r"(?:de|dec|decl|delta|declination)")
+_AXES = (r"(?:ra|r\.a\.?|alpha|r_a|right[_ ]?ascension)", r"(?:de|dec|decl|dec\.|decl\.|delta|declination)")
 _OLD_NAMES = tuple(
-    re.compile(rf"_?(?:{axis}(?:_?deg|j)?[_. ]?{_YEAR}(?:_?deg|_?d)?|{_YEAR}[_. ]?{axis}(?:_?deg|_?d)?)")
+    re.compile(
+        rf"_?(?:{axis}(?:_?deg|j)?[_. (\[]*{_YEAR}(?:_?deg|_?d)?[)\]]?|{_YEAR}[_. ]?{axis}(?:_?deg|_?d)?)"
+    )
     for axis in _AXES
 )
 _NEW_NAME = re.compile(r"j?2000|icrs|fk5")

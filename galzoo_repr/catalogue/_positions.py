@@ -1,6 +1,8 @@
 """Positions on the sky out of any catalogue: where each galaxy is, or why that cannot be known."""
 
+import re
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,7 +12,7 @@ from astropy.coordinates import BaseCoordinateFrame, ConvertError, SkyCoord, Uni
 from astropy.table import Table
 
 from galzoo_repr._config import log
-from galzoo_repr.catalogue._angles import MASKED, NOT_FINITE, are_bare_numbers, column_degrees
+from galzoo_repr.catalogue._angles import MASKED, NOT_FINITE, are_bare_numbers, column_degrees, name_and_unit
 from galzoo_repr.catalogue._columns import as_table, one_per_row
 from galzoo_repr.catalogue._frames import declared_frame, pairs_of_other_frames, to_icrs, ucd_pairs
 from galzoo_repr.catalogue._plausible import misread_pair
@@ -54,6 +56,8 @@ USUAL_NAMES = (
     ("objra", "objdec"),
     ("alpha", "delta"),
 )
+
+_EQUINOX = re.compile(r"[\s_]*[(\[]\s*(?:[jb]?(?:2000|19\d\d)(?:\.0)?|icrs|fk[45])\s*[)\]]$")
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,12 +169,7 @@ def _find_columns(table: Table) -> str | tuple[str, str]:
             f"the catalogue has {len(skycoords)} columns of sky coordinates, {', '.join(skycoords)}; "
             f"say which one is meant, such as coords={skycoords[0]!r}"
         )
-    spellings: dict[str, list[str]] = {}
-    for name in table.colnames:
-        spellings.setdefault(name.strip().lower(), []).append(name)
-    usual = [
-        (spellings[ra], spellings[dec]) for ra, dec in USUAL_NAMES if ra in spellings and dec in spellings
-    ]
+    usual = _usual_pairs(table, lambda name: name.strip().lower()) or _usual_pairs(table, _plain_name)
     if usual:
         _one_spelling(*usual[0])
     pairs = [(ra[0], dec[0]) for ra, dec in usual if len(ra) == len(dec) == 1]
@@ -182,6 +181,20 @@ def _find_columns(table: Table) -> str | tuple[str, str]:
     if not pairs:
         raise ValueError(_no_positions(table))
     return pairs[0]
+
+
+def _usual_pairs(table: Table, spell: Callable[[str], str]) -> list[tuple[list[str], list[str]]]:
+    """Columns of right ascension and declination under each pair of usual names, in one way of spelling."""
+    found: dict[str, list[str]] = {}
+    for name in table.colnames:
+        found.setdefault(spell(name), []).append(name)
+    return [(found[ra], found[dec]) for ra, dec in USUAL_NAMES if ra in found and dec in found]
+
+
+def _plain_name(name: str) -> str:
+    """Name in lower case without a unit or an equinox in brackets, or dots: "R.A. (J2000)" is "ra"."""
+    plain = _EQUINOX.sub("", name_and_unit(name)[0].strip().lower()).replace(".", "")
+    return "dec" if plain == "decl" else plain
 
 
 def _one_spelling(ra_names: list[str], dec_names: list[str]) -> None:

@@ -37,6 +37,8 @@ def is_in(found, frame):
         (("RA_DEG_B1950", "DEC_DEG_B1950"), B1950),
         (("B1950_RA", "B1950_DEC"), B1950),
         (("alpha1950", "delta1950"), B1950),
+        (("RA (B1950)", "Dec (B1950)"), B1950),
+        (("R.A. (1950.0)", "Decl. (1950.0)"), B1950),
         (("RAB1900", "DEB1900"), B1900),
         (("RA1875", "DE1875"), FK4(equinox="B1875")),
         (("GLON", "GLAT"), Galactic()),

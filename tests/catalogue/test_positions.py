@@ -107,11 +107,41 @@ def test_every_form_gives_the_same_positions(form):
         ("raMean", "decMean"),
         ("right_ascension", "declination"),
         (" ra ", " dec "),
+        ("RA (deg)", "Dec (deg)"),
+        ("RA [deg]", "DEC [deg]"),
+        ("R.A. (J2000)", "Decl. (J2000)"),
+        ("RA_degrees", "DEC_degrees"),
     ],
 )
 def test_usual_names(names):
     table = Table({"id": [1, 2, 3], names[0]: RA, names[1]: DEC, "z": [0.1, 0.2, 0.3]})
     np.testing.assert_allclose(sky_positions(table).ra, RA)
+
+
+@pytest.mark.parametrize(
+    ("names", "factors"),
+    [
+        (("RA (hours)", "DEC (deg)"), (15, 1)),
+        (("ra_hours", "dec_deg"), (15, 1)),
+        (("RA [h]", "DEC [deg]"), (15, 1)),
+        (("ra_rad", "dec_rad"), (180 / np.pi, 180 / np.pi)),
+    ],
+)
+def test_a_unit_in_the_name_counts_where_the_column_has_none(names, factors):
+    ra, dec = RA / factors[0], DEC / factors[1]
+    np.testing.assert_allclose(sky_positions(pair(ra, dec, names), coords=names).ra, RA)
+    np.testing.assert_allclose(sky_positions(pair([str(x) for x in ra], dec, names), coords=names).ra, RA)
+    given = pair(Column(RA, unit="deg"), Column(DEC, unit="deg"), names)
+    np.testing.assert_allclose(sky_positions(given, coords=names).ra, RA)
+
+
+def test_brackets_that_say_something_else_are_another_column():
+    with pytest.raises(ValueError, match="found no positions"):
+        sky_positions(pair(RA, DEC, ("RA (error)", "DEC (error)")))
+    both = Table({"RA (hms)": ["1:0:0"] * 3, "ra": RA, "dec": DEC, "DEC (dms)": ["1:0:0"] * 3})
+    np.testing.assert_allclose(sky_positions(both).ra, RA)
+    both = Table({"ra_deg": RA, "dec_deg": DEC, "ra_hours": RA / 15})
+    np.testing.assert_allclose(sky_positions(both).ra, RA)
 
 
 SPELLINGS = {
