@@ -50,7 +50,8 @@ _UCDS = (
 )
 
 # RAB1950, _RAB1950, ra_1950, RA1950, ra_b1950_deg, RA_FK4, b1950_ra, alpha1950, ...; and the same of declinations.
-_YEAR = r"(b?1[89]\d\d(?:\.0)?|fk4)"
+_YEARS = "1855|1875|1900|1925|1950"
+_YEAR = rf"(b?(?:{_YEARS})(?:\.0)?|fk4)"
 _AXES = (r"(?:ra|r\.a\.?|alpha|r_a|right[_ ]?ascension)", r"(?:de|dec|decl|dec\.|decl\.|delta|declination)")
 _OLD_NAMES = tuple(
     re.compile(
@@ -61,7 +62,7 @@ _OLD_NAMES = tuple(
 _NEW_NAME = re.compile(r"j?2000|icrs|fk5")
 # What a description or a unit says of the equinox; VizieR's has "Right ascension (FK4, Equinox=B1950.0)".
 _OLD_WORDS = re.compile(
-    r"\bB(1[89]\d\d)(?:\.0*)?\b|\b(FK4)\b|\(\s*(1[89]\d\d)(?:\.0*)?\s*\)|equinox\D{0,4}(1[89]\d\d)",
+    rf"\bB({_YEARS})(?:\.0*)?(?![+\d])|\b(FK4)\b|\(\s*({_YEARS})(?:\.0*)?\s*\)|equinox\D{{0,4}}({_YEARS})",
     re.IGNORECASE,
 )
 _NEW_WORDS = re.compile(r"2000|ICRS|FK5", re.IGNORECASE)
@@ -145,6 +146,10 @@ def pairs_of_other_frames(table: Table) -> list[tuple[str, str]]:
     return pairs
 
 
+def _has_old_names(table: Table) -> bool:
+    return any(_year_of_name(name.strip().lower(), 0) for name in table.colnames)
+
+
 def _has_angle_unit(table: Table, name: str) -> bool:
     unit = table[name].info.unit
     return unit is not None and angle_unit(str(unit)) is not None
@@ -200,8 +205,10 @@ def _by_keywords(table: Table, names: tuple[str, str]) -> BaseCoordinateFrame | 
     """Frame by FITS keywords: those of the column, as in ``RADE5`` and ``EQUI5``, or else of the table."""
     keys = {key.strip().upper(): value for key, value in table.meta.items() if isinstance(key, str)}
     number = table.colnames.index(names[0]) + 1
-    if own := {f"RADE{number}", f"EQUI{number}"} & set(keys):
-        system, equinox = keys.get(f"RADE{number}"), keys.get(f"EQUI{number}")
+    if own := {f"RADE{number}", f"EQUI{number}"} & set(keys) or _only_numbered(keys):
+        system, equinox = (
+            next((keys[key] for key in own if key.startswith(of)), None) for of in ("RADE", "EQUI")
+        )
     else:
         own = {"RADESYS", "RADECSYS", "EQUINOX", "EPOCH"} & set(keys)
         system = keys.get("RADESYS") or keys.get("RADECSYS")
@@ -210,12 +217,20 @@ def _by_keywords(table: Table, names: tuple[str, str]) -> BaseCoordinateFrame | 
         if equinox is None and "EPOCH" in own:
             equinox = equinox_of_epoch(keys["EPOCH"], system)
         frame = frame_by_words(system, equinox)
-        if not isinstance(frame, EQUATORIAL):
+        # With columns named after an old equinox beside these, the keywords are rather about those.
+        if not isinstance(frame, EQUATORIAL) or (isinstance(frame, FK4) and _has_old_names(table)):
             raise Unclear
     except Unclear:
         said = ", ".join(f"{key}={keys[key]!r}" for key in sorted(own, reverse=True))
         raise Unclear(f"the meta of the catalogue says {said}") from None
     return frame
+
+
+def _only_numbered(keys: Mapping[str, object]) -> set[str]:
+    """Keywords of columns whose numbers are no longer right, as columns came in, where there is one kind alone."""
+    numbers = {key[4:] for key in keys if re.fullmatch(r"(RADE|EQUI)\d+", key)}
+    kinds = {(str(keys.get(f"RADE{n}")), str(keys.get(f"EQUI{n}"))) for n in numbers}
+    return {f"{of}{min(numbers)}" for of in ("RADE", "EQUI")} & set(keys) if len(kinds) == 1 else set()
 
 
 def _sentence(said: Mapping) -> str:

@@ -174,13 +174,13 @@ def _find_columns(table: Table) -> str | tuple[str, str]:
         _one_spelling(*usual[0])
     pairs = [(ra[0], dec[0]) for ra, dec in usual if len(ra) == len(dec) == 1]
     pairs += [*ucd_pairs(table), *pairs_of_other_frames(table)]
-    # Where a catalogue has its positions several times, those that need no transformation are taken.
-    for pair in pairs:
-        if declared_frame(table, pair) == (None, ""):
-            return pair
     if not pairs:
         raise ValueError(_no_positions(table))
-    return pairs[0]
+    # Where a catalogue has its positions several times, those that need no transformation are taken, or else those
+    # whose frame is clear.
+    declared = [declared_frame(table, pair) for pair in pairs] if len(pairs) > 1 else []
+    ranks = [2 if doubt else int(frame is not None) for frame, doubt in declared]
+    return pairs[ranks.index(min(ranks))] if ranks else pairs[0]
 
 
 def _usual_pairs(table: Table, spell: Callable[[str], str]) -> list[tuple[list[str], list[str]]]:

@@ -55,6 +55,12 @@ def test_names_of_columns_tell_the_frame(names, frame):
     assert is_in(sky_positions(table(names), coords=names), frame)
 
 
+@pytest.mark.parametrize("names", [("ra_1999", "dec_1999"), ("RA1950", "DE1900"), ("GLON", "ELAT")])
+def test_other_years_and_unlike_pairs_are_no_frame(names):
+    with pytest.raises(ValueError, match="found no positions"):
+        sky_positions(table(names))
+
+
 def test_single_letters_are_galactic_only_where_they_are_angles():
     galactic = table(("l", "b"))
     galactic["l"].unit = galactic["b"].unit = "deg"
@@ -78,6 +84,8 @@ def test_single_letters_are_galactic_only_where_they_are_angles():
         ({"RADESYS": "FK5", "EPOCH": 1950.0}, FK5(equinox="J1950")),
         ({"RADE2": "FK4", "RADESYS": "ICRS"}, B1950),
         ({"EQUI2": 1950.0, "EQUI3": 1950.0}, B1950),
+        ({"RADE7": "FK4", "RADE8": "FK4"}, B1950),
+        ({"RADE2": "ICRS", "EQUI2": 2000.0, "RADE3": "ICRS", "EQUI3": 2000.0}, ICRS),
         ({"RADESYS": "ICRS"}, ICRS),
         ({"RADESYS": "FK5", "EQUINOX": 2000.0}, ICRS),
         ({"EQUINOX": 2000.0}, ICRS),
@@ -128,6 +136,16 @@ def test_j2000_wins_where_a_catalogue_has_both(old, new):
     assert is_in(sky_positions(both), ICRS)
 
 
+def test_keywords_are_about_columns_that_are_named_after_their_equinox():
+    both = table(("RAB1950", "DEB1950"), EQUINOX=1950.0)
+    both.add_columns([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], names=["ra", "dec"], indexes=[0, 0])
+    assert is_in(sky_positions(both), B1950)
+    with pytest.warns(
+        GalzooWarning, match="ra and dec are taken as ICRS, but the meta of the catalogue says EQUINOX"
+    ):
+        np.testing.assert_allclose(sky_positions(both, coords=("ra", "dec")).ra, [1, 2, 3])
+
+
 @pytest.mark.parametrize(
     ("words", "frame"),
     [
@@ -136,6 +154,7 @@ def test_j2000_wins_where_a_catalogue_has_both(old, new):
         ("position, equinox 1900", B1900),
         ("position (FK5, Equinox=J2000.0) made from B1950", ICRS),
         ("position of epoch 1987, see Smith (2019)", ICRS),
+        ("position by Abell (1958), beside PSR B1937+21", ICRS),
     ],
 )
 def test_descriptions_tell_the_frame(words, frame):
