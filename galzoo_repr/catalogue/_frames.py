@@ -173,7 +173,9 @@ def _by_coosys(table: Table, names: tuple[str, str]) -> BaseCoordinateFrame | st
     """Frame that a VOTable refers both columns to; where it refers to none, that of their UCDs."""
     metas = [table[name].info.meta or {} for name in names]
     said = [meta[COOSYS] for meta in metas if isinstance(meta.get(COOSYS), Mapping)]
-    if said and said[0] == said[-1]:
+    if said:
+        if said[0] != said[-1]:
+            raise Unclear(f"the file says {_sentence(said[0])} of one and {_sentence(said[-1])} of the other")
         frame = frame_by_words(*(said[0].get(key) for key in ("system", "equinox", "epoch")))
         if not isinstance(frame, EQUATORIAL) and _is_equatorial(names, metas):
             raise Unclear(f"the file says {_sentence(said[0])}")

@@ -302,7 +302,7 @@ def _uncertain(names: tuple[str, str], frame: BaseCoordinateFrame | None, doubt:
 
 def _warn(sentence: str) -> None:
     if sentence:
-        warnings.warn(f"{sentence}.", GalzooWarning, stacklevel=5)
+        warnings.warn(f"{sentence}.", GalzooWarning, stacklevel=4)
 
 
 def _positions(ra: np.ndarray, dec: np.ndarray, reasons: dict[int, str]) -> SkyPositions:

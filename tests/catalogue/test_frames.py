@@ -283,6 +283,15 @@ def test_votables_that_contradict_themselves_are_doubted(given, message, tmp_pat
         assert is_in(sky_positions(found), ICRS)
 
 
+def test_two_columns_of_unlike_systems_are_doubted():
+    unlike = table()
+    unlike["ra"].meta["coosys"], unlike["dec"].meta["coosys"] = {"system": "FK4"}, {"system": "ICRS"}
+    with pytest.warns(
+        GalzooWarning, match="COOSYS system='FK4' of one and COOSYS system='ICRS' of the other"
+    ):
+        assert is_in(sky_positions(unlike), ICRS)
+
+
 def test_a_name_of_old_equinox_goes_before_a_newer_system(tmp_path):
     found = votable(tmp_path / "given.vot", coosys("ICRS"), names=("RAB1950", "DEB1950"))
     with pytest.warns(
