@@ -87,17 +87,22 @@ def declared_frame(table: Table, names: tuple[str, str]) -> tuple[BaseCoordinate
     frame : `~astropy.coordinates.BaseCoordinateFrame` or None
         None for ICRS, and for FK5 of J2000, which is within some milliarcseconds of it.
     doubt : str
-        What makes the frame uncertain; empty where it is clear. It is taken as ICRS then.
+        What makes the frame uncertain, to follow "the columns are taken as ..."; empty where it is clear.
     """
     frame, doubt = _by_name(names), ""
     if frame is not None:
         doubt = _contradiction(table, names, frame)
     try:
-        for said_by in (_by_coosys, _by_words, _by_keywords):
+        for said_by in (_by_coosys, _by_words):
             if frame is None:  # a frame without data has no truth value
                 frame = said_by(table, names)
+        if frame is None:
+            frame, source = _by_keywords(table, names)
+            if isinstance(frame, BaseCoordinateFrame) and source:
+                # Joining tables joins their meta as well: these keywords may be about the columns of another one.
+                doubt = f"as {source}"
     except Unclear as error:
-        doubt = str(error)
+        doubt = f"but {error}"
     return (frame if isinstance(frame, BaseCoordinateFrame) else None), doubt
 
 
@@ -110,7 +115,7 @@ def _contradiction(table: Table, names: tuple[str, str], named: BaseCoordinateFr
     equinoxes = isinstance(named, str | FK4) and isinstance(said, str | FK4)
     if not equinoxes or isinstance(named, str) == isinstance(said, str):
         return ""
-    return f"the file says {_sentence(table[names[0]].info.meta[COOSYS])}"
+    return f"by their names, but the file says {_sentence(table[names[0]].info.meta[COOSYS])}"
 
 
 def _by_name(names: tuple[str, str]) -> BaseCoordinateFrame | str | None:
@@ -203,29 +208,31 @@ def _by_words(table: Table, names: tuple[str, str]) -> BaseCoordinateFrame | Non
     return FK4(equinox=years[0]) if years[0] and years[0] == years[1] else None
 
 
-def _by_keywords(table: Table, names: tuple[str, str]) -> BaseCoordinateFrame | str | None:
-    """Frame by FITS keywords: those of the column, as in ``RADE5`` and ``EQUI5``, or else of the table."""
+def _by_keywords(table: Table, names: tuple[str, str]) -> tuple[BaseCoordinateFrame | str | None, str]:
+    """Frame by FITS keywords: of the column, as in ``RADE5`` and ``EQUI5``, or of the table, which are quoted then."""
     keys = {key.strip().upper(): value for key, value in table.meta.items() if isinstance(key, str)}
     number = table.colnames.index(names[0]) + 1
-    if own := {f"RADE{number}", f"EQUI{number}"} & set(keys) or _only_numbered(keys):
+    own = {f"RADE{number}", f"EQUI{number}"} & set(keys) or _only_numbered(keys)
+    found = own or {"RADESYS", "RADECSYS", "EQUINOX", "EPOCH"} & set(keys)
+    said = ", ".join(f"{key}={keys[key]!r}" for key in sorted(found, reverse=True))
+    said = f"the meta of the catalogue says {said}"
+    if own:
         system, equinox = (
             next((keys[key] for key in own if key.startswith(of)), None) for of in ("RADE", "EQUI")
         )
     else:
-        own = {"RADESYS", "RADECSYS", "EQUINOX", "EPOCH"} & set(keys)
         system = keys.get("RADESYS") or keys.get("RADECSYS")
         equinox = keys.get("EQUINOX")
     try:
-        if equinox is None and "EPOCH" in own:
+        if equinox is None and "EPOCH" in found:
             equinox = equinox_of_epoch(keys["EPOCH"], system)
         frame = frame_by_words(system, equinox)
         # With columns named after an old equinox beside these, the keywords are rather about those.
         if not isinstance(frame, EQUATORIAL) or (isinstance(frame, FK4) and _has_old_names(table)):
             raise Unclear
     except Unclear:
-        said = ", ".join(f"{key}={keys[key]!r}" for key in sorted(own, reverse=True))
-        raise Unclear(f"the meta of the catalogue says {said}") from None
-    return frame
+        raise Unclear(said) from None
+    return frame, "" if own else said
 
 
 def _only_numbered(keys: Mapping[str, object]) -> set[str]:

@@ -178,9 +178,18 @@ def _find_columns(table: Table) -> str | tuple[str, str]:
         raise ValueError(_no_positions(table))
     # Where a catalogue has its positions several times, those that need no transformation are taken, or else those
     # whose frame is clear.
-    declared = [declared_frame(table, pair) for pair in pairs] if len(pairs) > 1 else []
-    ranks = [2 if doubt else int(frame is not None) for frame, doubt in declared]
-    return pairs[ranks.index(min(ranks))] if ranks else pairs[0]
+    return pairs[0] if len(pairs) == 1 else min(pairs, key=lambda pair: _rank(*declared_frame(table, pair)))
+
+
+def _rank(frame: BaseCoordinateFrame | None, doubt: str) -> int:
+    """Order of preference among pairs; galactic positions and the like are last, as old catalogues round them."""
+    if frame is None:
+        return 2 if doubt else 0
+    return 1 if _is_equatorial(frame) else 3
+
+
+def _is_equatorial(frame: BaseCoordinateFrame | None) -> bool:
+    return frame is None or "ra" in frame.get_representation_component_names()
 
 
 def _usual_pairs(table: Table, spell: Callable[[str], str]) -> list[tuple[list[str], list[str]]]:
@@ -271,7 +280,7 @@ def _from_pair(table: Table, names: tuple[str, str]) -> SkyPositions:
                 f"{name!r} of coords is not a column; the columns are {', '.join(table.colnames)}"
             )
     frame, doubt = declared_frame(table, names)
-    equatorial = frame is None or "ra" in frame.get_representation_component_names()
+    equatorial = _is_equatorial(frame)
     (ra, ra_reasons), (dec, dec_reasons) = (
         column_degrees(table[name], name, hours=hours)
         for name, hours in zip(names, (equatorial, False), strict=True)
@@ -293,9 +302,9 @@ def _from_pair(table: Table, names: tuple[str, str]) -> SkyPositions:
 
 
 def _uncertain(names: tuple[str, str], frame: BaseCoordinateFrame | None, doubt: str) -> str:
-    taken = "ICRS" if frame is None else f"{frame.name.upper()} by their names"
+    taken = "ICRS" if frame is None else f"{frame.name.upper()} of {frame.equinox}"
     return (
-        f"columns {names[0]} and {names[1]} are taken as {taken}, but {doubt}; give "
+        f"columns {names[0]} and {names[1]} are taken as {taken}, {doubt}; give "
         f"coords=SkyCoord(table[{names[0]!r}], table[{names[1]!r}], unit='deg', frame=...) if they are not"
     )
 

@@ -82,6 +82,18 @@ def test_single_letters_are_galactic_only_where_they_are_angles():
         ({"RADESYS": "FK4-NO-E"}, FK4NoETerms(equinox="B1950")),
         ({"RADESYS": "FK5", "EQUINOX": 1975.0}, FK5(equinox="J1975")),
         ({"RADESYS": "FK5", "EPOCH": 1950.0}, FK5(equinox="J1950")),
+    ],
+)
+def test_fits_keywords_tell_the_frame_of_the_table(meta, frame):
+    with pytest.warns(
+        GalzooWarning, match=rf"taken as FK.* as the meta of the catalogue says .*{next(iter(meta)).upper()}="
+    ):
+        assert is_in(sky_positions(table(**meta)), frame)
+
+
+@pytest.mark.parametrize(
+    ("meta", "frame"),
+    [
         ({"RADE2": "FK4", "RADESYS": "ICRS"}, B1950),
         ({"EQUI2": 1950.0, "EQUI3": 1950.0}, B1950),
         ({"RADE7": "FK4", "RADE8": "FK4"}, B1950),
@@ -97,7 +109,7 @@ def test_single_letters_are_galactic_only_where_they_are_angles():
         ({"EQUINOX": None, "EPOCH": "first"}, ICRS),
     ],
 )
-def test_fits_keywords_tell_the_frame(meta, frame):
+def test_fits_keywords_of_columns_tell_the_frame_and_j2000_needs_nothing(meta, frame):
     assert is_in(sky_positions(table(**meta)), frame)
 
 
@@ -273,7 +285,7 @@ def test_votables_tell_the_frame_and_every_format_keeps_it(form, tmp_path):
         ),
         (
             {"systems": OLD, "names": ("RAJ2000", "DEJ2000")},
-            "RAJ2000 and DEJ2000 are taken as ICRS, but the file says COOSYS system='eq_FK4' equinox='B1950'",
+            "RAJ2000 and DEJ2000 are taken as ICRS, by their names, but the file says COOSYS system='eq_FK4'",
         ),
     ],
 )
@@ -295,7 +307,8 @@ def test_two_columns_of_unlike_systems_are_doubted():
 def test_a_name_of_old_equinox_goes_before_a_newer_system(tmp_path):
     found = votable(tmp_path / "given.vot", coosys("ICRS"), names=("RAB1950", "DEB1950"))
     with pytest.warns(
-        GalzooWarning, match=r"taken as FK4 by their names, but the file says COOSYS system='ICRS'"
+        GalzooWarning,
+        match=r"taken as FK4 of B1950.000, by their names, but the file says COOSYS system='ICRS'",
     ):
         assert is_in(sky_positions(found), B1950)
 
@@ -309,7 +322,15 @@ def test_headers_of_fits_files_tell_the_frame(cards, tmp_path):
     )
     unit.header.update(cards)
     unit.writeto(tmp_path / "given.fits")
-    assert is_in(sky_positions(read_catalogue(tmp_path / "given.fits")), B1950)
+    with pytest.warns(GalzooWarning, match="RA and DEC are taken as FK4 of B1950"):
+        assert is_in(sky_positions(read_catalogue(tmp_path / "given.fits")), B1950)
+
+
+def test_equatorial_positions_go_before_galactic_ones_which_are_often_rounded():
+    both = table(EQUINOX=1950.0)
+    both["GLON"], both["GLAT"] = [1.0, 2.0, 3.0], [4.0, 5.0, 6.0]
+    with pytest.warns(GalzooWarning, match="ra and dec are taken as FK4"):
+        assert is_in(sky_positions(both), B1950)
 
 
 def test_sky_coordinates_know_their_own_frame():
