@@ -1,10 +1,11 @@
 """What a catalogue is: positions out of any table, columns back on, provenance, files."""
 
-from galzoo_repr.catalogue._columns import as_table, refuse_existing, texts_of, with_columns
+from galzoo_repr.catalogue._columns import as_table, one_per_row, refuse_existing, texts_of, with_columns
 from galzoo_repr.catalogue._embeddings import Embeddings, embedding_matrix, read_embeddings
 from galzoo_repr.catalogue._files import read_catalogue, table_format, write_catalogue
 from galzoo_repr.catalogue._fingerprint import fingerprint
-from galzoo_repr.catalogue._names import galaxy_names
+from galzoo_repr.catalogue._names import galaxy_names, rows_named
+from galzoo_repr.catalogue._position_text import PositionLike, name_resolution, read_position
 from galzoo_repr.catalogue._positions import SkyPositions, sky_positions
 from galzoo_repr.catalogue._provenance import provenance, record_provenance
 from galzoo_repr.catalogue._reduced import ReducedEmbeddings, reduce_embeddings
@@ -14,6 +15,7 @@ from galzoo_repr.catalogue._unlike import KnownGalaxies
 __all__ = [
     "Embeddings",
     "KnownGalaxies",
+    "PositionLike",
     "ReducedEmbeddings",
     "Reduction",
     "SkyPositions",
@@ -22,12 +24,16 @@ __all__ = [
     "fingerprint",
     "galaxy_names",
     "mean_embedding",
+    "name_resolution",
+    "one_per_row",
     "provenance",
     "read_catalogue",
     "read_embeddings",
+    "read_position",
     "record_provenance",
     "reduce_embeddings",
     "refuse_existing",
+    "rows_named",
     "sky_positions",
     "table_format",
     "texts_of",

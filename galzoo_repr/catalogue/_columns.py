@@ -11,7 +11,7 @@ from astropy.time import Time
 
 from galzoo_repr.catalogue._provenance import record_provenance
 
-__all__ = ["as_table", "refuse_existing", "texts_of", "with_columns"]
+__all__ = ["as_table", "one_per_row", "refuse_existing", "texts_of", "with_columns"]
 
 Mixin = u.Quantity | SkyCoord | Time
 
@@ -106,6 +106,45 @@ def texts_of(column: Column | np.ndarray) -> list[str]:
     return [
         "" if gone or value is None else str(value) for value, gone in zip(values.tolist(), mask, strict=True)
     ]
+
+
+def one_per_row(column: Column | Mixin | np.ndarray) -> Column | Mixin | np.ndarray:
+    """
+    Read a column whose cells are vectors of length one as the column of single values that it stands for.
+
+    Parameters
+    ----------
+    column : `~astropy.table.Column`, `~astropy.units.Quantity` or `~numpy.ndarray`
+        Of shape (n, 1), or with objects of length one or none, as files with vectors give it.
+
+    Returns
+    -------
+    `~astropy.table.Column`, `~astropy.units.Quantity` or `~numpy.ndarray`
+        Of shape (n,), None where a cell was empty; whatever holds other cells comes back as it is.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from galzoo_repr.catalogue import one_per_row
+    >>> one_per_row(np.array([[10.0], [20.0]]))
+    array([10., 20.])
+    """
+    shape = np.shape(column)
+    if len(shape) > 1 and set(shape[1:]) == {1}:
+        return one_per_row(column.reshape(shape[0]))
+    if getattr(getattr(column, "dtype", None), "kind", "") != "O":
+        return column
+    single, cells = column.copy(), np.ma.getdata(column).tolist()
+    for row, cell in enumerate(cells):
+        np.ma.getdata(single)[row] = _only(cell)
+    return single
+
+
+def _only(cell: object) -> object:
+    """Give what is in a cell of length one, None for an empty one, and every other cell as it is."""
+    if not isinstance(cell, list | tuple | np.ndarray) or np.ndim(cell) != 1 or len(cell) > 1:
+        return cell
+    return None if len(cell) == 0 or np.ma.is_masked(cell) else cell[0]
 
 
 def refuse_existing(table: Table, names: Iterable[str], *, overwrite: bool = False) -> None:

@@ -13,6 +13,7 @@ from astropy.table.column import BaseColumn
 from astropy.units import UnitBase, UnitsWarning
 from astropy.utils.data_info import serialize_context_as
 
+from galzoo_repr.catalogue._coosys import declare_frames, note_frames
 from galzoo_repr.catalogue._record import described, masks_beside, rebuilt, recorded, to_text
 from galzoo_repr.catalogue._storable import code_points, objects_to_text, replace_data, storable
 from galzoo_repr.catalogue._votable_cells import column_of_binary, column_of_texts
@@ -59,6 +60,7 @@ def write_votable(table: Table, path: Path) -> list[str]:
             if name in masks:
                 _blank(plain, name, np.asarray(plain[masks[name]]))
         document = VOTableFile.from_table(plain)
+        declare_frames(document, record["columns"])
         element = document.get_first_table()
         _declare_fields(element, plain)
         element.infos.extend([*infos, Info(name=_RECORD, value=to_text(record))])
@@ -205,6 +207,7 @@ def read_votable(path: Path) -> Table:
     heed_status(document, cells, path)
     element, table = one_table(document, cells, path)
     plain = _plain(element, table, path)
+    note_frames(document, element, plain)
     for name in plain.colnames:
         _without_needless_mask(plain, name)
     infos = {info.name: info.value for info in element.infos}

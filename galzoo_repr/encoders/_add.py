@@ -11,6 +11,7 @@ from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.table import Column, Table
 
+from galzoo_repr._angle import AngleLike, read_angle
 from galzoo_repr._arguments import check_whole_number
 from galzoo_repr._config import log
 from galzoo_repr.catalogue import as_table, sky_positions, with_columns
@@ -32,7 +33,7 @@ def add_embeddings(
     table: Table | SkyCoord,
     *,
     encoder: str | os.PathLike | Encoder = "bundled",
-    fov: u.Quantity | None = None,
+    fov: AngleLike | None = None,
     coords: str | tuple[str, str] | SkyCoord | None = None,
     images: Pictures | None = None,
     survey: Route | None = None,
@@ -61,7 +62,7 @@ def add_embeddings(
         fetched.
     encoder : Encoder, str or os.PathLike, optional
         Encoder, or a name or folder for `Encoder.load`.
-    fov : `~astropy.units.Quantity`, optional
+    fov : `~astropy.units.Quantity` or str, optional
         Field of view, one angle or one per row, instead of the rule of the encoder's recipe.
     coords : str, tuple of str or `~astropy.coordinates.SkyCoord`, optional
         Where the positions are, when the columns have unusual names.
@@ -136,6 +137,7 @@ def add_embeddings(
     """
     catalogue = as_table(table)
     _refuse_existing(catalogue, name, with_images=images is not None, overwrite=overwrite)
+    fov = None if fov is None else read_angle(fov, "fov")
     if batch_size is not None:
         check_whole_number("batch_size", batch_size)
     if not isinstance(encoder, Encoder):

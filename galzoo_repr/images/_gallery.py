@@ -7,6 +7,7 @@ from astropy import units as u
 from astropy.table import Table
 from PIL import Image
 
+from galzoo_repr._angle import read_angle
 from galzoo_repr.catalogue import galaxy_names
 from galzoo_repr.images._montage import montage
 from galzoo_repr.images._pictures import PictureSource, picture_of, pictures_of
@@ -133,7 +134,7 @@ def comparison(
     return montage(
         pictures(table, rows),
         ["\n".join(label) for label in labels],
-        fov=None if fov is None else fov[rows] * CENTRE,
+        fov=None if fov is None else read_angle(fov, "fov")[rows] * CENTRE,
         title=title,
         panel=PANEL,
         lead=bool(asked),

@@ -7,6 +7,7 @@ import numpy as np
 from astropy import units as u
 from PIL import Image, ImageDraw, ImageFont
 
+from galzoo_repr._angle import AngleLike, read_angle
 from galzoo_repr.exceptions import GalzooWarning
 from galzoo_repr.images._pictures import Pictures, PictureSource, picture_of
 
@@ -139,12 +140,10 @@ def _as_pictures(images: Iterable[PictureSource | None]) -> list[Image.Image]:
     return panels
 
 
-def _arcsec(fov: u.Quantity | None, n: int) -> np.ndarray | None:
+def _arcsec(fov: AngleLike | None, n: int) -> np.ndarray | None:
     if fov is None:
         return None
-    if not isinstance(fov, u.Quantity) or not fov.unit.is_equivalent(u.arcsec):
-        raise TypeError(f"fov must be an angle such as 30 * u.arcsec, not {fov!r}")
-    angles = fov.to_value(u.arcsec)
+    angles = read_angle(fov, "fov").to_value(u.arcsec)
     if np.ndim(angles) and len(angles) != n:
         raise ValueError(
             f"{len(angles)} angles were given as fov for {n} images; give one angle, or one for each"

@@ -138,7 +138,7 @@ def test_an_answer_can_be_searched_in_turn():
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(None, "is no file of a MOC; an angle is a Quantity"), (b"junk", "cannot be read as")],
+    [(None, "is no file of a MOC; an angle has a unit, such as '2 deg'"), (b"junk", "cannot be read as")],
 )
 def test_what_is_no_region(tmp_path, content, message):
     if content is not None:
