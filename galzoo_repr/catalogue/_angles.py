@@ -9,13 +9,14 @@ from astropy.coordinates import Angle, IllegalSecondWarning
 from astropy.table import Column
 from astropy.utils.masked import Masked
 
+from galzoo_repr.catalogue._cells import text_of
+from galzoo_repr.catalogue._missing import means_no_value
+
 __all__ = ["column_degrees"]
 
 MASKED = "masked"
 MISSING = "missing"
 NOT_FINITE = "not a finite number"
-
-_MISSING_TEXT = {"", "-", "--", "---", "...", "n/a", "na", "nan", "none", "null"}
 
 # What catalogues write in place of a unit that astropy can parse; VizieR has "h:m:s" and "d:m:s".
 _DEGREE_NAMES = {"degree", "degrees", "degs", "degr", "decimal degrees", "d:m:s"}
@@ -122,10 +123,9 @@ def _text_degrees(
     for row, value in enumerate(values.tolist()):
         if mask[row]:
             continue
-        text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-        text = text.strip().replace("−", "-")
+        text = text_of(value).strip().replace("−", "-")
         # Python's None and nan within a column of objects are missing as well.
-        if text.lower() in _MISSING_TEXT:
+        if means_no_value(text):
             reasons[row] = MISSING
             continue
         try:

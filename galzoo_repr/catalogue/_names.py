@@ -2,6 +2,7 @@
 
 from astropy.table import Table
 
+from galzoo_repr.catalogue._cells import texts_of
 from galzoo_repr.catalogue._positions import sky_positions
 
 __all__ = ["galaxy_names"]
@@ -21,9 +22,11 @@ def galaxy_names(table: Table) -> list[str]:
     list of str
         One for each row; ``"row 5"`` where there is neither.
     """
-    if "name" in table.colnames:
-        return [str(name) for name in table["name"]]
+    names = texts_of(table["name"]) if "name" in table.colnames else [""] * len(table)
+    if all(names):
+        return names
     try:
-        return list(sky_positions(table).skycoord.to_string("hmsdms", precision=0))
+        others = sky_positions(table).skycoord.to_string("hmsdms", precision=0)
     except ValueError:  # a catalogue of image files needs no positions
-        return [f"row {row}" for row in range(len(table))]
+        others = [f"row {row}" for row in range(len(table))]
+    return [name or other for name, other in zip(names, others, strict=True)]
