@@ -2,13 +2,41 @@
 
 __all__ = ["means_no_value"]
 
-#: Compared without regard to case, blanks and the quotes or brackets around them.
-NO_VALUE = frozenset(
-    """
-    na n/a n.a. n.a #n/a #na nan -nan +nan nat none null #null! nil indef undef undefined masked unknown unlabelled
-    unlabeled unrated nodata
-    """.split()
-) | {"", "\\n", "no data", "no value", "not available", "not applicable"}  # \n: \N of PostgreSQL and MySQL
+#: Compared without regard to case, and to blanks, quotes or brackets around them.
+NO_VALUE = {
+    "",
+    "na",
+    "n/a",
+    "n.a.",
+    "n.a",
+    "#n/a",
+    "#na",
+    "nan",
+    "-nan",
+    "+nan",
+    "nat",
+    "none",
+    "null",
+    "nil",
+}
+NO_VALUE |= {
+    "indef",
+    "undef",
+    "undefined",
+    "unknown",
+    "masked",
+    "unlabelled",
+    "unlabeled",
+    "unrated",
+    "nodata",
+}
+NO_VALUE |= {
+    "no data",
+    "no value",
+    "not available",
+    "not applicable",
+    "\\n",
+}  # the last is that of SQL databases
 _AROUND = " \t\r\n\0\"'()[]{}<>"
 _STROKES = " -‐‒–—−.…?_"  # dots, dashes and question marks, as many as there are
 _LONGEST = max(map(len, NO_VALUE)) + 4

@@ -48,7 +48,7 @@ def test_yes_or_no_is_read_in_every_form(column, expected):
     ("column", "task", "classes"),
     [
         (["Spiral", "spiral ", "SMOOTH", "Spiral", "  "], "classes", ("SMOOTH", "Spiral")),
-        (["strong", "weak", "none", "weak", "none"], "classes", ("none", "strong", "weak")),
+        (["strong", "weak", "no bar", "weak", "no bar"], "classes", ("no bar", "strong", "weak")),
         ([0, 1, 2, 2, 1], "classes", ("0", "1", "2")),
         ([0.0, NAN, 2, 1], "classes", ("0", "1", "2")),
         ([0.5, 1, NAN, 2, 1], "regression", ("ring",)),
