@@ -22,7 +22,7 @@ _FEW = 3  # repetitions that are no accident among numbers that hardly repeat
 _FURTHER = 2.5  # times as large as all others
 
 
-def sentinels(values: ArrayLike) -> dict[float, int]:
+def sentinels(values: ArrayLike, *, least: float = 0) -> dict[float, int]:
     """
     Find numbers that seem to stand for no value, such as -99 among magnitudes.
 
@@ -34,6 +34,8 @@ def sentinels(values: ArrayLike) -> dict[float, int]:
     ----------
     values : array-like of float, shape (n,)
         Those that are not finite do not count.
+    least : float
+        Size from which on numbers are doubted; counts may well be 9 or 99.
 
     Returns
     -------
@@ -48,7 +50,7 @@ def sentinels(values: ArrayLike) -> dict[float, int]:
     """
     values = np.asarray(values, dtype=float)
     numbers, counts = np.unique(values[np.isfinite(values)], return_counts=True)
-    places = np.flatnonzero(np.isin(numbers, _CUSTOMARY))
+    places = np.flatnonzero(np.isin(numbers, _CUSTOMARY) & (np.abs(numbers) >= least))
     rest = np.delete(numbers, places)
     if not len(rest):
         return {}
@@ -62,21 +64,21 @@ def sentinels(values: ArrayLike) -> dict[float, int]:
 
 def _unlike(number: float, rest: np.ndarray) -> bool:
     low, high = rest[0], rest[-1]
+    if len(rest) == 1 and abs(number) <= 9:  # two classes may well be called 1 and -1, or 0 and 9
+        return False
     if number > 0:
         return number - high > high - low and number >= _FURTHER * high
-    if len(rest) == 1 and number > -9:  # two classes may well be called 1 and -1, or 0 and -1
-        return False
     return number < low and (low >= 0 or low - number > high - low)
 
 
-def masking(name: str, number: float, *, text: bool = False, quantity: bool = False) -> str:
+def masking(name: str | None, number: float, *, text: bool = False, quantity: bool = False) -> str:
     """
     Write the line of code that masks a number in a column.
 
     Parameters
     ----------
-    name : str
-        Of the column.
+    name : str or None
+        Of the column; None of an array.
     number : float
         Value to mask.
     text : bool
@@ -94,7 +96,7 @@ def masking(name: str, number: float, *, text: bool = False, quantity: bool = Fa
     >>> masking("z", -99.0)
     "table['z'] = np.ma.masked_equal(table['z'], -99)"
     """
-    column = f"table[{name!r}]"
+    column = "values" if name is None else f"table[{name!r}]"
     if quantity:
         return f"{column}[{column}.value == {_plain(number)}] = np.nan"
     if text:
@@ -103,16 +105,18 @@ def masking(name: str, number: float, *, text: bool = False, quantity: bool = Fa
 
 
 def _plain(number: float) -> str:
-    return str(int(number)) if number == round(number) and abs(number) < 1e19 else f"{number:.7g}"
+    return str(int(number)) if abs(number) < 1e19 and number == round(number) else f"{number:.7g}"
 
 
 def warn_of_sentinels(
     values: ArrayLike,
     what: str,
-    name: str,
+    name: str | None,
     *,
     text: bool = False,
     quantity: bool = False,
+    least: float = 0,
+    otherwise: str = "",
     stacklevel: int = 2,
 ) -> None:
     """
@@ -120,12 +124,14 @@ def warn_of_sentinels(
 
     Parameters
     ----------
-    values : array-like of float, shape (n,)
+    values, least
         As for `sentinels`.
     what : str
         What holds them, for the message, such as ``"label 'size'"``.
     name, text, quantity
         As for `masking`.
+    otherwise : str
+        What to do if they are values like others, for the message.
     stacklevel : int
         As for `warnings.warn`, counted from the caller.
 
@@ -135,7 +141,7 @@ def warn_of_sentinels(
         If there are such numbers.
     """
     values = np.asarray(values, dtype=float)
-    found = sentinels(values)
+    found = sentinels(values, least=least)
     if not found:
         return
     rest = values[np.isfinite(values) & ~np.isin(values, list(found))]
@@ -143,7 +149,7 @@ def warn_of_sentinels(
     lines = "; ".join(masking(name, number, text=text, quantity=quantity) for number in found)
     warnings.warn(
         f"{what} is {said}, unlike the rest ({rest.min():.6g} to {rest.max():.6g}), and is learned from as it is. If "
-        f"that stands for no value, mask it: {lines}",
+        f"that stands for no value, mask it: {lines}{otherwise and f'; otherwise {otherwise}'}",
         GalzooWarning,
         stacklevel=stacklevel + 1,
     )
