@@ -197,7 +197,9 @@ def test_a_rating_known_to_be_noisy_counts_less(embeddings):
             model.fit(embeddings, ratings, noise=wrong)
     with pytest.raises(ValueError, match=r"400 galaxies, but noise of shape \(399,\)"):
         model.fit(embeddings, ratings, noise=noise[1:])
-    with pytest.raises(TypeError, match="noise must be numbers, and blank, NaN or masked where there are none"):
+    with pytest.raises(
+        TypeError, match="noise must be numbers, and blank, NaN or masked where there are none"
+    ):
         model.fit(embeddings, ratings, noise=["a"] * 400)
 
 
