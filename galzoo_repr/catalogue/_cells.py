@@ -1,7 +1,7 @@
 """One number or text per row out of a column, in whatever form a file or a program gave it; and where there is none."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -147,6 +147,7 @@ def _split(column: Column | ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     else:
         if isinstance(column, list | tuple):  # numpy would take numbers among texts for texts
             column = _array(column)
+        column = column if isinstance(column, np.ndarray) else np.asarray(column)
         values, mask = np.ma.getdata(column), np.ma.getmaskarray(column)
     values = np.asarray(getattr(values, "value", values))
     if values.ndim == 2 and values.shape[1] == 1:
@@ -179,25 +180,30 @@ def _texts(values: np.ndarray) -> list[str]:
 
 def _of_texts(texts: list[str], mask: np.ndarray) -> Cells:
     """Look at each different text once: a million labels are of a few classes."""
-    places: dict[str, int] = {}
-    codes = np.array([places.setdefault(text, len(places)) for text in texts], dtype=np.int64)
-    plain = [" ".join(text.replace("\0", " ").split()) for text in places]
-    empty = np.array([means_no_value(text) for text in plain], dtype=bool)
-    missing = mask | empty[codes] if len(plain) else mask
-    words: dict[str, int] = {}
-    for place, n in enumerate(np.bincount(codes[~mask], minlength=len(plain)).tolist()):
-        if empty[place] and n:
-            words[plain[place]] = words.get(plain[place], 0) + n
-    if mask.any():
-        words[""] = words.get("", 0) + int(np.count_nonzero(mask))
-    known = [text for text, gone in zip(plain, empty, strict=True) if not gone]
+    written, of_row = _places(texts)
+    different, of_written = _places(" ".join(text.replace("\0", " ").split()) for text in written)
+    codes = of_written[of_row]
+    empty = np.array([means_no_value(text) for text in different], dtype=bool)
+    missing = mask | empty[codes] if len(different) else mask
+    times = np.bincount(codes[~mask], minlength=len(different)).tolist()
+    words = {text: n for text, n, gone in zip(different, times, empty, strict=True) if gone and n}
+    if masked := int(mask.sum()):
+        words[""] = words.get("", 0) + masked
+    known = [text for text, gone in zip(different, empty, strict=True) if not gone]
     if not known:
         return Cells(np.full(len(texts), np.nan), missing, words=words)
-    plain_values = _booleans(known) if (as_numbers := _numbers(known)) is None else as_numbers
     at = np.cumsum(~empty)[codes] - 1  # in what is known; anything where it is not
-    if plain_values is None:
-        return Cells(at, missing, tuple(known), words)
-    return Cells(plain_values[at], missing, words=words)
+    for plain in (_numbers(known), _booleans(known)):
+        if plain is not None:
+            return Cells(plain[at], missing, words=words)
+    return Cells(at, missing, tuple(known), words)
+
+
+def _places(texts: Iterable[str]) -> tuple[list[str], np.ndarray]:
+    """Different texts in the order in which they come, and the place of each among them."""
+    places: dict[str, int] = {}
+    codes = np.array([places.setdefault(text, len(places)) for text in texts], dtype=np.int64)
+    return list(places), codes
 
 
 def _numbers(texts: list[str]) -> np.ndarray | None:

@@ -62,7 +62,8 @@ def _folded(cells: Cells) -> Cells:
     classes, of = np.unique(folded, return_inverse=True)
     times = np.bincount(cells.values[~cells.missing], minlength=len(folded))
     spelling: dict[str, str] = {}
-    for place in np.argsort(times, kind="stable").tolist():  # the most frequent one comes last and stays
+    # The most frequent one, or the first of several, comes last and stays.
+    for place in np.argsort(-times, kind="stable")[::-1].tolist():
         spelling[folded[place]] = cells.texts[place]
     return replace(cells, values=of[cells.values], texts=tuple(spelling[each] for each in classes.tolist()))
 

@@ -50,6 +50,7 @@ def _plain(ids: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         values = np.empty(len(ids), dtype=object)
         values[:] = list(ids)
         return values, np.array([one is np.ma.masked for one in ids], dtype=bool)
+    ids = ids if isinstance(ids, np.ndarray) else np.asarray(ids)
     return np.asarray(np.ma.getdata(ids)), np.ma.getmaskarray(ids)
 
 
@@ -85,7 +86,8 @@ def _whole_numbers(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
 def _is_missing(one: object) -> bool:
     if isinstance(one, str | bytes):
         return means_no_value(text_of(one))
-    return one is None or one is np.ma.masked or type(one).__name__ in ("NAType", "NaTType") or one != one
+    nan = isinstance(one, float | np.floating | Decimal) and one != one
+    return nan or one is None or one is np.ma.masked or type(one).__name__ in ("NAType", "NaTType")
 
 
 def _index(one: object) -> int:
@@ -96,6 +98,8 @@ def _index(one: object) -> int:
             return operator.index(one)
     except TypeError:
         pass
+    if isinstance(one, str | bytes):
+        raise TypeError(f"ids must all be whole numbers, or all text; only some are text, such as {one!r}")
     kind = "f" if isinstance(one, float | np.floating | Decimal) else ""
     raise TypeError(_not_an_id(f"{type(one).__name__} such as {one!r}", kind))
 
