@@ -16,6 +16,8 @@ __all__ = ["Cells", "read_cells", "text_of", "texts_of"]
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity)", re.IGNORECASE)
 
+_LONG = 32  # characters, more than the words for no value have
+
 
 @dataclass(frozen=True)
 class Cells:
@@ -107,7 +109,11 @@ def texts_of(column: Column | ArrayLike) -> list[str]:
     texts = _texts(values)
     for row in np.flatnonzero(mask):
         texts[row] = ""
-    return ["" if means_no_value(text) else text for text in texts]
+    # Names of files are many, and most are too long for a word.
+    for row in [row for row, text in enumerate(texts) if len(text) < _LONG or text[:1] <= " "]:
+        if means_no_value(texts[row]):
+            texts[row] = ""
+    return texts
 
 
 def read_cells(column: Column | u.Quantity | ArrayLike) -> Cells:

@@ -63,6 +63,7 @@ def means_no_value(text: str) -> bool:
     >>> [means_no_value(text) for text in ("N/A", " ... ", "<NA>", "?", "0", "no")]
     [True, True, True, True, False, False]
     """
+    if text[-1:].isdigit():  # numbers and names of galaxies, which are many, need no closer look
+        return False
     word = text.strip(_AROUND)
-    # Names of files are long: most need no closer look.
     return len(word) <= _LONGEST and (word.casefold() in NO_VALUE or not word.strip(_STROKES))

@@ -17,7 +17,7 @@ _SIZES = np.array(
 )
 # In single precision -99.9 is another number.
 _SIZES = np.unique([*_SIZES, *_SIZES[_SIZES < 1e39].astype(np.float32).astype(float)])
-_CUSTOMARY = np.array([-1.0, -100.0, -1000.0, -10000.0, 9.0, *-_SIZES, *_SIZES[_SIZES > 10]])
+_CUSTOMARY = np.unique([-1.0, -100.0, -1000.0, -10000.0, 9.0, *-_SIZES, *_SIZES[_SIZES > 10]])
 _FEW = 3  # repetitions that are no accident among numbers that hardly repeat
 _FURTHER = 2.5  # times as large as all others
 
@@ -49,8 +49,10 @@ def sentinels(values: ArrayLike, *, least: float = 0) -> dict[float, int]:
     ({-99.0: 2, 99.99: 1}, {}, {})
     """
     values = np.asarray(values, dtype=float)
+    if not _are_customary(values).any():
+        return {}
     numbers, counts = np.unique(values[np.isfinite(values)], return_counts=True)
-    places = np.flatnonzero(np.isin(numbers, _CUSTOMARY) & (np.abs(numbers) >= least))
+    places = np.flatnonzero(_are_customary(numbers) & (np.abs(numbers) >= least))
     rest = np.delete(numbers, places)
     if not len(rest):
         return {}
@@ -60,6 +62,11 @@ def sentinels(values: ArrayLike, *, least: float = 0) -> dict[float, int]:
         if _unlike(number, rest) or (hardly_repeat and n >= _FEW):
             found[number] = n
     return found
+
+
+def _are_customary(numbers: np.ndarray) -> np.ndarray:
+    nearest = np.searchsorted(_CUSTOMARY, numbers).clip(max=len(_CUSTOMARY) - 1)
+    return _CUSTOMARY[nearest] == numbers
 
 
 def _unlike(number: float, rest: np.ndarray) -> bool:

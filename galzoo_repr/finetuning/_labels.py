@@ -124,10 +124,10 @@ def _one_column(table: Table, name: str, task: str | None) -> Labels:
 def _guess(answers: Cells, name: str) -> str:
     if answers.texts:
         return "binary" if affirmative(answers.texts, name) else "classes"
-    known = np.unique(answers.values[~answers.missing])
-    if answers.values.dtype.kind == "b" or set(known.tolist()) <= {0, 1}:
+    known = answers.values[~answers.missing]
+    if known.dtype.kind == "b" or ((known == 0) | (known == 1)).all():
         return "binary"
-    return "classes" if answers.values.dtype.kind in "iu" and len(known) <= _MOST_CLASSES else "regression"
+    return "classes" if known.dtype.kind in "iu" and len(np.unique(known)) <= _MOST_CLASSES else "regression"
 
 
 def _numbers(answers: Cells, name: str, unit: u.UnitBase | None) -> Labels:

@@ -60,10 +60,10 @@ def _there(values: np.ndarray, mask: np.ndarray) -> list:
 
 
 def _texts(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    texts = [text_of(one) for one in values.tolist()]
+    texts = values.tolist() if values.dtype.kind == "U" else [text_of(one) for one in values.tolist()]
     _refuse_missing(mask | np.array([means_no_value(text) for text in texts], dtype=bool))
-    kept = np.array(texts, dtype=str)
-    if kept.tolist() != texts:
+    kept = values if values.dtype.kind == "U" else np.array(texts, dtype=str)
+    if kept is not values and kept.tolist() != texts:
         raise ValueError("some ids end in NUL characters, which arrays of text do not keep; strip them")
     return kept
 
@@ -121,6 +121,8 @@ def _refuse_missing(missing: np.ndarray) -> None:
 
 
 def _refuse_repeated(ids: np.ndarray) -> None:
+    if ids.dtype.kind == "U" and len(set(map(str.rstrip, ids.tolist()))) == len(ids):
+        return  # sooner than by sorting them
     values, counts = np.unique(_compared(ids), return_counts=True)
     if (counts > 1).any():
         what = ", or differ only by blanks at their end" if ids.dtype.kind == "U" else ""
