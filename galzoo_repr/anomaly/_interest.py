@@ -22,7 +22,7 @@ from galzoo_repr.anomaly._raters import (
     raters_of_rows,
 )
 from galzoo_repr.anomaly._ratings import check_noise, check_ratings, checked_scale, scale_of
-from galzoo_repr.catalogue import Embeddings, KnownGalaxies, Reduction, embedding_matrix
+from galzoo_repr.catalogue import Embeddings, KnownGalaxies, Reduction, embedding_matrix, warn_of_sentinels
 
 __all__ = ["InterestModel"]
 
@@ -155,6 +155,10 @@ class InterestModel(BaseEstimator):
         embeddings = embedding_matrix(X, "X")
         reduction = Reduction.fit(embeddings, self.n_components, **self._scaling)
         ratings = each_rater(ratings, len(embeddings), check_ratings)
+        if self.rating_scale is None:
+            warn_of_sentinels(
+                ratings.ravel(), "rating", None, otherwise="give rating_scale=(lowest, highest)"
+            )
         # Only rated rows are needed, and the catalogue may be large.
         rated = Embeddings(embeddings.vectors, embeddings.usable & np.isfinite(ratings).any(axis=1))
         self._fit_reduced(reduction, reduction.transform(rated), ratings, noise, raters)

@@ -10,15 +10,15 @@ from astropy.table import Column
 from astropy.utils.masked import Masked
 
 from galzoo_repr._angle import angle_unit
+from galzoo_repr.catalogue._cells import text_of
 from galzoo_repr.catalogue._columns import one_per_row
+from galzoo_repr.catalogue._missing import means_no_value
 
 __all__ = ["are_bare_numbers", "column_degrees", "name_and_unit"]
 
 MASKED = "masked"
 MISSING = "missing"
 NOT_FINITE = "not a finite number"
-
-_MISSING_TEXT = {"", "-", "--", "---", "...", "n/a", "na", "nan", "none", "null"}
 
 # What catalogues write in place of a unit.
 _NO_UNIT = {"", "-", "--", "---", "none", "null", "n/a", "unitless", "dimensionless"}
@@ -120,8 +120,8 @@ def are_bare_numbers(column: Column | u.Quantity | np.ndarray, name: str) -> boo
         return False
     if column.dtype.kind in "iuf":
         return True
-    first = (_text_of(value) for value in np.asarray(np.ma.getdata(column)[:20]).tolist())
-    told = [text for text in first if text.lower() not in _MISSING_TEXT]
+    first = (text_of(value).strip() for value in np.asarray(np.ma.getdata(column)[:20]).tolist())
+    told = [text for text in first if not means_no_value(text)]
     return bool(told) and all(map(_NUMBER.fullmatch, told))
 
 
@@ -149,9 +149,9 @@ def _text_degrees(
     for row, value in enumerate(values.tolist()):
         if mask[row]:
             continue
-        text = value.strip().replace("−", "-") if isinstance(value, str) else _text_of(value)
+        text = text_of(value).strip().replace("−", "-")
         # Python's None and nan within a column of objects are missing as well.
-        if text.lower() in _MISSING_TEXT:
+        if means_no_value(text):
             reasons[row] = MISSING
             continue
         try:
@@ -162,16 +162,6 @@ def _text_degrees(
         except ValueError as error:
             reasons[row] = str(error)
     return degrees, reasons
-
-
-def _text_of(value: object) -> str:
-    """Text of a cell; bytes are UTF-8, or else of the time when a degree sign was one byte."""
-    if isinstance(value, bytes):
-        try:
-            value = value.decode("utf-8")
-        except UnicodeDecodeError:
-            value = value.decode("latin1")
-    return str(value).strip().replace("−", "-")
 
 
 def _sexagesimal_degrees(text: str, colon_factor: float) -> float:

@@ -11,7 +11,7 @@ from astropy.time import Time
 
 from galzoo_repr.catalogue._provenance import record_provenance
 
-__all__ = ["as_table", "one_per_row", "refuse_existing", "texts_of", "with_columns"]
+__all__ = ["as_table", "one_per_row", "refuse_existing", "with_columns"]
 
 Mixin = u.Quantity | SkyCoord | Time
 
@@ -77,35 +77,6 @@ def _not_a_catalogue(given: object) -> str:
     if type(given).__name__ == "DataFrame":
         return f"got a DataFrame; {allowed}. Use astropy.table.Table.from_pandas(frame) first."
     return f"got {type(given).__name__}; {allowed}."
-
-
-def texts_of(column: Column | np.ndarray) -> list[str]:
-    """
-    Read a column of text, such as file names, whichever way a file format gave it.
-
-    Parameters
-    ----------
-    column : `~astropy.table.Column` or `~numpy.ndarray`
-        One text per row: `str`, UTF-8 bytes as in FITS, or objects.
-
-    Returns
-    -------
-    list of str
-        Empty where the column is masked or None.
-
-    Examples
-    --------
-    >>> from astropy.table import MaskedColumn
-    >>> from galzoo_repr.catalogue import texts_of
-    >>> texts_of(MaskedColumn([b"a.fits", b"b.fits"], mask=[False, True]))
-    ['a.fits', '']
-    """
-    values, mask = np.asarray(np.ma.getdata(column)), np.ma.getmaskarray(column)
-    if values.dtype.kind == "S":
-        values = np.char.decode(values, "utf-8", "replace")
-    return [
-        "" if gone or value is None else str(value) for value, gone in zip(values.tolist(), mask, strict=True)
-    ]
 
 
 def one_per_row(column: Column | Mixin | np.ndarray) -> Column | Mixin | np.ndarray:

@@ -6,7 +6,8 @@ import numpy as np
 from astropy.coordinates import BaseCoordinateFrame, SkyCoord
 from astropy.table import Table
 
-from galzoo_repr.catalogue._columns import one_per_row, texts_of
+from galzoo_repr.catalogue._cells import texts_of
+from galzoo_repr.catalogue._columns import one_per_row
 from galzoo_repr.catalogue._positions import sky_positions
 
 __all__ = ["galaxy_names", "rows_named"]
@@ -37,12 +38,15 @@ def galaxy_names(table: Table) -> list[str]:
     list of str
         One for each row; ``"row 5"`` where there is neither.
     """
-    if columns := _columns(table, _NAMES):
-        return texts_of(one_per_row(table[columns[0]]))
+    columns = _columns(table, _NAMES)
+    names = texts_of(one_per_row(table[columns[0]])) if columns else [""] * len(table)
+    if all(names):
+        return names
     try:
-        return list(sky_positions(table).skycoord.to_string("hmsdms", precision=0))
+        others = sky_positions(table).skycoord.to_string("hmsdms", precision=0)
     except ValueError:  # a catalogue of image files needs no positions
-        return [f"row {row}" for row in range(len(table))]
+        others = [f"row {row}" for row in range(len(table))]
+    return [name or other for name, other in zip(names, others, strict=True)]
 
 
 def rows_named(table: Table, name: str) -> tuple[np.ndarray, str]:

@@ -13,7 +13,7 @@ from astropy.coordinates import BaseCoordinateFrame, SkyCoord
 from astropy.table import Column, Row, Table
 from numpy.typing import ArrayLike
 
-from galzoo_repr.catalogue import Embeddings, embedding_matrix, read_position, sky_positions
+from galzoo_repr.catalogue import Embeddings, embedding_matrix, read_cells, read_position, sky_positions
 from galzoo_repr.similarity._catalogue import Catalogue, Fetch
 from galzoo_repr.similarity._embed_query import embed_images, embed_positions
 from galzoo_repr.similarity._query_text import is_pair, read_texts, texts_in
@@ -126,11 +126,12 @@ def _check_files(images: Sequence[PictureSource]) -> None:
 
 def _marked(column: Column, name: str) -> np.ndarray:
     """Rows that a boolean column marks as examples."""
-    if column.dtype.kind != "b":
+    cells = read_cells(column)
+    if cells.values.dtype.kind != "b":
         raise TypeError(
             f"column {name!r} holds {column.dtype}; a column of examples must be boolean, one of tags text"
         )
-    return np.flatnonzero(np.ma.filled(column, False))
+    return np.flatnonzero(cells.values & ~cells.missing)
 
 
 def _from_array(catalogue: Catalogue, query: ArrayLike) -> ExampleVectors:
