@@ -90,13 +90,13 @@ def read_examples(catalogue: Catalogue, query: Query, radius: u.Quantity, fetch:
             if found is None
             else _from_found(catalogue, *found, radius, fetch)
         )
-    if images := _images_in(query):
-        _check_files(images)
-        return _from_images(catalogue, images, fetch)
     if isinstance(query, u.Quantity) and query.unit.is_equivalent(u.deg) and query.shape[-1:] == (2,):
         query = query[..., 0], query[..., 1]
     if is_pair(query):
         return _from_positions(catalogue, read_position(query), radius, fetch)
+    if images := _images_in(query):
+        _check_files(images)
+        return _from_images(catalogue, images, fetch)
     return _from_array(catalogue, query)
 
 
