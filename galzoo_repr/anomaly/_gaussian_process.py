@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from scipy.linalg import cholesky, solve_triangular
 
+from galzoo_repr._device import choose_device
 from galzoo_repr._threads import for_each_block, one_thread
 
 if TYPE_CHECKING:
@@ -242,7 +243,7 @@ class RatingProcess:
         """
         import torch
 
-        device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        device = torch.device(choose_device(device))
         # With little noise the inverse loses more digits than single precision has.
         dtype = torch.float32 if self.noise.min() > 0.5 * self.amplitude else torch.float64
         mean = np.empty(len(features))

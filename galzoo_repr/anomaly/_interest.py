@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.metadata_routing import UNUSED
 
 from galzoo_repr._arguments import check_choice, check_number, check_whole_number
+from galzoo_repr._device import choose_device
 from galzoo_repr.anomaly._acquisition import BATCHES, choose_batch, expected_improvement
 from galzoo_repr.anomaly._gaussian_process import METHODS, SCALE, RatingProcess
 from galzoo_repr.anomaly._persistence import read_folder, write_folder
@@ -21,7 +22,7 @@ from galzoo_repr.anomaly._raters import (
     raters_of_rows,
 )
 from galzoo_repr.anomaly._ratings import check_noise, check_ratings, checked_scale, scale_of
-from galzoo_repr.catalogue import Embeddings, KnownGalaxies, Reduction, embedding_matrix
+from galzoo_repr.catalogue import Embeddings, KnownGalaxies, Reduction, embedding_matrix, warn_of_sentinels
 
 __all__ = ["InterestModel"]
 
@@ -154,6 +155,10 @@ class InterestModel(BaseEstimator):
         embeddings = embedding_matrix(X, "X")
         reduction = Reduction.fit(embeddings, self.n_components, **self._scaling)
         ratings = each_rater(ratings, len(embeddings), check_ratings)
+        if self.rating_scale is None:
+            warn_of_sentinels(
+                ratings.ravel(), "rating", None, otherwise="give rating_scale=(lowest, highest)"
+            )
         # Only rated rows are needed, and the catalogue may be large.
         rated = Embeddings(embeddings.vectors, embeddings.usable & np.isfinite(ratings).any(axis=1))
         self._fit_reduced(reduction, reduction.transform(rated), ratings, noise, raters)
@@ -412,8 +417,6 @@ class InterestModel(BaseEstimator):
         if self.rating_scale is not None:
             checked_scale(self.rating_scale)
         if self.device is not None:
-            from galzoo_repr.encoders import choose_device
-
             choose_device(self.device)
 
 

@@ -18,6 +18,7 @@ from galzoo_repr.anomaly._raters import (
     ratings_by_rater,
     warn_of_disagreement,
     warn_of_lost_ratings,
+    warn_of_odd_ratings,
 )
 from galzoo_repr.anomaly._ratings import LARGEST
 from galzoo_repr.anomaly._ratings_file import RatingsFile, catalogue_facts
@@ -124,10 +125,12 @@ def rate(
     given = own_ratings(table, ratings)
     raters = check_raters("ratings and others", [ratings, *others])
     theirs = ratings_by_rater(table, others)[0] if others else np.empty((len(table), 0))
+    known = np.column_stack([given, theirs])
     embeddings = read_embeddings(table, embedding)
     reduced = ReducedCatalogue(embeddings, new_model(model))
+    warn_of_odd_ratings(table, raters, known, reduced.model.rating_scale)
     of_catalogue = catalogue_facts(embeddings, ratings)
-    warn_of_lost_ratings(np.column_stack([given, theirs]), embeddings.usable)
+    warn_of_lost_ratings(known, embeddings.usable)
     with RatingsFile(path, of_catalogue) as file, tqdm(total=max_ratings, disable=not progress) as bar:
         rules = {"n": n, "min_improvement": min_improvement, "first": first, "seed": seed}
         _loop(file, reduced, table, ask, given, theirs, raters, bar, **rules)

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from galzoo_repr._arguments import check_column
 from galzoo_repr.anomaly._ratings import check_noise, check_ratings
+from galzoo_repr.catalogue import warn_of_sentinels
 from galzoo_repr.exceptions import GalzooWarning
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "ratings_by_rater",
     "warn_of_disagreement",
     "warn_of_lost_ratings",
+    "warn_of_odd_ratings",
 ]
 
 # Galaxies that others rated too, from which on raters are told that they disagree.
@@ -83,12 +85,37 @@ def own_ratings(table: Table, name: str) -> np.ndarray:
     return check_ratings(table[name], len(table))
 
 
+def warn_of_odd_ratings(
+    table: Table,
+    names: Sequence[str],
+    ratings: np.ndarray,
+    scale: tuple[float, float] | None,
+    stacklevel: int = 2,
+) -> None:
+    """Warn of ratings, shape (n, raters), that seem to stand for no rating, such as -99, unless the scale is known."""
+    for name, of_rater in zip(names, ratings.T, strict=True):
+        if scale is None and name in table.colnames:
+            warn_of_sentinels(
+                of_rater,
+                f"rating {name!r}",
+                name,
+                text=table[name].dtype.kind in "SUO",
+                otherwise="give InterestModel(rating_scale=(lowest, highest))",
+                stacklevel=stacklevel + 1,
+            )
+
+
 def each_rater(values: ArrayLike, n_rows: int, check: Callable[[ArrayLike, int], np.ndarray]) -> np.ndarray:
     """Check an array of shape (n_rows, raters), or (n_rows,) for one, column by column, and give the former."""
-    values = values if hasattr(values, "ndim") else np.asanyarray(values)
+    values = values if hasattr(values, "ndim") else _array(values)
     if values.ndim != 2 or values.shape[1] == 0:
         return check(values, n_rows)[:, None]
     return np.stack([check(values[:, rater], n_rows) for rater in range(values.shape[1])], axis=1)
+
+
+def _array(values: ArrayLike) -> np.ndarray:
+    """Numbers of a list, which may have None or words among them."""
+    return np.asanyarray(values) if np.ndim(values) != 1 else np.array(values, dtype=object)
 
 
 def names_of_raters(names: Sequence[str] | None, n_raters: int) -> list[str]:

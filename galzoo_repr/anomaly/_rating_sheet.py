@@ -9,7 +9,7 @@ from galzoo_repr.anomaly._columns import column_of
 from galzoo_repr.anomaly._raters import own_ratings
 from galzoo_repr.anomaly._ratings import LARGEST
 from galzoo_repr.anomaly._ratings_file import RatingsFile, catalogue_facts
-from galzoo_repr.catalogue import read_embeddings
+from galzoo_repr.catalogue import means_no_value, read_embeddings, text_of, warn_of_sentinels
 
 __all__ = ["record_answers"]
 
@@ -30,7 +30,8 @@ def record_answers(
     table : Table
         Catalogue with embeddings.
     answers : list of Table
-        Each with the columns ``row`` (index into `table`) and ``rating``, masked or NaN where left blank.
+        Each with the columns ``row`` (index into `table`) and ``rating``, masked, NaN or a word for no
+        value where left blank.
         An answer that the file knows already is not added again; another one for the same galaxy replaces
         it.
     path : str or pathlib.Path
@@ -65,24 +66,30 @@ def record_answers(
 
 
 def _pairs(answers: Table, n_rows: int) -> list[tuple[int, float]]:
-    """Row and rating of each answer that is not blank."""
+    """Row and rating of each answer that is not blank, or a word for no value."""
     rows, values = column_of(answers, "row", "row"), column_of(answers, "rating", "rating")
     pairs = []
-    for row, value in zip(rows, values, strict=True):
-        if value is np.ma.masked or not str(value).strip():
+    for row, value in zip(map(text_of, rows), map(text_of, values), strict=True):
+        if means_no_value(value):
             continue
-        try:
-            rating, index = float(value), int(row)
-        except (TypeError, ValueError):
-            raise ValueError(f"the answer for row {row} is {str(value)!r}, which is no number") from None
+        rating, index = _number(value), _number(row)
+        if rating is None:
+            raise ValueError(f"the answer for row {row} is {value!r}, which is no number")
         if abs(rating) > LARGEST:
             raise ValueError(
                 f"the answer for row {row} is {rating}; a rating must be finite and at most {LARGEST:g} in size"
             )
-        if not 0 <= index < n_rows:
+        if index is None or not 0 <= index < n_rows or index != round(index):
             raise ValueError(
-                f"there is an answer for row {row}, but the catalogue's rows are 0 to {n_rows - 1}"
+                f"there is an answer for row {row or 'unknown'}, but the catalogue's rows are 0 to {n_rows - 1}"
             )
-        if np.isfinite(rating):
-            pairs.append((index, rating))
+        pairs.append((int(index), rating))
+    warn_of_sentinels([rating for _, rating in pairs], "rating", "rating", stacklevel=4)
     return pairs
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None

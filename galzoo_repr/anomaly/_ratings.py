@@ -4,6 +4,8 @@ import numpy as np
 from astropy import units as u
 from numpy.typing import ArrayLike
 
+from galzoo_repr.catalogue import read_cells
+
 __all__ = ["LARGEST", "check_noise", "check_ratings", "checked_scale", "scale_of"]
 
 # Beyond this, numbers that differ by one are no longer told apart with certainty.
@@ -12,14 +14,7 @@ LARGEST = 1e15
 
 def check_ratings(ratings: ArrayLike, n_rows: int) -> np.ndarray:
     """Ratings as a float64 array of shape (n_rows,), NaN where not rated; infinite or huge ones are refused."""
-    ratings = _without_unit(ratings, "ratings")
-    if ratings.dtype.kind not in "fiub":
-        raise TypeError(f"ratings must be numbers, NaN or masked where not rated, not {ratings.dtype}")
-    ratings = ratings.astype(float).filled(np.nan)
-    if ratings.shape != (n_rows,):
-        raise ValueError(
-            f"one rating per galaxy is needed: {n_rows} galaxies, but ratings of shape {ratings.shape}"
-        )
+    ratings = _numbers(ratings, n_rows, "ratings", "rating")
     if (wrong := np.abs(ratings) > LARGEST).any():
         row = np.flatnonzero(wrong)[0]
         raise ValueError(
@@ -29,14 +24,22 @@ def check_ratings(ratings: ArrayLike, n_rows: int) -> np.ndarray:
     return ratings
 
 
-def _without_unit(values: ArrayLike, name: str) -> np.ma.MaskedArray:
-    """Give numbers of any of numpy's and astropy's kinds as a masked array; a unit would be lost in the scores."""
+def _numbers(values: ArrayLike, n_rows: int, name: str, each: str) -> np.ndarray:
+    """Numbers of any kind, also written as text, as float64, NaN where there are none; a unit would be lost."""
     unit = getattr(values, "unit", None)
     if unit is not None and unit != u.dimensionless_unscaled:
         raise TypeError(f"{name} must be plain numbers, but have the unit {unit}; take .value of them")
-    mask = getattr(values, "mask", False)
-    values = getattr(values, "unmasked", values)
-    return np.ma.array(np.ma.getdata(getattr(values, "value", values)), mask=mask)
+    cells = read_cells(values)
+    what = f"{name} must be numbers, and blank, NaN or masked where there are none, not"
+    if cells.texts:
+        raise TypeError(f"{what} text such as {cells.texts[0]!r}")
+    if cells.values.dtype.kind not in "fiub":
+        raise TypeError(f"{what} {cells.values.dtype}")
+    if cells.values.shape != (n_rows,):
+        raise ValueError(
+            f"one {each} per galaxy is needed: {n_rows} galaxies, but {name} of shape {cells.values.shape}"
+        )
+    return cells.numbers()
 
 
 def checked_scale(scale: tuple[float, float]) -> tuple[float, float]:
@@ -66,11 +69,8 @@ def scale_of(ratings: np.ndarray, scale: tuple[float, float] | None) -> tuple[fl
 
 def check_noise(noise: ArrayLike, n_rows: int) -> np.ndarray:
     """Standard deviations of ratings as a float64 array of shape (n_rows,), zero where not known."""
-    noise = _without_unit(noise, "noise")
-    if noise.dtype.kind not in "fiu":
-        raise TypeError(f"noise must be numbers, NaN or masked where not known, not {noise.dtype}")
-    noise = noise.astype(float).filled(np.nan)
+    noise = _numbers(noise, n_rows, "noise", "standard deviation")
     noise = np.where(np.isnan(noise), 0.0, noise)
-    if noise.shape != (n_rows,) or (noise < 0).any() or (noise > LARGEST).any():
+    if (noise < 0).any() or (noise > LARGEST).any():
         raise ValueError(f"noise must be {n_rows} standard deviations, none negative or above {LARGEST:g}")
     return noise

@@ -171,7 +171,7 @@ def read_ratings(path: str | Path) -> Table:
     ValueError
         If it is no such file.
     """
-    text = Path(path).read_text(encoding="utf-8")
+    text = Path(path).read_text(encoding="utf-8-sig")
     whole = text[: text.rfind("\n") + 1]
     if not whole:
         raise ValueError(f"{path} is not a file of ratings: it has not one whole line")

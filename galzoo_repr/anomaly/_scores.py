@@ -24,6 +24,7 @@ from galzoo_repr.anomaly._raters import (
     ratings_by_rater,
     warn_of_disagreement,
     warn_of_lost_ratings,
+    warn_of_odd_ratings,
 )
 from galzoo_repr.anomaly._scoring import Judgement, ReducedCatalogue
 from galzoo_repr.anomaly._unsupervised import UNSUPERVISED
@@ -249,6 +250,7 @@ def fit_interest(
     fitted._check_options()
     raters = check_raters("ratings", ratings)
     values, spread = ratings_by_rater(table, raters, noise)
+    warn_of_odd_ratings(table, raters, values, fitted.rating_scale)
     embeddings = read_embeddings(table, embedding)
     reduced = reduce_embeddings(embeddings, fitted.n_components, **fitted._scaling)
     fitted._fit_reduced(reduced.reduction, reduced.features, values, spread, raters)
@@ -298,6 +300,7 @@ def _judge(
         )
     if model is not None and hasattr(model, "process_"):
         return catalogue.apply(model), values, embeddings
+    warn_of_odd_ratings(table, raters, values, model and model.rating_scale, stacklevel=3)
     judgement = catalogue.judge(values, spread, raters=raters, unsupervised=unsupervised, seed=seed)
     warn_of_lost_ratings(values, catalogue.usable, stacklevel=3)
     if judgement.model is not None:

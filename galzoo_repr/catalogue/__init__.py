@@ -1,19 +1,25 @@
 """What a catalogue is: positions out of any table, columns back on, provenance, files."""
 
-from galzoo_repr.catalogue._columns import as_table, refuse_existing, texts_of, with_columns
+from galzoo_repr.catalogue._cells import Cells, read_cells, text_of, texts_of
+from galzoo_repr.catalogue._columns import as_table, one_per_row, refuse_existing, with_columns
 from galzoo_repr.catalogue._embeddings import Embeddings, embedding_matrix, read_embeddings
 from galzoo_repr.catalogue._files import read_catalogue, table_format, write_catalogue
 from galzoo_repr.catalogue._fingerprint import fingerprint
-from galzoo_repr.catalogue._names import galaxy_names
+from galzoo_repr.catalogue._missing import means_no_value
+from galzoo_repr.catalogue._names import galaxy_names, rows_named
+from galzoo_repr.catalogue._position_text import PositionLike, name_resolution, read_position
 from galzoo_repr.catalogue._positions import SkyPositions, sky_positions
 from galzoo_repr.catalogue._provenance import provenance, record_provenance
 from galzoo_repr.catalogue._reduced import ReducedEmbeddings, reduce_embeddings
 from galzoo_repr.catalogue._reduction import Reduction, mean_embedding
+from galzoo_repr.catalogue._sentinels import masking, sentinels, warn_of_sentinels
 from galzoo_repr.catalogue._unlike import KnownGalaxies
 
 __all__ = [
+    "Cells",
     "Embeddings",
     "KnownGalaxies",
+    "PositionLike",
     "ReducedEmbeddings",
     "Reduction",
     "SkyPositions",
@@ -21,16 +27,26 @@ __all__ = [
     "embedding_matrix",
     "fingerprint",
     "galaxy_names",
+    "masking",
     "mean_embedding",
+    "means_no_value",
+    "name_resolution",
+    "one_per_row",
     "provenance",
     "read_catalogue",
+    "read_cells",
     "read_embeddings",
+    "read_position",
     "record_provenance",
     "reduce_embeddings",
     "refuse_existing",
+    "rows_named",
+    "sentinels",
     "sky_positions",
     "table_format",
+    "text_of",
     "texts_of",
+    "warn_of_sentinels",
     "with_columns",
     "write_catalogue",
 ]

@@ -9,17 +9,24 @@ from astropy.coordinates import Angle, IllegalSecondWarning
 from astropy.table import Column
 from astropy.utils.masked import Masked
 
-__all__ = ["column_degrees"]
+from galzoo_repr._angle import angle_unit
+from galzoo_repr.catalogue._cells import text_of
+from galzoo_repr.catalogue._columns import one_per_row
+from galzoo_repr.catalogue._missing import means_no_value
+
+__all__ = ["are_bare_numbers", "column_degrees", "name_and_unit"]
 
 MASKED = "masked"
 MISSING = "missing"
 NOT_FINITE = "not a finite number"
 
-_MISSING_TEXT = {"", "-", "--", "---", "...", "n/a", "na", "nan", "none", "null"}
+# What catalogues write in place of a unit.
+_NO_UNIT = {"", "-", "--", "---", "none", "null", "n/a", "unitless", "dimensionless"}
 
-# What catalogues write in place of a unit that astropy can parse; VizieR has "h:m:s" and "d:m:s".
-_DEGREE_NAMES = {"degree", "degrees", "degs", "degr", "decimal degrees", "d:m:s"}
-_HOUR_NAMES = {"hour", "hours", "hr", "hrs", "h:m:s", "hms"}
+# A unit in the name of a column, as tables have it whose format knows no units: "RA (deg)", "ra_hours", "dec [rad]".
+_NAME_WITH_UNIT = re.compile(
+    r"(.+?)(?:[\s_]*[(\[]\s*([^)\]]+?)\s*[)\]]|[_ ](deg|degrees?|hours?|hrs?|rad|radians?))", re.IGNORECASE
+)
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity)", re.IGNORECASE)
 _SEXAGESIMAL = re.compile(
@@ -36,8 +43,8 @@ def column_degrees(
     Parameters
     ----------
     column : `~astropy.table.Column`, `~astropy.units.Quantity` or `~numpy.ndarray`
-        One angle per row: numbers (degrees unless a unit says otherwise) or text. Text with several fields is
-        sexagesimal; text that is a single number is read like a number.
+        One angle per row: numbers (degrees unless a unit, or one in the name, says otherwise) or text. Text with
+        several fields is sexagesimal; text that is a single number is read like a number.
     name : str
         Name of the column, for messages.
     hours : bool
@@ -56,19 +63,20 @@ def column_degrees(
     ValueError
         If the column is not one angle per row, or its unit is not one of angle.
     """
-    values, mask = _split_mask(column)
+    values, mask = _split_mask(one_per_row(column))
     if values.ndim != 1:
         raise ValueError(
             f"column {name!r} has shape {values.shape}; a position needs one number or text per row"
         )
     unit = _angle_unit(getattr(column, "unit", None), name)
+    number_unit = unit or name_and_unit(name)[1]
     if values.dtype.kind in "iuf":
         degrees = values.astype(np.float64)
-        if unit is not None:
-            degrees = (degrees * unit).to_value(u.deg)
+        if number_unit is not None:
+            degrees = (degrees * number_unit).to_value(u.deg)
         reasons = {}
     elif values.dtype.kind in "USO":
-        degrees, reasons = _text_degrees(values, mask, unit, hours=hours)
+        degrees, reasons = _text_degrees(values, mask, unit, number_unit, hours=hours)
     else:
         raise ValueError(
             f"column {name!r} has dtype {values.dtype}; a position is numbers (degrees, or with a unit) or "
@@ -96,41 +104,59 @@ def _angle_unit(unit: u.UnitBase | None, name: str) -> u.UnitBase | None:
     """Find the unit in which the numbers of a column are angles, None when it has no unit."""
     if unit is None:
         return None
-    text = str(unit).strip().strip("\"'").lower()
-    if text == "":
-        return None
-    if text in _DEGREE_NAMES:
-        return u.deg
-    if text in _HOUR_NAMES or unit == u.hour:
-        return u.hourangle
-    if isinstance(unit, u.UnrecognizedUnit) or not unit.is_equivalent(u.deg):
+    if (found := angle_unit(str(unit))) is None:
+        if str(unit).strip("\"'[]() ").lower() in _NO_UNIT:
+            return None
         raise ValueError(
             f"column {name!r} has unit {str(unit)!r}, which is not one of angle; "
             "set its unit to deg, rad or hourangle"
         )
-    return unit
+    return found
+
+
+def are_bare_numbers(column: Column | u.Quantity | np.ndarray, name: str) -> bool:
+    """Whether a column holds numbers, as such or as text, and says nothing of their unit."""
+    if (_angle_unit(getattr(column, "unit", None), name) or name_and_unit(name)[1]) is not None:
+        return False
+    if column.dtype.kind in "iuf":
+        return True
+    first = (text_of(value).strip() for value in np.asarray(np.ma.getdata(column)[:20]).tolist())
+    told = [text for text in first if not means_no_value(text)]
+    return bool(told) and all(map(_NUMBER.fullmatch, told))
+
+
+def name_and_unit(name: str) -> tuple[str, u.UnitBase | None]:
+    """Part a name such as "RA (deg)" into itself and the unit of angle that is in it, None where there is none."""
+    if match := _NAME_WITH_UNIT.fullmatch(name.strip()):
+        unit = angle_unit(match[2] or match[3])
+        return (match[1], unit) if unit is not None else (name, None)
+    return name, None
 
 
 def _text_degrees(
-    values: np.ndarray, mask: np.ndarray, unit: u.UnitBase | None, *, hours: bool
+    values: np.ndarray,
+    mask: np.ndarray,
+    unit: u.UnitBase | None,
+    number_unit: u.UnitBase | None,
+    *,
+    hours: bool,
 ) -> tuple[np.ndarray, dict[int, str]]:
     """Degrees of text, or of a mix of numbers and text, row by row."""
-    number_unit = (1.0 * (unit or u.deg)).to_value(u.deg)
+    number_factor = (1.0 * (number_unit or u.deg)).to_value(u.deg)
     colon_factor = 15.0 if hours and unit in (None, u.hourangle) else 1.0
     degrees = np.full(len(values), np.nan)
     reasons: dict[int, str] = {}
     for row, value in enumerate(values.tolist()):
         if mask[row]:
             continue
-        text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-        text = text.strip().replace("−", "-")
+        text = text_of(value).strip().replace("−", "-")
         # Python's None and nan within a column of objects are missing as well.
-        if text.lower() in _MISSING_TEXT:
+        if means_no_value(text):
             reasons[row] = MISSING
             continue
         try:
             if _NUMBER.fullmatch(text):
-                degrees[row] = float(text) * number_unit
+                degrees[row] = float(text) * number_factor
             else:
                 degrees[row] = _sexagesimal_degrees(text, colon_factor)
         except ValueError as error:

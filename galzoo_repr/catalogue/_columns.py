@@ -11,7 +11,7 @@ from astropy.time import Time
 
 from galzoo_repr.catalogue._provenance import record_provenance
 
-__all__ = ["as_table", "refuse_existing", "texts_of", "with_columns"]
+__all__ = ["as_table", "one_per_row", "refuse_existing", "with_columns"]
 
 Mixin = u.Quantity | SkyCoord | Time
 
@@ -79,33 +79,43 @@ def _not_a_catalogue(given: object) -> str:
     return f"got {type(given).__name__}; {allowed}."
 
 
-def texts_of(column: Column | np.ndarray) -> list[str]:
+def one_per_row(column: Column | Mixin | np.ndarray) -> Column | Mixin | np.ndarray:
     """
-    Read a column of text, such as file names, whichever way a file format gave it.
+    Read a column whose cells are vectors of length one as the column of single values that it stands for.
 
     Parameters
     ----------
-    column : `~astropy.table.Column` or `~numpy.ndarray`
-        One text per row: `str`, UTF-8 bytes as in FITS, or objects.
+    column : `~astropy.table.Column`, `~astropy.units.Quantity` or `~numpy.ndarray`
+        Of shape (n, 1), or with objects of length one or none, as files with vectors give it.
 
     Returns
     -------
-    list of str
-        Empty where the column is masked or None.
+    `~astropy.table.Column`, `~astropy.units.Quantity` or `~numpy.ndarray`
+        Of shape (n,), None where a cell was empty; whatever holds other cells comes back as it is.
 
     Examples
     --------
-    >>> from astropy.table import MaskedColumn
-    >>> from galzoo_repr.catalogue import texts_of
-    >>> texts_of(MaskedColumn([b"a.fits", b"b.fits"], mask=[False, True]))
-    ['a.fits', '']
+    >>> import numpy as np
+    >>> from galzoo_repr.catalogue import one_per_row
+    >>> one_per_row(np.array([[10.0], [20.0]]))
+    array([10., 20.])
     """
-    values, mask = np.asarray(np.ma.getdata(column)), np.ma.getmaskarray(column)
-    if values.dtype.kind == "S":
-        values = np.char.decode(values, "utf-8", "replace")
-    return [
-        "" if gone or value is None else str(value) for value, gone in zip(values.tolist(), mask, strict=True)
-    ]
+    shape = np.shape(column)
+    if len(shape) > 1 and set(shape[1:]) == {1}:
+        return one_per_row(column.reshape(shape[0]))
+    if getattr(getattr(column, "dtype", None), "kind", "") != "O":
+        return column
+    single, cells = column.copy(), np.ma.getdata(column).tolist()
+    for row, cell in enumerate(cells):
+        np.ma.getdata(single)[row] = _only(cell)
+    return single
+
+
+def _only(cell: object) -> object:
+    """Give what is in a cell of length one, None for an empty one, and every other cell as it is."""
+    if not isinstance(cell, list | tuple | np.ndarray) or np.ndim(cell) != 1 or len(cell) > 1:
+        return cell
+    return None if len(cell) == 0 or np.ma.is_masked(cell) else cell[0]
 
 
 def refuse_existing(table: Table, names: Iterable[str], *, overwrite: bool = False) -> None:

@@ -1,5 +1,6 @@
 """Catalogues as ECSV, astropy's text format: readable by eye, complete, and for small tables."""
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,10 +9,11 @@ from astropy.io import ascii as ascii_io
 from astropy.table import Table
 from astropy.table import meta as ecsv_header
 from astropy.table.column import BaseColumn
-from astropy.utils.data import get_readable_fileobj
 
 from galzoo_repr.catalogue._record import of_header, rebuilt
 from galzoo_repr.catalogue._storable import code_points, objects_to_text, replace_data, storable
+from galzoo_repr.catalogue._text import whole_text
+from galzoo_repr.exceptions import GalzooWarning
 
 __all__ = ["read_ecsv", "write_ecsv"]
 
@@ -64,19 +66,24 @@ def _has_line_break(value: object) -> bool:
 
 
 def read_ecsv(path: Path) -> Table:
-    """Read an ECSV file, in which an empty cell of text is the empty text and any other empty cell is masked."""
-    with get_readable_fileobj(str(path), encoding="utf-8") as file:
-        lines = []
-        for line in file:
-            if not line.startswith("#"):
-                break
-            lines.append(line[2:].rstrip("\n"))
-        rows = any(line.strip() for line in file)
-    header = ecsv_header.get_header_from_yaml(lines)
-    if not rows:
+    """
+    Read an ECSV file, in which an empty cell of text is the empty text and any other empty cell is masked.
+
+    Warns
+    -----
+    GalzooWarning
+        If it is not UTF-8.
+    """
+    text, said = whole_text(path)
+    if said:
+        warnings.warn(f"{path}: {said}", GalzooWarning, stacklevel=3)
+    lines = text.removesuffix("\n").split("\n")
+    first_row = next((i for i, line in enumerate(lines) if not line.startswith("#")), len(lines))
+    header = ecsv_header.get_header_from_yaml([line[2:] for line in lines[:first_row]])
+    if not any(line.strip() for line in lines[first_row + 1 :]):
         return _without_rows(header)
     numbers = [facts["name"] for facts in header["datatype"] if facts["datatype"] != "string"]
-    table = ascii_io.read(str(path), format="ecsv", fill_include_names=numbers)
+    table = ascii_io.read(lines, format="ecsv", fill_include_names=numbers)
     for name in table.colnames:
         if isinstance(table[name], BaseColumn) and table[name].dtype.kind == "O":
             objects_to_text(table, name)

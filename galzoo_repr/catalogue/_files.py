@@ -2,15 +2,19 @@
 
 import gzip
 import os
+import re
 import shutil
 import warnings
-from collections.abc import Iterator
+from codecs import BOM_UTF8
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 
+from astropy.io.registry import IORegistryError
 from astropy.table import Table
+from astropy.utils.data import get_readable_fileobj
 
 from galzoo_repr._folder import published
 from galzoo_repr.catalogue._columns import as_table
@@ -24,7 +28,26 @@ _FORMATS = {
     "fits": (".fits", ".fit", ".fts"),
     "votable": (".vot", ".votable", ".xml"),
 }
-_NAMES = {"ecsv": "ECSV", "parquet": "Parquet", "fits": "FITS", "votable": "VOTable"}
+_TEXT = (".csv", ".tsv", ".tab", ".txt", ".dat", ".asc", ".ascii", ".tbl", ".mrt", ".cat")
+_LONGEST_REASON = 300
+_DELIMITERS = {"text": None, "csv": ",", "tsv": "\t"}
+_NAMES = {
+    "ecsv": "ECSV",
+    "parquet": "Parquet",
+    "fits": "FITS",
+    "votable": "VOTable",
+    "text": "a table of text",
+    "csv": "CSV",
+    "tsv": "TSV",
+}
+_BEGINNINGS = {
+    "fits": re.compile(rb"SIMPLE  ="),
+    "parquet": re.compile(rb"PAR1"),
+    "votable": re.compile(rb"\s*(<\?xml.*)?(<!--.*)?<VOTABLE\b", re.DOTALL),
+    "ecsv": re.compile(rb"# %ECSV "),
+    "an Excel workbook": re.compile(rb"PK\x03\x04.*(xl/|\[Content_Types\])|\xd0\xcf\x11\xe0", re.DOTALL),
+    "a web page": re.compile(rb"\s*<(!DOCTYPE html|html)\b", re.IGNORECASE),
+}
 
 
 def write_catalogue(table: Table, path: str | os.PathLike, overwrite: bool = False) -> None:
@@ -88,50 +111,111 @@ def write_catalogue(table: Table, path: str | os.PathLike, overwrite: bool = Fal
             warnings.warn(f"{path.name}: {sentence}", GalzooWarning, stacklevel=2)
 
 
-def read_catalogue(path: str | os.PathLike) -> Table:
-    """
+def read_catalogue(path: str | os.PathLike, *, format: str | None = None) -> Table:
+    r"""
     Read a catalogue from a file.
 
     Parameters
     ----------
     path : str or path-like
-        ECSV, Parquet, FITS or VOTable by the ending of its name, ``.gz`` allowed; any other file is left to
-        `astropy.table.Table.read`.
+        ECSV, Parquet, FITS or VOTable by the ending of its name, or a table of text (``.csv``, ``.tsv``, ``.txt``,
+        ``.dat`` and the like); ``.gz`` allowed. A file of another name, or a text file that is none, is read by what
+        it begins with, and otherwise left to `astropy.table.Table.read`.
+    format : str, optional
+        What it is, whatever its name: ``"ecsv"``, ``"parquet"``, ``"fits"``, ``"votable"``, ``"csv"``, ``"tsv"``,
+        ``"text"`` (the delimiter is found), or a name that `astropy.table.Table.read` knows.
 
     Returns
     -------
     `~astropy.table.Table`
         A `~astropy.table.QTable` if it was written with quantities. Values are in the byte order of this
-        machine, text is `str`, and missing floats are NaN unless they were written masked.
+        machine, text is `str`, and missing floats are NaN unless they were written masked. Empty cells of a table of
+        text are masked.
 
     Raises
     ------
     FileNotFoundError, IsADirectoryError
         If there is no such file.
     ValueError
-        If the file is not a catalogue of the format that its name says.
+        If the file is not a catalogue of the format that its name says, or there is no such format.
 
     Warns
     -----
     GalzooWarning
-        If the record that the package leaves in FITS and VOTable files is damaged, or a column of a Parquet
-        file has no counterpart in a table.
+        If the record that the package leaves in FITS and VOTable files is damaged, a column of a Parquet
+        file has no counterpart in a table, or text was read by guess.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from galzoo_repr.catalogue import read_catalogue
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "galaxies.csv")
+    ...     _ = path.write_text("\ufeffid;ra;dec\n007;150,1;2,2\n", encoding="utf-8")  # as a spreadsheet saves it
+    ...     read_catalogue(path)  # doctest: +IGNORE_WARNINGS
+    <Table length=1>
+     id     ra     dec
+    str3 float64 float64
+    ---- ------- -------
+     007   150.1     2.2
     """
     path = Path(path).expanduser()
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder, not a file; give the name of a file")
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
-    file_format, _ = _format_of(path)
+    found = _found_format(path)
+    file_format = format or _format_of(path)[0] or found
     try:
-        if file_format is None:
-            return Table.read(path)
-        read = getattr(import_module(f"galzoo_repr.catalogue._{file_format}"), f"read_{file_format}")
+        read = _reader(file_format)
         return read(path)
     except (MemoryError, PermissionError, GalzooWarning):
         raise
     except Exception as error:
-        raise ValueError(f"cannot read {path} as {_NAMES.get(file_format, 'a table')}: {error}") from error
+        what = _NAMES.get(file_format, "a table")
+        raise ValueError(f"cannot read {path} as {what}: {_in_short(error, file_format, found)}") from error
+
+
+def _reader(file_format: str | None) -> Callable[[Path], Table]:
+    if file_format in _FORMATS:
+        return getattr(import_module(f"galzoo_repr.catalogue._{file_format}"), f"read_{file_format}")
+    if file_format in _DELIMITERS:
+        read_text = import_module("galzoo_repr.catalogue._text").read_text
+        return partial(read_text, delimiter=_DELIMITERS[file_format])
+    return partial(Table.read, format=file_format)
+
+
+def _found_format(path: Path) -> str | None:
+    """Tell the format of a file by its beginning, or else whether its name is that of a text file."""
+    try:
+        with get_readable_fileobj(str(path), encoding="binary") as file:
+            beginning = file.read(4096).removeprefix(BOM_UTF8)
+    except (OSError, EOFError, ValueError):
+        return None
+    for key, pattern in _BEGINNINGS.items():
+        if pattern.match(beginning):
+            return key
+    name = path.name.lower()
+    for packed in (".gz", ".bz2", ".xz"):
+        name = name.removesuffix(packed)
+    return "text" if name.endswith(_TEXT) or "." not in name else None
+
+
+def _in_short(error: Exception, file_format: str | None, found: str | None) -> str:
+    """Say in a line or two why a file was not read; readers of text give pages."""
+    if found in _FORMATS and found != file_format:
+        return f"by its beginning it is {_NAMES[found]}; give it that ending, or pass format={found!r}"
+    if found is not None and found not in _FORMATS and found not in _DELIMITERS:
+        return f"it is {found}; save the table as CSV or FITS"
+    if isinstance(error, IORegistryError):
+        known = f"pass format= ({', '.join([*_FORMATS, *_DELIMITERS])}, or a name that Table.read of astropy knows)"
+        if file_format is not None:
+            return f"there is no format {file_format!r}; {known}"
+        return f"its name does not say what it is; give it the ending of its format, or {known}"
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    said = lines[0] if lines else type(error).__name__
+    return said if len(said) <= _LONGEST_REASON else f"{said[:_LONGEST_REASON]} ..."
 
 
 def table_format(path: str | os.PathLike) -> str:

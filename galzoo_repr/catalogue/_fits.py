@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from astropy import units as u
 from astropy.io import fits
+from astropy.io.fits import connect
 from astropy.io.fits.connect import REMOVE_KEYWORDS, is_column_keyword
 from astropy.table import MaskedColumn, QTable, Table
 from astropy.table.column import BaseColumn
@@ -17,8 +18,18 @@ from astropy.utils.exceptions import AstropyUserWarning
 from astropy.utils.masked import Masked
 
 from galzoo_repr.catalogue._columns import as_table
+from galzoo_repr.catalogue._fits_cells import (
+    Cells,
+    cells_as_columns,
+    fill_times,
+    holds_columns_in_cells,
+    meant_cells,
+)
+from galzoo_repr.catalogue._fits_header import add_descriptions, describes_column, take_descriptions
+from galzoo_repr.catalogue._fits_text import decoded, keep_true_text, true_text
 from galzoo_repr.catalogue._record import recorded, to_text
-from galzoo_repr.catalogue._storable import code_points, replace_data, storable
+from galzoo_repr.catalogue._storable import replace_data, storable
+from galzoo_repr.exceptions import GalzooWarning
 
 __all__ = ["read_fits", "write_fits"]
 
@@ -43,47 +54,100 @@ def write_fits(table: Table, path: Path) -> list[str]:
     Meta that a header card holds exactly becomes one; the rest, and the types that FITS does not have, go as
     one line of YAML into the card ``GZRMETA``. Mixin columns are written as astropy writes them.
     """
-    original, table = table, as_table(table)
+    original, table = as_table(table), as_table(table)
     units = _take_foreign_units(table)
+    for name in table.colnames:
+        if isinstance(table[name], Masked) and isinstance(table[name], u.Quantity):
+            # Others see what is below the mask.
+            shown = table[name].copy()
+            shown.unmasked[shown.mask] = np.nan
+            table.replace_column(name, shown)
     table, lost = storable(
         table, "FITS", kinds="biufcSU", null=_choose_null, context="fits", retype=_to_fits_type
     )
-    columns = {}
-    for name in table.colnames:
-        columns[name] = {"unit": units[name]} if name in units else {}
-        if isinstance(table[name].info.format, str):
-            columns[name]["format"] = table[name].info.format
-        if isinstance(table[name], BaseColumn):
-            before, after = original[name].dtype, table[name].dtype
-            if before.kind == "S" or (before.kind != "O" and before != after):
-                columns[name]["dtype"] = before.newbyteorder("=").str
-            lost += _lost_text(name, before, table[name])
-        elif np.any(getattr(getattr(table[name], "data", None), "mask", False)):
-            lost.append(f"the masked cells of {name!r} become NaN: FITS cannot hold the mask of coordinates.")
-    cards = {key: value for key, value in table.meta.items() if _is_card(key, value)}
-    record = {key: value for key, value in table.meta.items() if key not in cards}
-    quantities = isinstance(table, QTable)
     names = _take_foreign_names(table)
     lost += [
         f"column {true!r} is called {name!r} in the file, as FITS has no such names; read_catalogue knows the "
         "true one."
         for name, true in names.items()
     ]
-    in_file = {true: name for name, true in names.items()}
-    columns = {in_file.get(name, name): facts for name, facts in columns.items() if facts}
+    texts = keep_true_text(table)
+    columns = {}
+    for name in [name for name in table.colnames if name not in texts.values()]:
+        true = names.get(name, name)
+        columns[name] = _facts(table[name], original[true], units.get(true))
+        lost += _lost(table[name], true, texts.get(name))
+    cards = {key: value for key, value in table.meta.items() if _is_card(key, value)}
     record = {
-        "meta": record,
-        "columns": columns,
-        "quantities": quantities,
+        "meta": {key: value for key, value in table.meta.items() if key not in cards},
+        "columns": {name: columns[name] for name in table.colnames if columns.get(name)},
+        "quantities": isinstance(table, QTable),
         **({"names": names} if names else {}),
+        **({"texts": texts} if texts else {}),
     }
     table.meta = {**cards, _RECORD: to_text(record)}
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", _UNUSUAL_NAME, fits.verify.VerifyWarning)
         # Units outside the FITS standard survive in the comment cards that astropy writes for column meta.
         warnings.filterwarnings("ignore", ".*could not be saved in native FITS", AstropyUserWarning)
-        table.write(path, format="fits")
+        _write_hdu(table, path)
     return lost
+
+
+def _facts(column: object, original: object, unit: str | None) -> dict:
+    """What of a column only the record can hold."""
+    facts = {} if unit is None else {"unit": unit}
+    if isinstance(column.info.format, str):
+        facts["format"] = column.info.format
+    if isinstance(column, BaseColumn):
+        before, after = original.dtype, column.dtype
+        if before.kind == "S" or (before.kind not in "OU" and before != after):
+            facts["dtype"] = before.newbyteorder("=").str
+        if after.kind == "b" and isinstance(column, MaskedColumn):
+            facts["masked"] = True
+    return facts
+
+
+def _write_hdu(table: Table, path: Path) -> None:
+    """Write as `~astropy.table.Table.write` does, with the nulls and descriptions that it does not write."""
+    # There is no public name for this step, which splits coordinates and the like into columns.
+    plain = connect._encode_mixins(table)
+    nulls, gaps = {}, {}
+    for name in plain.colnames:
+        column = plain[name]
+        if isinstance(column, MaskedColumn) and column.dtype.kind in "iub":
+            # Filled here, because astropy fills vectors with other numbers than what they declare as null.
+            replace_data(plain, name, column.filled(column.fill_value))
+            if column.dtype.kind == "b":
+                gaps[name] = column.mask
+            else:
+                nulls[name] = int(column.fill_value)
+    hdu = fits.table_to_hdu(plain, character_as_bytes=True)
+    for name, null in nulls.items():
+        # The null of unsigned integers counts as the file stores them.
+        hdu.columns[name].null = null - int(hdu.columns[name].bzero or 0)
+    add_descriptions(hdu.header, _descriptions(table, plain))
+    hdu.writeto(path)
+    if any(np.any(gap) for gap in gaps.values()):
+        with fits.open(path, memmap=False) as hdus:
+            start, dtype = hdus[1].fileinfo()["datLoc"], hdus[1].columns.dtype
+        rows = np.memmap(path, dtype, "r+", offset=start, shape=len(plain))
+        for name, gap in gaps.items():
+            rows[name][gap] = 0
+        rows.flush()
+
+
+def _descriptions(table: Table, plain: Table) -> dict[str, dict]:
+    """Describe each column of the file; what a column was split into is described as the whole."""
+    said = {}
+    for name in plain.colnames:
+        whole = name if name in table.colnames else name.rpartition(".")[0]
+        info = table[whole].info if whole in table.colnames else plain[name].info
+        meta = info.meta if name == whole and info.meta else {}
+        said[name] = {"description": info.description, "ucd": meta.get("ucd"), "utype": meta.get("utype")}
+        if name == f"{whole}.mask":
+            said[name]["description"] = f"Whether {whole} is missing"
+    return said
 
 
 def _take_foreign_names(table: Table) -> dict[str, str]:
@@ -132,34 +196,40 @@ def _is_fits_unit(unit: u.UnitBase) -> bool:
 
 
 def _to_fits_type(data: np.ndarray) -> np.ndarray:
-    """FITS has no signed bytes (astropy writes logicals), no half precision, and no text beyond ASCII."""
+    """FITS has no signed bytes (astropy writes logicals), and no half precision."""
     if data.dtype == np.int8:
         return data.astype(np.int16)
     if data.dtype == np.float16:
         return data.astype(np.float32)
-    if data.dtype.kind == "U" and np.any(code_points(data) > 127):
-        return np.char.encode(data, "utf-8")
     return data
 
 
-def _lost_text(name: str, before: np.dtype, column: BaseColumn) -> list[str]:
-    if column.dtype.kind not in "SU":
+def _lost(column: object, name: str, true_text_in: str | None) -> list[str]:
+    """Say what the file does not keep of a column."""
+    if not isinstance(column, BaseColumn):
+        if np.any(getattr(getattr(column, "data", None), "mask", False)):
+            return [f"the masked cells of {name!r} become NaN: FITS cannot hold the mask of coordinates."]
         return []
-    lost, data = [], np.ma.getdata(column)
-    if before.kind != column.dtype.kind and before.kind == "U":
-        lost.append(
-            f"the text of column {name!r} is not all ASCII; it is kept as UTF-8, "
-            "which FITS does not provide for and other programs may show wrongly."
-        )
-    blanks = b" \t\n\r\v\f" if data.dtype.kind == "S" else " \t\n\r\v\f"
-    if np.any(np.char.rstrip(data, blanks) != data):
-        lost.append(f"blanks at the end of text in column {name!r} are lost: FITS pads text with them.")
-    return lost
+    if true_text_in is not None:
+        return [
+            f"the text of column {name!r} is not all ASCII, which is all that FITS has: other programs see it "
+            "without accents and with ? for other letters, and the true text as bytes in the column "
+            f"{true_text_in!r}, from which read_catalogue takes it."
+        ]
+    if column.dtype.kind in "SU":
+        data = np.ma.getdata(column)
+        blanks = b" \t\n\r\v\f" if data.dtype.kind == "S" else " \t\n\r\v\f"
+        if np.any(np.char.rstrip(data, blanks) != data):
+            return [f"blanks at the end of text in column {name!r} are lost: FITS pads text with them."]
+    return []
 
 
 def _choose_null(column: MaskedColumn) -> bool:
-    """Set a TNULL that is no value of the column, if its integers are of a kind that FITS has."""
-    if column.dtype.newbyteorder("=") not in (np.uint8, np.int16, np.int32, np.int64):
+    """Set a null that is no value of the column, if FITS has one for its kind."""
+    if column.dtype.kind == "b":
+        column.fill_value = False
+        return True
+    if column.dtype.kind not in "iu":
         return False
     limits = np.iinfo(column.dtype)
     candidates = (limits.min, *range(limits.max, limits.max - 255, -1))
@@ -181,7 +251,9 @@ def _is_card(key: object, value: object) -> bool:
         )
     if not isinstance(key, str) or not _KEYWORD.fullmatch(key):
         return False
-    if key in _NOT_FOR_META or is_column_keyword(key) or not isinstance(value, bool | int | float | str):
+    if key in _NOT_FOR_META or is_column_keyword(key) or describes_column(key):
+        return False
+    if not isinstance(value, bool | int | float | str):
         return False
     try:
         with warnings.catch_warnings():
@@ -196,42 +268,97 @@ def read_fits(path: Path) -> Table:
     """
     Read the first table of a FITS file, in the byte order of this machine.
 
-    NaN stays NaN and empty text stays empty text; only integers with a declared null come back masked.
+    NaN stays NaN and empty text stays empty text; only what has a declared null comes back masked, and null
+    logicals. Where each cell is a vector of one number, the column has one number per row, unless
+    `write_fits` wrote it.
+
+    Warns
+    -----
+    GalzooWarning
+        If the file holds several tables, or cells were guessed or masked that are no values in FITS.
     """
     with fits.open(path, character_as_bytes=True, memmap=False) as hdus:
-        tables = [hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU)]
-        ours = bool(tables) and _RECORD in tables[0].header
+        hdu, said = _first_table(hdus)
+        record = recorded(hdu.header.get(_RECORD), path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", u.UnitsWarning)
             warnings.filterwarnings("ignore", _UNUSUAL_NAME, fits.verify.VerifyWarning)
-            table = Table.read(hdus, format="fits", mask_invalid=False, astropy_native=ours)
-    record = recorded(table.meta.pop(_RECORD, None), path)
+            cells = meant_cells(hdu)
+            missing_times = fill_times(hdu) if record else {}
+            warnings.filterwarnings("ignore", ".* contains NULL", AstropyUserWarning)
+            table = Table.read(hdu, format="fits", mask_invalid=False, astropy_native=bool(record))
+        header = hdu.header
+    for name, gap in missing_times.items():
+        table[name][gap] = np.ma.masked
+    table.meta.pop(_RECORD, None)
+    take_descriptions(header, table)
     for name in table.colnames:
         facts = record.get("columns", {}).get(name, {})
         if isinstance(table[name], BaseColumn):
-            _to_native(table, name, facts.get("dtype"))
+            said.append(cells[name].said if name in cells else "")
+            said.append(_mend(table, name, cells.get(name, Cells()), facts, ours=bool(record)))
         if record:
             table[name].info.format = facts.get("format")
         if "unit" in facts:
             table[name].unit = u.Unit(facts["unit"], parse_strict="silent")
+    if not record and holds_columns_in_cells(table):
+        said.append(
+            f"its only row has {table.columns[0].shape[1]} values in each cell; they were read as rows."
+        )
+        table = cells_as_columns(table)
+    for sentence in filter(None, said):
+        warnings.warn(f"{path}: {sentence}", GalzooWarning, stacklevel=3)
     if record:
-        for key in _OF_TIME_COLUMNS:
-            table.meta.pop(key, None)
-        table.meta.update(record["meta"])
-        for name, true in record.get("names", {}).items():
-            if name in table.colnames:
-                table.rename_column(name, true)
+        _restore(table, record)
     return QTable(table, copy=False) if record.get("quantities") else table
 
 
-def _to_native(table: Table, name: str, dtype: str | None) -> None:
-    """Bring a column to the type it was written with, or to text and this machine's byte order."""
-    data, mask = np.ma.getdata(table[name]), getattr(table[name], "mask", None)
+def _first_table(hdus: fits.HDUList) -> tuple[fits.BinTableHDU | fits.TableHDU, list[str]]:
+    tables = [hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU | fits.TableHDU)]
+    # SExtractor's LDAC files begin with a table that holds nothing but the header of the image.
+    tables = [hdu for hdu in tables if hdu.name != "LDAC_IMHEAD"] or tables
+    if not tables:
+        raise ValueError("it holds no table")
+    first = tables[0]
+    if first.header.get("ZTABLE"):
+        raise ValueError("its table is compressed in tiles; write it uncompressed first, with funpack")
+    if len(tables) == 1:
+        return first, []
+    names = ", ".join(repr(hdu.name) for hdu in tables[:5])
+    return first, [
+        f"it holds {len(tables)} tables ({names}{', ...' * (len(tables) > 5)}); the first was read."
+    ]
+
+
+def _restore(table: Table, record: dict) -> None:
+    """Give a table what the record knows of it beyond the types of its columns."""
+    for key in _OF_TIME_COLUMNS:
+        table.meta.pop(key, None)
+    table.meta.update(record["meta"])
+    for name, beside in record.get("texts", {}).items():
+        if {name, beside} <= set(table.colnames):
+            true_text(table, name, beside)
+    for name, true in record.get("names", {}).items():
+        if name in table.colnames:
+            table.rename_column(name, true)
+
+
+def _mend(table: Table, name: str, cells: Cells, facts: dict, *, ours: bool) -> str:
+    """Bring a column to what is meant: its nulls, its type, text, this machine's byte order."""
+    data = np.ma.getdata(table[name]) if cells.values is None else cells.values
+    mask, dtype, said = getattr(table[name], "mask", None), facts.get("dtype"), ""
+    if cells.mask is not None:
+        mask = cells.mask.reshape(data.shape)
+    elif facts.get("masked") and mask is None:
+        mask = np.zeros(data.shape, bool)
     if data.dtype.kind == "S" and (dtype is None or np.dtype(dtype).kind == "U"):
-        data = np.char.decode(data, "utf-8", "replace")
+        data, said = decoded(data, name)
     elif dtype is not None and data.dtype.kind != "S":
         data = data.astype(dtype)
     elif not data.dtype.isnative:
         data = data.astype(data.dtype.newbyteorder("="))
-    if data.dtype != table[name].dtype:
+    if not ours and data.ndim > 1 and set(data.shape[1:]) == {1}:
+        data, mask = data.reshape(len(data)), None if mask is None else mask.reshape(len(data))
+    if data is not np.ma.getdata(table[name]) or mask is not getattr(table[name], "mask", None):
         replace_data(table, name, data, mask=mask)
+    return said

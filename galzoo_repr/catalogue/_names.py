@@ -1,29 +1,114 @@
-"""What to call the galaxies of a catalogue."""
+"""What the galaxies of a catalogue are called."""
 
+import re
+
+import numpy as np
+from astropy.coordinates import BaseCoordinateFrame, SkyCoord
 from astropy.table import Table
 
+from galzoo_repr.catalogue._cells import texts_of
+from galzoo_repr.catalogue._columns import one_per_row
 from galzoo_repr.catalogue._positions import sky_positions
 
-__all__ = ["galaxy_names"]
+__all__ = ["galaxy_names", "rows_named"]
+
+# Columns that hold what galaxies are called, in lower case, in the order in which they are looked for.
+_NAMES = (
+    *("name", "names", "objname", "obj_name", "object_name", "objectname", "galaxy", "galaxy_name", "target"),
+    *("target_name", "targetname", "object", "main_id", "designation", "iauname", "iau_name", "source_name"),
+    *("common_name", "simbad_name", "ned_name", "id_str"),
+)
+_IDS = (
+    *("id", "objid", "obj_id", "objectid", "object_id", "source_id", "sourceid", "targetid", "target_id"),
+    *("dr7objid", "dr8objid", "nsa_id", "nsaid", "ls_id", "subject_id", "galaxy_id"),
+)
 
 
 def galaxy_names(table: Table) -> list[str]:
     """
-    Give the entry of each galaxy in the column ``name``, or else its position.
+    Give the entry of each galaxy in the column of names, or else its position.
 
     Parameters
     ----------
     table : astropy.table.Table
-        With or without names and positions.
+        With or without names, in a column such as ``name``, and positions.
 
     Returns
     -------
     list of str
         One for each row; ``"row 5"`` where there is neither.
     """
-    if "name" in table.colnames:
-        return [str(name) for name in table["name"]]
+    columns = _columns(table, _NAMES)
+    names = texts_of(one_per_row(table[columns[0]])) if columns else [""] * len(table)
+    if all(names):
+        return names
     try:
-        return list(sky_positions(table).skycoord.to_string("hmsdms", precision=0))
+        others = sky_positions(table).skycoord.to_string("hmsdms", precision=0)
     except ValueError:  # a catalogue of image files needs no positions
-        return [f"row {row}" for row in range(len(table))]
+        others = [f"row {row}" for row in range(len(table))]
+    return [name or other for name, other in zip(names, others, strict=True)]
+
+
+def rows_named(table: Table, name: str) -> tuple[np.ndarray, str]:
+    """
+    Find the galaxies of a catalogue that have a name.
+
+    Columns such as ``name``, ``iauname`` or ``main_id``, and then those of ids, are looked at. A name that nothing is
+    called exactly may differ in case, blanks and leading zeros: ``"ngc628"`` finds "NGC 0628".
+
+    Parameters
+    ----------
+    table : astropy.table.Table
+        Catalogue.
+    name : str
+        Name or id.
+
+    Returns
+    -------
+    rows : numpy.ndarray
+        int64, rows with that name; none where there are none.
+    column : str
+        Where it was found, empty where it was not.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from galzoo_repr.catalogue import rows_named
+    >>> rows_named(Table({"Name": ["NGC 0628", "NGC 1300"]}), "ngc628")
+    (array([0]), 'Name')
+    """
+    name = name.strip()
+    likely = {column: _ending_alike(table, column, name) for column in _columns(table, (*_NAMES, *_IDS))}
+    for form in (str.strip, _loosely):
+        for column, texts in likely.items():
+            rows = [row for row, text in texts.items() if form(text) == form(name)]
+            if rows:
+                return np.array(rows, dtype=np.int64), column
+    return np.array([], dtype=np.int64), ""
+
+
+def _ending_alike(table: Table, column: str, name: str) -> dict[int, str]:
+    """Entries of a column by row that end as a name does, which spares the longer look at most of a million."""
+    given = one_per_row(table[column])
+    if not name or (given.dtype.kind in "iu" and not name.isdecimal()):
+        return {}
+    end = name[-1].lower()
+    return {row: text for row, text in enumerate(map(str.strip, texts_of(given))) if text[-1:].lower() == end}
+
+
+def _columns(table: Table, usual: tuple[str, ...]) -> list[str]:
+    """Columns under usual names: text, or whole numbers where they are ids."""
+    by_lower = {name.strip().lower(): name for name in reversed(table.colnames)}
+    found = [by_lower[name] for name in usual if name in by_lower]
+    return [name for name in found if _holds_names(table, name, ids=name.strip().lower() in _IDS)]
+
+
+def _holds_names(table: Table, name: str, *, ids: bool) -> bool:
+    column = table[name]
+    if isinstance(column, SkyCoord | BaseCoordinateFrame) or not hasattr(column, "dtype"):
+        return False
+    return column.dtype.kind in ("USOiu" if ids else "USO") and np.ndim(one_per_row(column)) == 1
+
+
+def _loosely(name: str) -> str:
+    return re.sub(r"(?<=[a-z])0+(?=\d)", "", re.sub(r"[\s_]+", "", name.lower()))

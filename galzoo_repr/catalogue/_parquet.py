@@ -1,21 +1,35 @@
 """Catalogues as Parquet files, in the convention of astropy and readable by anything that reads Parquet."""
 
+import re
 import warnings
+from collections.abc import Iterator
+from io import BytesIO
+from itertools import chain, count
 from pathlib import Path
 
 import numpy as np
-from astropy.table import Column, MaskedColumn, Table, represent_mixins_as_columns
+import pyarrow as pa
+from astropy.table import Table, represent_mixins_as_columns
 from astropy.table import meta as ecsv_header
 from astropy.utils.data_info import serialize_context_as
+from pyarrow import parquet
 
-from galzoo_repr.catalogue._record import of_header, rebuilt
+from galzoo_repr.catalogue._arrow import NoColumn, column_of
+from galzoo_repr.catalogue._record import masks_beside, of_header, rebuilt
 from galzoo_repr.catalogue._storable import storable
+from galzoo_repr.catalogue._votable_document import parse_document
 from galzoo_repr.exceptions import GalzooWarning
 
 __all__ = ["read_parquet", "write_parquet"]
 
 # Rows of one row group, the unit in which other programs read a part of the file.
 _ROW_GROUP = 65536
+
+# By the convention of the IVOA, VOTable in Parquet 1.0.
+_VOTABLE = b"IVOA.VOTable-Parquet.content"
+
+# What Arrow raises for pages that it cannot decode.
+_UNREADABLE = (pa.ArrowException, OSError)
 
 
 def write_parquet(table: Table, path: Path) -> list[str]:
@@ -24,22 +38,23 @@ def write_parquet(table: Table, path: Path) -> list[str]:
 
     The file is of the convention of astropy's own Parquet writer, whose ``Table.read`` can read it. That
     writer makes one Python object per row of an embedding; this one hands Arrow the array as it lies in
-    memory.
+    memory. Masked cells are nulls, which every program knows, and the mask is the column ``<name>.mask``
+    besides, which is how astropy has it.
     """
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    table, lost = storable(table, "Parquet", kinds="biufSU", null=lambda _: False, context="parquet")
+    table, lost = storable(
+        table, "Parquet", kinds="biufSUmM", null=lambda _: False, context="parquet", retype=_to_arrow_type
+    )
     with serialize_context_as("parquet"):
         plain = represent_mixins_as_columns(table)
     metadata = {"table_meta_yaml": "\n".join(ecsv_header.get_yaml_from_table(plain))}
-    arrays = {}
+    arrays, masks = {}, masks_beside(plain)
     for column in plain.itercols():
         data = np.ascontiguousarray(column.data, dtype=column.dtype.newbyteorder("="))
         if data.dtype.kind in "SU":
             width = data.dtype.itemsize // (4 if data.dtype.kind == "U" else 1)
             metadata[f"table::len::{column.name}"] = str(width)
-        values = pa.array(data.reshape(-1))
+        mask = np.asarray(plain[masks[column.name]]).reshape(-1) if column.name in masks else None
+        values = pa.array(data.reshape(-1), mask=mask)
         if data.ndim > 1:
             values = pa.FixedSizeListArray.from_arrays(values, int(np.prod(data.shape[1:])))
         arrays[column.name] = values
@@ -48,95 +63,112 @@ def write_parquet(table: Table, path: Path) -> list[str]:
     return lost
 
 
+def _to_arrow_type(data: np.ndarray) -> np.ndarray:
+    """Give times in one of the units that Arrow has; the coarser ones are whole numbers of seconds."""
+    if data.dtype.kind in "mM" and data.dtype.str[3:] not in ("[s]", "[ms]", "[us]", "[ns]"):
+        return data if data.dtype == "M8[D]" else data.astype(f"{data.dtype.kind}8[s]")
+    return data
+
+
 def read_parquet(path: Path) -> Table:
     """
     Read a Parquet file, whether written by this package, astropy, pandas or LSDB.
 
     In files of others, nulls become NaN in floats and embeddings, and masked cells in all else; columns of
-    lists of equal length become two-dimensional.
+    lists of equal length become two-dimensional, of lists of one plain. What cannot be a column is left out.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        One file, not a folder of them.
+
+    Returns
+    -------
+    `~astropy.table.Table`
+        A `~astropy.table.QTable` if it was written with quantities.
+
+    Warns
+    -----
+    GalzooWarning
+        For each column that is left out or not what it was in the file.
     """
-    from pyarrow import parquet
-
-    arrow = parquet.read_table(path)
-    metadata = {key.decode(): value.decode() for key, value in (arrow.schema.metadata or {}).items()}
+    file = parquet.ParquetFile(path)
     plain = Table()
-    for name in arrow.column_names:
-        column = _column(arrow[name].combine_chunks())
-        if column is None:
-            message = f"column {name!r} of {path} is left out: a table has no column of {arrow[name].type}."
-            warnings.warn(message, GalzooWarning, stacklevel=3)
-        else:
-            plain[name] = column
-    header = ecsv_header.get_header_from_yaml(metadata.get("table_meta_yaml", "datatype: []").split("\n"))
-    columns = {f["name"]: of_header(f) for f in header["datatype"] if f["name"] in plain.colnames}
+    for name, array in _arrays(file):
+        try:
+            if isinstance(array, Exception):
+                raise array
+            column, remark = column_of(array.combine_chunks())
+        except (NoColumn, *_UNREADABLE) as reason:
+            column, remark = None, f"is left out: {reason}"
+        if remark:
+            warnings.warn(f"column {name!r} of {path} {remark}.", GalzooWarning, stacklevel=3)
+        if column is not None:
+            plain[_free(name, plain.colnames)] = column
+    if not plain.colnames:
+        raise ValueError("none of its columns can be a column of a table")
+    metadata = file.schema_arrow.metadata or {}
+    _take_facts(plain, metadata.get(_VOTABLE), path)
+    columns, meta = _header(plain, metadata, path)
+    return rebuilt(plain, columns, meta)
+
+
+def _arrays(file: parquet.ParquetFile) -> Iterator[tuple[str, pa.ChunkedArray | Exception]]:
+    """Give name and values of each column, or why Arrow cannot read them."""
+    try:
+        arrow = file.read()
+        yield from zip(arrow.column_names, arrow.columns, strict=True)
+    except _UNREADABLE:
+        for name in file.schema_arrow.names:
+            try:
+                yield name, file.read(columns=[name])[name]
+            except _UNREADABLE as error:
+                yield name, error
+
+
+def _free(name: str, taken: list[str]) -> str:
+    """Give a name that is not taken: files of others may use one twice."""
+    return next(each for each in chain([name], (f"{name}_{i}" for i in count(2))) if each not in taken)
+
+
+def _take_facts(plain: Table, content: bytes | None, path: Path) -> None:
+    """Take units, descriptions and UCDs from the VOTable without rows that TOPCAT keeps in a Parquet file."""
+    if content is None:
+        return
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            document, _ = parse_document(BytesIO(re.sub(rb"(?s)<DATA.*</DATA>", b"", content)))
+            facts = document.get_first_table().to_table(use_names_over_ids=True)
+    except Exception as reason:  # of many kinds, and the data are complete without it
+        message = (
+            f"the VOTable in the metadata of {path} is damaged, units and descriptions are lost: {reason}"
+        )
+        warnings.warn(message, GalzooWarning, stacklevel=4)
+        return
+    for name in set(plain.colnames) & set(facts.colnames):
+        plain[name].unit, plain[name].description = facts[name].unit, facts[name].description
+        plain[name].meta = {k: v for k, v in facts[name].meta.items() if not k.startswith("_votable")}
+
+
+def _header(plain: Table, metadata: dict[bytes, bytes], path: Path) -> tuple[dict[str, dict], dict]:
+    """Read what astropy or this package noted of the columns, and the meta of the table."""
+    try:
+        lines = metadata.get(b"table_meta_yaml", b"datatype: []").decode().split("\n")
+        header = ecsv_header.get_header_from_yaml(lines)
+        columns = {f["name"]: of_header(f) for f in header["datatype"] if f["name"] in plain.colnames}
+    except (ValueError, KeyError, TypeError, AttributeError, ecsv_header.YamlParseError):
+        message = (
+            f"the header that astropy keeps in {path} is damaged; units, descriptions and meta are lost."
+        )
+        warnings.warn(message, GalzooWarning, stacklevel=4)
+        return {}, {}
     for name, facts in columns.items():
-        # Arrow knows the type, but not how wide text was.
-        facts["dtype"], width = plain[name].dtype.str, metadata.get(f"table::len::{name}")
-        if width is not None:
-            facts["dtype"] = f"{plain[name].dtype.kind}{max(int(width), 1)}"
-    return rebuilt(plain, columns, header.get("meta", {}))
-
-
-def _column(array: "pyarrow.Array") -> Column | None:  # noqa: F821
-    """Turn an Arrow array into a column, None for what has no counterpart."""
-    import pyarrow as pa
-
-    if isinstance(array.type, pa.BaseExtensionType):
-        array = array.storage
-    if pa.types.is_dictionary(array.type):
-        array = array.dictionary_decode()
-    if pa.types.is_decimal(array.type) or pa.types.is_null(array.type):
-        array = array.cast(pa.float64())
-    if any(
-        is_list(array.type)
-        for is_list in (pa.types.is_fixed_size_list, pa.types.is_list, pa.types.is_large_list)
-    ):
-        return _list_column(array)
-    if pa.types.is_nested(array.type):
-        return None
-    mask = array.is_null().to_numpy(zero_copy_only=False)
-    return _masked(_values(array), mask)
-
-
-def _values(array: "pyarrow.Array") -> np.ndarray:  # noqa: F821
-    """Give the values of a flat Arrow array, with something of the same type in place of nulls."""
-    import pyarrow as pa
-
-    kinds = (
-        (("string", "large_string", "string_view"), "", str),
-        (("binary", "large_binary", "binary_view"), b"", bytes),
-        (("boolean",), False, bool),
-        (("integer",), 0, None),
-    )
-    for names, missing, dtype in kinds:
-        if any(getattr(pa.types, f"is_{name}")(array.type) for name in names):
-            values = (array.fill_null(missing) if array.null_count else array).to_numpy(zero_copy_only=False)
-            return values if dtype is None else values.astype(dtype)
-    return array.to_numpy(zero_copy_only=False)
-
-
-def _masked(values: np.ndarray, mask: np.ndarray) -> Column:
-    """Make a column that is masked only where its type has no value for missing."""
-    if values.dtype.kind in "fM" or not mask.any():
-        return Column(values)
-    return MaskedColumn(values, mask=mask)
-
-
-def _list_column(array: "pyarrow.Array") -> Column:  # noqa: F821
-    """Stack lists of equal length; a null among floats is a row of NaN."""
-    valid = array.is_valid().to_numpy(zero_copy_only=False)
-    flat = array.flatten()
-    values, gaps = _values(flat), flat.is_null().to_numpy(zero_copy_only=False)
-    lengths = array.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
-    length = int(lengths.max(initial=getattr(array.type, "list_size", 0)))
-    if np.any(lengths[valid] != length):
-        rows = np.empty(len(array), dtype=object)
-        rows[:] = np.split(values, np.cumsum(lengths)[:-1]) if len(array) else []
-        return Column(rows)
-    if valid.all():
-        return _masked(values.reshape(-1, length), gaps.reshape(-1, length))
-    stacked = np.full((len(array), length), np.nan if values.dtype.kind == "f" else values.dtype.type(0))
-    stacked = stacked.astype(values.dtype)
-    mask = np.ones(stacked.shape, dtype=bool)
-    stacked[valid], mask[valid] = values.reshape(-1, length), gaps.reshape(-1, length)
-    return _masked(stacked, mask)
+        # Arrow knows the type, but not how wide text was; and others may have changed the column since.
+        facts["dtype"], width = plain[name].dtype.str, metadata.get(f"table::len::{name}".encode(), b"")
+        if width.isdigit() and plain[name].dtype.kind in "SU":
+            size = plain[name].dtype.itemsize // (4 if plain[name].dtype.kind == "U" else 1)
+            facts["dtype"] = f"{plain[name].dtype.kind}{max(int(width), size, 1)}"
+        if np.size(plain[name]) != len(plain) * int(np.prod(facts.get("shape", []))):
+            facts["shape"] = plain[name].shape[1:]
+    return columns, header.get("meta", {})

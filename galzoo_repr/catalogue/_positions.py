@@ -1,6 +1,8 @@
 """Positions on the sky out of any catalogue: where each galaxy is, or why that cannot be known."""
 
+import re
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,8 +11,11 @@ from astropy import units as u
 from astropy.coordinates import BaseCoordinateFrame, ConvertError, SkyCoord, UnitSphericalRepresentation
 from astropy.table import Table
 
-from galzoo_repr.catalogue._angles import MASKED, NOT_FINITE, column_degrees
-from galzoo_repr.catalogue._columns import as_table
+from galzoo_repr._config import log
+from galzoo_repr.catalogue._angles import MASKED, NOT_FINITE, are_bare_numbers, column_degrees, name_and_unit
+from galzoo_repr.catalogue._columns import as_table, one_per_row
+from galzoo_repr.catalogue._frames import declared_frame, pairs_of_other_frames, to_icrs, ucd_pairs
+from galzoo_repr.catalogue._plausible import misread_pair
 from galzoo_repr.exceptions import GalzooWarning
 
 __all__ = ["SkyPositions", "sky_positions"]
@@ -52,6 +57,8 @@ USUAL_NAMES = (
     ("alpha", "delta"),
 )
 
+_EQUINOX = re.compile(r"[\s_]*[(\[]\s*(?:[jb]?(?:2000|19\d\d)(?:\.0)?|icrs|fk[45])\s*[)\]]$")
+
 
 @dataclass(frozen=True, eq=False)
 class SkyPositions:
@@ -90,10 +97,13 @@ def sky_positions(
 
     A column of `~astropy.coordinates.SkyCoord` in any frame comes first. Without one, a pair of columns
     under one of the usual names (``ra``/``dec``, ``RAJ2000``/``DEJ2000``, ``TARGET_RA``/``TARGET_DEC``,
-    ``ALPHA_J2000``/``DELTA_J2000``, ..., in any case) is taken as ICRS: numbers without a unit are degrees,
-    sexagesimal text counts hours in right ascension and degrees in declination, text that is one plain
-    number is degrees. Last, columns that a VOTable marks with the UCDs ``pos.eq.ra;meta.main`` and
-    ``pos.eq.dec;meta.main``.
+    ``ALPHA_J2000``/``DELTA_J2000``, ..., in any case) is looked for, then columns that a VOTable marks with UCDs
+    such as ``pos.eq.ra;meta.main``, then names that tell another frame (``RAB1950``/``DEB1950``, ``GLON``/``GLAT``).
+    Numbers without a unit are degrees, sexagesimal text counts hours in right ascension and degrees in declination,
+    text that is one plain number is degrees.
+
+    A frame or equinox that the names of the columns, a VOTable, descriptions or FITS keywords declare is obeyed;
+    where nothing is said it is ICRS. Of several pairs, one that needs no transformation is taken.
 
     Right ascension may run from -360 to 360 degrees and is wrapped to [0, 360). A row whose position is
     masked, missing, not finite, unreadable or off the sphere is not valid; it does not stop the others.
@@ -121,7 +131,8 @@ def sky_positions(
     Warns
     -----
     GalzooWarning
-        If ``RADESYS`` or ``EQUINOX`` in the meta says that the columns are B1950.
+        If what the catalogue says of its frame is not clear, or numbers without a unit look like hours or radians, like
+        two columns the wrong way round, or like angles from a pole.
 
     Examples
     --------
@@ -158,30 +169,50 @@ def _find_columns(table: Table) -> str | tuple[str, str]:
             f"the catalogue has {len(skycoords)} columns of sky coordinates, {', '.join(skycoords)}; "
             f"say which one is meant, such as coords={skycoords[0]!r}"
         )
-    spellings: dict[str, list[str]] = {}
+    usual = _usual_pairs(table, lambda name: name.strip().lower()) or _usual_pairs(table, _plain_name)
+    if usual:
+        _one_spelling(*usual[0])
+    pairs = [(ra[0], dec[0]) for ra, dec in usual if len(ra) == len(dec) == 1]
+    pairs += [*ucd_pairs(table), *pairs_of_other_frames(table)]
+    if not pairs:
+        raise ValueError(_no_positions(table))
+    # Where a catalogue has its positions several times, those that need no transformation are taken, or else those
+    # whose frame is clear.
+    return pairs[0] if len(pairs) == 1 else min(pairs, key=lambda pair: _rank(*declared_frame(table, pair)))
+
+
+def _rank(frame: BaseCoordinateFrame | None, doubt: str) -> int:
+    """Order of preference among pairs; galactic positions and the like are last, as old catalogues round them."""
+    if frame is None:
+        return 2 if doubt else 0
+    return 1 if _is_equatorial(frame) else 3
+
+
+def _is_equatorial(frame: BaseCoordinateFrame | None) -> bool:
+    return frame is None or "ra" in frame.get_representation_component_names()
+
+
+def _usual_pairs(table: Table, spell: Callable[[str], str]) -> list[tuple[list[str], list[str]]]:
+    """Columns of right ascension and declination under each pair of usual names, in one way of spelling."""
+    found: dict[str, list[str]] = {}
     for name in table.colnames:
-        spellings.setdefault(name.strip().lower(), []).append(name)
-    for ra, dec in USUAL_NAMES:
-        if ra in spellings and dec in spellings:
-            return _one_spelling(spellings[ra], spellings[dec])
-    main = [_with_ucd(table, f"pos.eq.{axis};meta.main") for axis in ("ra", "dec")]
-    if all(len(names) == 1 for names in main):
-        return main[0][0], main[1][0]
-    raise ValueError(_no_positions(table))
+        found.setdefault(spell(name), []).append(name)
+    return [(found[ra], found[dec]) for ra, dec in USUAL_NAMES if ra in found and dec in found]
 
 
-def _one_spelling(ra_names: list[str], dec_names: list[str]) -> tuple[str, str]:
-    """Settle the case of a pair of names, or refuse to guess."""
-    if len(ra_names) == len(dec_names) == 1:
-        return ra_names[0], dec_names[0]
-    raise ValueError(
-        f"the catalogue has positions several times, in {', '.join(ra_names + dec_names)}; "
-        f"say which are meant, such as coords=({ra_names[0]!r}, {dec_names[0]!r})"
-    )
+def _plain_name(name: str) -> str:
+    """Name in lower case without a unit or an equinox in brackets, or dots: "R.A. (J2000)" is "ra"."""
+    plain = _EQUINOX.sub("", name_and_unit(name)[0].strip().lower()).replace(".", "")
+    return "dec" if plain == "decl" else plain
 
 
-def _with_ucd(table: Table, ucd: str) -> list[str]:
-    return [n for n in table.colnames if str((table[n].info.meta or {}).get("ucd", "")).lower() == ucd]
+def _one_spelling(ra_names: list[str], dec_names: list[str]) -> None:
+    """Refuse to guess which case of a pair of names is meant."""
+    if len(ra_names) > 1 or len(dec_names) > 1:
+        raise ValueError(
+            f"the catalogue has positions several times, in {', '.join(ra_names + dec_names)}; "
+            f"say which are meant, such as coords=({ra_names[0]!r}, {dec_names[0]!r})"
+        )
 
 
 def _no_positions(table: Table) -> str:
@@ -193,8 +224,7 @@ def _no_positions(table: Table) -> str:
     return (
         "found no positions in the catalogue: it has neither a SkyCoord column nor right ascension and "
         f"declination under a usual name (ra and dec, RAJ2000 and DEJ2000, ...). Its columns are {found}. "
-        "Name the right ones with coords=(ra_name, dec_name), or give coords=SkyCoord(...); "
-        "positions in another frame (Galactic, B1950) need a SkyCoord."
+        "Name the right ones with coords=(ra_name, dec_name), or give coords=SkyCoord(...)."
     )
 
 
@@ -249,30 +279,39 @@ def _from_pair(table: Table, names: tuple[str, str]) -> SkyPositions:
             raise ValueError(
                 f"{name!r} of coords is not a column; the columns are {', '.join(table.colnames)}"
             )
-    _warn_of_old_frame(table, names)
+    frame, doubt = declared_frame(table, names)
+    equatorial = _is_equatorial(frame)
     (ra, ra_reasons), (dec, dec_reasons) = (
         column_degrees(table[name], name, hours=hours)
-        for name, hours in zip(names, (True, False), strict=True)
+        for name, hours in zip(names, (equatorial, False), strict=True)
     )
+    _warn(doubt and _uncertain(names, frame, doubt))
+    if all(are_bare_numbers(one_per_row(table[name]), name) for name in names):
+        _warn(misread_pair(ra, dec, names))
+    lon, lat = ("right ascension", "declination") if equatorial else ("longitude", "latitude")
     reasons = {row: f"{names[1]}: {why}" for row, why in dec_reasons.items()}
     reasons.update({row: f"{names[0]}: {why}" for row, why in ra_reasons.items()})
     for row in np.flatnonzero(np.abs(dec) > 90).tolist():
-        reasons.setdefault(row, f"{names[1]}: declination {dec[row]:g} deg is outside -90 to 90")
+        reasons.setdefault(row, f"{names[1]}: {lat} {dec[row]:g} deg is outside -90 to 90")
     for row in np.flatnonzero(np.abs(ra) > 360).tolist():
-        reasons.setdefault(row, f"{names[0]}: right ascension {ra[row]:g} deg is outside -360 to 360")
+        reasons.setdefault(row, f"{names[0]}: {lon} {ra[row]:g} deg is outside -360 to 360")
+    if frame is not None:
+        log.info("Columns %s and %s are %s and are brought to ICRS.", *names, frame.name)
+        ra, dec = to_icrs(ra, dec, frame)
     return _positions(ra, dec, reasons)
 
 
-def _warn_of_old_frame(table: Table, names: tuple[str, str]) -> None:
-    """Warn where FITS keywords say that right ascension and declination are B1950, half a degree away."""
-    system, equinox = (str(table.meta.get(key, "")).strip().upper() for key in ("RADESYS", "EQUINOX"))
-    if system.startswith("FK4") or equinox in ("1950", "1950.0", "B1950"):
-        warnings.warn(
-            f"columns {names[0]} and {names[1]} are taken as ICRS, but the meta of the catalogue says "
-            f"RADESYS={system!r}, EQUINOX={equinox!r}; give coords=SkyCoord(..., frame='fk4') if that is so.",
-            GalzooWarning,
-            stacklevel=4,
-        )
+def _uncertain(names: tuple[str, str], frame: BaseCoordinateFrame | None, doubt: str) -> str:
+    taken = "ICRS" if frame is None else f"{frame.name.upper()} of {frame.equinox}"
+    return (
+        f"columns {names[0]} and {names[1]} are taken as {taken}, {doubt}; give "
+        f"coords=SkyCoord(table[{names[0]!r}], table[{names[1]!r}], unit='deg', frame=...) if they are not"
+    )
+
+
+def _warn(sentence: str) -> None:
+    if sentence:
+        warnings.warn(f"{sentence}.", GalzooWarning, stacklevel=4)
 
 
 def _positions(ra: np.ndarray, dec: np.ndarray, reasons: dict[int, str]) -> SkyPositions:

@@ -1,6 +1,7 @@
 """The record of a table that goes into a file beside what the format itself holds, and a table rebuilt by it."""
 
 import json
+import re
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -9,15 +10,18 @@ import numpy as np
 import yaml
 from astropy import units as u
 from astropy.io.misc import yaml as astropy_yaml
-from astropy.table import Table, serialize
+from astropy.table import MaskedColumn, Table, serialize
 
 from galzoo_repr.catalogue._storable import replace_data
 from galzoo_repr.exceptions import GalzooWarning
 
-__all__ = ["described", "from_text", "of_header", "rebuilt", "recorded", "to_text"]
+__all__ = ["described", "from_text", "masks_beside", "of_header", "rebuilt", "recorded", "to_text"]
 
 # Key of astropy in the meta of a table whose columns were split.
 _MIXINS = "__serialized_columns__"
+
+# A type of numpy, times with their unit, and the shape of a cell.
+_DATATYPE = re.compile(r"((?:datetime64|timedelta64)\[\w+\]|\w+)(\[.*\])?")
 
 
 class _OneLineDumper(astropy_yaml.AstropyDumper):
@@ -107,9 +111,12 @@ def of_header(facts: Mapping) -> dict:
     dict
         The same with ``dtype`` and ``shape`` as `described` has them.
     """
-    kind, bracket, shape = facts.get("subtype", facts["datatype"]).partition("[")
-    text = kind in ("string", "json")
-    return {**facts, "dtype": "U1" if text else kind, "shape": json.loads(bracket + shape) if bracket else []}
+    kind, shape = _DATATYPE.fullmatch(facts.get("subtype", facts["datatype"])).groups()
+    return {
+        **facts,
+        "dtype": "U1" if kind in ("string", "json") else kind,
+        "shape": json.loads(shape or "[]"),
+    }
 
 
 def described(plain: Table) -> dict[str, dict]:
@@ -151,7 +158,7 @@ def rebuilt(plain: Table, columns: Mapping[str, Mapping], meta: Mapping) -> Tabl
         dtype, shape = np.dtype(facts["dtype"]), (len(plain), *facts.get("shape", ()))
         if data.dtype != dtype or data.shape != shape:
             mask = None if mask is None else mask.reshape(shape)
-            replace_data(plain, name, data.astype(dtype).reshape(shape), mask=mask)
+            replace_data(plain, name, _as(dtype, data, mask).reshape(shape), mask=mask)
         column = plain[name]
         column.unit = u.Unit(facts["unit"], parse_strict="silent") if "unit" in facts else None
         column.description = facts.get("description")
@@ -163,8 +170,40 @@ def rebuilt(plain: Table, columns: Mapping[str, Mapping], meta: Mapping) -> Tabl
         message = f"column {name!r} stays in pieces: the file does not have all its parts any more."
         warnings.warn(message, GalzooWarning, stacklevel=4)
         del whole[name]
+    for name in masks_beside(plain):
+        if isinstance(plain[name], MaskedColumn):
+            replace_data(plain, name, plain[name].data.data)
     # Every reader of astropy's own formats ends with this call; there is no public one.
     return serialize._construct_mixins_from_columns(plain)
+
+
+def _as(dtype: np.dtype, data: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
+    """Convert to a type if that changes no value: others may have edited the file since its record was made."""
+    fitting, kinds = data.astype(dtype), data.dtype.kind + dtype.kind
+    if kinds in ("SS", "UU", "ii", "iu", "ui", "uu", "fi", "fu"):
+        there = np.s_[...] if mask is None else ~mask.reshape(data.shape)
+        return fitting if np.array_equal(fitting[there], data[there]) else data
+    return fitting
+
+
+def masks_beside(plain: Table) -> dict[str, str]:
+    """
+    Name the columns of a table of split mixins that have their mask in a column of its own.
+
+    Returns
+    -------
+    dict of str to str
+        The name of the column of the mask for that of the values.
+    """
+
+    def pairs(serialized: Mapping) -> Iterator[tuple[str, str]]:
+        if {"data", "mask"} <= set(serialized):
+            yield serialized["data"]["name"], serialized["mask"]["name"]
+        for value in serialized.values():
+            if isinstance(value, Mapping):
+                yield from pairs(value)
+
+    return dict(pairs(plain.meta.get(_MIXINS, {})))
 
 
 def _parts(serialized: Mapping) -> Iterator[str]:

@@ -63,6 +63,10 @@ def storable(
                 )
                 table.remove_column(name)
                 continue
+            if 0 in table[name].shape[1:]:
+                lost.append(f"column {name!r} is left out: its arrays are empty.")
+                table.remove_column(name)
+                continue
             data = np.ma.getdata(table[name])
             if (fitting := retype(data)).dtype != data.dtype:
                 replace_data(table, name, fitting, mask=getattr(table[name], "mask", None))
@@ -79,7 +83,8 @@ def _choose_mask(table: Table, name: str, null: Callable[[MaskedColumn], bool], 
     exact = null(table[name])
     if not exact:
         column = table[name]
-        missing = {"f": np.nan, "c": np.nan, "U": "", "S": b""}.get(column.dtype.kind, column.dtype.type(0))
+        nothing = {"f": "nan", "c": "nan", "M": "NaT", "m": "NaT", "U": "", "S": ""}.get(column.dtype.kind, 0)
+        missing = np.array(nothing).astype(column.dtype)[()]
         replace_data(table, name, column.filled(missing), mask=column.mask)
     table[name].info.serialize_method[context] = "null_value" if exact else "data_mask"
 

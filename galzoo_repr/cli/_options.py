@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from astropy import units as u
-from astropy.coordinates import SkyCoord
 from astropy.table import Table
+
+from galzoo_repr._angle import read_angle as angle_of
 
 if TYPE_CHECKING:
     from galzoo_repr import LegacySurvey
@@ -30,7 +31,6 @@ __all__ = [
     "open_catalogue",
     "read_angle",
     "read_coords",
-    "read_position",
     "read_prior",
     "refuse_existing",
     "refuse_table",
@@ -72,7 +72,7 @@ Store = Annotated[
     Path | None, typer.Option(help="Folder that keeps cutouts; by default the package's cache.")
 ]
 Device = Annotated[
-    str | None, typer.Option(help="Where to compute: cpu, cuda, cuda:1...; by default the best there is.")
+    str | None, typer.Option(help="Where to compute: cpu, gpu, cuda:1...; by default the best there is.")
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output and columns that exist.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress bars.")]
@@ -85,7 +85,7 @@ def read_angle(text: str | None, option: str = "--fov") -> u.Quantity | None:
     Parameters
     ----------
     text : str or None
-        Such as ``"30 arcsec"``.
+        Such as ``"30 arcsec"``, ``"0.5'"`` or ``"0.01 deg"``.
     option : str, optional
         Name of the option, for the message.
 
@@ -103,55 +103,7 @@ def read_angle(text: str | None, option: str = "--fov") -> u.Quantity | None:
     >>> read_angle("0.5 arcmin").to("arcsec")
     <Quantity 30. arcsec>
     """
-    if text is None:
-        return None
-    try:
-        angle = u.Quantity(text)
-    except (TypeError, ValueError):
-        angle = None
-    if angle is None or not angle.unit.is_equivalent(u.arcsec):
-        raise ValueError(f"{option} must be an angle with its unit, such as '30 arcsec', not {text!r}")
-    return angle
-
-
-def read_position(text: str) -> SkyCoord:
-    """
-    Sky position out of text.
-
-    Parameters
-    ----------
-    text : str
-        Degrees (``"150.1 2.2"``), or sexagesimal hours and degrees (``"10h00m24s +2d12m"``,
-        ``"10:00:24 +2:12"``), ICRS.
-
-    Returns
-    -------
-    `~astropy.coordinates.SkyCoord`
-
-    Raises
-    ------
-    ValueError
-        If it is no position.
-
-    Examples
-    --------
-    >>> read_position("150.1, 2.2").to_string()
-    '150.1 2.2'
-    """
-    words = text.replace(",", " ")
-    try:
-        ra, dec = (float(word) for word in words.split())
-    except ValueError:
-        unit = (u.hourangle, u.deg)
-    else:
-        words, unit = f"{ra} {dec}", u.deg
-    try:
-        return SkyCoord(words, unit=unit)
-    except (ValueError, TypeError):
-        raise ValueError(
-            f"{text!r} is no sky position; give right ascension and declination such as '150.1 2.2' "
-            "or '10h00m24s +2d12m00s'"
-        ) from None
+    return None if text is None else angle_of(text, option)
 
 
 def read_coords(text: str | None) -> str | tuple[str, ...] | None:

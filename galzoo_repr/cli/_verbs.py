@@ -5,7 +5,6 @@ from typing import Annotated
 
 import numpy as np
 import typer
-from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
 from galzoo_repr.catalogue import galaxy_names
@@ -28,7 +27,6 @@ from galzoo_repr.cli._options import (
     open_catalogue,
     read_angle,
     read_coords,
-    read_position,
     refuse_existing,
     refuse_table,
     survey_at,
@@ -119,7 +117,9 @@ def similar(
     catalogue: CatalogueIn,
     to: Annotated[
         list[str] | None,
-        typer.Option(help="Position of a galaxy, '150.1 2.2' or '10h00m24s +2d12m'; repeatable."),
+        typer.Option(
+            help="Galaxy: a position, '150.1 2.2' or '10h00m24s +2d12m', or a name in the catalogue; repeatable."
+        ),
     ] = None,
     row: Annotated[list[int] | None, typer.Option(min=0, help="Row of a galaxy, from 0; repeatable.")] = None,
     image: Annotated[list[Path] | None, typer.Option(help="Image file of a galaxy; repeatable.")] = None,
@@ -191,6 +191,4 @@ def _query(to: list[str] | None, row: list[int] | None, image: list[Path] | None
     given = [option for option in (to, row, image) if option]
     if len(given) != 1:
         raise typer.BadParameter("say which galaxy is meant, by --to, --row or --image (one kind of them)")
-    if to:
-        return SkyCoord([read_position(text) for text in to])
-    return row or image
+    return to or row or image

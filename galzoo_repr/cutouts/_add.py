@@ -11,6 +11,7 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Column, Table
 from tqdm.auto import tqdm
 
+from galzoo_repr._angle import AngleLike, read_angle
 from galzoo_repr._config import log
 from galzoo_repr.catalogue import as_table, refuse_existing, sky_positions, with_columns
 from galzoo_repr.cutouts._calibration import flux_scale_column, usable_factors, warn_of_scale
@@ -33,7 +34,7 @@ def add_cutouts(
     survey: Route | None = None,
     fallback: Sequence[Route] | None = None,
     recipe: "ImageRecipe | None" = None,
-    fov: u.Quantity | None = None,
+    fov: AngleLike | None = None,
     coords: str | tuple[str, str] | SkyCoord | None = None,
     store: CutoutStore | str | None = None,
     name: str = "cutout",
@@ -57,7 +58,7 @@ def add_cutouts(
         Services to ask in turn for the images that the one before does not have, or cannot give.
     recipe : ImageRecipe, optional
         Which bands, field of view and pixel scale; Galaxy Zoo DECaLS' when not given.
-    fov : `~astropy.units.Quantity`, optional
+    fov : `~astropy.units.Quantity` or str, optional
         Field of view, one angle or one per row, instead of the rule of the recipe.
     coords : str, tuple of str or `~astropy.coordinates.SkyCoord`, optional
         Where the positions are, when the columns have unusual names.
@@ -108,6 +109,7 @@ def add_cutouts(
     refuse_existing(catalogue, columns, overwrite=overwrite)
     with_survey |= extra[0] in catalogue.colnames and name in catalogue.colnames
     recipe = _recipe_or_default(recipe)
+    fov = None if fov is None else read_angle(fov, "fov")
     factors = [_checked_factors(one, recipe, fov) for one in surveys]
     requests, reasons = cutout_requests(catalogue, survey, recipe=recipe, fov=fov, coords=coords)
     found = _Found(len(requests))
@@ -199,7 +201,7 @@ def cutout_requests(
     survey: Route,
     *,
     recipe: "ImageRecipe | None" = None,
-    fov: u.Quantity | None = None,
+    fov: AngleLike | None = None,
     coords: str | tuple[str, str] | SkyCoord | None = None,
 ) -> tuple[list[CutoutRequest | None], list[str]]:
     """
@@ -246,6 +248,7 @@ def cutout_requests(
         )
     recipe = _recipe_or_default(recipe)
     usable_factors(survey, recipe)
+    fov = None if fov is None else read_angle(fov, "fov")
     positions = sky_positions(catalogue, coords=coords)
     sizes, scales = recipe.request(recipe.fields_of_view(catalogue, fov=fov))
     sizes, scales = np.asarray(sizes), np.asarray(scales.to_value(u.arcsec))

@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 import astropy.units as u
 
+from galzoo_repr._angle import AngleLike, read_angle
+
 __all__ = [
     "check_bands",
     "check_pixel_scale",
@@ -60,10 +62,9 @@ def check_url(name: str, value: str | None) -> str | None:
     return value
 
 
-def check_pixel_scale(pixel_scale: u.Quantity) -> float:
+def check_pixel_scale(pixel_scale: AngleLike) -> float:
     """Arcsec per pixel of an angle, refusing plain numbers."""
-    if not isinstance(pixel_scale, u.Quantity) or not pixel_scale.unit.is_equivalent(u.arcsec):
-        raise TypeError(f"pixel_scale={pixel_scale!r} is not an angle; give a unit, such as 0.262 * u.arcsec")
+    pixel_scale = read_angle(pixel_scale, "pixel_scale", example="0.262 arcsec")
     if not pixel_scale.isscalar:
         raise ValueError(f"pixel_scale={pixel_scale!r} is not allowed; give one angle for all images")
     scale = float(pixel_scale.to_value(u.arcsec))

@@ -17,6 +17,7 @@ STATUSES = {
     "timeout": "the service did not answer in time",
     "truncated": "the answer broke off",
     "corrupt": "the answer is not the image that was asked for",
+    "missing": "there is no image: no file is named, or it is not there",
     "cancelled": "the call was interrupted before the answer came",
 }
 """Every value of the column ``cutout_status``, with its meaning."""

@@ -11,6 +11,7 @@ from astroquery.exceptions import BlankResponseWarning, NoResultsWarning
 from astroquery.utils import parse_coordinates
 from PIL import Image
 
+from galzoo_repr._angle import AngleLike
 from galzoo_repr.catalogue import sky_positions
 from galzoo_repr.cutouts._checks import check_bands, check_pixel_scale, check_size, check_text
 from galzoo_repr.cutouts._coverage import Coverage
@@ -93,7 +94,7 @@ class CutoutSurvey(ServiceSettings, ThreadedRequests):
         coordinates: SkyCoord | str,
         *,
         size: int = 256,
-        pixel_scale: u.Quantity = 0.262 * u.arcsec,
+        pixel_scale: AngleLike = 0.262 * u.arcsec,
         bands: str = "grz",
         layer: str | None = None,
         image_format: str | None = None,
@@ -179,7 +180,7 @@ class CutoutSurvey(ServiceSettings, ThreadedRequests):
         ra: float,
         dec: float,
         size: int,
-        pixel_scale: u.Quantity,
+        pixel_scale: AngleLike,
         *,
         bands: str = "grz",
         layer: str | None = None,

@@ -1,7 +1,7 @@
 """Model input becomes a representation."""
 
+from galzoo_repr._device import choose_device
 from galzoo_repr.encoders._add import add_embeddings
-from galzoo_repr.encoders._device import choose_device
 from galzoo_repr.encoders._encoder import Encoder
 from galzoo_repr.encoders._names import list_encoders, zoobot_recipe
 from galzoo_repr.encoders._store import EmbeddingStore

@@ -1,6 +1,7 @@
 """A catalogue goes in, the same catalogue with embeddings comes out."""
 
 import os
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
@@ -10,6 +11,7 @@ from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.table import Column, Table
 
+from galzoo_repr._angle import AngleLike, read_angle
 from galzoo_repr._arguments import check_whole_number
 from galzoo_repr._config import log
 from galzoo_repr.catalogue import as_table, sky_positions, with_columns
@@ -18,6 +20,7 @@ from galzoo_repr.encoders._encoder import Encoder
 from galzoo_repr.encoders._store import EmbeddingStore, Shelf
 from galzoo_repr.encoders._stream import EmbeddingStream
 from galzoo_repr.encoders._survey_pictures import SurveyPictures
+from galzoo_repr.exceptions import GalzooWarning
 from galzoo_repr.images import Pictures, pictures_of
 
 __all__ = ["add_embeddings"]
@@ -33,7 +36,7 @@ def add_embeddings(
     table: Table | SkyCoord,
     *,
     encoder: str | os.PathLike | Encoder = "bundled",
-    fov: u.Quantity | None = None,
+    fov: AngleLike | None = None,
     coords: str | tuple[str, str] | SkyCoord | None = None,
     images: Pictures | None = None,
     survey: Route | None = None,
@@ -62,14 +65,15 @@ def add_embeddings(
         fetched.
     encoder : Encoder, str or os.PathLike, optional
         Encoder, or a name or folder for `Encoder.load`.
-    fov : `~astropy.units.Quantity`, optional
+    fov : `~astropy.units.Quantity` or str, optional
         Field of view, one angle or one per row, instead of the rule of the encoder's recipe.
     coords : str, tuple of str or `~astropy.coordinates.SkyCoord`, optional
         Where the positions are, when the columns have unusual names.
     images : str, sequence or `~numpy.ndarray`, optional
         Images at hand, instead of fetching, north up: the name of a column, n pictures, or one array of all. A
         picture is a file (FITS, JPEG, PNG) or its content, an image of Pillow, or an array or tensor of any
-        size, grey or in colour, uint8 or floating in 0 to 1; see `galzoo_repr.images.pictures_of`.
+        size, grey or in colour, uint8, uint16 or floating in 0 to 1; see `galzoo_repr.images.read_image`. One
+        that cannot be used has its reason as a status.
     survey : LegacySurvey, HipsSurvey or BrickSurvey, optional
         Service to ask; the Legacy Survey viewer when not given.
     fallback : sequence of LegacySurvey, HipsSurvey or BrickSurvey, optional
@@ -85,8 +89,8 @@ def add_embeddings(
     batch_size : int, optional
         Images in one pass of the network; chosen for the device when not given.
     device : str, optional
-        Such as ``"cuda:1"`` or ``"cpu"``. When not given, a GPU if there is one; an `Encoder` stays where it
-        is.
+        Such as ``"gpu"``, ``"cuda:1"`` or ``"cpu"``. When not given, a GPU if there is one; an `Encoder` stays
+        where it is.
     name : str, optional
         Name of the column of embeddings.
     overwrite : bool, optional
@@ -114,6 +118,11 @@ def add_embeddings(
     astroquery.exceptions.RemoteServiceError
         If the weights of the encoder are neither here nor reachable.
 
+    Warns
+    -----
+    GalzooWarning
+        If not one of the `images` could be embedded, and why the first one.
+
     Examples
     --------
     >>> import numpy as np, timm
@@ -131,6 +140,7 @@ def add_embeddings(
     """
     catalogue = as_table(table)
     _refuse_existing(catalogue, name, with_images=images is not None, overwrite=overwrite)
+    fov = None if fov is None else read_angle(fov, "fov")
     if batch_size is not None:
         check_whole_number("batch_size", batch_size)
     if not isinstance(encoder, Encoder):
@@ -149,6 +159,7 @@ def add_embeddings(
             pictures = pictures_of(catalogue, images)
             fluxes = [picture.flux for picture in pictures]
             stream.run(enumerate(pictures), progress=progress)
+            _warn_of_nothing(stream)
             facts["images"] = images if isinstance(images, str) else type(images).__name__
         elif len(catalogue):
             source = SurveyPictures(
@@ -190,6 +201,18 @@ def add_embeddings(
         provenance=facts,
         call="add_embeddings",
     )
+
+
+def _warn_of_nothing(stream: EmbeddingStream) -> None:
+    """Say that not one of the images that were given could be embedded."""
+    if stream.statuses and not np.isfinite(stream.vectors).all(axis=1).any():
+        kinds = ", ".join(f"{status} {count}" for status, count in sorted(Counter(stream.statuses).items()))
+        warnings.warn(
+            f"not one of {len(stream.statuses)} images could be embedded ({kinds}); row 0: "
+            f"{stream.reasons.get(0, stream.statuses[0])}",
+            GalzooWarning,
+            stacklevel=3,
+        )
 
 
 def _refuse_existing(catalogue: Table, name: str, *, with_images: bool, overwrite: bool) -> None:

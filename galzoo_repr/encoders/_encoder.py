@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from galzoo_repr._arguments import check_choice, check_whole_number
 from galzoo_repr._array import Array
 from galzoo_repr._config import log
+from galzoo_repr._device import choose_device
 from galzoo_repr._threads import usual_threads
-from galzoo_repr.encoders._device import choose_device
 from galzoo_repr.encoders._folder import write_folder
 from galzoo_repr.encoders._forward import forward_by_onnx, forward_by_torch
 from galzoo_repr.encoders._graph import onnx_network
@@ -190,7 +190,7 @@ class Encoder:
         Parameters
         ----------
         device : str or torch.device
-            Such as ``"cuda"``.
+            As for `choose_device`, such as ``"gpu"``.
 
         Returns
         -------

@@ -149,8 +149,8 @@ class EmbeddingStream:
             [(row, picture) for row, picture in batch if self._note(row, picture)]
         )
         recipe = self._encoder.recipe
-        any_scale = recipe.stretch == "none"
-        images = list(read(lambda one: one[1].read(recipe.bands, any_scale=any_scale), wanted))
+        fluxes = recipe.stretch == "none"
+        images = list(read(lambda one: one[1].read(recipe.bands, fluxes=fluxes), wanted))
         fresh = []
         for (row, picture), image in zip(wanted, images, strict=True):
             if image.status != "ok":
@@ -167,7 +167,7 @@ class EmbeddingStream:
         fresh = [one for one in fresh if one[1] not in known]
         rows, keys, images = (list(column) for column in zip(*fresh, strict=True)) if fresh else ([], [], [])
         if images and not self._on_gpu:
-            return rows, keys, self._encoder.recipe.prepare(images)
+            return rows, keys, recipe.prepare(images)
         return rows, keys, images
 
     def _note(self, row: int, picture: Picture) -> bool:

@@ -32,7 +32,7 @@ from galzoo_repr.images import KEY_BYTES, ImageRecipe, Picture, flux_scales
 __all__ = ["SurveyPictures"]
 
 # Statuses that asking again may mend, and that of a row that was never asked for.
-_UNSETTLED = RETRYABLE | {"cancelled", ""}
+_UNSETTLED = RETRYABLE | {"cancelled", "missing", ""}
 
 
 class SurveyPictures:

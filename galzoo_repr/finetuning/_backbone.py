@@ -136,4 +136,4 @@ def _report(lesson: Lesson, held: np.ndarray, head: Head, labels: Labels) -> Rep
         calibration = fit_calibration(scores[others], unseen.y[others], lesson.task, lesson.schema)
         predicted[these] = calibration.apply(scores[these], lesson.task)
         spread[these] = calibration.spread
-    return make_report(unseen, predicted, spread, labels.classes, 1)
+    return make_report(unseen, predicted, spread, labels.classes, 1, unlabelled=labels.words)

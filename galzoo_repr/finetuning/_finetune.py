@@ -83,7 +83,7 @@ def finetune(
         Everything random follows from it.
     images : str, sequence, ndarray or torch.Tensor, optional
         Images to fine-tune an encoder on: column of files or of pictures; n files, images of Pillow, arrays or
-        tensors; or all in one, such as (n, 3, h, w), (n, h, w, 3) or (n, h, w), uint8 or floating point in 0 to
+        tensors; or all in one, such as (n, 3, h, w), (n, h, w, 3) or (n, h, w), uint8, uint16 or floating in 0 to
         1. The cutouts of the catalogue by default.
     encoder : Encoder, str or os.PathLike, optional
         Encoder to fine-tune, if the one that made the embeddings is not found by its name.
@@ -182,7 +182,9 @@ def lesson_of(
     labelled = labels.rows
     rows = labelled[found.usable[labelled]]
     if not len(labelled):
-        raise ValueError(f"no row has a label in {labels.name!r}: all are masked, NaN or blank")
+        raise ValueError(
+            f"no row has a label in {labels.name!r}: all are masked, NaN, blank or words for no value"
+        )
     if not len(rows):
         raise ValueError(
             f"none of the {len(labelled)} rows labelled in {labels.name!r} has an embedding; see why in the "
@@ -212,7 +214,7 @@ def fit_model(labels: Labels, lesson: Lesson, card: dict, *, members: int) -> Mo
         classes=labels.classes,
         head=head,
         calibration=blend.calibration,
-        report=make_report(lesson, predicted, spread, labels.classes, n_folds),
+        report=make_report(lesson, predicted, spread, labels.classes, n_folds, unlabelled=labels.words),
         card={**card, "strength": blend.strength, "members": members},
         unit=labels.unit,
         schema=labels.schema,
@@ -249,7 +251,12 @@ def _counts(lesson: Lesson, labels: Labels) -> dict[str, int]:
     """How many images have each label."""
     if lesson.task == "binary":
         yes = int(lesson.y[:, 0].sum())
-        return {"yes": yes, "no": len(lesson) - yes}
+        names = (
+            ("yes", "no")
+            if labels.classes[0] == labels.name
+            else (labels.classes[0], f"not {labels.classes[0]}")
+        )
+        return dict(zip(names, (yes, len(lesson) - yes), strict=True))
     if lesson.task == "regression":
         return {"numbers": len(lesson)}
     totals = np.nansum(lesson.y, axis=0).round().astype(int).tolist()

@@ -1,24 +1,26 @@
 """What a researcher wrote into a column: which task it is, and which rows have an answer."""
 
 import os
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from astropy import units as u
 from astropy.table import Column, Table
 from astropy.table.column import BaseColumn
-from astropy.utils.masked import Masked
 
-from galzoo_repr._arguments import check_choice, check_column
+from galzoo_repr._arguments import check_choice
+from galzoo_repr.catalogue import Cells, warn_of_sentinels
+from galzoo_repr.exceptions import GalzooWarning
+from galzoo_repr.finetuning._answers import affirmative, read_answers, yes_or_no
 from galzoo_repr.questions import Schema, votes_from_table
 
 __all__ = ["TASKS", "Labels", "read_labels"]
 
 TASKS = ("binary", "classes", "regression", "several", "votes")
-_YES, _NO = {"yes", "true", "y", "t", "1", "1.0"}, {"no", "false", "n", "f", "0", "0.0"}
-_BLANK = ("", "nan", "--", "n/a", "<na>")
+_ALSO_CLASSES = {"none", "unknown", "undefined"}  # words for no value that could be answers
 _MOST_CLASSES = 30
 
 
@@ -30,7 +32,7 @@ class Labels:
     Attributes
     ----------
     name : str
-        What is labelled; prediction columns begin with it.
+        Column, or columns, of the labels, or name of a schema.
     task : str
         ``"binary"``, ``"classes"``, ``"regression"``, ``"several"`` (independent yes or no labels) or
         ``"votes"``.
@@ -38,11 +40,14 @@ class Labels:
         float64, shape (n, k): 0 or 1 for each class or label (k = 1 if binary), or numbers, NaN where there is
         no label; or votes, zero for all answers of a question that was not answered.
     classes : tuple of str
-        Names of the k columns.
+        Names of the k columns; of one label, what a yes is called: the value that means yes where the other is its
+        opposite, such as ring and not_ring, and the column otherwise.
     unit : str
         Unit of a regression, as text.
     schema : Schema, optional
         Of votes.
+    words : dict of str to int
+        How often each word stood for no label; ``""`` counts what is masked, NaN, None or blank.
     """
 
     name: str
@@ -51,6 +56,7 @@ class Labels:
     classes: tuple[str, ...]
     unit: str = ""
     schema: Schema | None = None
+    words: dict[str, int] = field(default_factory=dict)
 
     @property
     def rows(self) -> np.ndarray:
@@ -66,9 +72,11 @@ def read_labels(table: Table, label: str | Sequence[str] | Schema, *, task: str 
 
     Booleans, zeros and ones, and two texts of which one is the other's opposite (yes and no, ring and not_ring) are
     ``"binary"``; other text, and up to 30 different whole numbers without a unit, are ``"classes"``; other numbers
-    are a ``"regression"``. Text is compared without regard to case and stray blanks. Several columns are of yes or
-    no, or with ``task="votes"`` the answers of one question; a `Schema`, or the name or file of one, stands for its
-    vote columns.
+    are a ``"regression"``. Text is compared without regard to case and stray blanks, and text all of which is numbers
+    is read as numbers. Several columns are of yes or no, or with ``task="votes"`` the answers of one question; a
+    `Schema`, or the name or file of one, stands for its vote columns.
+
+    Numbers and words that may stand for no label, or not, raise a `GalzooWarning`.
 
     A `ValueError` if a column is not there or its values do not make sense for the task; a `TypeError` if labels are
     of no usable type.
@@ -90,126 +98,78 @@ def read_labels(table: Table, label: str | Sequence[str] | Schema, *, task: str 
         return _votes(table, _one_question(names))
     if task not in (None, "several"):
         raise ValueError(f"several columns are labels of yes or no, or votes, but not task={task!r}")
-    columns = [_yes_or_no(*_column(table, name)[:2], name) for name in names]
-    return Labels("+".join(names), "several", np.stack(columns, 1), tuple(names))
+    answers = [read_answers(table, name) for name in names]
+    columns = [yes_or_no(each, name)[0] for each, name in zip(answers, names, strict=True)]
+    words = sum((Counter(each.words) for each in answers), Counter())
+    return Labels("+".join(names), "several", np.stack(columns, 1), tuple(names), words=dict(words))
 
 
 def _one_column(table: Table, name: str, task: str | None) -> Labels:
-    values, missing, spelling = _column(table, name)
-    task = task or _guess(values, missing, name)
+    answers = read_answers(table, name)
+    task = task or _guess(answers, name)
     if task in ("binary", "several"):
-        return Labels(name, "binary", _yes_or_no(values, missing, name)[:, None], (name,))
+        values, called = yes_or_no(answers, name)
+        return Labels(name, "binary", values[:, None], (called,), words=answers.words)
     if task == "regression":
-        return _numbers(values, missing, name, table[name])
-    return _classes(values, missing, name, spelling)
-
-
-def _column(table: Table, name: str) -> tuple[np.ndarray, np.ndarray, dict[str, str]]:
-    """Values, where they are missing (masked, NaN or blank), and how each text is usually written."""
-    column = table[check_column("label", name, table.colnames)]
-    if not isinstance(column, BaseColumn | u.Quantity | Masked):
-        raise TypeError(
-            f"label {name!r} is a column of {type(column).__name__}; give booleans, text, whole or real numbers"
-        )
-    missing = np.array(np.broadcast_to(getattr(column, "mask", False), np.shape(column)), dtype=bool)
-    unitless = getattr(column, "unit", None) in (None, "")
-    column = getattr(column, "unmasked", column)
-    values = np.asarray(np.ma.getdata(getattr(column, "value", column)))
-    if values.ndim != 1:
-        raise ValueError(f"label {name!r} must have one value for each row, not shape {values.shape}")
-    if values.dtype.kind in "SUO":
-        return _text(values, missing)
-    if values.dtype.kind == "f":
-        missing |= ~np.isfinite(values)
-        known = values[~missing]
-        if unitless and (known == np.round(known)).all() and (np.abs(known) < 2**53).all():
-            # Whole numbers are real ones only so that some of them can be NaN.
-            values = np.where(missing, 0, values).astype(np.int64)
-    elif values.dtype.kind in "iu" and not unitless:
-        values = values.astype(float)
-    elif values.dtype.kind not in "biu":
-        raise TypeError(f"label {name!r} holds {values.dtype}; give booleans, text, whole or real numbers")
-    return values, missing, {}
-
-
-def _text(values: np.ndarray, missing: np.ndarray) -> tuple[np.ndarray, np.ndarray, dict[str, str]]:
-    missing = missing | np.array([value is None or value is np.ma.masked for value in values], dtype=bool)
-    words = [value.decode() if isinstance(value, bytes) else str(value) for value in values]
-    words = [" ".join(word.split()) for word in words]
-    folded = np.array([word.casefold() for word in words], dtype=object)
-    missing |= np.isin(folded.astype(str), _BLANK)
-    spellings = Counter(word for word, gone in zip(words, missing, strict=True) if not gone)
-    # The most frequent spelling comes last and stays.
-    return folded, missing, {word.casefold(): word for word, _ in reversed(spellings.most_common())}
-
-
-def _known(values: np.ndarray, missing: np.ndarray) -> np.ndarray:
-    return np.unique(values[~missing].astype(str) if values.dtype == object else values[~missing])
-
-
-def _guess(values: np.ndarray, missing: np.ndarray, name: str) -> str:
-    known = _known(values, missing)
-    if values.dtype == object:
-        return "binary" if len(known) == 2 and _positive(known, name) is not None else "classes"
-    if values.dtype.kind == "b" or set(known.tolist()) <= {0, 1}:
-        return "binary"
-    return "classes" if values.dtype.kind in "iu" and len(known) <= _MOST_CLASSES else "regression"
-
-
-def _positive(known: np.ndarray, name: str) -> str | None:
-    """Which of two texts means yes: yes, the other one without its "not", or the column's name."""
-    for one, other in (known, known[::-1]):
-        plain, negated = _words(one), _words(other)
-        opposite = negated[:1] in (["not"], ["no"], ["non"]) and negated[1:] == plain
-        if (one in _YES and other in _NO) or opposite or one == name.casefold():
-            return str(one)
-    return None
-
-
-def _words(text: str) -> list[str]:
-    return text.replace("_", " ").replace("-", " ").split()
-
-
-def _yes_or_no(values: np.ndarray, missing: np.ndarray, name: str) -> np.ndarray:
-    known = _known(values, missing)
-    if len(known) > 2:
-        raise ValueError(
-            f"label {name!r} has {len(known)} different values, not two; task='classes' takes several"
-        )
-    answers = np.full(len(values), np.nan)
-    if values.dtype == object:
-        yes = _positive(known, name) if len(known) == 2 else None
-        if len(known) == 2 and yes is None:
-            raise ValueError(
-                f"label {name!r} is {str(known[0])!r} or {str(known[1])!r}: make it True or False to say which is yes"
-            )
-        answers[~missing] = values[~missing] == yes if yes else [v in _YES for v in values[~missing]]
-    elif not set(known.tolist()) <= {0, 1}:
-        raise ValueError(f"label {name!r} holds {known.tolist()}, where yes or no is 1 or 0, True or False")
+        labels = _numbers(answers, name, getattr(table[name], "unit", None))
     else:
-        answers[~missing] = values[~missing].astype(float)
-    return answers
+        labels = _classes(answers, name)
+    if answers.texts:
+        _warn_of_classes_left_out(answers, name)
+    else:
+        _warn_of_sentinels(answers, table[name], name)
+    return labels
 
 
-def _numbers(values: np.ndarray, missing: np.ndarray, name: str, column: Column | u.Quantity) -> Labels:
-    if values.dtype == object:
+def _guess(answers: Cells, name: str) -> str:
+    if answers.texts:
+        return "binary" if affirmative(answers.texts, name) else "classes"
+    known = answers.values[~answers.missing]
+    if known.dtype.kind == "b" or ((known == 0) | (known == 1)).all():
+        return "binary"
+    return "classes" if known.dtype.kind in "iu" and len(np.unique(known)) <= _MOST_CLASSES else "regression"
+
+
+def _numbers(answers: Cells, name: str, unit: u.UnitBase | None) -> Labels:
+    if answers.texts:
         raise TypeError(f"label {name!r} holds text; task='classes' takes text, a regression takes numbers")
-    numbers = np.where(missing, np.nan, values.astype(float))
-    unit = getattr(column, "unit", None)
-    return Labels(
-        name,
-        "regression",
-        numbers[:, None],
-        (name,),
-        unit="" if unit is None else u.Unit(unit).to_string(),
+    unit = "" if unit is None else u.Unit(unit).to_string()
+    return Labels(name, "regression", answers.numbers()[:, None], (name,), unit=unit, words=answers.words)
+
+
+def _classes(answers: Cells, name: str) -> Labels:
+    here = ~answers.missing
+    known, of = np.unique(answers.values[here], return_inverse=True)
+    values = np.full((len(answers), len(known)), np.nan)
+    values[here] = of[:, None] == np.arange(len(known))
+    names = [answers.texts[each] for each in known] if answers.texts else map(str, known)
+    return Labels(name, "classes", values, tuple(names), words=answers.words)
+
+
+def _warn_of_classes_left_out(answers: Cells, name: str) -> None:
+    """Some words for no value could be a class too."""
+    for word, n in answers.words.items():
+        if word.casefold() in _ALSO_CLASSES:
+            warnings.warn(
+                f"{word!r}, in {n} row(s) of label {name!r}, stands for no label. If it is a class, give it a name "
+                f"that says so, such as 'no {name}'",
+                GalzooWarning,
+                stacklevel=5,
+            )
+
+
+def _warn_of_sentinels(answers: Cells, column: Column | u.Quantity, name: str) -> None:
+    written = column.dtype.kind in "SU" or (
+        column.dtype == object and any(isinstance(each, str | bytes) for each in column)
     )
-
-
-def _classes(values: np.ndarray, missing: np.ndarray, name: str, spelling: dict[str, str]) -> Labels:
-    known = _known(values, missing)
-    answers = np.full((len(values), len(known)), np.nan)
-    answers[~missing] = values[~missing][:, None] == known
-    return Labels(name, "classes", answers, tuple(spelling.get(str(each), str(each)) for each in known))
+    warn_of_sentinels(
+        answers.numbers(),
+        f"label {name!r}",
+        name,
+        text=written,
+        quantity=not isinstance(column, BaseColumn),
+        stacklevel=5,
+    )
 
 
 def _votes(table: Table, schema: Schema) -> Labels:

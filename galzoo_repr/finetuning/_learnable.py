@@ -34,7 +34,7 @@ def check_learnable(lesson: Lesson, labels: Labels) -> None:
             alone = replace(lesson.part(known), y=lesson.y[known, i : i + 1], task="binary")
             _check_classes(alone, name, (f"not {name}", name))
     elif lesson.task == "binary":
-        _check_classes(lesson, labels.name, (f"not {labels.name}", labels.name))
+        _check_classes(lesson, labels.name, (f"not {labels.classes[0]}", labels.classes[0]))
     elif lesson.task == "classes":
         _check_classes(lesson, labels.name, labels.classes)
     else:

@@ -70,11 +70,11 @@ class MorphologyModel:
     Attributes
     ----------
     label : str
-        What it predicts; prediction columns begin with it.
+        Column, or columns, of its labels, or name of a schema.
     task : str
         ``"binary"``, ``"classes"``, ``"regression"``, ``"several"`` or ``"votes"``.
     classes : tuple of str
-        Names of the k outputs.
+        Names of the k outputs; of a label of yes or no, what a yes is called.
     unit : str
         Of a regression, as text.
     schema : Schema or None
@@ -107,18 +107,32 @@ class MorphologyModel:
     known: KnownGalaxies | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
-        asked = _ASKED_OF[self.task].format(k=len(self.classes))
         about = self.card["encoder"]
         made_by = f"{about['name'] or 'an unknown encoder'}" + (
             f" ({about['digest'][:12]})" if about["digest"] else ""
         )
         counts = ", ".join(f"{n} {name}" for name, n in self.card["labels"].items())
         return (
-            f"{self.label}: {asked}, from {self.card['n_labelled']} labelled images ({counts})\n"
+            f"{self.label}: {self._asked}, from {self.card['n_labelled']} labelled images ({counts})\n"
             f"{'encoder fine-tuned from' if self.encoder else 'linear head on the embeddings of'} {made_by}, "
             f"inverse regularisation {self.card['strength']:g}, {len(self.head.weights)} members, calibrated "
             f"by {self.calibration.method}\n{self._assumed()}{self.report}"
         )
+
+    @property
+    def stem(self) -> str:
+        """Start of the names of prediction columns: the label, or the value that says what a yes is."""
+        return "_".join(self.classes[0].split()) if self._named_by_values else self.label
+
+    @property
+    def _named_by_values(self) -> bool:
+        return self.task == "binary" and self.classes[0] != self.label
+
+    @property
+    def _asked(self) -> str:
+        if self._named_by_values:
+            return f"{self.classes[0]} / not {self.classes[0]}"
+        return _ASKED_OF[self.task].format(k=len(self.classes))
 
     def _assumed(self) -> str:
         if self.balance is None:

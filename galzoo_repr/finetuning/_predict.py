@@ -70,7 +70,7 @@ def add_predictions(
         As `galzoo_repr.finetune` gives it, or the folder it was saved in, or its name on the hub,
         ``"hf-hub:owner/repository"``.
     name : str, optional
-        Start of the names of the new columns, instead of the label.
+        Start of the names of the new columns, instead of ``model.stem``.
     prior : float, mapping, sequence or "catalogue", optional
         Class balance of the catalogue, where it is not that of the labels, which probabilities assume otherwise: of
         a label of yes or no the fraction of galaxies that have it; of classes, or several labels, a fraction for
@@ -138,7 +138,7 @@ def add_predictions(
         raise TypeError(
             f"model must be a MorphologyModel, or the folder or name of one, not {type(model).__name__}"
         )
-    name = model.label if name is None else name
+    name = model.stem if name is None else name
     refuse_existing(table, column_names(model, name), overwrite=overwrite)
     model.check_prior(prior)
     if embedding not in table.colnames:
@@ -219,7 +219,9 @@ def labelled_rows(table: Table, model: MorphologyModel) -> np.ndarray:
     source = {"several": list(model.classes), "votes": model.schema}.get(model.task, model.label)
     needed = model.classes if model.task in ("several", "votes") else (model.label,)
     if all(name in table.colnames for name in needed):
-        labelled[read_labels(table, source, task=model.task).rows] = True
+        with warnings.catch_warnings():  # which were said when the model learned
+            warnings.simplefilter("ignore", GalzooWarning)
+            labelled[read_labels(table, source, task=model.task).rows] = True
     return labelled
 
 

@@ -1,6 +1,6 @@
 """How well a model does on galaxies that were held out: figures, reliability, confusion, in print and as a plot."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,6 +40,8 @@ class Report:
         Galaxies by true (row) and predicted (column) class, shape (k, k); empty where there are no classes.
     confusion_low, confusion_high : ndarray
         Ends of its intervals.
+    unlabelled : dict of str to int
+        How often each word stood for no label; ``""`` counts what is masked, NaN, None or blank.
     """
 
     n_galaxies: int
@@ -50,6 +52,7 @@ class Report:
     confusion: np.ndarray
     confusion_low: np.ndarray
     confusion_high: np.ndarray
+    unlabelled: dict[str, int] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> float:
         """Value of a figure, such as ``report["accuracy"]``; its mean where there are several parts."""
@@ -71,13 +74,20 @@ class Report:
 
     def __str__(self) -> str:
         if not self.n_folds:
-            return "no figures: there are too few labelled galaxies to hold some out"
+            return "\n".join(
+                ["no figures: there are too few labelled galaxies to hold some out", *self._unlabelled_line()]
+            )
         lines = [f"{self.n_galaxies} galaxies, held out in turn in {self.n_folds} folds (95% intervals)"]
         lines += [
             f"  {f'{metric.part}: ' if metric.part else ''}{metric.name}".ljust(40) + str(metric)
             for metric in self.metrics
         ]
-        return "\n".join([*lines, *self._confusion_lines()])
+        return "\n".join([*lines, *self._confusion_lines(), *self._unlabelled_line()])
+
+    def _unlabelled_line(self) -> list[str]:
+        by_count = sorted(self.unlabelled.items(), key=lambda item: -item[1])
+        said = [f"{n} {repr(word) if word else 'masked, NaN or blank'}" for word, n in by_count]
+        return [f"without a label: {', '.join(said)}"] if said else []
 
     def _confusion_lines(self) -> list[str]:
         if not self.confusion.size:
@@ -155,6 +165,7 @@ class Report:
             },
             "classes": list(self.classes),
             **{name: getattr(self, name).tolist() for name in ("confusion", *_CONFUSION_ENDS)},
+            "unlabelled": self.unlabelled,
         }
 
     @classmethod
@@ -183,6 +194,7 @@ class Report:
                 for name, each in facts["reliability"].items()
             },
             classes=tuple(facts["classes"]),
+            unlabelled=facts.get("unlabelled", {}),  # of which an earlier version kept no count
             **{
                 name: np.array(facts[name], dtype).reshape(k, k)
                 for name, dtype in zip(("confusion", *_CONFUSION_ENDS), (int, float, float), strict=True)
@@ -194,17 +206,23 @@ _CONFUSION_ENDS = ("confusion_low", "confusion_high")
 
 
 def make_report(
-    lesson: Lesson, predicted: np.ndarray, spread: np.ndarray, names: tuple[str, ...], n_folds: int
+    lesson: Lesson,
+    predicted: np.ndarray,
+    spread: np.ndarray,
+    names: tuple[str, ...],
+    n_folds: int,
+    *,
+    unlabelled: dict[str, int] | None = None,
 ) -> Report:
     """
     Compare predictions for held-out galaxies, as `held_out_predictions` gives them, with their labels.
 
-    `names` are of the k columns.
+    `names` are of the k columns, `unlabelled` counts the words for no label.
     """
     held = np.isfinite(predicted).all(axis=1)
     nothing = np.zeros((3, 0, 0), int)
     if not held.any():
-        return Report(0, 0, (), {}, (), *nothing)
+        return Report(0, 0, (), {}, (), *nothing, unlabelled or {})
     y, predicted, groups = lesson.y[held], predicted[held], lesson.groups[held]
     draws = bootstrap_draws(groups, _RESAMPLED + 1, seed=lesson.seed)
     metrics = measure(
@@ -216,7 +234,7 @@ def make_report(
         for i, name in enumerate(names):
             known = np.isfinite(y[:, i])
             curves["" if lesson.task == "binary" else name] = reliability(y[known, i], predicted[known, i])
-    return Report(len(np.unique(groups)), n_folds, metrics, curves, classes, *counts)
+    return Report(len(np.unique(groups)), n_folds, metrics, curves, classes, *counts, unlabelled or {})
 
 
 def _confusion(

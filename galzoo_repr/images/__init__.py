@@ -6,8 +6,16 @@ from galzoo_repr.images._flux import REFERENCE_SCALE
 from galzoo_repr.images._gallery import CENTRE, SAME_FRAME, comparison, pictures, read_pictures
 from galzoo_repr.images._image_data import ImageData
 from galzoo_repr.images._montage import montage
-from galzoo_repr.images._pictures import KEY_BYTES, Picture, Pictures, flux_scales, picture_of, pictures_of
-from galzoo_repr.images._read import PictureSource, read_image
+from galzoo_repr.images._pictures import (
+    KEY_BYTES,
+    Picture,
+    Pictures,
+    PictureSource,
+    flux_scales,
+    picture_of,
+    pictures_of,
+    read_image,
+)
 from galzoo_repr.images._recipe import ImageRecipe
 from galzoo_repr.images._stretch import galaxy_zoo_stretch, viewer_griz_stretch, viewer_grz_stretch
 

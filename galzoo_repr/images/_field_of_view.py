@@ -4,6 +4,9 @@ import numpy as np
 from astropy import units as u
 from astropy.table import Column, Table
 
+from galzoo_repr._angle import AngleLike, angle_unit, read_angle
+from galzoo_repr.catalogue import one_per_row
+
 __all__ = ["RADIUS_COLUMNS", "checked_fov", "galaxy_zoo_fields", "radius_columns"]
 
 # Names, in lower case and in the order of preference, of columns with the radii that hold 50 % and 90 % of
@@ -35,8 +38,10 @@ _SMALLEST_SCALE = 0.1
 
 def _angles(column: Column | u.Quantity) -> np.ndarray | None:
     """Arcsec of one radius column, NaN where it is masked or not positive; None if it holds no angles."""
-    unit = getattr(column, "unit", None) or u.arcsec
-    if column.dtype.kind not in "fiu" or column.ndim != 1 or not unit.is_equivalent(u.arcsec):
+    column = one_per_row(column)
+    unit = getattr(column, "unit", None)
+    unit = u.arcsec if unit is None or unit == u.one else angle_unit(str(unit))
+    if column.dtype.kind not in "fiu" or column.ndim != 1 or unit is None:
         return None
     values = np.array(getattr(column, "unmasked", getattr(column, "value", column)), dtype=float)
     values[np.asarray(getattr(column, "mask", False)) | ~(values > 0) | np.isinf(values)] = np.nan
@@ -106,14 +111,14 @@ def galaxy_zoo_fields(r50: np.ndarray, r90: np.ndarray) -> u.Quantity:
     return _NOMINAL_WIDTH * np.maximum(scale, _SMALLEST_SCALE) * u.arcsec
 
 
-def checked_fov(fov: u.Quantity, rows: int) -> u.Quantity:
+def checked_fov(fov: AngleLike, rows: int) -> u.Quantity:
     """
     Check a field of view given by the user.
 
     Parameters
     ----------
-    fov : astropy.units.Quantity
-        One angle for all rows, or one per row.
+    fov : astropy.units.Quantity or str or astropy.table.Column
+        One angle for all rows, such as ``30 * u.arcsec`` or ``"30 arcsec"``, or one per row.
     rows : int
         Number of rows of the catalogue.
 
@@ -127,10 +132,9 @@ def checked_fov(fov: u.Quantity, rows: int) -> u.Quantity:
     TypeError
         If `fov` is not an angle.
     ValueError
-        If it has the wrong length, or is a single angle that is not positive.
+        If it is text that is no angle, has the wrong length, or is a single angle that is not positive.
     """
-    if not isinstance(fov, u.Quantity) or not fov.unit.is_equivalent(u.arcsec):
-        raise TypeError(f"fov must be an angle such as 30 * u.arcsec, not {fov!r}")
+    fov = read_angle(fov, "fov")
     mask = np.asarray(getattr(fov, "mask", False))
     angle = np.array(getattr(fov, "unmasked", fov).to_value(u.arcsec), dtype=float)
     angle[mask | ~(angle > 0) | np.isinf(angle)] = np.nan

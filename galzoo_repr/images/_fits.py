@@ -2,6 +2,7 @@
 
 import io
 import math
+import re
 import threading
 import warnings
 from collections import ChainMap
@@ -21,9 +22,20 @@ __all__ = ["MISSING_FRACTION", "read_bands"]
 MISSING_FRACTION = 0.2
 
 _FILTERS = threading.Lock()
+_WHOLE_NUMBERS = (
+    "the FITS image holds whole numbers ({}) without a unit, which are neither fluxes nor colours of a known scale; "
+    "give fluxes in nanomaggies (BUNIT = 'nanomaggy'), or colours as PNG or an array of uint8"
+)
 _PLAIN_TYPES = {"-32": ">f4", "-64": ">f8"}
 # Keywords that change what the stored numbers mean; astropy applies them.
 _SCALING = ("BSCALE", "BZERO", "BLANK", "ZSCALE", "ZIMAGE", "GROUPS", "PCOUNT")
+# Keywords that say what an image is, and what it then is that is no image of the sky: the viewer's IMAGETYP, the
+# names of extensions that surveys give (by their beginnings), and HDUCLAS2 of the HEASARC's convention.
+_WHAT = ("IMAGETYP", "EXTNAME", "HDUCLAS2")
+_NO_SKY = re.compile(
+    "INV(ERSE)?_?VAR|IVAR|VAR|ERR|UNCERT|SIGMA|RMS|NOISE|WEIGHT|WGHT|WGT|WHT|WT|MASK|.*MASK$|DQ|QUAL|FLAG|BAD_?PIX"
+    "|N?EXP|DEPTH|COVERAGE|SEG|PSF"
+)
 
 
 def read_bands(
@@ -48,12 +60,13 @@ def read_bands(
         return refused(
             "corrupt", f"the file has {len(planes)} planes, but flux scales are for {len(factors)}"
         )
-    if not names and len(planes) == len(bands):
+    if not names and len(planes) == len(bands) == 1:
         names = bands
     missing = [band for band in bands if band not in names]
     if missing:
-        held = f"bands {names}" if names else f"{len(planes)} unnamed planes"
-        return refused("band_missing", f"the file holds {held}, without {', '.join(missing)}")
+        held = f"bands {names}" if names else f"{len(planes)} planes whose header does not name their bands"
+        hint = "" if names else f"; add the keyword BANDS, such as BANDS = {bands!r}"
+        return refused("band_missing", f"the file holds {held}, without {', '.join(missing)}{hint}")
     order = [names.index(band) for band in bands]
     if max(order) >= len(planes):
         return refused("corrupt", f"the header names bands {names}, but the file has {len(planes)} planes")
@@ -63,6 +76,25 @@ def read_bands(
         factors = factors * len(planes) if len(factors) == 1 else factors
         pixels *= np.array([factors[plane] for plane in order], np.float32)[:, None, None]
     return _finite_bands(pixels, bands)
+
+
+def _names_of_bands(cards: Mapping[str, str]) -> str:
+    """One letter for each plane, out of ``BANDS = 'grz'`` or ``'g, r, z'``, or BAND0, BAND1 and so on."""
+    names = re.sub(r"[^A-Za-z0-9]", "", str(cards.get("BANDS", "")))
+    return names or "".join(str(cards.get(f"BAND{plane}", "")).strip() for plane in range(10))
+
+
+def _what_instead_of_sky(cards: Mapping[str, str]) -> str:
+    """What the header calls the image, where it is weights, a variance, a mask and the like."""
+    called = (str(cards.get(key, "")).strip() for key in _WHAT)
+    return next((name for name in called if _NO_SKY.match(name.upper())), "")
+
+
+def _as_planes(pixels: np.ndarray) -> np.ndarray | ImageData:
+    """View an image as ``(planes, H, W)``; more axes may be there as long as they are of length one."""
+    if sum(length > 1 for length in pixels.shape[:-2]) > 1:
+        return refused("corrupt", f"the FITS image has {pixels.ndim} axes, {pixels.shape}, not (bands, H, W)")
+    return pixels.reshape((-1, *pixels.shape[-2:]))
 
 
 def _finite_bands(pixels: np.ndarray, bands: str) -> ImageData:
@@ -76,6 +108,9 @@ def _finite_bands(pixels: np.ndarray, bands: str) -> ImageData:
         return ImageData(
             pixels, "bands", "partial", f"{1 - filled[worst]:.1%} of band {bands[worst]} has no data"
         )
+    for band, plane in zip(bands, pixels, strict=True):
+        if plane.flat[0] == plane.flat[-1] and plane.min() == plane.max():
+            return ImageData(pixels, "bands", "partial", f"band {band} holds one value everywhere")
     return ImageData(pixels, "bands")
 
 
@@ -89,6 +124,8 @@ def _plain_planes(content: bytes) -> tuple[np.ndarray, str, Mapping] | ImageData
     axes = cards.get("NAXIS", "")
     if kind is None or axes not in ("2", "3") or any(key in cards for key in _SCALING):
         return None
+    if _what_instead_of_sky(cards):
+        return None
     try:
         shape = tuple(int(cards[f"NAXIS{axis}"]) for axis in range(int(axes), 0, -1))
     except (KeyError, ValueError):
@@ -100,7 +137,7 @@ def _plain_planes(content: bytes) -> tuple[np.ndarray, str, Mapping] | ImageData
     if len(content) < needed:
         return refused("truncated", f"the file has {len(content)} of {needed} bytes")
     planes = np.frombuffer(content, dtype=kind, count=count, offset=start)
-    return planes.reshape((-1, *shape[-2:])), cards.get("BANDS", "").strip(), cards
+    return planes.reshape((-1, *shape[-2:])), _names_of_bands(cards), cards
 
 
 @contextmanager
@@ -113,20 +150,26 @@ def _quietly() -> Iterator[None]:
 
 
 def _planes_by_astropy(content: bytes) -> tuple[np.ndarray, str, Mapping] | ImageData:
-    """Read the first image of any other FITS file: compressed, scaled, integer, or in an extension."""
+    """Read the first image of the sky of any other FITS file: compressed, scaled, or in an extension."""
+    passed_over = []
     try:
         with _quietly(), fits.open(io.BytesIO(content), memmap=False) as units:
             for unit in units:
-                if unit.is_image and unit.data is not None and unit.data.ndim in (2, 3):
-                    planes = np.array(unit.data)
-                    names = str(unit.header.get("BANDS", units[0].header.get("BANDS", ""))).strip()
-                    return (
-                        planes.reshape((-1, *planes.shape[-2:])),
-                        names,
-                        ChainMap(unit.header, units[0].header),
-                    )
-    except (OSError, EOFError, TypeError, ValueError, IndexError, KeyError, fits.VerifyError) as error:
+                if not unit.is_image or unit.data is None or unit.data.ndim < 2:
+                    continue
+                if other := _what_instead_of_sky(unit.header):
+                    passed_over.append(other)
+                    continue
+                header = ChainMap(unit.header, units[0].header)
+                if unit.data.dtype.kind in "iu" and not header.get("BUNIT"):
+                    return refused("corrupt", _WHOLE_NUMBERS.format(unit.data.dtype))
+                planes = _as_planes(np.array(unit.data))
+                names = _names_of_bands(unit.header) or _names_of_bands(units[0].header)
+                return planes if isinstance(planes, ImageData) else (planes, names, header)
+    # astropy raises whatever faulty files make it stumble over.
+    except Exception as error:
         text = str(error)
         short = isinstance(error, EOFError) or "truncated" in text or "too small" in text
         return refused("truncated" if short else "corrupt", f"not a readable FITS file: {text}")
-    return refused("corrupt", "the FITS file holds no image")
+    others = f" of the sky, but {', '.join(passed_over)}" if passed_over else ""
+    return refused("corrupt", f"the FITS file holds no image{others}")

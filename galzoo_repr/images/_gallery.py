@@ -7,10 +7,10 @@ from astropy import units as u
 from astropy.table import Table
 from PIL import Image
 
+from galzoo_repr._angle import read_angle
 from galzoo_repr.catalogue import galaxy_names
 from galzoo_repr.images._montage import montage
-from galzoo_repr.images._pictures import picture_of, pictures_of
-from galzoo_repr.images._read import PictureSource
+from galzoo_repr.images._pictures import PictureSource, picture_of, pictures_of
 from galzoo_repr.images._recipe import ImageRecipe
 
 __all__ = ["CENTRE", "SAME_FRAME", "comparison", "pictures", "read_pictures"]
@@ -41,11 +41,6 @@ def read_pictures(
     -------
     list of numpy.ndarray or None
         Shape (size, size, 3), uint8, north up as the file has it; None where there is none that can be read.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As for `read_image`.
 
     Examples
     --------
@@ -139,7 +134,7 @@ def comparison(
     return montage(
         pictures(table, rows),
         ["\n".join(label) for label in labels],
-        fov=None if fov is None else fov[rows] * CENTRE,
+        fov=None if fov is None else read_angle(fov, "fov")[rows] * CENTRE,
         title=title,
         panel=PANEL,
         lead=bool(asked),

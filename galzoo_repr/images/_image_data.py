@@ -21,8 +21,8 @@ class ImageData:
     kind : str
         ``"bands"``, ``"rgb"``, or ``""`` where nothing could be read.
     status : str
-        ``"ok"``; ``"partial"`` (a fifth or more of a band is missing, or all pixels are the same);
-        ``"truncated"``; ``"corrupt"``; or ``"band_missing"``.
+        ``"ok"``; ``"partial"`` (a fifth or more of a band is missing, some pixels are masked, or all are the
+        same); ``"truncated"``; ``"corrupt"``; ``"band_missing"``; or ``"missing"`` where there is no picture.
     reason : str
         One sentence, empty where the status is ``"ok"``.
     """

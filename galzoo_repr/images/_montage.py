@@ -1,18 +1,15 @@
 """Pictures of many galaxies side by side, with a scale bar and a few words under each."""
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from astropy import units as u
 from PIL import Image, ImageDraw, ImageFont
 
-from galzoo_repr.images._colour import (
-    PixelArray,
-    as_array,
-    colour_last,
-    rgb_of_pillow,
-    without_transparency,
-)
+from galzoo_repr._angle import AngleLike, read_angle
+from galzoo_repr.exceptions import GalzooWarning
+from galzoo_repr.images._pictures import Pictures, PictureSource, picture_of
 
 __all__ = ["montage"]
 
@@ -26,7 +23,7 @@ TEXT_SIZE, TITLE_SIZE, LINE = 13, 20, 17
 
 
 def montage(
-    images: Sequence[Image.Image | PixelArray | None] | PixelArray,
+    images: Pictures,
     labels: Sequence[str] | None = None,
     *,
     fov: u.Quantity | None = None,
@@ -42,8 +39,8 @@ def montage(
     Parameters
     ----------
     images : sequence of n PIL.Image.Image, numpy.ndarray or torch.Tensor
-        Grey, RGB or RGBA with colour first or last, uint8 or floating in 0..1. Sizes may differ: each is scaled
-        to its panel. None for a black panel.
+        Colour pictures as `read_image` takes them. Sizes may differ: each is scaled to its panel. None for a
+        black panel.
     labels : sequence of n str, optional
         Lines under each image, separated by newlines. The first line is bright, the others are faint.
     fov : `~astropy.units.Quantity`, optional
@@ -68,10 +65,14 @@ def montage(
     Raises
     ------
     ValueError
-        If there is no image, an image has an impossible shape, or labels, angles or frames do not match in
-        number.
+        If there is no image, or none that can be drawn, or labels, angles or frames do not match in number.
     TypeError
-        If ``fov`` is not an angle, or an image not of two or three axes.
+        If ``fov`` is not an angle.
+
+    Warns
+    -----
+    GalzooWarning
+        If some of the images cannot be drawn, and why the first one.
 
     Examples
     --------
@@ -82,7 +83,7 @@ def montage(
     >>> picture.size
     (462, 242)
     """
-    pictures = [_as_picture(image, i) for i, image in enumerate(images)]
+    pictures = _as_pictures(images)
     n = len(pictures)
     if not n:
         raise ValueError("no image was given to draw")
@@ -116,29 +117,33 @@ def montage(
     return canvas
 
 
-def _as_picture(image: Image.Image | PixelArray | None, index: int) -> Image.Image:
-    """Any numbers may be drawn: those out of range are clipped, and those that are not finite are black."""
-    if image is None:
-        return Image.new("RGB", (8, 8))
-    if isinstance(image, Image.Image):
-        return Image.fromarray(rgb_of_pillow(image))
-    pixels = as_array(image)
-    if pixels.dtype != np.uint8:
-        pixels = np.clip(np.nan_to_num(pixels.astype(np.float32)), 0, 1)
-    pixels = without_transparency(colour_last(pixels, f"image {index}"))
-    if not pixels.size:
-        raise ValueError(f"image {index} has no pixels; leave it out, or give a black one")
-    if pixels.dtype != np.uint8:
-        pixels = (pixels * 255 + 0.5).astype(np.uint8)
-    return Image.fromarray(np.ascontiguousarray(pixels))
+def _as_pictures(images: Iterable[PictureSource | None]) -> list[Image.Image]:
+    """Panels of what can be drawn; black ones stand for the others, which a warning names."""
+    panels, faults = [], []
+    for i, image in enumerate(images):
+        picture = picture_of(image)
+        found = picture.read(keyed=False)
+        if found.kind == "rgb":
+            pixels = found.pixels
+            if pixels.dtype != np.uint8:
+                pixels = (pixels.clip(0, 1) * 255 + 0.5).astype(np.uint8)
+            panels.append(Image.fromarray(pixels))
+            continue
+        panels.append(Image.new("RGB", (8, 8)))
+        if picture.source is not None or picture.status != "missing":
+            faults.append(f"image {i}: {found.reason or 'fluxes, of which read_pictures makes colours'}")
+    if faults and len(faults) == len(panels):
+        raise ValueError(f"there is nothing to draw; {faults[0]}")
+    if faults:
+        text = f"{len(faults)} of {len(panels)} images cannot be drawn and are black; {faults[0]}"
+        warnings.warn(text, GalzooWarning, stacklevel=3)
+    return panels
 
 
-def _arcsec(fov: u.Quantity | None, n: int) -> np.ndarray | None:
+def _arcsec(fov: AngleLike | None, n: int) -> np.ndarray | None:
     if fov is None:
         return None
-    if not isinstance(fov, u.Quantity) or not fov.unit.is_equivalent(u.arcsec):
-        raise TypeError(f"fov must be an angle such as 30 * u.arcsec, not {fov!r}")
-    angles = fov.to_value(u.arcsec)
+    angles = read_angle(fov, "fov").to_value(u.arcsec)
     if np.ndim(angles) and len(angles) != n:
         raise ValueError(
             f"{len(angles)} angles were given as fov for {n} images; give one angle, or one for each"

@@ -1,11 +1,11 @@
-"""What a user gave as the pictures of a catalogue becomes one picture for each row, still to be read."""
+"""What a user gave as the pictures of a catalogue becomes one picture for each row, and pixels when it is read."""
 
 import hashlib
 import os
+import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 from astropy.table import Table
@@ -13,12 +13,33 @@ from PIL import Image
 
 from galzoo_repr._array import is_tensor
 from galzoo_repr.catalogue import texts_of
-from galzoo_repr.images._colour import PixelArray, check_range, colour_last
+from galzoo_repr.images._colour import (
+    NOT_FINITE,
+    PixelArray,
+    beyond_range,
+    colour_last,
+    masked_part,
+    read_pixels,
+    refuse_unit,
+)
+from galzoo_repr.images._file import content_of, read_content
 from galzoo_repr.images._flux import scaled_key
 from galzoo_repr.images._image_data import ImageData, refused
-from galzoo_repr.images._read import PictureSource, read_image
+from galzoo_repr.images._pillow import read_pillow
 
-__all__ = ["KEY_BYTES", "Picture", "Pictures", "flux_scales", "picture_of", "pictures_of"]
+__all__ = [
+    "KEY_BYTES",
+    "Picture",
+    "PictureSource",
+    "Pictures",
+    "flux_scales",
+    "picture_of",
+    "pictures_of",
+    "read_image",
+]
+
+PictureSource = str | os.PathLike | bytes | Image.Image | PixelArray
+"""One picture, in any form in which it may be given."""
 
 Pictures = str | Sequence[PictureSource | None] | PixelArray
 """The pictures of a catalogue: the name of a column, one picture for each row, or an array of them all."""
@@ -29,6 +50,7 @@ KEY_BYTES = 16
 _USUAL = ("file_loc", "cutout")
 # Arrays whose range is looked at before any work begins; the others wait until they are read.
 _CHECKED_AT_ONCE = 64
+_PILLOW = threading.Lock()
 
 
 @dataclass(slots=True)
@@ -66,7 +88,7 @@ class Picture:
         """The file, or nothing."""
         return self.source if isinstance(self.source, str) else ""
 
-    def read(self, bands: str = "grz", *, keyed: bool = True, any_scale: bool = False) -> ImageData:
+    def read(self, bands: str = "grz", *, keyed: bool = True, fluxes: bool = False) -> ImageData:
         """
         Pixels, or the status that tells why there are none.
 
@@ -76,33 +98,40 @@ class Picture:
             Wanted from a FITS file, as for `read_image`.
         keyed : bool
             Find the key as well.
-        any_scale : bool
-            As for `read_image`.
+        fluxes : bool
+            Whether fluxes are wanted as they are: colour pictures lack the bands then, and the scale of those of a
+            FITS file may be any.
 
         Returns
         -------
         ImageData
-
-        Raises
-        ------
-        ValueError
-            If floating point numbers are not in 0 to 1.
         """
-        source = self.source
+        source = content_of(self.source) if isinstance(self.source, str) else self.source
         if source is None:
             return refused(self.status, self.reason)
-        if isinstance(source, str):
-            try:
-                source = Path(source).read_bytes()
-            except OSError as error:
-                return refused("corrupt", f"the file cannot be read: {error}")
-        image = read_image(source, bands, flux=self.flux, any_scale=any_scale)
+        if isinstance(source, ImageData):
+            return source
+        image = _read(source, bands, self.flux, any_scale=fluxes)
         if keyed and not self.key:
             if isinstance(source, bytes):
                 self.key = scaled_key(_key_of_content(source), self.flux)
             elif image.pixels is not None:
                 self.key = _key_of_pixels(image.pixels)
+        if image.kind == "rgb" and fluxes:
+            return refused("band_missing", "fluxes are wanted (stretch='none'), but this is a colour picture")
         return image
+
+
+def _read(
+    source: bytes | Image.Image | np.ndarray, bands: str, flux: Sequence[float] | None, *, any_scale: bool
+) -> ImageData:
+    if isinstance(source, bytes):
+        return read_content(source, bands, flux, any_scale=any_scale)
+    if isinstance(source, np.ndarray):
+        return read_pixels(source)
+    # Several rows may hold the same image, which Pillow cannot decode in two threads at once.
+    with _PILLOW:
+        return read_pillow(source)
 
 
 def _key_of_content(content: bytes) -> bytes:
@@ -115,25 +144,80 @@ def _key_of_pixels(pixels: np.ndarray) -> bytes:
     return digest.digest()[:KEY_BYTES]
 
 
-def picture_of(image: PictureSource | None, where: str = "the picture") -> Picture:
+def read_image(
+    source: PictureSource | None,
+    bands: str = "grz",
+    *,
+    flux: Sequence[float] | None = None,
+    any_scale: bool = False,
+) -> ImageData:
+    """
+    Read one picture, in whichever form it is given.
+
+    Numbers are scaled by their type alone: uint8 by 255, uint16 (and 16-bit grey images) by 65535, True is white;
+    floating ones are in 0 to 1. Whole numbers of other types, and floating ones beyond 0 to 1, are refused, as
+    nobody can know where white is.
+
+    Parameters
+    ----------
+    source : str, os.PathLike, bytes, PIL.Image.Image, numpy.ndarray or torch.Tensor
+        A FITS (also compressed), JPEG or PNG file, or its content; an image of Pillow; or pixels: grey, RGB
+        or RGBA with colour first or last. Transparency shows black, the orientation in the EXIF of files and
+        of images of Pillow is obeyed, and of several frames the first is read.
+    bands : str
+        Bands wanted from a FITS file, one letter each, in the order in which they are returned. They are
+        found by the keyword BANDS, or BAND0, BAND1 and so on; only a file of one plane may do without, when one
+        band is wanted. Extensions of weights, variances and masks are passed over.
+    flux : sequence of float, optional
+        What to multiply the planes of a FITS file by to have nanomaggies per pixel of 0.262 arcsec, one number or
+        one for each plane. When not given, the header tells: ``BUNIT``, if it is a flux or a surface brightness
+        (nJy, MJy/sr, ...), or a zero point such as ``MAGZERO``, in AB; a file that says nothing is in nanomaggies.
+    any_scale : bool
+        Take fluxes as they are where their scale is unknown, instead of refusing them as ``"corrupt"``.
+
+    Returns
+    -------
+    ImageData
+        With finite pixels or a status: what is no picture, or a bad one, never raises.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from galzoo_repr.images import read_image
+    >>> read_image(b"<html>no such layer</html>").status
+    'corrupt'
+    >>> read_image("gone.png").status
+    'missing'
+    >>> read_image(np.eye(64)).pixels.shape
+    (64, 64, 3)
+    """
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        # Its key, which takes longer than reading it, is not wanted.
+        return read_content(bytes(source), bands, flux, any_scale=any_scale)
+    picture = picture_of(source)
+    if isinstance(picture.source, str):
+        content = content_of(picture.source)
+        return (
+            content
+            if isinstance(content, ImageData)
+            else read_content(content, bands, flux, any_scale=any_scale)
+        )
+    return picture.read(bands, keyed=False)
+
+
+def picture_of(image: PictureSource | None) -> Picture:
     """
     Take one picture in any form.
 
     Parameters
     ----------
     image : str, os.PathLike, bytes, PIL.Image.Image, numpy.ndarray, torch.Tensor or None
-        As for `read_image`; None, masked or an empty name where there is no picture.
-    where : str
-        What to call it in the messages of errors.
+        As for `read_image`; None, NaN, masked or an empty name where there is no picture.
 
     Returns
     -------
     Picture
-
-    Raises
-    ------
-    TypeError, ValueError
-        If it is none of these, or an array that cannot be a picture.
+        With a status, if it is none of these, or pixels that cannot be a picture.
 
     Examples
     --------
@@ -141,20 +225,32 @@ def picture_of(image: PictureSource | None, where: str = "the picture") -> Pictu
     >>> picture_of("galaxy.fits").path
     'galaxy.fits'
     >>> picture_of("").status
-    'corrupt'
+    'missing'
     """
     if isinstance(image, Picture):
         return image
-    if image is None or image is np.ma.masked:
-        image = ""
+    if (
+        image is None
+        or image is np.ma.masked
+        or (isinstance(image, (float, np.floating)) and np.isnan(image))
+    ):
+        return Picture(None, "missing", "no picture is given")
     if isinstance(image, (str, os.PathLike)):
-        path = os.fspath(image)
-        return Picture(path) if path else Picture(None, "corrupt", "no file is named")
+        path = os.fsdecode(image)
+        return Picture(path) if path.strip() else Picture(None, "missing", "no file is named")
     if isinstance(image, (bytes, bytearray, memoryview)):
         return Picture(bytes(image), key=_key_of_content(image))
     if isinstance(image, Image.Image):
         return Picture(image)
-    return Picture(colour_last(image, where))
+    if masked := masked_part(image):
+        return Picture(
+            None, "missing" if masked == 1 else "partial", f"{masked:.1%} of its pixels are masked"
+        )
+    try:
+        return Picture(colour_last(image))
+    # Objects of any kind may be in a list, and fail in ways of their own.
+    except Exception as error:
+        return Picture(None, "corrupt", str(error))
 
 
 def pictures_of(catalogue: Table, images: Pictures) -> list[Picture]:
@@ -174,12 +270,13 @@ def pictures_of(catalogue: Table, images: Pictures) -> list[Picture]:
     Returns
     -------
     list of Picture
+        Those that are none have a status.
 
     Raises
     ------
     TypeError, ValueError
-        If `images` is none of these, has another length, or names no column; or if a row is no picture, or
-        one of the first has floating point numbers outside 0 to 1.
+        If `images` is none of these, has another length, or names no column; or if it holds no picture, but
+        arrays that cannot be one.
 
     Examples
     --------
@@ -187,27 +284,27 @@ def pictures_of(catalogue: Table, images: Pictures) -> list[Picture]:
     >>> from galzoo_repr.images import pictures_of
     >>> table = Table({"file_loc": ["a.fits", ""]})
     >>> [picture.status for picture in pictures_of(table, "file_loc")]
-    ['ok', 'corrupt']
+    ['ok', 'missing']
     """
     what, scales = "images", None
     if isinstance(images, str):
         what = f"column {images!r}"
         scales = flux_scales(catalogue, images)
         images = _column(catalogue, images)
-    if isinstance(images, (bytes, dict)) or not hasattr(images, "__len__"):
+    if isinstance(images, (bytes, dict, set, frozenset)) or not hasattr(images, "__len__"):
         raise TypeError(
             "images must name a column, or hold files or other pictures, one for each row, not "
             f"{type(images).__name__}"
         )
     if len(images) != len(catalogue):
         raise ValueError(f"{what} holds {len(images)} images, but the catalogue has {len(catalogue)} rows")
-    pictures = [picture_of(image, f"{what}, row {row}") for row, image in enumerate(_rows(images))]
+    refuse_unit(images)
+    rows = list(_rows(images))
+    pictures = [picture_of(image) for image in rows]
     for picture, flux in zip(pictures, scales or (), strict=False):
         if picture.path:
             picture.flux = flux
-    arrays = (picture.source for picture in pictures if isinstance(picture.source, np.ndarray))
-    for pixels in islice(arrays, _CHECKED_AT_ONCE):
-        check_range(pixels)
+    _refuse_if_none_is_one(pictures, rows, what)
     return pictures
 
 
@@ -232,6 +329,30 @@ def flux_scales(catalogue: Table, name: str) -> list[tuple[float, ...] | None] |
     column = np.ma.filled(np.ma.asarray(catalogue[f"{name}_flux_scale"], dtype=float), np.nan)
     rows = column.reshape(len(column), -1).tolist()
     return [tuple(row) if all(one == one for one in row) else None for row in rows]
+
+
+def _refuse_if_none_is_one(pictures: list[Picture], images: list, what: str) -> None:
+    """Say before any work begins that an argument is wrong altogether: no pictures, or numbers of another scale."""
+    given = ((row, one) for row, one in enumerate(pictures) if one.status != "missing")
+    faults = [(row, _fault(one)) for row, one in islice(given, _CHECKED_AT_ONCE)]
+    if not faults or not all(fault for _, fault in faults):
+        return
+    row, fault = faults[0]
+    try:
+        colour_last(images[row])
+    except TypeError as error:
+        raise TypeError(f"{what}, row {row}: {error}") from None
+    except Exception:
+        pass
+    raise ValueError(f"{what}, row {row}: {fault}")
+
+
+def _fault(picture: Picture) -> str:
+    """Why it is no picture, as far as that is known without reading files."""
+    if isinstance(picture.source, np.ndarray):
+        fault = beyond_range(picture.source)
+        return "" if fault == NOT_FINITE else fault
+    return picture.reason if picture.status == "corrupt" else ""
 
 
 def _column(catalogue: Table, name: str) -> np.ndarray:

@@ -12,6 +12,7 @@ from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
+from galzoo_repr._angle import AngleLike, read_angle
 from galzoo_repr._array import Array, namespace_of
 from galzoo_repr.catalogue import as_table
 from galzoo_repr.images._field_of_view import RADIUS_COLUMNS, checked_fov, galaxy_zoo_fields, radius_columns
@@ -195,7 +196,7 @@ class ImageRecipe:
             )
         return cls(**{key: value for key, value in values.items() if key in known})
 
-    def fields_of_view(self, table: Table | SkyCoord, fov: u.Quantity | None = None) -> u.Quantity:
+    def fields_of_view(self, table: Table | SkyCoord, fov: AngleLike | None = None) -> u.Quantity:
         """
         Field of view of each row of a catalogue.
 
@@ -204,7 +205,7 @@ class ImageRecipe:
         table : astropy.table.Table or astropy.coordinates.SkyCoord
             Catalogue. The Galaxy Zoo rule looks for radii under the names in
             `galzoo_repr.images.RADIUS_COLUMNS`.
-        fov : astropy.units.Quantity, optional
+        fov : astropy.units.Quantity or str or astropy.table.Column, optional
             One angle for all rows or one per row, instead of the rule.
 
         Returns
@@ -234,7 +235,7 @@ class ImageRecipe:
             )
         return galaxy_zoo_fields(*radii)
 
-    def request(self, fov: u.Quantity) -> tuple[np.ndarray, u.Quantity]:
+    def request(self, fov: AngleLike) -> tuple[np.ndarray, u.Quantity]:
         """
         Size and scale of the cutout to ask for: native pixels up to `max_pixels`, coarser ones beyond.
 
@@ -269,9 +270,7 @@ class ImageRecipe:
         >>> scale
         <Quantity [0.262   , 1.171875] arcsec>
         """
-        if not isinstance(fov, u.Quantity) or not fov.unit.is_equivalent(u.arcsec):
-            raise TypeError(f"fov must be an angle such as 30 * u.arcsec, not {fov!r}")
-        angle = np.asarray(fov.to_value(u.arcsec), dtype=float)
+        angle = np.asarray(read_angle(fov, "fov").to_value(u.arcsec), dtype=float)
         # The small number keeps 10 native pixels 10, whatever the rounding of the division.
         native = np.ceil(angle / self.pixel_scale - 1e-9)
         wide = native >= self.max_pixels

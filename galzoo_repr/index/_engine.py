@@ -5,6 +5,7 @@ import sys
 import numpy as np
 
 from galzoo_repr._arguments import check_choice
+from galzoo_repr._device import choose_device
 from galzoo_repr.index._ann import NeighbourGraph
 from galzoo_repr.index._segments import Segment, Segments
 from galzoo_repr.index._storage import SavedIndex
@@ -68,16 +69,7 @@ class Engine:
     def device(self) -> str:
         """Where the exact search runs."""
         if self._checked is None:
-            import torch
-
-            try:
-                chosen = self._device or ("cuda" if torch.cuda.is_available() else "cpu")
-                torch.empty(0, device=chosen)
-            except (RuntimeError, AssertionError, TypeError) as error:
-                raise ValueError(
-                    f"device {self._device!r} cannot be used: {error}; leave it out to have one chosen"
-                ) from error
-            self._checked = str(chosen)
+            self._checked = choose_device(self._device)
         return self._checked
 
     @property

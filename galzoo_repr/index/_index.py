@@ -8,16 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from astropy import units as u
 from astropy.coordinates import SkyCoord
-from astropy.table import Column, Table
+from astropy.table import Table
 from numpy.typing import ArrayLike
 
 from galzoo_repr._arguments import check_choice, check_whole_number
 from galzoo_repr.catalogue import Embeddings
+from galzoo_repr.index._answer import answer_table
 from galzoo_repr.index._engine import METHODS, Engine
+from galzoo_repr.index._ids import check_new_ids
 from galzoo_repr.index._ingest import (
-    check_new_ids,
     check_same_encoder,
     check_same_rows,
     read_galaxies,
@@ -93,8 +93,8 @@ class SimilarityIndex:
         galaxies : astropy.table.Table or array-like of float, shape (n, d)
             Catalogue with embeddings, or the embeddings alone.
         ids : str or array-like, shape (n,), optional
-            Column of the table, or values, that name each galaxy: whole numbers or text, each once. By
-            default the row number.
+            Column of the table, or values, that name each galaxy: whole numbers of up to 64 bits, signed or not,
+            or text, each once. They are kept exactly. By default the row number.
         embedding : str
             Column of the embeddings.
         coords : str or tuple of str or astropy.coordinates.SkyCoord, optional
@@ -122,7 +122,8 @@ class SimilarityIndex:
         Raises
         ------
         TypeError, ValueError
-            If there are no usable embeddings, ids repeat, or an option has no such value.
+            If there are no usable embeddings; ids repeat, are missing, or are real numbers, which may have lost
+            digits; or an option has no such value.
         """
         check_choice("metric", metric, METRICS)
         check_choice("dtype", dtype, DTYPES)
@@ -393,20 +394,4 @@ class SimilarityIndex:
         check_same_rows(embeddings, self.space, self._galaxies, self._facts)
 
     def _answer(self, places: np.ndarray, similarity: np.ndarray) -> Table:
-        """Neighbours of each query, best first, laid out as `search` describes; both arrays have shape (m, n)."""
-        queries, n = places.shape
-        flat = places.ravel()
-        positions = self._galaxies.take("positions", flat)
-        what = "cosine similarity" if self.metric == "cosine" else "minus Euclidean distance"
-        rank = np.tile(np.arange(1, n + 1), queries)
-        return Table(
-            {
-                "query": Column(np.repeat(np.arange(queries), n), description="number of the query, from 0"),
-                "similarity_rank": Column(rank, description="1 = most alike"),
-                "id": Column(self._galaxies.take("ids", flat), description="name of the galaxy"),
-                "row": Column(self._galaxies.take("rows", flat), description="row of the catalogue"),
-                "similarity": Column(similarity.ravel(), description=f"{what}; higher is more alike"),
-                "ra": Column(positions[:, 0], unit=u.deg, description="right ascension, ICRS"),
-                "dec": Column(positions[:, 1], unit=u.deg, description="declination, ICRS"),
-            }
-        )
+        return answer_table(self._galaxies, self.metric, places, similarity)

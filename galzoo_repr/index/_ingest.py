@@ -8,11 +8,11 @@ from astropy.table import Table
 from numpy.typing import ArrayLike
 
 from galzoo_repr.catalogue import Embeddings, as_table, embedding_matrix, read_embeddings, sky_positions
+from galzoo_repr.index._ids import read_ids
 from galzoo_repr.index._segments import Facts, Segment, Segments
 from galzoo_repr.index._space import Space
 
 __all__ = [
-    "check_new_ids",
     "check_same_encoder",
     "check_same_rows",
     "read_galaxies",
@@ -76,7 +76,7 @@ def read_galaxies(
         if not isinstance(galaxies, Table) or ids not in galaxies.colnames:
             raise ValueError(f"ids={ids!r} is not a column; name one, or give one id for each galaxy")
         ids = galaxies[ids]
-    return Galaxies(embeddings, _checked(ids, len(embeddings)), positions)
+    return Galaxies(embeddings, read_ids(ids, len(embeddings)), positions)
 
 
 def read_queries(query: Table | ArrayLike, facts: Facts) -> np.ndarray:
@@ -149,35 +149,3 @@ def check_same_rows(embeddings: Embeddings, space: Space, galaxies: Segments, fa
     if changed.any() or int(embeddings.usable.sum()) != len(galaxies):
         where = f", such as in row {rows[changed][0]}" if changed.any() else ""
         raise ValueError(f"the embeddings of the table are not those of the index{where}; {advice}")
-
-
-def check_new_ids(ids: np.ndarray, known: np.ndarray) -> None:
-    """Refuse ids of another kind than those that an index has, or that it has already."""
-    if known.dtype.kind != ids.dtype.kind:
-        raise ValueError(f"ids of the index are {known.dtype}, those of the new galaxies {ids.dtype}")
-    repeated = np.intersect1d(known, ids)
-    if len(repeated):
-        raise ValueError(f"{len(repeated)} ids are in the index already, such as {str(repeated[0])!r}")
-
-
-def _checked(ids: ArrayLike | None, n: int) -> np.ndarray:
-    """Ids as whole numbers or text, one for each of n galaxies, each once."""
-    if ids is None:
-        return np.arange(n)
-    if np.ma.is_masked(ids):
-        raise ValueError("some ids are masked; every galaxy needs one")
-    ids = np.asarray(ids)
-    if ids.dtype.kind == "O" and all(isinstance(one, str) for one in ids):
-        ids = ids.astype(str)
-    if ids.dtype.kind == "S":
-        ids = np.char.decode(ids, "utf-8")
-    if ids.dtype.kind not in "iuU":
-        raise TypeError(f"ids must be whole numbers or text, not {ids.dtype}")
-    if ids.shape != (n,):
-        raise ValueError(f"ids have shape {ids.shape}; give one for each of the {n} galaxies")
-    values, counts = np.unique(ids, return_counts=True)
-    if (counts > 1).any():
-        raise ValueError(
-            f"{(counts > 1).sum()} ids are there more than once, such as {str(values[counts > 1][0])!r}"
-        )
-    return ids.astype(np.int64) if ids.dtype.kind in "iu" else ids

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from galzoo_repr.index._ids import common_type
+
 if TYPE_CHECKING:
     import torch
 
@@ -58,7 +60,7 @@ class Segment:
     vectors : numpy.ndarray of float32 or float16, shape (n, k)
         In the space of the index; may be memory-mapped.
     ids : numpy.ndarray, shape (n,)
-        Name or number of each galaxy.
+        Name or number of each galaxy: text, int64 or uint64.
     rows : numpy.ndarray of int64, shape (n,)
         Row of each in the catalogue it came from.
     positions : numpy.ndarray of float64, shape (n, 2)
@@ -108,7 +110,7 @@ class Segments:
             return np.asarray(parts[0][places])
         ends = np.cumsum([len(part) for part in parts])
         piece_of = np.searchsorted(ends, places, side="right")
-        out = np.empty((len(places), *parts[0].shape[1:]), dtype=np.result_type(*parts))
+        out = np.empty((len(places), *parts[0].shape[1:]), dtype=common_type(parts))
         for number in np.unique(piece_of):
             here = piece_of == number
             out[here] = parts[number][places[here] - (ends[number] - len(parts[number]))]
@@ -117,4 +119,8 @@ class Segments:
     def whole(self, field: str) -> np.ndarray:
         """One attribute of all galaxies, shape (n, ...)."""
         parts = [getattr(piece, field) for piece in self.pieces]
-        return np.asarray(parts[0]) if len(parts) == 1 else np.concatenate(parts)
+        return (
+            np.asarray(parts[0])
+            if len(parts) == 1
+            else np.concatenate(parts, dtype=common_type(parts), casting="unsafe")
+        )

@@ -3,12 +3,18 @@
 import warnings
 
 import numpy as np
+from astropy import units as u
 from astropy.table import Table
+from astropy.table.column import BaseColumn
+from astropy.utils.masked import Masked
 
+from galzoo_repr.catalogue import masking, read_cells, warn_of_sentinels
 from galzoo_repr.exceptions import GalzooWarning
 from galzoo_repr.questions._schema import Schema
 
 __all__ = ["check_something_to_learn", "votes_from_fractions", "votes_from_table"]
+
+_ODD = 900  # votes that nobody has counted, such as 999 and 9999
 
 
 def votes_from_table(table: Table, schema: Schema) -> np.ndarray:
@@ -18,8 +24,9 @@ def votes_from_table(table: Table, schema: Schema) -> np.ndarray:
     Parameters
     ----------
     table : astropy.table.Table
-        Has the columns ``schema.columns``. NaN or masked: the question was not asked. Where only some answers
-        of a question are so, nobody knows how many others there were, and the question counts as not asked.
+        Has the columns ``schema.columns``. NaN, masked, or a word for no value: the question was not asked. Where
+        only some answers of a question are so, nobody knows how many others there were, and the question counts as
+        not asked.
     schema : Schema
         Questions and their columns.
 
@@ -40,7 +47,8 @@ def votes_from_table(table: Table, schema: Schema) -> np.ndarray:
     -----
     GalzooWarning
         If votes are left out because other answers of their question are NaN or masked, the votes look like
-        fractions, or all votes on one of several questions are for the same answer.
+        fractions, a number seems to stand for no value, or all votes on one of several questions are for the same
+        answer.
 
     Examples
     --------
@@ -114,9 +122,9 @@ def votes_from_fractions(
         raise ValueError(
             f"the table lacks {_some(missing)}, from which the votes of {schema.name!r} are made"
         )
-    down_the_tree = np.stack([_filled(table, name + counted) for name in names], axis=-1)
-    given = np.stack([_filled(table, name + (fractions or counted)) for name in names], axis=-1)
-    asked = _filled(table, total)[:, None] * schema.probability_asked(np.nan_to_num(down_the_tree))
+    down_the_tree = np.stack([_one_column(table, name + counted) for name in names], axis=-1)
+    given = np.stack([_one_column(table, name + (fractions or counted)) for name in names], axis=-1)
+    asked = _one_column(table, total)[:, None] * schema.probability_asked(np.nan_to_num(down_the_tree))
     shares = given / np.maximum(_sum_per_question(given, schema), 1e-6)
     votes = np.where(asked >= 1, asked, np.nan)[:, schema.question_index] * shares
     result = table.copy(copy_data=False)
@@ -141,19 +149,26 @@ def _check_columns(table: Table, schema: Schema) -> None:
 
 
 def _one_column(table: Table, name: str) -> np.ndarray:
+    """Numbers in a column of votes or of their fractions, float64 of shape (n,), NaN where there is none."""
     column = table[name]
-    if getattr(column, "ndim", 1) != 1 or getattr(column, "dtype", np.dtype(object)).kind not in "iufb":
+    if not isinstance(column, BaseColumn | u.Quantity | Masked):
+        raise TypeError(f"vote column {name!r} must hold one number per row, not {type(column).__name__}")
+    cells = read_cells(column)
+    if cells.texts:
         raise TypeError(
-            f"vote column {name!r} must hold one number per row, not {getattr(column, 'dtype', column)}"
+            f"vote column {name!r} must hold one number per row, not text such as {cells.texts[0]!r}"
         )
-    votes = _filled(table, name)
+    if cells.values.ndim != 1 or cells.values.dtype.kind not in "iufb":
+        raise TypeError(f"vote column {name!r} must hold one number per row, not {column.dtype}")
+    votes = cells.numbers()
     for wrong, what in ((votes < 0, "negative"), (np.isinf(votes), "infinite")):
         if wrong.any():
             rows = np.flatnonzero(wrong)
             raise ValueError(
-                f"vote column {name!r} is {what} in {len(rows)} row(s), the first {rows[:5].tolist()}; "
-                "votes are counts, NaN or masked where the question was not asked"
+                f"vote column {name!r} is {what} in {len(rows)} row(s), the first {rows[:5].tolist()}; votes are "
+                f"counts, NaN or masked where the question was not asked, as in {masking(name, votes[rows[0]])}"
             )
+    warn_of_sentinels(votes, f"vote column {name!r}", name, least=_ODD, stacklevel=5)
     return votes
 
 
@@ -175,11 +190,6 @@ def _leave_out_halves(votes: np.ndarray, schema: Schema) -> None:
             GalzooWarning,
             stacklevel=4,
         )
-
-
-def _filled(table: Table, name: str) -> np.ndarray:
-    column = np.ma.asarray(table[name])
-    return np.asarray(column.astype(float).filled(np.nan), dtype=float)
 
 
 def _sum_per_question(values: np.ndarray, schema: Schema) -> np.ndarray:

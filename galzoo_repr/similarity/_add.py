@@ -11,6 +11,7 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Column, Table
 from numpy.typing import ArrayLike
 
+from galzoo_repr._angle import AngleLike
 from galzoo_repr.catalogue import refuse_existing, with_columns
 from galzoo_repr.similarity._catalogue import Catalogue, Fetch
 from galzoo_repr.similarity._query import Query
@@ -37,13 +38,13 @@ def add_similarity(
     metric: str = "cosine",
     components: int | None = None,
     whiten: bool = False,
-    max_separation: u.Quantity = 5 * u.arcsec,
-    min_separation: u.Quantity | None = None,
+    max_separation: AngleLike = 5 * u.arcsec,
+    min_separation: AngleLike | None = None,
     within: Region | None = None,
     embedding: str = "embedding",
     coords: str | tuple[str, str] | SkyCoord | None = None,
     encoder: Encoder | str | os.PathLike | None = None,
-    fov: u.Quantity | None = None,
+    fov: AngleLike | None = None,
     survey: LegacySurvey | HipsSurvey | BrickSurvey | None = None,
     store: CutoutStore | str | os.PathLike | None = None,
     device: str | None = None,
@@ -60,9 +61,11 @@ def add_similarity(
     query : Query
         The example, or examples:
 
-        - `~astropy.coordinates.SkyCoord`, one or many: the galaxy of the catalogue at that position
-          (within `max_separation`), or, where there is none, the galaxy that the survey has there, fetched
-          and embedded with the encoder and recipe of the catalogue;
+        - a position, or many: a `~astropy.coordinates.SkyCoord`, text (``"150.1 2.2"`` in degrees,
+          ``"10h00m24s +02d12m00s"``, ``"J100024.00+021200.0"``), or a pair of angles with units: the galaxy of the
+          catalogue there (within `max_separation`), or, where there is none, the galaxy that the survey has
+          there, fetched and embedded with the encoder and recipe of the catalogue;
+        - the name of a galaxy, or several, in a column such as ``name`` or ``id``;
         - a row index or several; a row of the table; a boolean mask; the name of a boolean column;
         - a picture, or several: a file or its content, an image of Pillow, an array or tensor of pixels;
         - an embedding of shape (d,) or several of shape (m, d), as floats;
@@ -85,11 +88,11 @@ def add_similarity(
         10.
     whiten : bool
         Scale every component to unit variance.
-    max_separation : astropy.units.Quantity
+    max_separation : astropy.units.Quantity or str
         Farthest a galaxy of the catalogue may be from a queried position to be the one that is meant.
-    min_separation : astropy.units.Quantity, optional
+    min_separation : astropy.units.Quantity or str, optional
         Leave unranked whatever lies nearer than this on the sky to an example or to a more similar galaxy.
-    within : astropy.units.Quantity or tuple or mocpy.MOC or str or pathlib.Path, optional
+    within : astropy.units.Quantity or str or tuple or mocpy.MOC or pathlib.Path, optional
         Rank only galaxies in a region: a radius around the examples, ``(centre, radius)``, a MOC, or its FITS
         file.
     embedding : str
@@ -99,7 +102,7 @@ def add_similarity(
     encoder : galzoo_repr.encoders.Encoder or str, optional
         The encoder that made the embeddings, where the catalogue's provenance does not lead to it. Used only,
         like `fov`, `survey`, `store` and `device`, for a query that is not in the catalogue.
-    fov : astropy.units.Quantity, optional
+    fov : astropy.units.Quantity or str, optional
         Field of view for a queried position; by default that of the catalogue.
     survey, store, device
         As for `galzoo_repr.add_embeddings`.

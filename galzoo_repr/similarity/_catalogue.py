@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
+from galzoo_repr._angle import AngleLike
 from galzoo_repr.catalogue import as_table, read_embeddings, sky_positions
 from galzoo_repr.similarity._sky import unit_vectors
 
@@ -26,7 +26,7 @@ class Fetch:
     """How a galaxy that is not in the catalogue becomes an embedding: the options of `add_embeddings`."""
 
     encoder: Encoder | str | os.PathLike | None = None
-    fov: u.Quantity | None = None
+    fov: AngleLike | None = None
     survey: LegacySurvey | HipsSurvey | BrickSurvey | None = None
     store: CutoutStore | str | os.PathLike | None = None
     device: str | None = None

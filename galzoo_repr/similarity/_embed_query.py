@@ -66,20 +66,21 @@ def embed_images(catalogue: Catalogue, images: Sequence[PictureSource], fetch: F
     """
     Embed m pictures of galaxies, float32 of shape (m, d).
 
-    One that cannot be read is a `ValueError`, or a `TypeError` if it is none; others are as for `embed_positions`.
+    One that cannot be read is a `ValueError` with the status that a row of a catalogue would have; others are as for
+    `embed_positions`.
     """
     from galzoo_repr.images import picture_of
 
-    pictures = [picture_of(image, "the query image") for image in images]
     encoder = matching_encoder(catalogue, fetch)
+    recipe = encoder.recipe
     found = []
-    for image, picture in zip(images, pictures, strict=True):
-        recipe = encoder.recipe
-        found.append(picture.read(recipe.bands, keyed=False, any_scale=recipe.stretch == "none"))
+    for image in images:
+        picture = picture_of(image)
+        found.append(picture.read(recipe.bands, keyed=False, fluxes=recipe.stretch == "none"))
         if found[-1].status != "ok":
             name = repr(picture.path) if picture.path else f"given as {type(image).__name__}"
             raise ValueError(f"the query image {name} cannot be used: {found[-1].status}, {found[-1].reason}")
-    return encoder.embed(encoder.recipe.prepare(found))
+    return encoder.embed(recipe.prepare(found))
 
 
 def matching_encoder(catalogue: Catalogue, fetch: Fetch) -> Encoder:

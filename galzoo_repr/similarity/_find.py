@@ -13,6 +13,7 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Column, Table
 from numpy.typing import ArrayLike
 
+from galzoo_repr._angle import AngleLike
 from galzoo_repr.catalogue import record_provenance
 from galzoo_repr.index import SimilarityIndex
 from galzoo_repr.similarity._add import RANK_DESCRIPTION, describe_similarity, facts_of
@@ -45,13 +46,13 @@ def find_similar(
     index: SimilarityIndex | None = None,
     include_query: bool = False,
     tags: Sequence[str] | None = None,
-    max_separation: u.Quantity = 5 * u.arcsec,
-    min_separation: u.Quantity | None = None,
+    max_separation: AngleLike = 5 * u.arcsec,
+    min_separation: AngleLike | None = None,
     within: Region | None = None,
     embedding: str = "embedding",
     coords: str | tuple[str, str] | SkyCoord | None = None,
     encoder: Encoder | str | os.PathLike | None = None,
-    fov: u.Quantity | None = None,
+    fov: AngleLike | None = None,
     survey: LegacySurvey | HipsSurvey | BrickSurvey | None = None,
     store: CutoutStore | str | os.PathLike | None = None,
     device: str | None = None,

@@ -13,9 +13,10 @@ from astropy.coordinates import BaseCoordinateFrame, SkyCoord
 from astropy.table import Column, Row, Table
 from numpy.typing import ArrayLike
 
-from galzoo_repr.catalogue import Embeddings, embedding_matrix, sky_positions
+from galzoo_repr.catalogue import Embeddings, embedding_matrix, read_cells, read_position, sky_positions
 from galzoo_repr.similarity._catalogue import Catalogue, Fetch
 from galzoo_repr.similarity._embed_query import embed_images, embed_positions
+from galzoo_repr.similarity._query_text import is_pair, read_texts, texts_in
 from galzoo_repr.similarity._sky import matches, unit_vectors
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ Query: TypeAlias = Union[
     int,
     Sequence[int],
     Sequence[float],
+    Sequence[str],
+    Sequence[u.Quantity],
     Sequence["PictureSource"],
 ]
 
@@ -80,6 +83,17 @@ def read_examples(catalogue: Catalogue, query: Query, radius: u.Quantity, fetch:
         return _from_table(catalogue, query, radius, fetch)
     if isinstance(query, str) and query in catalogue.table.colnames:
         return _from_rows(catalogue, _marked(catalogue.table[query], query))
+    if texts := texts_in(query):
+        found = read_texts(catalogue, texts, radius, pair=isinstance(query, tuple))
+        return (
+            _from_images(catalogue, texts, fetch)
+            if found is None
+            else _from_found(catalogue, *found, radius, fetch)
+        )
+    if isinstance(query, u.Quantity) and query.unit.is_equivalent(u.deg) and query.shape[-1:] == (2,):
+        query = query[..., 0], query[..., 1]
+    if is_pair(query):
+        return _from_positions(catalogue, read_position(query), radius, fetch)
     if images := _images_in(query):
         _check_files(images)
         return _from_images(catalogue, images, fetch)
@@ -90,8 +104,9 @@ def _images_in(query: object) -> list[PictureSource]:
     """Pictures that a query consists of, one or several; none where it is something else."""
     if _is_image(query):
         return [query]
-    several = isinstance(query, Sequence) or getattr(query, "ndim", 0) in (1, 4)
-    return list(query) if several and all(map(_is_image, query)) else []
+    axes, kind = getattr(query, "ndim", 0), getattr(getattr(query, "dtype", None), "kind", "")
+    several = isinstance(query, Sequence) or axes == 4 or (axes == 1 and kind in "OSU" and kind)
+    return list(query) if several and any(map(_is_image, query)) else []
 
 
 def _is_image(query: object) -> bool:
@@ -99,26 +114,24 @@ def _is_image(query: object) -> bool:
     if isinstance(query, str | os.PathLike | bytes) or type(query).__module__.startswith("PIL."):
         return True
     axes = getattr(query, "ndim", 0)
-    return axes == 3 or (axes == 2 and str(query.dtype) in ("uint8", "torch.uint8"))
+    return axes == 3 or (axes == 2 and str(query.dtype).endswith(("uint8", "uint16", ">u2")))
 
 
 def _check_files(images: Sequence[PictureSource]) -> None:
     """Say at once that a file is not there, before an encoder is loaded."""
     for one in images:
         if isinstance(one, str | os.PathLike) and not os.path.isfile(one):
-            raise ValueError(
-                f"the query {os.fspath(one)!r} is neither a column of the catalogue nor a file; a position is a "
-                "SkyCoord, such as SkyCoord('10h00m24s +02d12m00s')"
-            )
+            raise ValueError(f"the query {os.fspath(one)!r} is no file of a picture")
 
 
 def _marked(column: Column, name: str) -> np.ndarray:
     """Rows that a boolean column marks as examples."""
-    if column.dtype.kind != "b":
+    cells = read_cells(column)
+    if cells.values.dtype.kind != "b":
         raise TypeError(
             f"column {name!r} holds {column.dtype}; a column of examples must be boolean, one of tags text"
         )
-    return np.flatnonzero(np.ma.filled(column, False))
+    return np.flatnonzero(cells.values & ~cells.missing)
 
 
 def _from_array(catalogue: Catalogue, query: ArrayLike) -> ExampleVectors:
@@ -139,8 +152,8 @@ def _from_array(catalogue: Catalogue, query: ArrayLike) -> ExampleVectors:
     if values.dtype.kind == "f" and values.ndim in (1, 2):
         return _from_vectors(catalogue, values)
     raise TypeError(
-        "the query must be a SkyCoord, row indices, a boolean mask or column, an image or its file, "
-        "embeddings, or another table, "
+        "the query must be a position such as a SkyCoord or '150.1 2.2', the name of a galaxy, row indices, a "
+        "boolean mask or column, an image or its file, embeddings, or another table, "
         f"not {type(query).__name__} of shape {values.shape} and dtype {values.dtype}"
     )
 
@@ -167,13 +180,34 @@ def _status(catalogue: Catalogue, rows: np.ndarray) -> str:
     return f" (cutout_status {', '.join(str(s) for s in catalogue.table['cutout_status'][rows])})"
 
 
+def _from_found(
+    catalogue: Catalogue, rows: np.ndarray, places: SkyCoord | None, radius: u.Quantity, fetch: Fetch
+) -> ExampleVectors:
+    """Use rows of the catalogue, and in the places of those that are -1 the positions, one after the other."""
+    outside = np.flatnonzero(rows < 0)
+    if len(outside) == 0:
+        return _from_rows(catalogue, rows)
+    placed = _from_positions(catalogue, places, radius, fetch)
+    if len(outside) == len(rows):
+        return placed
+    named = _from_rows(catalogue, rows[rows >= 0])
+    # Of the first the named, then the placed; back into the order of the query.
+    order = np.argsort(np.concatenate([np.flatnonzero(rows >= 0), outside]))
+    return ExampleVectors(
+        *(
+            np.concatenate([getattr(named, part), getattr(placed, part)])[order]
+            for part in ("vectors", "rows", "points")
+        )
+    )
+
+
 def _from_vectors(catalogue: Catalogue, values: np.ndarray) -> ExampleVectors:
     found = embedding_matrix(np.atleast_2d(values), "query")
     if found.dim == 2 != catalogue.embeddings.dim:
         raise ValueError(
             f"the query {np.asarray(values).tolist()} is taken for an embedding, but those of the catalogue have "
-            f"{catalogue.embeddings.dim} dimensions; a position is a SkyCoord, such as SkyCoord(150.1, 2.2, "
-            "unit='deg')"
+            f"{catalogue.embeddings.dim} dimensions; a position has units, such as (150.1 * u.deg, 2.2 * u.deg), or "
+            "is text in degrees, such as '150.1 2.2', or a SkyCoord"
         )
     _check_dim(found, catalogue.embeddings)
     if len(found) == 0 or not found.usable.all():

@@ -7,6 +7,7 @@ import numpy as np
 from astropy import units as u
 from numpy.typing import ArrayLike
 
+from galzoo_repr._angle import AngleLike, read_angle
 from galzoo_repr._arguments import check_choice, check_whole_number
 from galzoo_repr.catalogue import Embeddings
 from galzoo_repr.index import METRICS, SimilarityIndex, Space
@@ -29,8 +30,8 @@ class Criteria:
     metric: str = "cosine"
     components: int | None = None
     whiten: bool = False
-    max_separation: u.Quantity = 5 * u.arcsec
-    min_separation: u.Quantity | None = None
+    max_separation: AngleLike = 5 * u.arcsec
+    min_separation: AngleLike | None = None
     within: Region | None = None
     fetch: Fetch = field(default_factory=Fetch)
 
@@ -43,9 +44,10 @@ class Criteria:
             raise ValueError(
                 "combine='contrast' is for cosines; with metric='euclidean' use 'mean' or 'best'"
             )
-        angle(self.max_separation, "max_separation")
-        if self.min_separation is not None:
-            angle(self.min_separation, "min_separation")
+        for name in ("max_separation", "min_separation"):
+            if (given := getattr(self, name)) is not None:
+                angle(given, name)
+                object.__setattr__(self, name, read_angle(given, name))
         if self.n is not None:
             check_whole_number("n", self.n)
         if self.weights is not None and self.combine == "best":

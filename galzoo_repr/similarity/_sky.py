@@ -1,5 +1,6 @@
 """Separations on the sphere by chords between unit vectors: right at the poles and across RA 0."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, Union
 
@@ -7,12 +8,16 @@ import numpy as np
 from astropy import units as u
 from astropy.coordinates import SkyCoord
 
+from galzoo_repr._angle import AngleLike, read_angle
+from galzoo_repr.catalogue import PositionLike, read_position
+
 if TYPE_CHECKING:
     from mocpy import MOC
 
 __all__ = [
     "Region",
     "angle",
+    "chord",
     "inside",
     "matches",
     "nearest_separation",
@@ -21,13 +26,12 @@ __all__ = [
 ]
 
 # A name in quotes cannot be joined by |; mocpy is imported where it is used.
-Region: TypeAlias = Union[u.Quantity, tuple[SkyCoord, u.Quantity], str, Path, "MOC"]
+Region: TypeAlias = Union[AngleLike, tuple[PositionLike, AngleLike], Path, "MOC"]
 
 
-def angle(value: u.Quantity, name: str) -> u.Quantity:
+def angle(value: AngleLike, name: str) -> u.Quantity:
     """Check one angle given by the user, 0 to 180 degrees, by the name of its argument; in radians."""
-    if not isinstance(value, u.Quantity) or not value.unit.is_equivalent(u.deg):
-        raise TypeError(f"{name} must be an angle with a unit, such as 30 * u.arcsec, not {value!r}")
+    value = read_angle(value, name)
     if not value.isscalar or not 0 <= value.to_value(u.deg) <= 180:
         raise ValueError(f"{name} must be one angle from 0 to 180 degrees, not {value}")
     return value.to(u.rad)
@@ -50,7 +54,8 @@ def unit_vectors(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
     return np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=-1)
 
 
-def _chord(value: u.Quantity) -> float:
+def chord(value: u.Quantity) -> float:
+    """Distance between two unit vectors at an angle."""
     return 2 * np.sin(value.to_value(u.rad) / 2)
 
 
@@ -88,7 +93,7 @@ def matches(points: np.ndarray, examples: np.ndarray, radius: u.Quantity) -> np.
     known, placed = np.flatnonzero(np.isfinite(points[:, 0])), np.isfinite(examples[:, 0])
     if len(known) and placed.any():
         chords, nearest = _tree(points[known]).query(examples[placed])
-        rows[placed] = np.where(chords <= _chord(radius), known[nearest], -1)
+        rows[placed] = np.where(chords <= chord(radius), known[nearest], -1)
     return rows
 
 
@@ -100,10 +105,10 @@ def inside(points: np.ndarray, coordinates: SkyCoord, within: Region, examples: 
     and examples are unit vectors, NaN where unknown; `coordinates` are those of the galaxies.
     """
     known = np.isfinite(points[:, 0])
-    if isinstance(within, tuple) and len(within) == 2 and isinstance(within[0], SkyCoord):
-        centre, within = within[0].icrs, within[1]
+    if isinstance(within, tuple) and len(within) == 2:
+        centre, within = read_position(within[0]).icrs, angle(within[1], "within")
         examples = unit_vectors(np.atleast_1d(centre.ra.deg), np.atleast_1d(centre.dec.deg))
-    if isinstance(within, u.Quantity):
+    if isinstance(within, u.Quantity | str) and not _is_file(within):
         radius = angle(within, "within")
         if not np.isfinite(examples).any():
             raise ValueError(
@@ -117,13 +122,18 @@ def inside(points: np.ndarray, coordinates: SkyCoord, within: Region, examples: 
     return result
 
 
+def _is_file(within: u.Quantity | str) -> bool:
+    """Whether text means the file of a MOC, there or not, rather than an angle."""
+    return isinstance(within, str) and (Path(within).is_file() or not re.match(r"\s*[+-]?[\d.]", within))
+
+
 def _moc(region: Union[str, Path, "MOC"]) -> "MOC":
     from mocpy import MOC
 
     if isinstance(region, str | Path):
         if not Path(region).is_file():
             raise ValueError(
-                f"within={str(region)!r} is no file of a MOC; an angle is a Quantity, such as 2 * u.deg"
+                f"within={str(region)!r} is no file of a MOC; an angle has a unit, such as '2 deg'"
             )
         try:
             return MOC.from_fits(str(region))
@@ -165,7 +175,7 @@ def _spread(block: np.ndarray, accepted: np.ndarray, points: np.ndarray, separat
     if len(known):
         tree = _tree(points[block[known]])
         # A pair at exactly the separation is kept, so the search radius stops just short of it.
-        radius = np.nextafter(_chord(separation), 0)
+        radius = np.nextafter(chord(separation), 0)
         for place in known:
             if not dropped[place]:
                 near = known[tree.query_ball_point(points[block[place]], radius)]

@@ -1,31 +1,45 @@
 """Free-text tags of galaxies, as volunteers give them."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 from astropy.table import Column
 
+from galzoo_repr.catalogue import means_no_value, read_cells, text_of
+
 __all__ = ["is_tags", "most_tagged"]
+
+_BETWEEN = re.compile(r"[,;|]")
+_AROUND = " \t\r\n\"'[](){}"  # of lists that were written as text
 
 
 def is_tags(column: Column) -> bool:
     """Say whether a column holds tags: text, or lists of text."""
-    return getattr(getattr(column, "dtype", None), "kind", "") in "USO" and np.ndim(column) == 1
+    kind = getattr(getattr(column, "dtype", None), "kind", "")
+    if kind in ("U", "S", "T"):  # the words True and False mark examples
+        return np.ndim(column) == 2 or (np.ndim(column) == 1 and read_cells(column).values.dtype.kind != "b")
+    if kind != "O":
+        return False
+    values = np.asarray(np.ma.getdata(column)).ravel()
+    return any(isinstance(value, str | bytes | list | tuple | set | np.ndarray) for value in values)
 
 
 def most_tagged(column: Column, usable: np.ndarray, tags: Sequence[str] | None = None) -> dict[str, int]:
     """
     Find the galaxy with most uses of each tag: its row; the first of several with as many uses.
 
-    A column holds text with commas between several tags, or lists of text; a leading ``#`` and case do not matter. Only
-    usable galaxies are chosen. Without `tags` all are looked for, most used first.
+    A column holds text with commas, semicolons or bars between several tags, or lists of text, also written as text; a
+    leading ``#``, case, and words that stand for no value do not matter. Only usable galaxies are chosen. Without
+    `tags` all are looked for, most used first.
     """
-    counts = [Counter(_tags_of(entry)) for entry in _entries(column)]
+    entries = _entries(column)
     total, most = Counter(), {}
     for row in np.flatnonzero(usable):
-        total.update(counts[row])
-        for tag, uses in counts[row].items():
+        counts = Counter(_tags_of(entries[row]))
+        total.update(counts)
+        for tag, uses in counts.items():
             if uses > most.get(tag, (0, 0))[0]:
                 most[tag] = uses, int(row)
     if tags is None:
@@ -42,18 +56,18 @@ def most_tagged(column: Column, usable: np.ndarray, tags: Sequence[str] | None =
     return {tag: most[tag][1] for tag in wanted}
 
 
-def _entries(column: Column) -> list[str | list[str] | None]:
-    mask = np.ma.getmaskarray(column)
-    values = np.asarray(np.ma.getdata(column)).tolist()
-    return ["" if masked else value for value, masked in zip(values, mask, strict=True)]
+def _entries(column: Column) -> list:
+    """Text or list of each row, None where it is masked; in two dimensions a row is a list."""
+    values = np.array(np.ma.getdata(column), dtype=object)
+    values[np.ma.getmaskarray(column)] = None
+    return list(values)
 
 
-def _tags_of(entry: str | bytes | list[str] | None) -> list[str]:
-    if isinstance(entry, bytes):
-        entry = entry.decode("utf-8", "replace")
-    parts = entry.split(",") if isinstance(entry, str) else (entry or [])
-    return [tag for tag in map(_plain, parts) if tag]
+def _tags_of(entry: str | bytes | Sequence | None) -> list[str]:
+    if isinstance(entry, list | tuple | set | np.ndarray):
+        return [tag for each in entry for tag in _tags_of(each)]
+    return [tag for tag in map(_plain, _BETWEEN.split(text_of(entry))) if not means_no_value(tag)]
 
 
 def _plain(tag: str) -> str:
-    return str(tag).strip().lstrip("#").lower()
+    return str(tag).strip(_AROUND).lstrip("#").lower()

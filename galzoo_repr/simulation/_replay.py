@@ -13,6 +13,7 @@ from astropy.table import Table
 from astropy.utils.exceptions import AstropyWarning
 from PIL import Image
 
+from galzoo_repr._angle import AngleLike, read_angle
 from galzoo_repr.exceptions import GalzooWarning
 from galzoo_repr.simulation._reply import Reply, Request, Writable, html_reply
 from galzoo_repr.simulation._service import SurveyService
@@ -75,13 +76,9 @@ class ReplaySurvey:
     """
 
     def __init__(
-        self, recordings: Iterable[Recording], *, tolerance: u.Quantity = 5 * u.arcsec, resize: bool = False
+        self, recordings: Iterable[Recording], *, tolerance: AngleLike = 5 * u.arcsec, resize: bool = False
     ) -> None:
-        if not isinstance(tolerance, u.Quantity):
-            raise TypeError(
-                f"tolerance is an angle with a unit, such as {tolerance} * u.arcsec, not {tolerance!r}"
-            )
-        self.tolerance = tolerance.to(u.arcsec)
+        self.tolerance = read_angle(tolerance, "tolerance", example="5 arcsec").to(u.arcsec)
         self.resize = resize
         self.recordings = list(recordings)
         self._of_kind = {
@@ -159,7 +156,7 @@ def replay(
     positions: Table | str | Path | None = None,
     *,
     file_column: str = "file",
-    tolerance: u.Quantity = 5 * u.arcsec,
+    tolerance: AngleLike = 5 * u.arcsec,
     resize: bool = False,
 ) -> ReplaySurvey:
     """

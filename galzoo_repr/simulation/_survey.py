@@ -14,6 +14,7 @@ from astropy.wcs import WCS
 from numpy.typing import NDArray
 from torch import Tensor
 
+from galzoo_repr._angle import AngleLike, read_angle
 from galzoo_repr.questions import Schema
 from galzoo_repr.simulation._brick_service import brick_routes
 from galzoo_repr.simulation._field import FieldSources, draw_field
@@ -97,7 +98,7 @@ class SimulatedSurvey:
         n: int | None = None,
         *,
         center: SkyCoord | None = None,
-        radius: u.Quantity | None = None,
+        radius: AngleLike | None = None,
         schema: str | Schema | None = "gz_decals_dr5",
     ) -> Table:
         """
@@ -378,13 +379,8 @@ def _checked_scale(wcs: WCS, bands: str) -> float:
     return float(pixel_scale)
 
 
-def _checked_radius(radius: u.Quantity) -> float:
-    if not isinstance(radius, u.Quantity):
-        raise TypeError(
-            f"radius is an angle with a unit, such as {radius} * u.deg, not the number {radius!r}"
-        )
-    if not radius.unit.is_equivalent(u.deg):
-        raise TypeError(f"radius is an angle, such as 1 * u.deg, not {radius}")
+def _checked_radius(radius: AngleLike) -> float:
+    radius = read_angle(radius, "radius", example="1 deg")
     degrees = float(radius.to_value(u.deg))
     if not 0 <= degrees <= _MAX_RADIUS:
         raise ValueError(f"radius is from 0 to {_MAX_RADIUS:.0f} degrees, not {radius}")

@@ -82,7 +82,7 @@ def decode_images(
     Raises
     ------
     ValueError
-        If no picture can be read, or one has floating point numbers outside 0 to 1.
+        If no picture can be read.
 
     Warns
     -----
@@ -120,7 +120,7 @@ def decode_images(
 
 def _one_field(picture: Picture, recipe: ImageRecipe) -> np.ndarray | str:
     """Field as uint8 of shape (3, side, side), or the reason why there is none."""
-    data = picture.read(recipe.bands, keyed=False, any_scale=recipe.stretch == "none")
+    data = picture.read(recipe.bands, keyed=False, fluxes=recipe.stretch == "none")
     if data.pixels is None or data.status not in ("ok", "partial"):
         return data.reason or data.status
     field = torch.from_numpy(recipe.prepare([data])[0])
@@ -154,7 +154,7 @@ def _digest_of_pictures(pictures: Sequence[Picture], recipe: ImageRecipe) -> str
 def _state_of_file(path: str) -> bytes:
     try:
         facts = os.stat(path)
-    except OSError:
+    except (OSError, ValueError):
         return f"{path}\0absent\0".encode()
     return f"{os.path.abspath(path)}\0{facts.st_size}\0{facts.st_mtime_ns}\0".encode()
 

@@ -9,6 +9,8 @@ import torch
 __all__ = ["DecodedImages", "ImagesOnDevice", "RenderedImages"]
 
 _CHUNK = 512
+# Resampled pictures reach a little beyond 0 to 1.
+_ROUNDING = 1e-3
 
 
 @dataclass(frozen=True)
@@ -82,11 +84,20 @@ class RenderedImages:
         return np.ones(self.n, dtype=bool)
 
     def batch(self, rows: np.ndarray, device: torch.device) -> torch.Tensor:
-        """Fields of b rows, made on a device; a `ValueError` if their shape is not (b, 3, h, w)."""
+        """Fields of b rows, made on a device; a `ValueError` if they are no colours of shape (b, 3, h, w)."""
         images = self.render(rows, device)
+        if not isinstance(images, torch.Tensor):
+            raise TypeError(f"`images` gave {type(images).__name__}, not a tensor of shape (b, 3, h, w)")
         if images.ndim != 4 or images.shape[:2] != (len(rows), 3):
             raise ValueError(
                 f"`images` gave shape {tuple(images.shape)} for {len(rows)} rows, not (b, 3, h, w)"
+            )
+        if images.dtype != torch.uint8 and not images.dtype.is_floating_point:
+            raise TypeError(f"`images` gave {images.dtype}, not uint8 in 0 to 255 or floating in 0 to 1")
+        low, high = (float(end) for end in images.aminmax())
+        if images.dtype != torch.uint8 and (low < -_ROUNDING or high > 1 + _ROUNDING):
+            raise ValueError(
+                f"`images` gave floating point numbers from {low:g} to {high:g}, but colours are in 0 to 1"
             )
         return images.to(device)
 

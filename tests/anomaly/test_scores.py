@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from astropy import units as u
-from astropy.table import MaskedColumn, QTable, Table
+from astropy.table import Column, MaskedColumn, QTable, Table
 
 import galzoo_repr as gzr
 from galzoo_repr.anomaly import InterestModel, fit_interest
@@ -173,6 +173,47 @@ def test_bad_ratings_are_refused(rated):
         gzr.add_anomaly_scores(rated)
     with pytest.raises(TypeError, match="ratings must be the name of a column, not ndarray"):
         gzr.add_anomaly_scores(rated, ratings=np.zeros(400))
+
+
+@pytest.mark.parametrize("blank", [None, "", "?", "N/A", "null"])
+@pytest.mark.parametrize("kind", [object, str, bytes])
+def test_ratings_are_read_from_objects_and_text(rated, blank, kind):
+    expected = gzr.add_anomaly_scores(rated)["anomaly_score"]
+    given = [blank if np.isnan(each) else each for each in rated["interest"]]
+    if kind is not object:
+        given = np.array(["" if each is None else str(each) for each in given]).astype(kind)
+    rated["interest"] = Column(given, dtype=object) if kind is object else given
+    np.testing.assert_array_equal(gzr.add_anomaly_scores(rated)["anomaly_score"], expected)
+
+
+def test_ratings_of_shape_n_by_one_are_one_each(rated):
+    expected = gzr.add_anomaly_scores(rated)["anomaly_score"]
+    rated["interest"] = np.asarray(rated["interest"])[:, None]
+    np.testing.assert_array_equal(gzr.add_anomaly_scores(rated)["anomaly_score"], expected)
+
+
+@pytest.mark.filterwarnings("ignore:The 80 ratings hardly follow")
+@pytest.mark.parametrize("use", [gzr.add_anomaly_scores, gzr.next_to_rate, fit_interest])
+@pytest.mark.parametrize("number", [-1, -99, 9999])
+def test_numbers_that_seem_to_stand_for_no_rating_are_said(rated, number, use):
+    rated["interest"][[3, 5]] = number
+    with pytest.warns(
+        gzr.GalzooWarning, match=f"rating 'interest' is {number} in 2 rows.*masked_equal.*rating_scale"
+    ):
+        use(rated)
+
+
+def test_a_rating_on_the_scale_that_was_stated_is_one(rated):
+    rated["interest"][[3, 5]] = -1
+    gzr.add_anomaly_scores(rated, model=InterestModel(rating_scale=(-1, 5)))
+
+
+def test_ratings_given_as_numbers_are_looked_at_too(galaxies, truth):
+    ratings = [*truth[:60].tolist(), -99, *[None] * 339]
+    with pytest.warns(
+        gzr.GalzooWarning, match=r"rating is -99 in 1 row.*values = np.ma.masked_equal\(values, -99"
+    ):
+        InterestModel().fit(galaxies["embedding"], ratings)
 
 
 def test_something_else_than_a_table_is_refused():

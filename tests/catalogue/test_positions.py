@@ -7,7 +7,6 @@ from astropy.utils.masked import Masked
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from galzoo_repr import GalzooWarning
 from galzoo_repr.catalogue import sky_positions
 
 RA = np.array([150.0, 359.75, 0.5])
@@ -19,11 +18,24 @@ def pair(ra, dec, names=("ra", "dec"), table_class=Table):
     return table_class({names[0]: ra, names[1]: dec})
 
 
+def objects(*cells):
+    column = np.empty(len(cells), dtype=object)
+    column[:] = [None] * len(cells)
+    for row, cell in enumerate(cells):
+        column[row] = cell
+    return column
+
+
 # The same three positions in every form.
 FORMS = {
     "numbers": pair(RA, DEC),
     "degrees": pair(Column(RA, unit="deg"), Column(DEC, unit="deg")),
     "spelled degrees": pair(Column(RA, unit=u.Unit("degrees", parse_strict="silent")), DEC),
+    "vectors of one": pair(RA.reshape(3, 1), Column(DEC.reshape(3, 1), unit="deg")),
+    "masked vectors of one": pair(MaskedColumn(RA.reshape(3, 1)), DEC),
+    "quantities of one": pair(RA.reshape(3, 1) * u.deg, DEC.reshape(3, 1) * u.deg, table_class=QTable),
+    "texts of one": pair(np.array([["10:00:00"], ["23:59:00"], ["00:02:00"]]), DEC),
+    "lists of one": pair(objects([150.0], [359.75], [0.5]), objects(*DEC.reshape(3, 1))),
     "dimensionless": pair(RA * u.one, DEC * u.one, table_class=QTable),
     "radians": pair(Column(np.radians(RA), unit="rad"), Column(np.radians(DEC), unit="rad")),
     "hour angle": pair(Column(RA / 15, unit="hourangle"), Column(DEC, unit="deg")),
@@ -95,11 +107,94 @@ def test_every_form_gives_the_same_positions(form):
         ("raMean", "decMean"),
         ("right_ascension", "declination"),
         (" ra ", " dec "),
+        ("RA (deg)", "Dec (deg)"),
+        ("RA [deg]", "DEC [deg]"),
+        ("R.A. (J2000)", "Decl. (J2000)"),
+        ("RA_degrees", "DEC_degrees"),
     ],
 )
 def test_usual_names(names):
     table = Table({"id": [1, 2, 3], names[0]: RA, names[1]: DEC, "z": [0.1, 0.2, 0.3]})
     np.testing.assert_allclose(sky_positions(table).ra, RA)
+
+
+@pytest.mark.parametrize(
+    ("names", "factors"),
+    [
+        (("RA (hours)", "DEC (deg)"), (15, 1)),
+        (("ra_hours", "dec_deg"), (15, 1)),
+        (("RA [h]", "DEC [deg]"), (15, 1)),
+        (("ra_rad", "dec_rad"), (180 / np.pi, 180 / np.pi)),
+    ],
+)
+def test_a_unit_in_the_name_counts_where_the_column_has_none(names, factors):
+    ra, dec = RA / factors[0], DEC / factors[1]
+    np.testing.assert_allclose(sky_positions(pair(ra, dec, names), coords=names).ra, RA)
+    np.testing.assert_allclose(sky_positions(pair([str(x) for x in ra], dec, names), coords=names).ra, RA)
+    given = pair(Column(RA, unit="deg"), Column(DEC, unit="deg"), names)
+    np.testing.assert_allclose(sky_positions(given, coords=names).ra, RA)
+
+
+def test_brackets_that_say_something_else_are_another_column():
+    with pytest.raises(ValueError, match="found no positions"):
+        sky_positions(pair(RA, DEC, ("RA (error)", "DEC (error)")))
+    both = Table({"RA (hms)": ["1:0:0"] * 3, "ra": RA, "dec": DEC, "DEC (dms)": ["1:0:0"] * 3})
+    np.testing.assert_allclose(sky_positions(both).ra, RA)
+    both = Table({"ra_deg": RA, "dec_deg": DEC, "ra_hours": RA / 15})
+    np.testing.assert_allclose(sky_positions(both).ra, RA)
+
+
+SPELLINGS = {
+    "deg": [
+        "DEG",
+        "deg.",
+        "[deg]",
+        "'deg'",
+        "(deg)",
+        "Degrees",
+        "degree",
+        "DEGREES_NORTH",
+        "ang.deg",
+        "°",
+        "D",
+    ],
+    "deg ": ["d:m:s", "dd:mm:ss", "deg (J2000)", "deg, ICRS", "decimal degrees", "deg J2000", "Angle [deg]"],
+    "rad": ["RADIANS", "radians", "Rad", "[rad]"],
+    "hourangle": ["HR", "hours", "h", "Hrs.", "HOURANGLE", "hh:mm:ss", "[h]"],
+    "arcsec": ["ARCSEC", "arcseconds", "arc sec", '"', "''", "asec"],
+    "arcmin": ["arcmins", "Arcminutes", "'"],
+}
+
+
+@pytest.mark.parametrize(("unit", "spelling"), [(unit, s) for unit in SPELLINGS for s in SPELLINGS[unit]])
+def test_units_are_understood_however_they_are_spelled(unit, spelling):
+    ra = (RA * u.deg).to_value(unit)
+    table = pair(Column(ra, unit=u.Unit(spelling, parse_strict="silent")), Column(DEC, unit="deg"))
+    np.testing.assert_allclose(sky_positions(table).ra, RA)
+
+
+@pytest.mark.parametrize("unit", ["---", "-", "none", "unitless"])
+def test_words_for_no_unit_are_none(unit):
+    table = pair(Column(RA, unit=u.Unit(unit, parse_strict="silent")), DEC)
+    np.testing.assert_allclose(sky_positions(table).ra, RA)
+
+
+@pytest.mark.parametrize("unit", ["mag", "deg2", "deg/s", "min", "s", "sr"])
+def test_units_of_something_else_are_refused(unit):
+    with pytest.raises(ValueError, match="which is not one of angle; set its unit to deg, rad or hourangle"):
+        sky_positions(pair(Column(RA, unit=u.Unit(unit, parse_strict="silent")), DEC))
+
+
+def test_text_in_latin_1_is_read():
+    positions = sky_positions(pair([10.0], [b"2\xb030'00\""]))
+    np.testing.assert_allclose(positions.dec, [2.5])
+
+
+def test_an_empty_or_longer_cell_is_a_bad_row():
+    positions = sky_positions(pair(objects([150.0], [], [1.0, 2.0]), DEC))
+    assert positions.valid.tolist() == [True, False, False]
+    assert positions.reason[1] == "ra: missing"
+    assert "cannot read '[1.0, 2.0]' as an angle" in positions.reason[2]
 
 
 def test_sky_coordinates_go_before_columns_of_numbers():
@@ -251,7 +346,7 @@ def test_input_is_left_alone():
             r"found no positions.*columns are name, flux.*coords=",
         ),
         (Table({"ra": [1.0], "flux": [1.0]}), None, ValueError, "found no positions"),
-        (Table({"GLON": [1.0], "GLAT": [1.0]}), None, ValueError, "Galactic"),
+        (Table({"l": [1.0], "b": [1.0]}), None, ValueError, "found no positions"),
         (
             Table({"ra_1": [1.0], "dec_1": [1.0], "ra_2": [1.0], "dec_2": [1.0]}),
             None,
@@ -277,7 +372,7 @@ def test_input_is_left_alone():
         (pair(RA, DEC), TRUTH[:2], ValueError, "coords holds 2 positions for a catalogue of 3 rows"),
         (pair(RA, DEC), 3, TypeError, "coords is 3; it must be the name"),
         (pair(RA, DEC), (RA, DEC), TypeError, r"a pair \(ra_name, dec_name\), or a SkyCoord"),
-        (pair(RA.reshape(3, 1), DEC), None, ValueError, r"'ra' has shape \(3, 1\)"),
+        (pair(np.stack([RA, RA], 1), DEC), None, ValueError, r"'ra' has shape \(3, 2\)"),
         (
             pair(Column(RA, unit="pix"), DEC),
             None,
@@ -306,14 +401,6 @@ def test_input_is_left_alone():
 def test_refusals_say_what_was_found_and_what_to_do(catalogue, coords, error, message):
     with pytest.raises(error, match=message):
         sky_positions(catalogue, coords=coords)
-
-
-@pytest.mark.parametrize("meta", [{"RADESYS": "FK4"}, {"EQUINOX": 1950.0}, {"EQUINOX": "B1950"}])
-def test_b1950_columns_are_not_taken_silently(meta):
-    table = pair(RA, DEC)
-    table.meta.update(meta)
-    with pytest.warns(GalzooWarning, match="ra and dec are taken as ICRS.*frame='fk4'"):
-        sky_positions(table)
 
 
 ANGLES = st.lists(st.tuples(st.floats(0, 359.999), st.floats(-89.9, 89.9)), min_size=1, max_size=8).map(
@@ -352,6 +439,7 @@ def test_sexagesimal_text_is_read_as_astropy_reads_it(angles, separator):
 )
 def test_rows_are_judged_one_by_one_in_order(ra, data):
     dec = data.draw(st.lists(st.floats(-100, 100), min_size=len(ra), max_size=len(ra)))
+    ra, dec = ra * u.deg, dec * u.deg
     together = sky_positions(pair(ra, dec))
     alone = [sky_positions(pair(ra[i : i + 1], dec[i : i + 1])) for i in range(len(ra))]
     np.testing.assert_array_equal(together.ra, [one.ra[0] for one in alone])

@@ -7,13 +7,14 @@ from galzoo_repr.cli._options import (
     open_catalogue,
     read_angle,
     read_coords,
-    read_position,
     read_prior,
     refuse_existing,
 )
 
 
-@pytest.mark.parametrize(("text", "arcsec"), [("30 arcsec", 30), ("0.5arcmin", 30), ("0.1 deg", 360)])
+@pytest.mark.parametrize(
+    ("text", "arcsec"), [("30 arcsec", 30), ("0.5arcmin", 30), ("0.1 deg", 360), ('30"', 30), ("0.5'", 30)]
+)
 def test_angles_are_read(text, arcsec):
     assert read_angle(text).to_value(u.arcsec) == pytest.approx(arcsec)
 
@@ -26,21 +27,6 @@ def test_what_is_no_angle_is_refused(text):
 
 def test_no_angle_stays_none():
     assert read_angle(None) is None
-
-
-@pytest.mark.parametrize(
-    "text", ["150.1 2.2", "150.1, 2.2", "10h00m24s +2d12m", "10:00:24 +2:12:00", "10 00 24 +02 12 00"]
-)
-def test_positions_are_read_in_degrees_and_sexagesimal(text):
-    position = read_position(text)
-    assert position.ra.deg == pytest.approx(150.1)
-    assert position.dec.deg == pytest.approx(2.2)
-
-
-@pytest.mark.parametrize("text", ["", "150.1", "here", "150.1 95", "1 2 3"])
-def test_what_is_no_position_is_refused(text):
-    with pytest.raises(ValueError, match="is no sky position; give right ascension and declination"):
-        read_position(text)
 
 
 @pytest.mark.parametrize(

@@ -104,6 +104,16 @@ def test_similar_lists_the_best_first(embedded, tmp_path, galaxies):
         assert min(image.size) > 300
 
 
+def test_similar_takes_a_name(embedded):
+    catalogue = read_catalogue(embedded[1])
+    by_name = run("similar", embedded[1], "--to", catalogue["name"][1], "-n", 2, "--max-separation", '5"')
+    assert by_name.exit_code == 0, by_name.output
+    assert by_name.stdout == run("similar", embedded[1], "--row", 1, "-n", 2).stdout
+    unknown = run("similar", embedded[1], "--to", "NGC 99999")
+    assert unknown.exit_code == 1
+    assert "nor the name of a galaxy in it" in unknown.stderr
+
+
 def test_similar_takes_a_row_or_an_image(embedded, small_encoder):
     catalogue = read_catalogue(embedded[1])
     by_row = run("similar", embedded[1], "--row", 1, "-n", 2)

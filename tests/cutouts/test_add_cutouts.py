@@ -331,7 +331,7 @@ def test_killed_process_is_resumed(survey, service, tmp_path, viewer):
 def test_statuses_of_the_design():
     assert list(STATUSES) == [
         "ok", "partial", "band_missing", "no_coverage", "bad_position", "bad_request", "rate_limited",
-        "server_error", "timeout", "truncated", "corrupt", "cancelled",
+        "server_error", "timeout", "truncated", "corrupt", "missing", "cancelled",
     ]  # fmt: skip
 
 

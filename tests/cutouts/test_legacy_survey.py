@@ -76,7 +76,7 @@ class TestPayload:
         ("options", "error", "message"),
         [
             ({"pixel_scale": 0.262}, TypeError, r"0\.262 \* u\.arcsec"),
-            ({"pixel_scale": 1 * u.m}, TypeError, "is not an angle"),
+            ({"pixel_scale": 1 * u.m}, TypeError, "pixel_scale must be an angle with its unit"),
             ({"pixel_scale": -1 * u.arcsec}, ValueError, "must be positive"),
             ({"pixel_scale": [1, 2] * u.arcsec}, ValueError, "one angle for all"),
             ({"pixel_scale": 1e-9 * u.arcsec}, ValueError, "at least 0.001 arcsec"),

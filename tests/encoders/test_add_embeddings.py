@@ -171,7 +171,7 @@ def test_files_named_by_a_column(embed, arrays, tmp_path, survey, encoder):
     (tmp_path / "3.png").write_bytes(b"<html>")
     table = Table({"file_loc": [*paths, str(tmp_path / "none.png"), "", paths[0]]})
     result = embed(table, images="file_loc")
-    assert list(result["cutout_status"]) == ["ok", "ok", "ok", "corrupt", "ok", "corrupt", "corrupt", "ok"]
+    assert list(result["cutout_status"]) == ["ok", "ok", "ok", "corrupt", "ok", "missing", "missing", "ok"]
     assert has_embedding(result).tolist() == [True, True, True, False, True, False, False, True]
     np.testing.assert_array_equal(result["embedding"][7], result["embedding"][0])
     assert result["cutout"][1] == paths[1]

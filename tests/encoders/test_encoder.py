@@ -121,8 +121,26 @@ def test_batch_size_below_one_is_refused(encoder, pictures):
 def test_device_is_chosen_or_refused(encoder):
     assert choose_device() in ("cpu", "cuda")
     assert encoder.to("cpu") is encoder
-    with pytest.raises(ValueError, match="device 'warp' cannot be used"):
-        choose_device("warp")
+    for name in ("auto", "AUTO", None):
+        assert choose_device(name) == choose_device()
+    for name in ("warp", "meta", "cuda:99", "gpu:99", "mps:7", "cpu:x", "", 1.5):
+        with pytest.raises(
+            ValueError, match=f"device {name!r} cannot be used: .*; there is cpu.* or leave it out"
+        ):
+            choose_device(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [("gpu", "cuda"), ("GPU", "cuda"), ("gpu:0", "cuda:0"), ("cuda:0", "cuda:0")]
+)
+def test_a_gpu_is_a_cuda_gpu(name, meant, encoder):
+    if torch.cuda.is_available():
+        assert choose_device(name) == str(torch.device(meant))
+    else:
+        with pytest.raises(
+            ValueError, match=f"device '{name}' cannot be used: .*; there is cpu, or leave it out"
+        ):
+            encoder.to(name)
 
 
 @pytest.mark.gpu

@@ -34,6 +34,16 @@ def values(column, **options):
         (np.array([1, 0, None], dtype=object), [1, 0, NAN]),
         (MaskedColumn([1, 0, 1], mask=[False, False, True]), [1, 0, NAN]),
         (MaskedColumn(["yes", "no", "no"], mask=[True, False, False]), [NAN, 0, 0]),
+        (["1", "0", "?"], [1, 0, NAN]),
+        (["1.0", "0.0", "unknown"], [1, 0, NAN]),
+        (["yes", "y", "n"], [1, 1, 0]),
+        (["ring", "no ring", "None"], [1, 0, NAN]),
+        (["a ring", "without ring", "N/A"], [1, 0, NAN]),
+        (["ring", "noring", "..."], [1, 0, NAN]),
+        (np.array([["ring"], ["not ring"], ["-"]]), [1, 0, NAN]),
+        (Column([1, "0", b"null"], dtype=object), [1, 0, NAN]),
+        (Column([np.True_, NAN, np.False_], dtype=object), [1, NAN, 0]),
+        ([b"r\xf6ng", b"not r\xf6ng", b"?"], [1, 0, NAN]),
     ],
 )
 def test_yes_or_no_is_read_in_every_form(column, expected):
@@ -48,18 +58,76 @@ def test_yes_or_no_is_read_in_every_form(column, expected):
     ("column", "task", "classes"),
     [
         (["Spiral", "spiral ", "SMOOTH", "Spiral", "  "], "classes", ("SMOOTH", "Spiral")),
-        (["strong", "weak", "none", "weak", "none"], "classes", ("none", "strong", "weak")),
+        (["strong", "weak", "no bar", "weak", "no bar"], "classes", ("no bar", "strong", "weak")),
         ([0, 1, 2, 2, 1], "classes", ("0", "1", "2")),
         ([0.0, NAN, 2, 1], "classes", ("0", "1", "2")),
         ([0.5, 1, NAN, 2, 1], "regression", ("ring",)),
         (np.arange(40), "regression", ("ring",)),
         ([1, 2, 3, 4, 5] * u.kpc, "regression", ("ring",)),
+        (["0", "1", "2", "?"], "classes", ("0", "1", "2")),
+        (["0.5", "1", "null"], "regression", ("ring",)),
+        (Column([1.5, None, 0.2], dtype=object), "regression", ("ring",)),
+        ([b"S\xe9rsic", b"other", b""], "classes", ("other", "Sérsic")),
+        (["t", "y", "t"], "classes", ("t", "y")),
+        ([1, -1, 1], "classes", ("-1", "1")),
         (Column([1, 2, 3, 4, 5], unit="kpc"), "regression", ("ring",)),
     ],
 )
 def test_the_column_decides_the_task(column, task, classes):
     labels = values(column)
     assert (labels.task, labels.classes) == (task, classes)
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "called"),
+    [
+        ("label", ["ring", "not_ring", "?"], "ring"),
+        ("class", ["Ring", "not ring", ""], "Ring"),
+        ("morphology", ["unbarred", "barred", "barred"], "barred"),
+        ("target", ["edge on", "not edge-on", "-"], "edge on"),
+        ("ring", ["ring", "not_ring", "?"], "ring"),
+        ("Ring", ["ring", "no ring", "?"], "Ring"),
+        ("is_ring", ["ring", "no ring", "?"], "is_ring"),
+        ("label", ["yes", "no", "?"], "label"),
+        ("y", ["1", "0", "?"], "y"),
+    ],
+)
+def test_yes_is_called_by_its_value_where_the_other_one_denies_it(name, column, called):
+    labels = read_labels(Table({name: column}), name)
+    assert (labels.task, labels.name, labels.classes) == ("binary", name, (called,))
+
+
+def test_words_for_no_label_are_counted():
+    assert values(MaskedColumn(["1", "0", "?", "?", "n/a", "0"], mask=[0] * 5 + [1])).words == {
+        "?": 2,
+        "n/a": 1,
+        "": 1,
+    }
+
+
+@pytest.mark.parametrize("word", ["none", "Unknown"])
+def test_a_word_that_could_be_a_class_is_left_out_with_a_warning(word):
+    with pytest.warns(gzr.GalzooWarning, match=f"'{word}', in 2 row.s. of label 'ring', stands for no label"):
+        labels = values(["strong", "weak", word, "weak", word])
+    assert labels.classes == ("strong", "weak")
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        (
+            [0.1, 0.2, 0.5, -99],
+            r"is -99 in 1 row, .*: table\['ring'\] = np.ma.masked_equal\(table\['ring'\], -99\)",
+        ),
+        ([0, 1, -1, -1], "is -1 in 2 rows, unlike the rest .0 to 1."),
+        (["0", "1", "-9"], r"is -9 in 1 row, .*: table\['ring'\]\[table\['ring'\] == '-9'\] = ''"),
+        ([18.5, 19.2, 99.99, -99, 18.1], "is -99 in 1 row and 99.99 in 1 row"),
+        (Column([1, 2, None, 9999], dtype=object), "is 9999 in 1 row"),
+    ],
+)
+def test_numbers_that_seem_to_stand_for_no_label_are_learned_from_with_a_warning(column, message):
+    with pytest.warns(gzr.GalzooWarning, match=message):
+        values(column)
 
 
 def test_the_task_can_be_said():

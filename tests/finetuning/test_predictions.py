@@ -27,6 +27,31 @@ def test_a_column_of_probabilities_comes_back_on_the_same_rows(galaxies, has_rin
     assert after.meta["galzoo_repr"]["add_predictions_ring"]["n_labelled"] == LABELLED
 
 
+def test_a_column_whose_name_says_nothing_is_named_by_its_values(galaxies, has_ring):
+    words = np.where(has_ring, "Ring", "not_ring")
+    words[LABELLED:], words[150:] = "", "?"
+    galaxies["label"] = words
+    model = quick(galaxies, "label")
+    text = str(model)
+    assert "label: Ring / not Ring, from 60 labelled images" in text
+    assert "without a label: 90 masked, NaN or blank, 50 '?'" in text
+    assert model.report.classes == ("not Ring", "Ring")
+    after = gzr.add_predictions(galaxies, model)
+    assert after.colnames[-3:] == ["Ring_probability", "Ring_probability_std", "Ring_unlike"]
+    with pytest.raises(ValueError, match=r"already has 'Ring_probability'.*choose another name with name="):
+        gzr.add_predictions(after, model)
+    assert gzr.add_predictions(after, model, name="again").colnames[-3] == "again_probability"
+    chosen = gzr.which_to_label(galaxies, model, n=5)
+    assert (chosen["row"] >= LABELLED).all()
+
+
+def test_what_is_said_of_words_for_no_label_is_saved(galaxies, has_ring, tmp_path):
+    galaxies["label"] = np.where(np.arange(200) < LABELLED, np.where(has_ring, "1", "0"), "?")
+    model = quick(galaxies, "label")
+    model.save(tmp_path / "model")
+    assert gzr.MorphologyModel.load(tmp_path / "model").report.unlabelled == {"?": 140}
+
+
 def test_rows_without_embedding_get_nan(galaxies, model):
     galaxies["embedding"][3] = np.nan
     after = gzr.add_predictions(galaxies, model)

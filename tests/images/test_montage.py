@@ -6,6 +6,7 @@ import torch
 from astropy import units as u
 from PIL import Image
 
+from galzoo_repr.exceptions import GalzooWarning
 from galzoo_repr.images import montage, read_pictures
 
 COLOURS = np.array([[250, 0, 0], [0, 250, 0], [0, 0, 250], [250, 250, 0], [250, 0, 250]], dtype=np.uint8)
@@ -43,11 +44,28 @@ def test_every_form_of_image_gives_the_same_picture(image):
     assert (200, 200, 200) in colours_of(montage([image], panel=40))
 
 
-def test_values_that_are_not_finite_or_out_of_range_are_drawn():
-    image = np.full((8, 8, 3), np.nan)
-    image[:4] = 7.0
-    colours = colours_of(montage([image], panel=40))
-    assert {(0, 0, 0), (255, 255, 255)} <= colours
+@pytest.mark.parametrize(
+    ("image", "reason"),
+    [
+        (np.full((8, 8, 3), np.nan), "not finite"),
+        (np.full((8, 8, 3), 7.0), "reach from 7 to 7"),
+        (np.zeros((8, 8), int), "pixels must be uint8"),
+        (np.zeros((5, 5, 7)), r"shape \(5, 5, 7\) has no axis of 3 colours"),
+        ({"a": 1}, "not dict"),
+    ],
+)
+def test_what_cannot_be_drawn_is_black_and_named(image, reason):
+    with pytest.warns(
+        GalzooWarning, match=f"1 of 2 images cannot be drawn and are black; image 1: .*{reason}"
+    ):
+        drawn = montage([flat(0), image], panel=40)
+    np.testing.assert_array_equal(drawn, montage([flat(0), None], panel=40))
+    with pytest.raises(ValueError, match=f"there is nothing to draw; image 0: .*{reason}"):
+        montage([image], panel=40)
+
+
+def test_whole_numbers_of_16_bits_are_drawn_by_their_range():
+    assert (200, 200, 200) in colours_of(montage([np.full((8, 8), 200 * 257, np.uint16)], panel=40))
 
 
 def test_no_image_is_a_black_panel():
@@ -96,7 +114,6 @@ def test_frames_and_title_are_drawn():
     ("arguments", "message"),
     [
         ({"images": []}, "no image was given"),
-        ({"images": [np.zeros((5, 5, 7))]}, r"image 0: shape \(5, 5, 7\) has no axis of 3 colours"),
         ({"images": [flat(0)], "labels": ["a", "b"]}, "2 labels were given for 1 images"),
         ({"images": [flat(0)], "frames": []}, "0 frames were given for 1 images"),
         ({"images": [flat(0)], "fov": [1, 2] * u.deg}, "2 angles were given as fov for 1 images"),

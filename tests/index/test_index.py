@@ -92,7 +92,7 @@ def test_ids_may_be_text_bytes_or_numbers(ids, tmp_path):
 
 def test_masked_ids_and_wrong_positions_are_refused():
     cat = Table({"embedding": np.eye(3), "id": np.ma.array([1, 2, 3], mask=[0, 1, 0])})
-    with pytest.raises(ValueError, match="some ids are masked"):
+    with pytest.raises(ValueError, match="1 ids are masked or missing, in row 1; every galaxy"):
         SimilarityIndex.build(cat, ids="id")
     with pytest.raises(ValueError, match="is not a column"):
         SimilarityIndex.build(cat, coords=("alpha", "beta"))

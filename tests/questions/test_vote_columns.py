@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from astropy.table import QTable, Table, vstack
+from astropy.table import Column, MaskedColumn, QTable, Table, vstack
 
 from galzoo_repr import GalzooWarning
 from galzoo_repr.questions import Schema, votes_from_fractions, votes_from_table
@@ -101,3 +101,37 @@ def test_real_galaxy_zoo_2_votes_add_up(real_data):
     schema = Schema.load("gz2")
     votes = votes_from_table(votes_from_fractions(table, schema, total="total_classifications"), schema)
     assert votes.sum() == pytest.approx(table["total_votes"].sum(), rel=0.02)
+
+
+@pytest.mark.parametrize(
+    "votes",
+    [
+        ["3", "?", "1"],
+        [b"3", b"null", b"1"],
+        Column([3, None, np.int16(1)], dtype=object),
+        [[3.0], [np.nan], [1.0]],
+        MaskedColumn(["3", "0", "1"], mask=[0, 1, 0]),
+    ],
+)
+def test_votes_are_read_in_every_form(votes):
+    table = Table({"ring_yes": votes, "ring_no": [1, np.nan, 2]})
+    assert votes_from_table(table, RINGS).tolist() == [[3, 1], [0, 0], [1, 2]]
+
+
+def test_numbers_that_nobody_counted_are_refused_or_said():
+    table = Table({"ring_yes": [3, -99, 4], "ring_no": [1, 2, 9999]})
+    with pytest.raises(
+        ValueError, match=r"'ring_yes' is negative in 1 row.*as in table\['ring_yes'\] = np.ma.masked"
+    ):
+        votes_from_table(table, RINGS)
+    table["ring_yes"][1] = 0
+    with pytest.warns(GalzooWarning, match="'ring_no' is 9999 in 1 row, unlike the rest .1 to 2."):
+        votes_from_table(table, RINGS)
+    table["ring_no"][2] = 99  # a count
+    votes_from_table(table, RINGS)
+
+
+def test_published_fractions_that_are_no_numbers_are_refused():
+    table = Table({"n": [40, 40], "ring_yes_fraction": [0.25, -999], "ring_no_fraction": ["0.75", "0.5"]})
+    with pytest.raises(ValueError, match=r"'ring_yes_fraction' is negative in 1 row\(s\), the first \[1\]"):
+        votes_from_fractions(table, RINGS, total="n", counted="_fraction")

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 from astropy import units as u
-from astropy.coordinates import SkyCoord
-from astropy.table import MaskedColumn, QTable, Table, vstack
+from astropy.coordinates import Angle, SkyCoord
+from astropy.table import Column, MaskedColumn, QTable, Table, vstack
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -50,6 +50,114 @@ def test_a_position_means_the_galaxy_there():
     assert np.array_equal(by_position["similarity_rank"], by_row["similarity_rank"])
     galactic = add_similarity(cat, there.galactic)
     assert np.array_equal(galactic["similarity_rank"], by_row["similarity_rank"])
+
+
+PLACES = {"ra": [149.0, 150.0, 150.5], "dec": [1.0, 2.0, -2.25], "name": ["NGC 0628", "UGC 12", "UGC 13"]}
+
+
+def named():
+    return Table({**PLACES, "objid": [2**53 + 1, 2**53 + 2, 2**53 + 3], "embedding": np.eye(3)})
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "150.0 2.0",
+        "150.0, 2.0",
+        "150,2",
+        " 150.0  +2.0 ",
+        "10h00m +02d00m",
+        "10h00m00.0s+02d00m00s",
+        "10:00:00 +02:00:00",
+        "10 00 00 +02 00 00",
+        "150d 2d",
+        "150.0 deg 2.0 deg",
+        "J100000+020000",
+        "SDSS J100000.00+020000.0",
+        "2MASX J10000000+0200000",
+        "DESI J150.0000+02.0000",
+        "09h57m25.007s +02d14m25.09s B1950",
+        "J2000 10:00:00 +2:00:00",
+        ("10h00m", "+02d00m"),
+        ("150.0", "2.0"),
+        ["10:00:00", "+02:00:00"],
+        (150 * u.deg, 2 * u.deg),
+        (10 * u.hourangle, "+02d00m"),
+        [Angle("10h0m0s"), Angle("2d")],
+        [150, 2] * u.deg,
+        (Column([150.0], unit="deg"), Column([2.0], unit="deg")),
+        ["150.0 2.0"],
+        np.array(["150.0 2.0"]),
+        "UGC 12",
+        "ugc12",
+        ["UGC_12"],
+        str(2**53 + 2),
+        Column(["UGC 12"]),
+    ],
+)
+def test_positions_and_names_are_queries_in_every_form(query):
+    assert add_similarity(named(), query)["similarity_rank"].tolist().index(0) == 1
+
+
+@pytest.mark.parametrize(
+    ("query", "rows"),
+    [
+        (["UGC 13", "150.0 2.0", "ngc628"], [2, 1, 0]),
+        (["150.0 2.0", "150.5 -2.25"], [1, 2]),
+        (("150.0 2.0", "150.5 -2.25"), [1, 2]),
+        (([150.0, 150.5] * u.deg, [2.0, -2.25] * u.deg), [1, 2]),
+        ([[150.0, 2.0], [150.5, -2.25]] * u.deg, [1, 2]),
+    ],
+)
+def test_several_names_and_positions_keep_their_order(query, rows):
+    found = add_similarity(named(), query, weights=np.arange(1.0, 1 + len(rows)), combine="mean")
+    by_rows = add_similarity(named(), rows, weights=np.arange(1.0, 1 + len(rows)), combine="mean")
+    np.testing.assert_allclose(found["similarity"], by_rows["similarity"])
+
+
+def test_a_name_of_several_galaxies_is_ambiguous():
+    cat = named()
+    cat["name"] = ["UGC 12", "ugc 12", "UGC012"]
+    assert add_similarity(cat, "ugc 12")["similarity_rank"][1] == 0
+    with pytest.raises(
+        ValueError, match="3 galaxies are called 'Ugc 12' in column 'name', in rows 0, 1, 2; give"
+    ):
+        add_similarity(cat, "Ugc 12")
+
+
+def test_a_name_that_is_also_a_file_is_ambiguous(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "UGC 12").write_bytes(b"")
+    with pytest.raises(ValueError, match="'UGC 12' is a file, and the name of row 1; give the row"):
+        add_similarity(named(), "UGC 12")
+    (tmp_path / "UGC 12").rename(tmp_path / "other")
+    with pytest.raises(ValueError, match="mixes files of pictures, such as 'other', with other text"):
+        add_similarity(named(), ["other", "UGC 12"])
+
+
+def test_names_that_are_positions_to_some_arcsec_mean_the_only_galaxy_there():
+    cat = named()
+    cat["ra"][1] += 10 / 3600
+    assert add_similarity(cat, "J100000+020000")["similarity_rank"][1] == 0
+    with pytest.raises(
+        ValueError, match="no galaxy of the catalogue is within the 15 arcsec to which the name"
+    ):
+        add_similarity(cat, "J100500+020000")
+    cat["ra"], cat["dec"] = 150.0, 2.0
+    with pytest.raises(ValueError, match="rows 0, 1, 2 are within the 15 arcsec"):
+        add_similarity(cat, "J100000+020000")
+
+
+def test_angles_may_be_text():
+    cat = catalogue()
+    for text, angle in [("1 deg", 1 * u.deg), ("30'", 30 * u.arcmin), ('1800"', 0.5 * u.deg)]:
+        options = {"max_separation": angle, "min_separation": angle, "within": angle}
+        expected = add_similarity(cat, 3, **options)
+        found = add_similarity(cat, 3, **dict.fromkeys(options, text))
+        assert found["similarity_rank"].tolist() == expected["similarity_rank"].tolist()
+    centre = add_similarity(cat, 3, within=("150.0 2.0", "30 arcmin"))
+    expected = add_similarity(cat, 3, within=(SkyCoord(150, 2, unit="deg"), 0.5 * u.deg))
+    assert centre["similarity_rank"].tolist() == expected["similarity_rank"].tolist()
 
 
 def test_positions_in_a_skycoord_column():
@@ -212,9 +320,13 @@ def test_columns_are_not_overwritten_unasked():
         (
             "no_such_column",
             ValueError,
-            "neither a column of the catalogue nor a file; a position is a SkyCoord",
+            "neither a column of the catalogue, nor the name of a galaxy in it, nor a file, nor a position such",
         ),
-        ((150.1, 2.2), ValueError, "taken for an embedding, but .* a position is a SkyCoord"),
+        ((150.1, 2.2), ValueError, r"taken for an embedding, but .* a position has units, such as \(150.1"),
+        ((150.1 * u.deg, 2.2), TypeError, r"two angles with units, such as \(150.1 \* u.deg"),
+        ((150.1 * u.deg, 2.2 * u.m), TypeError, "declination must be an angle with its unit"),
+        (("10h00m00s", "+95d00m00s"), ValueError, "neither a column"),
+        ("150.1 95", ValueError, "neither a column"),
         ("ra", TypeError, "must be boolean"),
         (object(), TypeError, "the query must be"),
         (None, TypeError, "the query must be"),
@@ -235,10 +347,10 @@ def test_bad_queries(query, error, message):
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"max_separation": 5}, TypeError, "5 \\* u.arcsec|with a unit"),
-        ({"min_separation": 30}, TypeError, "with a unit"),
+        ({"max_separation": 5}, TypeError, "with its unit"),
+        ({"min_separation": 30}, TypeError, "with its unit"),
         ({"min_separation": -1 * u.deg}, ValueError, "from 0 to 180"),
-        ({"min_separation": 5 * u.m}, TypeError, "with a unit"),
+        ({"min_separation": 5 * u.m}, TypeError, "with its unit"),
         ({"within": 3}, TypeError, "within must be"),
         ({"combine": "worst"}, ValueError, "combine='worst' is not one of 'contrast', 'mean', 'best'"),
         ({"metric": "manhattan"}, ValueError, "metric='manhattan' is not one of 'cosine', 'euclidean'"),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from astropy import units as u
 from astropy.coordinates import SkyCoord
-from astropy.table import QTable, Table
+from astropy.table import Column, MaskedColumn, QTable, Table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mocpy import MOC
@@ -138,7 +138,7 @@ def test_an_answer_can_be_searched_in_turn():
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(None, "is no file of a MOC; an angle is a Quantity"), (b"junk", "cannot be read as")],
+    [(None, "is no file of a MOC; an angle has a unit, such as '2 deg'"), (b"junk", "cannot be read as")],
 )
 def test_what_is_no_region(tmp_path, content, message):
     if content is not None:
@@ -201,6 +201,44 @@ def test_tags_as_lists_masked_or_chosen():
     assert list(find_similar(cat, "tags", tags=["#merger"])) == ["merger"]
     cat["tags"] = np.ma.array(cat["tags"], mask=[0, 1, 0, 1, 0])
     assert find_similar(cat, "tags", tags="ring")["ring"]["row"][0] == 1
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        ["ring, bar", "nan", "None", "['ring', 'bar']", "?"],
+        ["#Ring; BAR", "", "N/A", "ring|bar", "--"],
+        [b"ring,bar", b"null", b"", b"ring", b"[]"],
+        Column([["ring", "bar"], None, np.array(["bar"]), ("N/A",), np.nan], dtype=object),
+        np.array([["ring", "bar"], ["", "-"], ["ring", "null"], ["", ""], ["bar", ""]]),
+    ],
+)
+def test_tags_come_in_many_forms_and_words_for_no_value_are_none(tags):
+    cat = tagged()
+    cat["tags"] = tags
+    assert sorted(find_similar(cat, "tags", n=1)) == ["bar", "ring"]
+
+
+def test_tags_in_latin_1_are_text():
+    cat = tagged()
+    cat["tags"] = [b"S\xe9rsic", b"", b"", b"", b""]
+    assert list(find_similar(cat, "tags", n=1)) == ["sérsic"]
+
+
+@pytest.mark.parametrize(
+    "marked",
+    [
+        [True, False, False, False, False],
+        ["True", "False", "False", "", "?"],
+        Column([True, None, False, np.nan, None], dtype=object),
+        MaskedColumn([True, True, False, False, False], mask=[0, 1, 0, 0, 0]),
+    ],
+)
+def test_examples_are_marked_in_every_form_of_booleans(marked):
+    cat = tagged()
+    cat["good"] = marked
+    assert 0 not in find_similar(cat, "good", n=4)["row"]
+    assert 1 in find_similar(cat, "good", n=4)["row"]
 
 
 @pytest.mark.parametrize(

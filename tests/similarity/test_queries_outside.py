@@ -2,6 +2,7 @@
 
 import io
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -142,9 +143,13 @@ def test_the_cutout_of_a_galaxy_is_like_itself(catalogue, encoder):
 @pytest.mark.parametrize(
     ("query", "message"),
     [
-        ("nowhere.png", r"'nowhere\.png' is neither a column of the catalogue nor a file"),
+        ("nowhere.png", r"'nowhere\.png' is neither a column .*, nor a file"),
+        (Path("nowhere.png"), r"'nowhere\.png' is no file of a picture"),
         (b"not an image", "given as bytes cannot be used: corrupt"),
-        (np.ones((8, 8, 5)), "the query image: shape .* has no axis of 3 colours"),
+        (
+            np.ones((8, 8, 5)),
+            "the query image given as ndarray cannot be used: corrupt, shape .* has no axis of 3 colours",
+        ),
         (np.full((8, 8, 3), 0.5), "given as ndarray cannot be used: partial, every pixel"),
         (np.full((8, 8, 3), 200.0), "divide by 255"),
     ],

@@ -161,7 +161,7 @@ def test_bad_arguments_are_refused(folder, tmp_path):
     empty.mkdir()
     with pytest.raises(ValueError, match="give a table of positions"):
         replay(empty)
-    with pytest.raises(TypeError, match=r"such as 3 \* u.arcsec"):
+    with pytest.raises(TypeError, match=r"such as 5 \* u.arcsec"):
         ReplaySurvey([], tolerance=3)
 
 

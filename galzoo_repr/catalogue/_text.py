@@ -1,0 +1,367 @@
+"""Catalogues as text: what spreadsheets, archives, scripts and Fortran programs write."""
+
+import csv
+import re
+import warnings
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32_LE
+from dataclasses import dataclass, field
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+from astropy import units as u
+from astropy.io import ascii as ascii_io
+from astropy.table import Column, MaskedColumn, Table
+from astropy.utils.data import get_readable_fileobj
+from astropy.utils.exceptions import AstropyWarning
+
+from galzoo_repr.catalogue._storable import replace_data
+from galzoo_repr.exceptions import GalzooWarning
+
+__all__ = ["read_text", "whole_text"]
+
+_BYTE_ORDER_MARKS = {
+    BOM_UTF8: "utf-8",
+    BOM_UTF32_LE: "utf-32-le",
+    BOM_UTF32_BE: "utf-32-be",
+    BOM_UTF16_LE: "utf-16-le",
+    BOM_UTF16_BE: "utf-16-be",
+}
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d+)?")
+_FORTRAN = re.compile(r"\s*[+-]?\d*\.\d*[dD][+-]?\d+\s*")
+_DECIMAL_COMMA = re.compile(r"[+-]?\d*(,\d+)?([eE][+-]?\d+)?")
+_THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+")
+_SEXTRACTOR = re.compile(r"#\s+1\s+[A-Z][A-Z0-9_]+\b")
+_SAMPLE = 50  # lines from which the delimiter is judged
+
+
+def whole_text(path: Path) -> tuple[str, str]:
+    """
+    Read a text file, compressed or not, in the encoding that it has.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+
+    Returns
+    -------
+    text : str
+        Lines end in a line feed, and there is no byte order mark.
+    said : str
+        That the encoding is a guess, for a warning; empty if it is none.
+    """
+    with get_readable_fileobj(str(path), encoding="binary") as file:
+        body = file.read()
+    text, said = _decoded(body)
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text, said
+
+
+def _decoded(body: bytes) -> tuple[str, str]:
+    for mark, encoding in _BYTE_ORDER_MARKS.items():
+        if body.startswith(mark):
+            return body[len(mark) :].decode(encoding), ""
+    if b"\0" in body:
+        # Text in UTF-16 without its mark: every other byte of what is mostly ASCII is zero.
+        odd, even = body[1:2000:2], body[:2000:2]
+        for zeros, others, encoding in ((odd, even, "utf-16-le"), (even, odd, "utf-16-be")):
+            if zeros.count(0) > 0.7 * len(zeros) and not others.count(0):
+                return body.decode(encoding), ""
+        raise ValueError("it is not text")
+    try:
+        return body.decode("utf-8"), ""
+    except UnicodeDecodeError:
+        said = "it is not UTF-8 and was taken for Latin-1; save it as UTF-8 if letters are wrong."
+    try:
+        return body.decode("cp1252"), said
+    except UnicodeDecodeError:
+        return body.decode("latin-1"), said
+
+
+def read_text(path: Path, delimiter: str | None = None) -> Table:
+    r"""
+    Read a table of text: names of columns in one line, then one line for each row.
+
+    A byte order mark, UTF-16, Excel's line ``sep=;``, comments, names in a comment, and the lines of units and dashes
+    below the names that VizieR writes are understood. Tables that describe themselves (CDS and AAS, IPAC,
+    SExtractor) are read by astropy.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Possibly compressed.
+    delimiter : str, optional
+        Such as ``","``; otherwise the comma, semicolon, tab, bar or blanks by which the lines have the same number of
+        fields.
+
+    Returns
+    -------
+    `~astropy.table.Table`
+        Empty cells are masked. Whole numbers are exact: unsigned if they need 64 bits, and text if they need more or
+        begin with a zero.
+
+    Raises
+    ------
+    ValueError
+        If it is not text, has no names, or lines of another number of fields.
+
+    Warns
+    -----
+    GalzooWarning
+        If the encoding is a guess, or decimal commas were read.
+    """
+    text, said = whole_text(path)
+    if said:
+        warnings.warn(f"{path}: {said}", GalzooWarning, stacklevel=3)
+    if not text or text.isspace():
+        raise ValueError("it is empty")
+    if (described := _describes_itself(text)) is not None:
+        return ascii_io.read(text.split("\n"), format=described, guess=False)
+    layout = _Layout.of(text, delimiter, usual="," if ".csv" in path.name.lower() else " ")
+    table = _cells(layout)
+    _keep_exact(table, layout)
+    _read_fortran(table)
+    commas = [
+        name for name in table.colnames if layout.delimiter != "," and _read_decimal_commas(table, name)
+    ]
+    if commas:
+        warnings.warn(
+            f"{path}: commas are read as decimal points in columns {', '.join(map(repr, commas))}.",
+            GalzooWarning,
+            stacklevel=3,
+        )
+    for name, unit in zip(table.colnames, layout.units, strict=False):
+        table[name].unit = u.Unit(unit, parse_strict="silent") if unit else None
+    filled = np.flatnonzero(~np.all([np.ma.getmaskarray(column) for column in table.itercols()], axis=0))
+    if len(table) and (not filled.size or filled[-1] < len(table) - 1):
+        # Spreadsheets write empty rows at the end.
+        table = table[: filled[-1] + 1 if filled.size else 0]
+    for name in layout.unnamed:
+        if np.all(getattr(table[name], "mask", False)):
+            table.remove_column(name)
+    if layout.comments:
+        table.meta["comments"] = layout.comments
+    return table
+
+
+def _describes_itself(text: str) -> str | None:
+    """Give astropy's name for a format that says where its columns are."""
+    beginning = text[:100_000]
+    first, second = (*beginning.lstrip().split("\n", 2), "")[:2]
+    if "Byte-by-byte Description" in beginning:
+        return "mrt" if first.startswith("Title:") else "cds"
+    barred = re.fullmatch(r"\|.*\|\s*", first) and not re.fullmatch(r"[\s|:-]*", second)  # not Markdown
+    if first.startswith("\\") or barred:
+        return "ipac"
+    return "sextractor" if _SEXTRACTOR.match(first) else None
+
+
+@dataclass
+class _Layout:
+    """How the text of a table is laid out."""
+
+    delimiter: str
+    names: list[str]
+    rows: str
+    comments: list[str]
+    units: list[str] = field(default_factory=list)
+    unnamed: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, text: str, delimiter: str | None, usual: str) -> "_Layout":
+        comments, start, said = _comments(text)
+        lines = text[start:].split("\n", _SAMPLE)
+        sample = [line for line in lines[:_SAMPLE] if line.strip()]
+        if not sample:
+            sample, start = [comments.pop()] if comments else [""], len(text)
+            lines = [*sample]
+        delimiter = delimiter or said or _delimiter(sample, usual)
+        header = _fields(sample[0], delimiter)
+        if not _are_values(header, _fields(sample[-1], delimiter) if len(sample) > 1 else []):
+            rows = lines[lines.index(sample[0]) + 1 :]
+        elif comments and len(names := _fields(comments[-1], delimiter)) == len(header):
+            comments.pop()
+            header, rows = names, lines
+        else:
+            raise ValueError(
+                f"its first line, {sample[0][:60]!r}, has values where names of columns should be; put a line of names "
+                "before it"
+            )
+        rows, units = _without_units(rows, delimiter, len(header))
+        body = "\n".join(_without_comments(rows, delimiter, len(header)))
+        names, unnamed = _distinct(header)
+        return cls(delimiter, names, body, comments, units, unnamed)
+
+
+def _comments(text: str) -> tuple[list[str], int, str | None]:
+    """Give the comments above a table, where it begins, and the delimiter if Excel's first line names it."""
+    comments, start, said = [], 0, None
+    while start < len(text):
+        end = text.find("\n", start)
+        end = len(text) if end < 0 else end
+        line = text[start:end].strip()
+        if re.fullmatch(r"\"?sep=.\"?", text[start:end].strip("\r\n ")):
+            said = text[start:end].strip('"')[4]
+        elif line.startswith(("#", "%", "!", "//")):
+            comments.append(line.lstrip("#%!/").strip())
+        elif line:
+            break
+        start = end + 1
+    return [comment for comment in comments if comment], min(start, len(text)), said
+
+
+def _fields(line: str, delimiter: str) -> list[str]:
+    cells = next(csv.reader([line.strip(" \n")], delimiter=delimiter, skipinitialspace=True), [])
+    return [cell.strip() for cell in cells]
+
+
+def _delimiter(sample: list[str], usual: str) -> str:
+    """Choose the delimiter that gives all lines the same number of fields, or at least the first two."""
+    for lines in (sample, sample[:2]):
+        counts = {each: {len(_fields(line, each)) for line in lines} for each in ",;\t|"}
+        agreed = {each: max(count) for each, count in counts.items() if len(count) == 1 and max(count) > 1}
+        if agreed:
+            return max(agreed, key=agreed.get)
+    numbers = len(sample) > 1 and all(map(_NUMBER.fullmatch, _fields(sample[1], " ")))
+    if len(_fields(sample[0], " ")) == 1 and any("\t" in line for line in sample):
+        raise ValueError(
+            f"its first line, {sample[0][:60]!r}, names one column, but others have more than one field"
+        )
+    if len(_fields(sample[0], " ")) == 1 or (usual == "," and not numbers):
+        # There is one column, and blanks are within its cells.
+        return ","
+    return next((each for each in ",;\t|" if len(_fields(sample[0], each)) > 1), " ")
+
+
+def _are_values(header: list[str], row: list[str]) -> bool:
+    """Whether the first line is one of values: it has numbers, and no text above a number."""
+    numbers = [cell for cell in header if _NUMBER.fullmatch(cell)]
+    if len(numbers) > 2 and numbers == [str(i) for i in range(len(numbers))]:
+        # pandas counts columns that have no names.
+        return False
+    texts = [cell and not _NUMBER.fullmatch(cell) and cell.lower() != "nan" for cell in header]
+    return bool(numbers) and not any(
+        text and _NUMBER.fullmatch(cell) for text, cell in zip(texts, row, strict=False)
+    )
+
+
+def _without_units(rows: list[str], delimiter: str, n: int) -> tuple[list[str], list[str]]:
+    """Leave out a line of dashes below the names, and the line of units between."""
+    for i, line in enumerate(rows[:2]):
+        cells = _fields(line, delimiter)
+        if (
+            any(cells)
+            and all(set(cell) <= set("-:") for cell in cells)
+            and any(len(cell) > 1 for cell in cells)
+        ):
+            units = _fields(rows[0], delimiter) if i else []
+            return rows[i + 1 :], units if len(units) == n else []
+    return rows, []
+
+
+def _without_comments(rows: list[str], delimiter: str, n: int) -> list[str]:
+    """Leave out lines that begin with ``#`` and are no rows."""
+    if not any(row.startswith("#") or "\n#" in row for row in rows):
+        return rows
+    lines = "\n".join(rows).split("\n")
+    return [line for line in lines if not line.startswith("#") or len(_fields(line, delimiter)) == n]
+
+
+def _distinct(header: list[str]) -> tuple[list[str], list[str]]:
+    """Give a name to columns without one, and different names to those of one name."""
+    names, unnamed = [], []
+    for i, cell in enumerate(header):
+        name = cell or f"col{i + 1}"
+        if not cell:
+            unnamed.append(name)
+        while name in names:
+            name += f"_{header[: i + 1].count(cell)}"
+        names.append(name)
+    return names, unnamed
+
+
+def _cells(layout: _Layout, **options: object) -> Table:
+    """Have astropy read the rows below names of ours."""
+    header = StringIO()
+    csv.writer(header, delimiter=layout.delimiter, lineterminator="\n", quoting=csv.QUOTE_ALL).writerow(
+        layout.names
+    )
+    kind, rows = ("basic" if layout.delimiter == " " else "csv"), layout.rows
+    if layout.delimiter == "\t":
+        # astropy takes blanks off the ends of lines, and with them the delimiter behind an empty first cell.
+        rows = f"\n{rows}".replace("\n\t", '\n""\t')[1:]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "OverflowError converting to IntType", AstropyWarning)
+        table = ascii_io.read(
+            header.getvalue() + rows, format=kind, delimiter=layout.delimiter, guess=False, **options
+        )
+    table.meta.clear()
+    return table
+
+
+def _keep_exact(table: Table, layout: _Layout) -> None:
+    """Keep whole numbers as they were written: those of 64 bits, and those that begin with a zero."""
+    for name in table.colnames:
+        column = table[name]
+        if column.dtype.kind == "U" and _all_digits(column):
+            digits = np.where(np.ma.getmaskarray(column), "0", np.ma.getdata(column))
+            if max(map(int, digits.tolist())) < 2**64:
+                replace_data(table, name, digits.astype(np.uint64), mask=getattr(column, "mask", None))
+    whole = [name for name in table.colnames if table[name].dtype.kind in "iu"]
+    # Each pattern begins with plain characters, for which `re` is several times faster.
+    before = ("\n", '"', layout.delimiter, f"{layout.delimiter} ")
+    rows = f"\n{layout.rows}"
+    if whole and any(each in rows and re.search(rf"{re.escape(each)}0\d", rows) for each in before):
+        written = _cells(layout, converters={name: [ascii_io.convert_numpy(str)] for name in whole})
+        for name in whole:
+            cells = np.ma.getdata(written[name]).astype(str)
+            if np.any(np.char.startswith(cells, "0") & (np.char.str_len(cells) > 1)):
+                table.replace_column(name, written[name])
+
+
+def _all_digits(column: Column | MaskedColumn) -> bool:
+    cells = np.ma.getdata(column)[~np.ma.getmaskarray(column)]
+    return bool(
+        cells.size
+        and cells[0].isdigit()
+        and np.all(np.char.isdigit(cells))
+        and not np.any(np.char.startswith(cells, "0"))
+    )
+
+
+def _read_fortran(table: Table) -> None:
+    """Read numbers in double precision as Fortran writes them, such as ``1.5D+02``."""
+    for name in table.colnames:
+        column = table[name]
+        if column.dtype.kind == "U" and column.size:
+            mask = np.ma.getmaskarray(column)
+            cells = np.ma.getdata(column)[~mask]
+            if (
+                cells.size
+                and _FORTRAN.fullmatch(cells[0])
+                and all(_FORTRAN.fullmatch(cell) for cell in cells.tolist())
+            ):
+                values = np.full(len(column), np.nan)
+                values[~mask] = [float(cell.upper().replace("D", "E")) for cell in cells]
+                replace_data(table, name, values, mask=mask if mask.any() else None)
+
+
+def _read_decimal_commas(table: Table, name: str) -> bool:
+    """Read numbers with a decimal comma, if a column of text is made of such; say whether it is."""
+    column = table[name]
+    if column.dtype.kind != "U":
+        return False
+    mask = np.ma.getmaskarray(column)
+    cells = np.ma.getdata(column)[~mask]
+    if not cells.size or not _DECIMAL_COMMA.fullmatch(cells[0].strip()):
+        return False
+    cells = [cell.strip() for cell in cells.tolist()]
+    if not any("," in cell for cell in cells):
+        return False
+    if not all(_DECIMAL_COMMA.fullmatch(cell) and any(map(str.isdigit, cell)) for cell in cells):
+        return False
+    if all(_THOUSANDS.fullmatch(cell) for cell in cells if "," in cell):
+        return False
+    values = np.full(len(column), np.nan)
+    values[~mask] = [float(cell.replace(",", ".")) for cell in cells]
+    replace_data(table, name, values, mask=mask if mask.any() else None)
+    return True

@@ -1,0 +1,228 @@
+"""Tables of text as spreadsheets, archives and scripts write them."""
+
+import bz2
+import gzip
+
+import numpy as np
+import pytest
+from astropy.table import Table
+
+from galzoo_repr import GalzooWarning
+from galzoo_repr.anomaly import record_answers
+from galzoo_repr.catalogue import read_catalogue, sky_positions, write_catalogue
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Write a file and read it."""
+
+    def read(body, name="table.csv", **options):
+        (tmp_path / name).write_bytes(body.encode() if isinstance(body, str) else body)
+        return read_catalogue(tmp_path / name, **options)
+
+    return read
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("a.csv", "ra,dec\n150.5,2.5\n"),
+        ("a.csv", "\ufeffra,dec\r\n150.5,2.5\r\n"),
+        ("a.CSV", "ra,dec\r150.5,2.5\r"),
+        ("a.csv", '\ufeff"ra","dec"\r\n"150.5","2.5"\r\n'),
+        ("a.csv", "#Table1\nra,dec\n150.5,2.5\n"),
+        ("a.csv", "# one\n#\n# two, of three\n\nra,dec\n150.5,2.5\n"),
+        ("a.csv", "% made somewhere\nra,dec\n150.5,2.5\n"),
+        ("a.csv", "#ra,dec\n150.5,2.5\n"),
+        ("a.csv", "ra;dec\n150.5;2.5\n"),
+        ("a.csv", "sep=;\r\nra;dec\r\n150.5;2.5\r\n"),
+        ("a.csv", "ra\tdec\n150.5\t2.5\n"),
+        ("a.csv", " ra , dec \n 150.5 , 2.5 \n"),
+        ("a.csv", "ra,dec,\n150.5,2.5,\n"),
+        ("a.csv", "ra dec\n150.5 2.5\n"),
+        ("a.tsv", "ra\tdec\n150.5\t2.5\n"),
+        ("a.tab", "ra\tdec\n150.5\t2.5\n"),
+        ("a.txt", "ra dec\n150.5 2.5\n"),
+        ("a.txt", "# ra dec\n  150.5    2.5\n"),
+        ("a.txt", "ra|dec\n150.5|2.5\n"),
+        ("a.txt", "ra,dec\n150.5,2.5\n"),
+        ("a.dat", "   ra    dec\n150.5    2.5\n"),
+        ("a.tbl", "|  ra   | dec  |\n|double |double|\n  150.5   2.5   \n"),
+        (
+            "a.cat",
+            "#   1 ra   Right ascension\n#   2 dec  Declination\n  150.5 2.5\n".replace("ra ", "RA ").replace(
+                "dec", "DEC"
+            ),
+        ),
+        ("catalogue", "ra dec\n150.5 2.5\n"),
+        ("a.dat", "ra dec\n 1.505D+02 2.5D+00\n"),
+        ("a.txt", "| ra | dec |\n|----|:---:|\n| 150.5 | 2.5 |\n"),
+        ("a.csv", "ra;dec\r\n150.5;2.5\r\n;\r\n;\r\n"),
+        ("a.tsv", "ra\tdec\n150.5\t2.5\n\t\n"),
+    ],
+)
+def test_positions_in_all_forms(read, name, body):
+    table = read(body, name)
+    assert [name.lower() for name in table.colnames] == ["ra", "dec"]
+    positions = sky_positions(table)
+    assert (positions.ra.tolist(), positions.dec.tolist()) == ([150.5], [2.5])
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_encodings(read, encoding):
+    table = read("name\tra\r\nSérsic\t1\r\n".encode(encoding), "table.txt")
+    assert (table.colnames, table["name"].tolist()) == (["name", "ra"], ["Sérsic"])
+
+
+def test_latin_1_is_a_guess(read):
+    with pytest.warns(GalzooWarning, match="table.csv: it is not UTF-8 and was taken for Latin-1"):
+        assert read("name,ra\nSérsic,1\n".encode("latin-1"))["name"].tolist() == ["Sérsic"]
+
+
+@pytest.mark.parametrize(("pack", "ending"), [(gzip.compress, ".gz"), (bz2.compress, ".bz2")])
+def test_compressed(read, pack, ending):
+    assert read(pack(b"ra,dec\n1,2\n"), f"table.csv{ending}")["dec"].tolist() == [2]
+
+
+@pytest.mark.parametrize(
+    ("cells", "kind", "meant"),
+    [
+        (["1237648720693755918", "5"], "i", [1237648720693755918, 5]),
+        (["1237648720693755918", ""], "i", [1237648720693755918, None]),
+        (["18446744073709551615", "5"], "u", [2**64 - 1, 5]),
+        (["18446744073709551615", ""], "u", [2**64 - 1, None]),
+        (["18446744073709551617", "5"], "U", ["18446744073709551617", "5"]),
+        (["0007", "42"], "U", ["0007", "42"]),
+        (["", "7"], "i", [None, 7]),
+        (['"007"', '""'], "U", ["007", None]),
+        (["0", "10"], "i", [0, 10]),
+        (["0.5", "01.5"], "f", [0.5, 1.5]),
+    ],
+)
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_ids_are_exact(read, cells, kind, meant, delimiter):
+    rows = "\n".join(f"{cell}{delimiter}0.05" for cell in cells)
+    table = read(f"id{delimiter}x\n{rows}\n")
+    assert table["id"].dtype.kind == kind
+    assert table["id"].tolist() == meant
+    assert table["x"].tolist() == [0.05, 0.05]
+
+
+def test_decimal_commas(read):
+    with pytest.warns(GalzooWarning, match="commas are read as decimal points in columns 'ra', 'dec'"):
+        table = read("id;ra;dec;note\n1;150,25;-2,5;a, b\n2;151;;c\n")
+    assert (table["ra"].tolist(), table["dec"].tolist()) == ([150.25, 151], [-2.5, None])
+    assert table["note"].tolist() == ["a, b", "c"]
+
+
+def test_thousands_are_left_as_they_are(read):
+    assert read("id\tn\n1\t1,234\n2\t2,345\n", "table.tsv")["n"].tolist() == ["1,234", "2,345"]
+
+
+def test_lines_of_units_and_dashes(read):
+    body = "#\n#   Some archive\n\nRA\tname\tmag\ndeg\t \tmag\n-----\t----\t---\n"
+    body += "010.1\tNGC 1\t12.5\n  3.2\tNGC 2\t\n\n#END#\n"
+    table = read(body, "table.tsv")
+    assert [str(table[name].unit) for name in ("RA", "mag")] == ["deg", "mag"]
+    assert (table["RA"].tolist(), table["mag"].tolist()) == ([10.1, 3.2], [12.5, None])
+    assert table.meta["comments"] == ["Some archive"]
+
+
+@pytest.mark.parametrize(
+    ("body", "columns"),
+    [
+        ('name,n\n"a, b",1\n"c\nd",2\n', {"name": ["a, b", "c\nd"], "n": [1, 2]}),
+        ("name,n\n#5,1\nb,2\n# that is all\n", {"name": ["#5", "b"], "n": [1, 2]}),
+        ("object name\nNGC 1300\nM 51\n", {"object name": ["NGC 1300", "M 51"]}),
+        (",ra\n0,1\n1,2\n", {"col1": [0, 1], "ra": [1, 2]}),
+        ("ra,ra,dec\n1,2,3\n", {"ra": [1], "ra_2": [2], "dec": [3]}),
+        ("0,1,2,3\n.5,.5,.5,.5\n", {"0": [0.5], "1": [0.5], "2": [0.5], "3": [0.5]}),
+        ("id,2019,2020\nx,5,6\n", None),
+        ("name,2019\n7,5\n", {"name": [7], "2019": [5]}),
+        ("ra,dec,z\n1,2,3\n1,2\n", {"ra": [1, 1], "dec": [2, 2], "z": [3, None]}),
+        ("ra,dec\n", {"ra": [], "dec": []}),
+    ],
+)
+def test_names_and_rows(read, body, columns):
+    if columns is None:
+        with pytest.raises(ValueError, match="has values where names of columns should be"):
+            read(body)
+        return
+    table = read(body)
+    assert {name: table[name].tolist() for name in table.colnames} == columns
+
+
+@pytest.mark.parametrize(
+    "body", ["1,2,3\n4,5,6\n", "ngc1,1.5,2\nngc2,2.5,3\n", "150.1,2.2\n", "1,,3\n4,5,6\n"]
+)
+def test_values_are_not_taken_for_names(read, body):
+    with pytest.raises(
+        ValueError, match="has values where names of columns should be; put a line of names before it"
+    ):
+        read(body)
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "message"),
+    [
+        ("a.csv", b"", "it is empty"),
+        ("a.csv", b"ra,dec\n1,2,3\n", "inconsistent"),
+        ("a.txt", b"ra dec\n1 2 3\n1 2\n", "inconsistent"),
+        ("a.tsv", b"catalogue\nra\tdec\n1\t2\n", "its first line, 'catalogue', names one column"),
+        ("a.csv", b"\0\1\2" * 50, "it is not text"),
+        ("a.csv", b"<!DOCTYPE html><html>Not found</html>", "it is a web page; save the table as CSV"),
+        ("a.csv", b"PK\3\4 [Content_Types].xml", "it is an Excel workbook; save the table as CSV"),
+        ("a.unknown", b"ra dec\n1 2\n", "its name does not say what it is; give it the ending"),
+        (
+            "a.fits",
+            b"# %ECSV 1.0\n",
+            "by its beginning it is ECSV; give it that ending, or pass format='ecsv'",
+        ),
+    ],
+)
+def test_errors_are_short(read, name, body, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        read(body, name)
+    assert len(str(caught.value).splitlines()) == 1
+    assert len(str(caught.value)) < 500
+
+
+class TestFormat:
+    @pytest.mark.parametrize("given", ["text", "csv", "ascii.csv"])
+    def test_it_counts_more_than_the_name(self, read, given):
+        assert read("ra,dec\n1,2\n", "table.fits", format=given)["ra"].tolist() == [1]
+
+    @pytest.mark.parametrize("ending", ["ecsv", "parquet", "fits", "vot"])
+    @pytest.mark.parametrize("name", ["table", "table.csv", "table.unknown"])
+    def test_a_name_that_says_nothing_is_no_obstacle(self, ending, name, tmp_path):
+        write_catalogue(Table({"ra": [1.0]}), tmp_path / f"table.{ending}")
+        (tmp_path / f"table.{ending}").rename(tmp_path / name)
+        assert read_catalogue(tmp_path / name)["ra"].tolist() == [1]
+        given = {"vot": "votable"}.get(ending, ending)
+        assert read_catalogue(tmp_path / name, format=given)["ra"].tolist() == [1]
+
+    def test_an_unknown_one(self, read):
+        with pytest.raises(
+            ValueError, match=r"there is no format 'excel'; pass format= \(ecsv, parquet, fits"
+        ):
+            read("ra,dec\n1,2\n", format="excel")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_ecsv_with_a_byte_order_mark(read, encoding, tmp_path):
+    write_catalogue(Table({"ra": [1.5], "name": ["é"]}), tmp_path / "ours.ecsv")
+    body = (tmp_path / "ours.ecsv").read_text(encoding="utf-8").replace("\n", "\r\n").encode(encoding)
+    back = read(body, "table.ecsv")
+    assert (back["ra"].tolist(), back["name"].tolist()) == ([1.5], ["é"])
+
+
+@pytest.mark.parametrize(
+    "sheet",
+    ["\ufeffrow,galaxy,rating\r\n1,J1,4\r\n0,J0,\r\n", "\ufeffrow;galaxy;rating\r\n1;J1;4,0\r\n0;J0;\r\n"],
+)
+@pytest.mark.filterwarnings("ignore:.*decimal points:galzoo_repr.GalzooWarning")
+def test_a_sheet_of_ratings_that_a_spreadsheet_saved(read, sheet, tmp_path):
+    galaxies = Table({"embedding": np.eye(3, 2, dtype=np.float32)})
+    values, added = record_answers(galaxies, [read(sheet, "next_to_rate.csv")], tmp_path / "ratings.ecsv")
+    assert added == 1
+    np.testing.assert_array_equal(values, [np.nan, 4, np.nan])
