@@ -1,5 +1,7 @@
 """Where to compute: the one way to name a device."""
 
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -7,8 +9,11 @@ if TYPE_CHECKING:
 
 __all__ = ["choose_device"]
 
+# What the drivers of NVIDIA and AMD put there, the last two under Windows.
+_DRIVERS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg", "C:/Windows/System32/nvcuda.dll")
 
-def choose_device(device: "str | torch.device | None" = None) -> "torch.device":
+
+def choose_device(device: "str | torch.device | None" = None) -> str:
     """
     Device on which to compute: the one given, or the first CUDA GPU if there is one, or the CPU.
 
@@ -19,7 +24,8 @@ def choose_device(device: "str | torch.device | None" = None) -> "torch.device":
 
     Returns
     -------
-    torch.device
+    str
+        As torch writes it. For a CPU torch is not imported.
 
     Raises
     ------
@@ -30,13 +36,15 @@ def choose_device(device: "str | torch.device | None" = None) -> "torch.device":
     --------
     >>> from galzoo_repr.encoders import choose_device
     >>> choose_device("cpu")
-    device(type='cpu')
+    'cpu'
     """
+    asked = device.strip().lower() if isinstance(device, str) else device
+    if asked == "cpu" or (asked in (None, "auto") and not _has_driver()):
+        return "cpu"
     import torch
 
-    asked = device.strip().lower() if isinstance(device, str) else device
     if asked in (None, "auto"):
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return "cuda" if torch.cuda.is_available() else "cpu"
     if isinstance(asked, str) and asked.partition(":")[0] == "gpu":
         asked = "cuda" + asked.removeprefix("gpu")
     try:
@@ -51,4 +59,8 @@ def choose_device(device: "str | torch.device | None" = None) -> "torch.device":
             f"device {device!r} cannot be used: {str(error).splitlines()[0]}; there is {here}, or leave it out to "
             "have one chosen"
         ) from error
-    return chosen
+    return str(chosen)
+
+
+def _has_driver() -> bool:
+    return "torch" in sys.modules or any(Path(name).exists() for name in _DRIVERS)

@@ -14,7 +14,7 @@ from threadpoolctl import ThreadpoolController, threadpool_limits
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["block_by_block", "for_each_block", "one_thread", "one_thread_from_the_start"]
+__all__ = ["block_by_block", "for_each_block", "one_thread", "one_thread_from_the_start", "usual_threads"]
 
 _Result = TypeVar("_Result")
 
@@ -54,6 +54,12 @@ def _libraries(modules: int) -> ThreadpoolController:
     return ThreadpoolController()
 
 
+def usual_threads() -> int:
+    """Threads among which the linear algebra of numpy shares its work: as many as cores, unless told otherwise."""
+    libraries = _libraries(len(sys.modules)).select(user_api="blas").info()
+    return max((each["num_threads"] for each in libraries), default=1)
+
+
 def for_each_block(work: Callable[[int], None], starts: range, device: "torch.device") -> None:
     """Work with torch on blocks, as many at once as it has threads; each block by one, which waits for no other."""
     import torch
@@ -75,10 +81,7 @@ def for_each_block(work: Callable[[int], None], starts: range, device: "torch.de
 
 def block_by_block(work: Callable[[int], _Result], starts: range) -> Iterator[_Result]:
     """Results of work with numpy on blocks, in order, as many at once as its library has threads; each block by one."""
-    usual = max(
-        (each["num_threads"] for each in _libraries(len(sys.modules)).select(user_api="blas").info()),
-        default=1,
-    )
+    usual = usual_threads()
     if usual == 1 or len(starts) <= 1:
         yield from map(work, starts)
         return

@@ -13,6 +13,7 @@ CHECKOUT = Path(__file__).parents[1]
 GROUND = {
     "_angle",
     "_arguments",
+    "_array",
     "_config",
     "_device",
     "_fits_header",

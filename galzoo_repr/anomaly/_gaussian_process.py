@@ -243,7 +243,7 @@ class RatingProcess:
         """
         import torch
 
-        device = choose_device(device)
+        device = torch.device(choose_device(device))
         # With little noise the inverse loses more digits than single precision has.
         dtype = torch.float32 if self.noise.min() > 0.5 * self.amplitude else torch.float64
         mean = np.empty(len(features))

@@ -7,7 +7,6 @@ import numpy as np
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 from astropy.wcs import WCS
-from scipy.ndimage import gaussian_filter, map_coordinates
 
 from galzoo_repr.cutouts._assemble import said_of_flux
 from galzoo_repr.cutouts._request import CutoutRequest, Outcome
@@ -61,6 +60,8 @@ def sample(
 
 
 def _coarser(pixels: np.ndarray, levels: int) -> np.ndarray:
+    from scipy.ndimage import gaussian_filter
+
     for _ in range(levels):
         height, width = (n // 2 * 2 for n in pixels.shape)
         smooth = gaussian_filter(pixels, 1.0, mode="nearest")[:height, :width]
@@ -69,6 +70,8 @@ def _coarser(pixels: np.ndarray, levels: int) -> np.ndarray:
 
 
 def _interpolate(pixels: np.ndarray, where: list[np.ndarray]) -> np.ndarray:
+    from scipy.ndimage import map_coordinates
+
     values = map_coordinates(pixels, where, order=3, mode="nearest")
     # No data is an exact zero, which a spline would blur.
     no_data = map_coordinates((pixels == 0).astype(np.uint8), where, order=0, mode="nearest")

@@ -2,27 +2,23 @@
 
 import os
 import re
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import astropy.units as u
 import numpy as np
-import requests
-from astroquery.exceptions import RemoteServiceError
-from astroquery.mocserver import MOCServerClass
-from mocpy import MOC
 
 from galzoo_repr._config import cache_path, conf
 from galzoo_repr._folder import published
 from galzoo_repr.cutouts._checks import check_bands
-from galzoo_repr.cutouts._http import ThreadedRequests
 from galzoo_repr.cutouts._request import CutoutRequest, Outcome
 
-__all__ = ["Coverage"]
+# mocpy, and astroquery's client with it, bring matplotlib along; they are imported where a map is used.
+if TYPE_CHECKING:
+    from mocpy import MOC
 
-_ORDER = 10
-"""HEALPix order of the maps, cells of 3.4 arcmin."""
+__all__ = ["Coverage"]
 
 
 class Coverage:
@@ -53,7 +49,9 @@ class Coverage:
     [[True, False], [True, False]]
     """
 
-    def __init__(self, maps: Mapping[str, MOC]):
+    def __init__(self, maps: "Mapping[str, MOC]") -> None:
+        from mocpy import MOC
+
         if not isinstance(maps, Mapping) or not all(isinstance(moc, MOC) for moc in maps.values()):
             raise TypeError(f"a coverage has one mocpy.MOC for each band, as a dict, not {maps!r}")
         self.maps = dict(maps)
@@ -84,6 +82,8 @@ class Coverage:
         for path in files.values():
             if not Path(path).is_file():
                 raise FileNotFoundError(f"there is no coverage map {path}; give the path of a MOC in FITS")
+        from mocpy import MOC
+
         maps = {bands: MOC.load(Path(path), "fits") for bands, path in files.items()}
         return cls({band: moc for bands, moc in maps.items() for band in bands})
 
@@ -114,17 +114,17 @@ class Coverage:
         astroquery.exceptions.TimeoutError, astroquery.exceptions.RemoteServiceError
             If the service does not answer.
         """
+        from galzoo_repr.cutouts._moc_server import ask_for_map
+
         check_bands(bands)
-        query = _MocQuery()
-        query.URL = server or conf.moc_server
-        query.TIMEOUT = conf.timeout
+        server = server or conf.moc_server
         hips = hips or conf.hips
         files = {}
         for band in bands:
-            name = re.sub(r"[^\w.-]+", "_", f"{query.URL.split('//')[-1]} {hips} {band}")
+            name = re.sub(r"[^\w.-]+", "_", f"{server.split('//')[-1]} {hips} {band}")
             files[band] = cache_path("coverage") / f"{name}.fits"
             if not files[band].exists():
-                moc = _ask(query, f"{hips}/{band}")
+                moc = ask_for_map(server, f"{hips}/{band}")
                 files[band].parent.mkdir(parents=True, exist_ok=True)
                 with published(files[band]) as draft:
                     moc.save(draft, format="fits")
@@ -195,23 +195,3 @@ class Coverage:
             out, half = out[beyond], half[beyond]
         reason = "outside the coverage map; not asked"
         return [(requests[i], Outcome("no_coverage", reason)) for i in out]
-
-
-class _MocQuery(ThreadedRequests, MOCServerClass):
-    """The MOC server without astroquery's cache of pickles, and with a deadline."""
-
-
-def _ask(query: _MocQuery, identifier: str) -> MOC:
-    with warnings.catch_warnings():
-        # A HiPS that does not exist gives an empty map and a warning.
-        warnings.simplefilter("ignore")
-        try:
-            moc = query.query_region(criteria=f"ID={identifier}", return_moc=True, max_norder=_ORDER)
-        except requests.RequestException as error:
-            raise RemoteServiceError(f"the MOC server at {query.URL} does not answer: {error}") from error
-    if moc is None or moc.empty():
-        raise ValueError(
-            f"the MOC server at {query.URL} knows no coverage of {identifier!r}; hips= is the identifier of a HiPS "
-            f"without its band, such as {conf.hips!r}"
-        )
-    return moc

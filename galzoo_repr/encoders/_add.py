@@ -25,6 +25,9 @@ from galzoo_repr.images import Pictures, pictures_of
 
 __all__ = ["add_embeddings"]
 
+# Views of galaxies for which the seconds that a graph takes, once for each architecture, come back.
+_WORTH_A_GRAPH = 4000
+
 # Reasons of failed rows that go into the provenance; the rest are in the log and the status column.
 _REASONS_KEPT = 100
 
@@ -144,6 +147,8 @@ def add_embeddings(
         encoder = Encoder.load(encoder, device=device)
     elif device is not None:
         encoder.to(device)
+    if len(catalogue) * encoder.views >= _WORTH_A_GRAPH:
+        encoder.accelerate_if_possible()
     digest = encoder.digest
     facts = {"encoder": encoder.name, "encoder_digest": digest, "recipe_digest": encoder.recipe.digest}
     shelf = _shelf(embedding_store, digest, encoder.dim)

@@ -4,20 +4,30 @@ import hashlib
 import json
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import timm
-import torch
-from torch import nn
-
+from galzoo_repr._arguments import check_choice, check_whole_number
+from galzoo_repr._array import Array
+from galzoo_repr._config import log
 from galzoo_repr._device import choose_device
-from galzoo_repr.encoders._folder import FORMAT, read_folder, write_folder
-from galzoo_repr.encoders._hub import from_hub, from_hub_folder, from_timm
-from galzoo_repr.encoders._names import BUNDLED, hub_repository
-from galzoo_repr.encoders._views import VIEWS, view
+from galzoo_repr._threads import usual_threads
+from galzoo_repr.encoders._folder import write_folder
+from galzoo_repr.encoders._forward import forward_by_onnx, forward_by_torch
+from galzoo_repr.encoders._graph import onnx_network
+from galzoo_repr.encoders._named import parts_of
+from galzoo_repr.encoders._onnx import OnnxNetwork
+from galzoo_repr.encoders._stored import StoredNetwork
+from galzoo_repr.encoders._views import VIEWS
 from galzoo_repr.encoders._weights import sha256_of_weights
 from galzoo_repr.images import ImageRecipe
 
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
 __all__ = ["Encoder"]
+
+BACKENDS = ("auto", "onnx", "torch")
 
 # Input pixels in one pass of the network on a CPU: more of them fall out of its caches. Larger batches feed a
 # GPU.
@@ -74,7 +84,7 @@ class Encoder:
 
     def __init__(
         self,
-        model: nn.Module,
+        model: "nn.Module",
         recipe: ImageRecipe,
         *,
         name: str,
@@ -85,8 +95,6 @@ class Encoder:
         origin: str = "",
         card: dict | None = None,
     ) -> None:
-        if not isinstance(model, nn.Module):
-            raise TypeError(f"model must be a torch module, not {type(model).__name__}")
         if not isinstance(recipe, ImageRecipe):
             raise TypeError(f"recipe must be an ImageRecipe, not {type(recipe).__name__}")
         if not isinstance(name, str) or not name:
@@ -94,21 +102,29 @@ class Encoder:
         if isinstance(views, bool) or views not in VIEWS:
             raise ValueError(f"views must be one of {', '.join(map(str, VIEWS))}, not {views!r}")
         self.recipe, self.name, self.views = recipe, name, int(views)
-        self.architecture = architecture or getattr(model, "pretrained_cfg", {}).get("architecture")
+        self._wanted = "auto"
+        self._onnx: OnnxNetwork | None = None
+        self._unchanged: tuple | None = None
+        if isinstance(model, StoredNetwork):
+            self._stored, self._model = model, None
+            self.architecture, self.dim = architecture or model.architecture, model.dim
+        else:
+            self._stored, self._model = None, _in_evaluation(model)
+            self.architecture = architecture or getattr(model, "pretrained_cfg", {}).get("architecture")
+            self.dim = self._feature_dim()
         self.model_kwargs = dict(model_kwargs or {"num_classes": 0, "in_chans": recipe.channels})
         self.licence, self.origin, self.card = licence, origin, dict(card or {})
-        self.model = model.eval().to(memory_format=torch.channels_last)
-        self.dim = self._feature_dim()
 
     def _feature_dim(self) -> int:
         """Length of the features, found by looking at one empty image."""
-        blank = torch.zeros(1, self.recipe.channels, self.recipe.size, self.recipe.size, device=self.device)
+        import torch
+
+        blank = torch.zeros(1, *self._shape, device=self.device)
         try:
             with torch.inference_mode():
                 features = self.model(blank)
         except (RuntimeError, ValueError, AssertionError) as error:
-            shape = tuple(blank.shape[1:])
-            raise ValueError(f"the network does not take images of shape {shape}: {error}") from error
+            raise ValueError(f"the network does not take images of shape {self._shape}: {error}") from error
         if not isinstance(features, torch.Tensor) or features.ndim != 2:
             shape = tuple(getattr(features, "shape", ())) or type(features).__name__
             raise ValueError(
@@ -120,24 +136,54 @@ class Encoder:
         size = self.recipe.size
         return f"<Encoder {self.name}: {self.architecture}, {size} px, dim {self.dim}, {self.device}>"
 
+    def __getstate__(self) -> dict:
+        return {**vars(self), "_onnx": self._onnx if self.backend == "onnx" else None}
+
+    def __setstate__(self, state: dict) -> None:
+        vars(self).update(state)
+        # The copies of the weights are elsewhere.
+        self._unchanged = None if self._model is None else _state(self._model)
+
     @property
-    def device(self) -> torch.device:
-        """Where the network is."""
-        return next((one.device for one in self.model.parameters()), torch.device("cpu"))
+    def _shape(self) -> tuple[int, int, int]:
+        return (self.recipe.channels, self.recipe.size, self.recipe.size)
+
+    @property
+    def model(self) -> "nn.Module":
+        """The network as a module of torch; built when it is first asked for."""
+        if self._model is None:
+            self._model = _in_evaluation(self._stored.build())
+            self._unchanged = _state(self._model)
+        return self._model
+
+    @property
+    def device(self) -> str:
+        """Where the network is, as torch writes it."""
+        if self._model is None:
+            return "cpu"
+        return str(next((one.device for one in self._model.parameters()), "cpu"))
+
+    @property
+    def backend(self) -> str:
+        """What computes: ``"onnx"`` or ``"torch"``."""
+        if self._onnx is not None and (self._model is None or self._unchanged == _state(self._model)):
+            return "onnx"
+        return "torch"
 
     @property
     def digest(self) -> str:
         """SHA-256 of what decides an embedding: network, weights, recipe, views. Computed anew each time."""
+        unbuilt = self._model is None
         facts = {
             "architecture": self.architecture,
             "model_kwargs": self.model_kwargs,
             "recipe": self.recipe.digest,
             "views": self.views,
-            "weights": sha256_of_weights(self.model.state_dict()),
+            "weights": self._stored.sha256() if unbuilt else sha256_of_weights(self._model.state_dict()),
         }
         return hashlib.sha256(json.dumps(facts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
-    def to(self, device: str | torch.device) -> "Encoder":
+    def to(self, device: "str | torch.device") -> "Encoder":
         """
         Move the network.
 
@@ -151,60 +197,89 @@ class Encoder:
         Encoder
             Itself.
         """
-        self.model.to(choose_device(device))
+        chosen = choose_device(device)
+        if chosen != "cpu" or self._model is not None:
+            self.model.to(chosen)
         return self
 
-    def embed(self, images: torch.Tensor, *, batch_size: int | None = None) -> torch.Tensor:
+    def accelerate(self) -> "Encoder":
+        """
+        Compute with ONNX Runtime on CPUs from now on, where it gives the same features in less time.
+
+        Torch makes the graph of an architecture once, in some seconds; it is kept for all encoders of it. What the
+        network is changed to afterwards is computed by torch.
+
+        Returns
+        -------
+        Encoder
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            If no such graph can be made, it is slower, or there is no ONNX Runtime for this machine.
+        """
+        if self.backend == "torch":
+            self._use_onnx(export=True)
+        return self
+
+    def accelerate_if_possible(self) -> None:
+        """Call `accelerate` on a CPU, unless torch was asked for; where that cannot be, the log says why."""
+        if self.device == "cpu" and self.backend == "torch" and self._wanted == "auto":
+            try:
+                self.accelerate()
+            except ValueError as error:
+                log.info("%s", error)
+
+    def _use_onnx(self, *, export: bool) -> None:
+        self._onnx = onnx_network(
+            self.architecture,
+            self.model_kwargs,
+            self._shape,
+            stored=self._stored if self._model is None else None,
+            model=lambda: self.model,
+            export=export,
+        )
+        self._unchanged = None if self._model is None else _state(self._model)
+
+    def embed(self, images: Array, *, batch_size: int | None = None, threads: int | None = None) -> Array:
         """
         Embeddings of prepared images.
 
         Parameters
         ----------
-        images : torch.Tensor
+        images : numpy.ndarray or torch.Tensor
             ``(B, channels, size, size)`` floating point, made by the recipe; any device.
         batch_size : int, optional
             Images in one pass of the network; chosen for the device by default.
+        threads : int, optional
+            Passes of ONNX Runtime at once; by default as many as the linear algebra of numpy has.
 
         Returns
         -------
-        torch.Tensor
-            ``(B, dim)`` float32, on the device of the network. On a GPU the network computes in half
-            precision.
+        numpy.ndarray or torch.Tensor
+            ``(B, dim)`` float32; an array for an array, a tensor on the device of the network for a tensor. On a GPU
+            the network computes in half precision.
 
         Raises
         ------
         ValueError
             If `images` has another shape.
         """
-        shape = (self.recipe.channels, self.recipe.size, self.recipe.size)
-        if images.ndim != 4 or images.shape[1:] != shape:
-            raise ValueError(f"images has shape {tuple(images.shape)}, but {self.name} takes (B, *{shape})")
+        if images.ndim != 4 or images.shape[1:] != self._shape:
+            raise ValueError(
+                f"images has shape {tuple(images.shape)}, but {self.name} takes (B, *{self._shape})"
+            )
         if batch_size is None:
-            on_gpu = self.device.type == "cuda"
+            on_gpu = self.device.startswith("cuda")
             batch_size = (
                 _IMAGES_PER_PASS_ON_GPU if on_gpu else max(1, _PIXELS_PER_PASS // self.recipe.size**2)
             )
-        elif batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1, not {batch_size}")
-        if self.model.training:
-            self.model.eval()
-        result = torch.empty((len(images), self.dim), device=self.device)
-        with torch.inference_mode():
-            for start in range(0, len(images), batch_size):
-                chunk = images[start : start + batch_size].to(self.device, torch.float32, non_blocking=True)
-                features = sum(self._features(view(chunk, number)) for number in range(self.views))
-                result[start : start + batch_size] = features / self.views
-        return result
-
-    def _features(self, images: torch.Tensor) -> torch.Tensor:
-        images = images.contiguous(memory_format=torch.channels_last)
-        if self.device.type == "cuda":
-            with torch.autocast("cuda", torch.float16):
-                features = self.model(images).float()
-            if torch.isfinite(features).all():
-                return features
-        # Half precision overflowed, or this is not a GPU.
-        return self.model(images).float()
+        check_whole_number("batch_size", batch_size)
+        settings = {"views": self.views, "dim": self.dim, "batch_size": batch_size}
+        if self.device == "cpu" and self.backend == "onnx":
+            return forward_by_onnx(self._onnx, images, threads=threads or usual_threads(), **settings)
+        return forward_by_torch(self.model, images, **settings)
 
     def save(
         self, folder: str | os.PathLike, *, overwrite: bool = False, half_precision: bool = False
@@ -230,6 +305,8 @@ class Encoder:
         ValueError
             If the network is not a timm model, which alone can be built again from its name.
         """
+        import timm
+
         if not self.architecture or not timm.is_model(self.architecture):
             raise ValueError(
                 f"only networks of timm can be saved, because their name tells how to build them; that of "
@@ -258,7 +335,8 @@ class Encoder:
         name: str | os.PathLike = "bundled",
         *,
         recipe: ImageRecipe | None = None,
-        device: str | torch.device | None = None,
+        device: "str | torch.device | None" = None,
+        backend: str = "auto",
     ) -> "Encoder":
         """
         Find an encoder by name or folder.
@@ -274,6 +352,10 @@ class Encoder:
             How images are made, instead of what the encoder itself asks for.
         device : str or torch.device, optional
             A GPU if there is one, by default.
+        backend : {"auto", "onnx", "torch"}
+            What computes on CPUs. By default ONNX Runtime where the graph of the network is there already, as
+            that of the bundled encoder is, and torch otherwise; `add_embeddings` calls `accelerate` for catalogues
+            that are worth it.
 
         Returns
         -------
@@ -292,37 +374,31 @@ class Encoder:
             raise TypeError(
                 f"an encoder is an Encoder, the name of one or its folder, such as 'bundled', not {name!r}"
             )
-        parts = {"name": str(name), **_parts(name)}
+        check_choice("backend", backend, BACKENDS)
+        parts = {"name": str(name), **parts_of(name)}
         promised = parts.pop("feature_dim", None)
         if recipe is not None:
             parts["recipe"] = recipe
         encoder = cls(**parts)
         if promised is not None and promised != encoder.dim:
             raise ValueError(f"{name} promises {promised} features, but its network makes {encoder.dim}")
-        return encoder.to(choose_device(device))
+        encoder.to(choose_device(device))
+        encoder._wanted = backend
+        if backend == "onnx":
+            return encoder.accelerate()
+        if backend == "auto" and encoder.device == "cpu":
+            encoder._use_onnx(export=False)
+        return encoder
 
 
-def _parts(name: str | os.PathLike) -> dict:
-    """Arguments of `Encoder` for a name, in the order: bundled, folder, hub, timm."""
-    folder = BUNDLED if name == "bundled" else Path(name)
-    if (folder / FORMAT.card).is_file():
-        return {**read_folder(folder), "name": str(name)} if name == "bundled" else read_folder(folder)
-    if name == "bundled":
-        raise FileNotFoundError(f"the bundled encoder is missing from {folder}; install galzoo_repr again")
-    if (folder / "config.json").is_file():
-        return {**from_hub_folder(folder), "name": folder.resolve().name}
-    if folder.is_dir():
-        raise FileNotFoundError(
-            f"{folder} does not hold an encoder: it has neither {FORMAT.card} nor config.json"
-        )
-    if not isinstance(name, str):
-        raise FileNotFoundError(f"there is no folder {folder}")
-    repository = hub_repository(name)
-    if repository is not None:
-        return from_hub(repository, name)
-    if timm.is_model(name):
-        return from_timm(name)
-    raise ValueError(
-        f"there is no encoder {name!r}: give 'bundled', a folder written by Encoder.save, a name in "
-        "galzoo_repr.encoders.list_encoders(), 'hf-hub:owner/repository', or the name of a timm model"
-    )
+def _in_evaluation(model: "nn.Module") -> "nn.Module":
+    import torch
+
+    if not isinstance(model, torch.nn.Module):
+        raise TypeError(f"model must be a torch module, not {type(model).__name__}")
+    return model.eval().to(memory_format=torch.channels_last)
+
+
+def _state(model: "nn.Module") -> tuple[tuple[int, int], ...]:
+    """Where the weights of a network are, and how often each was changed in its place."""
+    return tuple((one.data_ptr(), one._version) for one in model.state_dict().values())

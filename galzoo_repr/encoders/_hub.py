@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import requests
-import timm
 from astroquery.exceptions import RemoteServiceError
 from huggingface_hub import constants, errors, hf_hub_download, try_to_load_from_cache
 
@@ -142,6 +141,8 @@ def from_timm(name: str) -> dict:
     Its images have the size, mean and standard deviation of the model's own configuration. A `RemoteServiceError` if
     the weights are neither cached nor reachable; a `ValueError` if there are none.
     """
+    import timm
+
     settings = timm.get_pretrained_cfg(name)
     if settings is None or not settings.has_weights:
         raise ValueError(f"timm has no weights for {name!r}; see timm.list_pretrained()")

@@ -1,7 +1,9 @@
 """A timm network out of a name and plain arguments."""
 
-import timm
-from torch import nn
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import nn
 
 __all__ = ["build_network"]
 
@@ -17,13 +19,15 @@ _FORBIDDEN = {
 }
 
 
-def build_network(architecture: str, kwargs: dict, *, source: str) -> nn.Module:
+def build_network(architecture: str, kwargs: dict, *, source: str) -> "nn.Module":
     """
     Build a timm network with random weights, from its name and plain arguments.
 
     `source` is where these come from, for messages. A `ValueError` if timm has no such model, or an argument is not
     allowed or not known to it.
     """
+    import timm
+
     if not isinstance(architecture, str) or ":" in architecture or not timm.is_model(architecture):
         raise ValueError(
             f"{source} names the network {architecture!r}, which this timm ({timm.__version__}) does not have"

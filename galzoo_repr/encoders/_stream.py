@@ -3,13 +3,14 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
-import torch
 from tqdm.auto import tqdm
 
+from galzoo_repr._threads import one_thread, usual_threads
 from galzoo_repr.encoders._encoder import Encoder
 from galzoo_repr.encoders._store import Shelf
 from galzoo_repr.images import ImageData, Picture
@@ -17,9 +18,9 @@ from galzoo_repr.images import ImageData, Picture
 __all__ = ["EmbeddingStream"]
 
 Batch = list[tuple[int, Picture]]
-Readied = tuple[list[int], list[bytes], list[ImageData] | torch.Tensor]
+Readied = tuple[list[int], list[bytes], list[ImageData] | np.ndarray]
 
-_ROWS_PER_BATCH = 64
+_ROWS_PER_BATCH = 32
 _ROWS_PER_BATCH_ON_GPU = 512
 # Rows may come slowly; then a batch that is not full goes on after this time.
 _PATIENCE_SECONDS = 5.0
@@ -64,35 +65,68 @@ class EmbeddingStream:
         self.reasons: dict[int, str] = {}
         self.computed = 0
         self._encoder, self._shelf, self._batch_size = encoder, shelf, batch_size
-        self._on_gpu = encoder.device.type != "cpu"
+        self._on_gpu = encoder.device != "cpu"
         self._size = max(batch_size or 0, _ROWS_PER_BATCH_ON_GPU if self._on_gpu else _ROWS_PER_BATCH)
         self._first_row: dict[bytes, int] = {}
         self._duplicates: list[tuple[int, int]] = []
-        self._room = threading.Semaphore(_BATCHES_READ)
+        self._room = threading.Semaphore(max(_BATCHES_READ, usual_threads()))
+        self._counting = threading.Lock()
         self._stop = threading.Event()
 
     def run(self, pictures: Iterable[tuple[int, Picture]], *, progress: bool) -> None:
         """Fill in all rows; the pictures are taken in the calling thread, where fetching can be interrupted."""
-        waiting: deque[Future[None]] = deque()
-        reader = ThreadPoolExecutor(1, "galzoo_repr-read")
-        coder = ThreadPoolExecutor(1, "galzoo_repr-encode")
-        files = ThreadPoolExecutor(_READERS_FOR_GPU if self._on_gpu else 1, "galzoo_repr-file")
-        with tqdm(total=len(self.paths), desc="embedding", unit="galaxy", disable=not progress) as bar:
-            try:
-                for batch in self._batches(pictures):
-                    ready = reader.submit(self._read, batch, files)
-                    waiting.append(coder.submit(self._encode, ready, len(batch), bar))
-                    while waiting and (waiting[0].done() or len(waiting) * self._size > _ROWS_WAITING):
-                        waiting.popleft().result()
-                while waiting:
+        with (
+            tqdm(total=len(self.paths), desc="embedding", unit="galaxy", disable=not progress) as bar,
+            self._pools(bar) as submit,
+        ):
+            waiting: deque[Future[None]] = deque()
+            for batch in self._batches(pictures):
+                waiting.append(submit(batch))
+                while waiting and (waiting[0].done() or len(waiting) * self._size > _ROWS_WAITING):
                     waiting.popleft().result()
-            finally:
-                # Reached early by an interrupt or an error: what is being encoded ends, the rest is dropped.
-                self._stop.set()
-                self._room.release()
-                for pool in (reader, coder, files):
-                    pool.shutdown(wait=True, cancel_futures=True)
+            while waiting:
+                waiting.popleft().result()
         self._copy_duplicates()
+
+    @contextmanager
+    def _pools(self, bar: tqdm) -> Iterator[Callable[[Batch], "Future[None]"]]:
+        """
+        Give the function that takes a batch on its way.
+
+        On a CPU, workers that each do everything for their batch lose no time in handing over; ONNX Runtime has one
+        thread in each of them. Torch has threads of its own, or a GPU, and another thread reads for it meanwhile.
+        """
+        if self._encoder.backend == "onnx" and not self._on_gpu:
+            workers = ThreadPoolExecutor(usual_threads(), "galzoo_repr-embed")
+            pools = [workers]
+
+            def submit(batch: Batch) -> "Future[None]":
+                return workers.submit(self._through, batch, bar)
+
+        else:
+            reader, coder = (ThreadPoolExecutor(1, f"galzoo_repr-{what}") for what in ("read", "encode"))
+            files = ThreadPoolExecutor(_READERS_FOR_GPU if self._on_gpu else 1, "galzoo_repr-file")
+            pools = [reader, coder, files]
+
+            def submit(batch: Batch) -> "Future[None]":
+                ready = reader.submit(self._read, batch, files.map if self._on_gpu else map)
+                return coder.submit(self._encode, ready, len(batch), bar)
+
+        try:
+            # Sharing the small products of one picture costs more than it gives.
+            with one_thread() if len(pools) == 1 else nullcontext():
+                yield submit
+        finally:
+            # Reached early by an interrupt or an error: what is being encoded ends, the rest is dropped.
+            self._stop.set()
+            self._room.release(len(pools))
+            for pool in pools:
+                pool.shutdown(wait=True, cancel_futures=True)
+
+    def _through(self, batch: Batch, bar: tqdm) -> None:
+        done: Future[Readied] = Future()
+        done.set_result(self._read(batch, map))
+        self._encode(done, len(batch), bar)
 
     def _batches(self, pictures: Iterable[tuple[int, Picture]]) -> Iterator[Batch]:
         batch: Batch = []
@@ -106,7 +140,7 @@ class EmbeddingStream:
         if batch:
             yield batch
 
-    def _read(self, batch: Batch, files: ThreadPoolExecutor) -> Readied:
+    def _read(self, batch: Batch, read: Callable[..., Iterable[ImageData]]) -> Readied:
         """Rows that have to be encoded, their keys, and their images, made into model input for a CPU."""
         self._room.acquire()
         if self._stop.is_set():
@@ -114,7 +148,6 @@ class EmbeddingStream:
         wanted = self._not_computed_before(
             [(row, picture) for row, picture in batch if self._note(row, picture)]
         )
-        read = files.map if self._on_gpu else map
         recipe = self._encoder.recipe
         fluxes = recipe.stretch == "none"
         images = list(read(lambda one: one[1].read(recipe.bands, fluxes=fluxes), wanted))
@@ -154,12 +187,9 @@ class EmbeddingStream:
         )
         left = []
         for row, picture in batch:
-            if picture.key in self._first_row:
-                self._duplicates.append((row, self._first_row[picture.key]))
-                continue
-            if picture.key:
-                self._first_row[picture.key] = row
-            if picture.key in known:
+            if picture.key and (first := self._first_row.setdefault(picture.key, row)) != row:
+                self._duplicates.append((row, first))
+            elif picture.key in known:
                 self.vectors[row] = known[picture.key]
             else:
                 left.append((row, picture))
@@ -170,9 +200,11 @@ class EmbeddingStream:
         if rows and not self._stop.is_set():
             if self._on_gpu:
                 images = self._encoder.recipe.prepare(images, device=self._encoder.device)
-            vectors = self._encoder.embed(images, batch_size=self._batch_size).cpu().numpy()
+            vectors = self._encoder.embed(images, batch_size=self._batch_size, threads=1)
+            vectors = vectors.cpu().numpy() if self._on_gpu else vectors
             self.vectors[rows] = vectors
-            self.computed += len(rows)
+            with self._counting:
+                self.computed += len(rows)
             if self._shelf is not None:
                 self._shelf.write(keys, vectors)
         self._room.release()

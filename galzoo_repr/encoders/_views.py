@@ -1,6 +1,6 @@
 """The eight ways to look at a galaxy: a sky image has no preferred orientation."""
 
-import torch
+from galzoo_repr._array import Array, namespace_of
 
 __all__ = ["VIEWS", "view"]
 
@@ -12,12 +12,13 @@ VIEWS = (1, 2, 4, 8)
 _QUARTERS = (0, 2, 1, 3)
 
 
-def view(images: torch.Tensor, number: int) -> torch.Tensor:
+def view(images: Array, number: int) -> Array:
     """
     One of the eight views of a batch of square images, ``(B, C, S, S)``, numbered from 0, as they are, to 7.
 
     The first 2, 4 and 8 views are the groups in `VIEWS`.
     """
+    xp = namespace_of(images)
     if number >= 4:
-        images = images.flip(-1)
-    return torch.rot90(images, _QUARTERS[number % 4], (-2, -1))
+        images = xp.flip(images, axis=-1)
+    return xp.rot90(images, _QUARTERS[number % 4], (-2, -1))

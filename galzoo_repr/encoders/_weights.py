@@ -4,33 +4,53 @@ import hashlib
 import json
 import pickle
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
+import numpy as np
 from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import nn
+
+from galzoo_repr._array import Array, is_tensor
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 __all__ = ["fit_weights", "read_weights", "sha256_of_weights"]
 
 
-def sha256_of_weights(weights: dict[str, torch.Tensor]) -> str:
-    """SHA-256 of named tensors: the same in memory, in a safetensors file and in a .bin file."""
+def sha256_of_weights(weights: Mapping[str, Array]) -> str:
+    """SHA-256 of named tensors: the same in memory, in a safetensors file and in a .bin file, of torch and of numpy."""
     digest = hashlib.sha256()
     for name in sorted(weights):
-        tensor = weights[name].detach().cpu().contiguous()
-        digest.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy())
+        one = weights[name]
+        shape = list(one.shape)
+        if is_tensor(one):
+            dtype, one = str(one.dtype), _bytes_of(one)
+        else:
+            dtype, one = f"torch.{one.dtype}", np.ascontiguousarray(one)
+        digest.update(json.dumps([name, dtype, shape]).encode())
+        digest.update(one)
     return digest.hexdigest()
 
 
-def read_weights(path: Path) -> dict[str, torch.Tensor]:
+def _bytes_of(tensor: "torch.Tensor") -> np.ndarray:
+    import torch
+
+    return tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+
+
+def read_weights(path: Path) -> "dict[str, torch.Tensor]":
     """
     Named tensors of a weights file, on the CPU: ``.safetensors``, or ``.bin``, ``.pt`` or ``.pth``.
 
     Those torch reads without running what a pickle may hold. A `ValueError` if the file is not what its name says, or
     holds anything but tensors.
     """
+    import torch
+    from safetensors.torch import load_file
+
     path = Path(path)
     if path.suffix == ".safetensors":
         try:
@@ -55,7 +75,7 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
     return dict(weights)
 
 
-def fit_weights(model: nn.Module, weights: dict[str, torch.Tensor], *, source: str) -> None:
+def fit_weights(model: "nn.Module", weights: "dict[str, torch.Tensor]", *, source: str) -> None:
     """
     Put weights into a network, every one of them in its place, but those of a classifier that it does not have.
 

@@ -3,9 +3,9 @@
 from typing import Any
 
 import numpy as np
-import torch
 from astropy import units as u
 
+from galzoo_repr._array import Array, is_tensor
 from galzoo_repr.images._image_data import ImageData, refused
 
 __all__ = [
@@ -18,7 +18,7 @@ __all__ = [
     "refuse_unit",
 ]
 
-PixelArray = np.ndarray | torch.Tensor
+PixelArray = Array
 
 # Resampled pictures reach a little beyond 0 to 1; recipes clip what they make of them.
 _ROUNDING = 1e-3
@@ -60,9 +60,9 @@ def colour_last(image: Any) -> np.ndarray:
 
 def _as_array(image: Any) -> np.ndarray:
     """Numbers as an array of numpy, out of a tensor wherever and of whatever precision it is."""
-    if isinstance(image, torch.Tensor):
+    if is_tensor(image):
         image = image.detach().cpu()
-        return (image.float() if image.dtype == torch.bfloat16 else image).numpy()
+        return (image.float() if image.is_floating_point() and image.itemsize == 2 else image).numpy()
     refuse_unit(image)
     return np.asarray(getattr(image, "unmasked", image))
 

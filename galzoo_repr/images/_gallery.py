@@ -56,7 +56,7 @@ def _shown(image: PictureSource | None, recipe: ImageRecipe) -> np.ndarray | Non
     found = picture_of(image).read(recipe.bands, keyed=False)
     if found.pixels is None:
         return None
-    return (recipe.prepare([found])[0].permute(1, 2, 0) * 255).round().byte().numpy()
+    return np.rint(recipe.prepare([found])[0].transpose(1, 2, 0) * 255).astype(np.uint8)
 
 
 def pictures(table: Table, rows: Sequence[int]) -> list[np.ndarray | None]:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
-import torch
 from astropy.table import Table
 from PIL import Image
 
+from galzoo_repr._array import is_tensor
 from galzoo_repr.catalogue import texts_of
 from galzoo_repr.images._colour import (
     NOT_FINITE,
@@ -365,7 +365,7 @@ def _column(catalogue: Table, name: str) -> np.ndarray:
 
 def _rows(images: Pictures) -> Iterable[PictureSource | None]:
     """Go through the rows, with texts as `str` and tensors in the memory of the processor."""
-    if isinstance(images, torch.Tensor):
+    if is_tensor(images):
         return images.detach().cpu()
     if isinstance(images, np.ndarray) and images.dtype.kind in "SU" and images.ndim == 1:
         return texts_of(images)

@@ -5,14 +5,15 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
 from galzoo_repr._angle import AngleLike, read_angle
+from galzoo_repr._array import Array, namespace_of
 from galzoo_repr.catalogue import as_table
 from galzoo_repr.images._field_of_view import RADIUS_COLUMNS, checked_fov, galaxy_zoo_fields, radius_columns
 from galzoo_repr.images._image_data import ImageData
@@ -23,6 +24,9 @@ from galzoo_repr.images._stretch import (
     viewer_griz_stretch,
     viewer_grz_stretch,
 )
+
+if TYPE_CHECKING:
+    import torch
 
 __all__ = ["ImageRecipe"]
 
@@ -274,20 +278,20 @@ class ImageRecipe:
         size = np.where(np.isnan(angle), 0, np.where(wide, self.max_pixels, native)).astype(int)
         return (int(size), scale) if angle.ndim == 0 else (size, scale)
 
-    def from_bands(self, bands: torch.Tensor) -> torch.Tensor:
+    def from_bands(self, bands: Array) -> Array:
         """
         Model input out of calibrated bands: crop, stretch, resize, channels, range.
 
         Parameters
         ----------
-        bands : torch.Tensor
+        bands : numpy.ndarray or torch.Tensor
             ``(B, bands, H, W)`` float fluxes in the order of `bands`, nanomaggies per native pixel, first row
             south.
 
         Returns
         -------
-        torch.Tensor
-            ``(B, channels, size, size)`` float32 on the same device.
+        numpy.ndarray or torch.Tensor
+            ``(B, channels, size, size)`` float32, of the kind and on the device of `bands`.
 
         Raises
         ------
@@ -298,26 +302,29 @@ class ImageRecipe:
             raise ValueError(
                 f"bands has shape {tuple(bands.shape)}, but this recipe takes (B, {len(self.bands)}, H, W)"
             )
+        xp = namespace_of(bands)
+        bands = central_crop(bands, self.crop)
         if self.north_up:
-            bands = bands.flip(-2)
-        bands = central_crop(bands, self.crop).float()
+            bands = xp.flip(bands, axis=-2)
+        bands = xp.astype(bands, xp.float32)
         if self.stretch == "none":
-            return self._in_range(resize(torch.nan_to_num(bands, posinf=0.0, neginf=0.0), self.size))
+            bands = xp.where(xp.isfinite(bands), bands, 0.0)
+            return self._in_range(resize(bands, self.size))
         return self._from_colour(_STRETCHES[self.stretch](bands))
 
-    def from_rgb(self, images: torch.Tensor) -> torch.Tensor:
+    def from_rgb(self, images: Array) -> Array:
         """
         Model input out of colour images: crop, resize, channels, range.
 
         Parameters
         ----------
-        images : torch.Tensor
+        images : numpy.ndarray or torch.Tensor
             ``(B, 3, H, W)`` uint8 in 0 to 255, or floating point in 0 to 1; first row north.
 
         Returns
         -------
-        torch.Tensor
-            ``(B, channels, size, size)`` float32 on the same device.
+        numpy.ndarray or torch.Tensor
+            ``(B, channels, size, size)`` float32, of the kind and on the device of `images`.
 
         Raises
         ------
@@ -332,16 +339,16 @@ class ImageRecipe:
             raise ValueError(
                 "this recipe takes fluxes (stretch='none'), not colour images; give FITS cutouts"
             )
-        images = central_crop(images, self.crop)
-        if images.dtype == torch.uint8:
-            images = images.float().div_(255)
-        elif not images.dtype.is_floating_point:
+        xp = namespace_of(images)
+        counts = images.dtype == xp.uint8
+        if not (counts or xp.isdtype(images.dtype, "real floating")):
             raise TypeError(
                 f"colour images are uint8 in 0 to 255 or floating point in 0 to 1, not {images.dtype}"
             )
-        return self._from_colour(images.float())
+        images = xp.astype(central_crop(images, self.crop), xp.float32)
+        return self._from_colour(images / 255 if counts else images)
 
-    def prepare(self, images: Sequence[ImageData], device: torch.device | str = "cpu") -> torch.Tensor:
+    def prepare(self, images: Sequence[ImageData], device: "torch.device | str | None" = None) -> Array:
         """
         Model input out of images of any size and kind, in their order.
 
@@ -349,38 +356,52 @@ class ImageRecipe:
         ----------
         images : sequence of ImageData
             As read by `read_image`, with pixels.
-        device : torch.device or str
-            Where to stretch and resize.
+        device : torch.device or str, optional
+            Where torch shall stretch and resize; without it, numpy does.
 
         Returns
         -------
-        torch.Tensor
-            ``(B, channels, size, size)`` float32 on `device`.
+        numpy.ndarray or torch.Tensor
+            ``(B, channels, size, size)`` float32; a tensor where there is a `device`.
         """
-        result = torch.empty((len(images), self.channels, self.size, self.size), device=device)
+        shape = (len(images), self.channels, self.size, self.size)
+        if device is None:
+            result = np.empty(shape, dtype=np.float32)
+            # One by one they stay in the caches of a CPU.
+            for row, image in enumerate(images):
+                result[row] = self._from_stack(image.kind, image.pixels[None])[0]
+            return result
+        import torch
+
+        result = torch.empty(shape, device=device)
         groups: dict[tuple, list[int]] = {}
         for row, image in enumerate(images):
             # Numbers of another type mean another range, and must not be stacked into one.
             groups.setdefault((image.kind, image.pixels.shape, image.pixels.dtype), []).append(row)
         for (kind, *_), rows in groups.items():
-            stack = np.stack([images[row].pixels for row in rows])
-            pixels = torch.from_numpy(stack).to(device)
-            if kind == "bands":
-                result[rows] = self.from_bands(pixels)
-            else:
-                result[rows] = self.from_rgb(pixels.permute(0, 3, 1, 2))
+            stack = torch.from_numpy(np.stack([images[row].pixels for row in rows])).to(device)
+            result[rows] = self._from_stack(kind, stack)
         return result
 
-    def _from_colour(self, images: torch.Tensor) -> torch.Tensor:
-        images = resize(images, self.size).clamp(0, 1)
-        return self._in_range(images.mean(dim=1, keepdim=True) if self.channels == 1 else images)
+    def _from_stack(self, kind: str, stack: Array) -> Array:
+        if kind == "bands":
+            return self.from_bands(stack)
+        return self.from_rgb(namespace_of(stack).moveaxis(stack, -1, 1))
 
-    def _in_range(self, images: torch.Tensor) -> torch.Tensor:
+    def _from_colour(self, images: Array) -> Array:
+        xp = namespace_of(images)
+        images = resize(images, self.size).clip(0.0, 1.0)
+        return self._in_range(xp.mean(images, axis=1, keepdims=True) if self.channels == 1 else images)
+
+    def _in_range(self, images: Array) -> Array:
         if not any(self.mean) and all(value == 1 for value in self.std):
             return images
-        return (images - images.new_tensor(self.mean).view(-1, 1, 1)) / images.new_tensor(self.std).view(
-            -1, 1, 1
+        xp = namespace_of(images)
+        mean, std = (
+            xp.asarray(values, dtype=images.dtype, device=images.device)[:, None, None]
+            for values in (self.mean, self.std)
         )
+        return (images - mean) / std
 
 
 def _number(name: str, value: float, *, above: float = -math.inf, at_most: float = math.inf) -> float:

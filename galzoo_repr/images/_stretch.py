@@ -2,7 +2,9 @@
 
 import math
 
-import torch
+import numpy as np
+
+from galzoo_repr._array import Array, is_tensor, namespace_of
 
 __all__ = ["STRETCH_BANDS", "galaxy_zoo_stretch", "viewer_griz_stretch", "viewer_grz_stretch"]
 
@@ -16,33 +18,37 @@ _GALAXY_ZOO_RANGE = (-0.5, 300.0)
 # A pixel whose strongest colour exceeds this multiple of the mean of the three turns fully grey.
 _GALAXY_ZOO_SATURATION = 2.5
 
+# As many pixels at once stay in the nearer caches of a CPU with all that is made of them.
+_PIXELS_IN_CACHE = 40_000
+
 _VIEWER_SOFTENING = 20.0
 _VIEWER_PEDESTAL = 0.03
 
 
-def _asinh(x: torch.Tensor) -> torch.Tensor:
-    """Inverse hyperbolic sine; on a CPU three times as fast as `torch.asinh`, and exact for small numbers."""
-    magnitude = x.abs().clamp_max_(1e15)
-    square = magnitude * magnitude
-    square.div_((square + 1).sqrt_().add_(1))
-    return magnitude.add_(square).log1p_().copysign_(x)
+def _asinh(x: Array) -> Array:
+    """Inverse hyperbolic sine; on CPUs that of numpy is up to nine times as fast as that of torch."""
+    if not is_tensor(x):
+        return np.arcsinh(x, out=x)
+    return x.asinh()
 
 
-def _checked(bands: torch.Tensor, names: str) -> torch.Tensor:
-    if not isinstance(bands, torch.Tensor):
-        bands = torch.as_tensor(bands)
+def _checked(bands: Array, names: str) -> Array:
+    bands = bands if is_tensor(bands) else np.asarray(bands)
     if bands.ndim != 4 or bands.shape[1] != len(names):
         raise ValueError(
             f"bands has shape {tuple(bands.shape)}, but this stretch takes (B, {len(names)}, H, W) "
             f"with the planes {', '.join(names)}; add a leading axis to a single image"
         )
-    if not bands.dtype.is_floating_point:
-        bands = bands.float()
+    xp = namespace_of(bands)
+    if not xp.isdtype(bands.dtype, "real floating"):
+        bands = xp.astype(bands, xp.float32)
     # A billion nanomaggies are far beyond any galaxy, and leave room for the scales of the stretches.
-    return torch.nan_to_num(bands, nan=0.0, posinf=1e9, neginf=-1e9).clamp_(-1e9, 1e9)
+    bands = bands.clip(-1e9, 1e9)
+    bands[xp.isnan(bands)] = 0
+    return bands
 
 
-def galaxy_zoo_stretch(bands: torch.Tensor) -> torch.Tensor:
+def galaxy_zoo_stretch(bands: Array) -> Array:
     """
     Colour images as the volunteers of Galaxy Zoo DECaLS saw them.
 
@@ -54,12 +60,12 @@ def galaxy_zoo_stretch(bands: torch.Tensor) -> torch.Tensor:
 
     Parameters
     ----------
-    bands : torch.Tensor
+    bands : numpy.ndarray or torch.Tensor
         ``(B, 3, H, W)`` fluxes in g, r and z, nanomaggies per pixel of 0.262 arcsec. NaN counts as no flux.
 
     Returns
     -------
-    torch.Tensor
+    numpy.ndarray or torch.Tensor
         ``(B, 3, H, W)`` red, green and blue in 0 to 1, on the device and of the floating type of `bands`.
         Galaxy Zoo made 8-bit images by multiplying with 255 and dropping the fraction.
 
@@ -75,50 +81,77 @@ def galaxy_zoo_stretch(bands: torch.Tensor) -> torch.Tensor:
 
     Examples
     --------
-    >>> import torch
+    >>> import numpy as np
     >>> from galzoo_repr.images import galaxy_zoo_stretch
-    >>> (255 * galaxy_zoo_stretch(torch.full((1, 3, 1, 1), 0.1))).int().flatten()
-    tensor([112, 120, 136], dtype=torch.int32)
+    >>> (255 * galaxy_zoo_stretch(np.full((1, 3, 1, 1), 0.1))).astype(int).ravel()
+    array([112, 120, 136])
     """
     bands = _checked(bands, "grz")
+    if not is_tensor(bands):
+        return _galaxy_zoo_blocks(bands)
+    if bands.device.type == "cpu" and bands.itemsize >= 4 and not bands.requires_grad:
+        # numpy takes half the time of torch, in the same memory.
+        _galaxy_zoo_blocks(bands.numpy())
+        return bands
+    return _galaxy_zoo_colour(bands)
+
+
+def _galaxy_zoo_blocks(bands: np.ndarray) -> np.ndarray:
+    """Stretch bands in place, in blocks of rows."""
+    height, width = bands.shape[-2:]
+    rows = max(1, _PIXELS_IN_CACHE // max(width, 1))
+    for image in range(len(bands)):
+        for top in range(0, height, rows):
+            block = bands[image : image + 1, :, top : top + rows]
+            block[:] = _galaxy_zoo_colour(block)
+    return bands
+
+
+def _galaxy_zoo_colour(bands: Array) -> Array:
+    xp = namespace_of(bands)
     low, high = (math.asinh(value) for value in _GALAXY_ZOO_RANGE)
-    colour = torch.empty_like(bands)
-    # One plane at a time: what is in use then stays in the caches of a CPU.
+    colour = xp.empty_like(bands)
     for plane, unit in enumerate(_GALAXY_ZOO_UNIT):
-        colour[:, plane] = _asinh(bands[:, 2 - plane] / unit).sub_(low).div_(high - low)
-    red, green, blue = colour.unbind(1)
-    mean = (red + green).add_(blue).div_(3)
-    strongest = torch.maximum(red, green).maximum(blue)
+        colour[:, plane] = bands[:, 2 - plane] / unit
+    colour = _asinh(colour)
+    colour -= low
+    colour /= high - low
+    red, green, blue = (colour[:, plane] for plane in range(3))
+    mean = (red + green + blue) / 3
     # Over a negative mean the lowest colour is the strongest; a mean of zero is left out of the ratio.
-    lowest = torch.minimum(red, green).minimum(blue)
-    strongest = torch.where(mean < 0, lowest, strongest).div_(mean.masked_fill(mean == 0, 1))
-    weight = (1 - strongest.div_(_GALAXY_ZOO_SATURATION).clamp_max_(1)).mul_(math.pi / 2).sin_()
-    grey = (1 - weight).mul_(mean)
-    weight.add_((1 - weight).mul_(grey))
-    return colour.mul_(weight.unsqueeze(1)).add_(grey.unsqueeze(1)).clamp_(0, 1)
+    scale = mean + (mean == 0)
+    strongest = xp.maximum(xp.maximum(red / scale, green / scale), blue / scale)
+    weight = xp.sin((1 - (strongest / _GALAXY_ZOO_SATURATION).clip(max=1.0)) * (math.pi / 2))
+    grey = (1 - weight) * mean
+    weight += (1 - weight) * grey
+    colour *= weight[:, None]
+    colour += grey[:, None]
+    return colour.clip(0.0, 1.0)
 
 
-def _viewer_planes(bands: torch.Tensor, scales: tuple[float, ...]) -> torch.Tensor:
+def _viewer_planes(bands: Array, scales: tuple[float, ...]) -> Array:
     """Every band scaled and brightened by the common gain of its pixel, after Lupton et al. (2004)."""
-    scaled = bands * bands.new_tensor(scales).view(1, -1, 1, 1) + _VIEWER_PEDESTAL
-    intensity = scaled.clamp_min(0).mean(dim=1, keepdim=True)
-    intensity = torch.where(intensity == 0, torch.full_like(intensity, 1e-6), intensity)
+    xp = namespace_of(bands)
+    scales = xp.asarray(scales, dtype=bands.dtype, device=bands.device)[:, None, None]
+    scaled = bands * scales + _VIEWER_PEDESTAL
+    intensity = xp.mean(scaled.clip(min=0.0), axis=1, keepdims=True)
+    intensity = xp.where(intensity == 0, 1e-6, intensity)
     gain = _asinh(intensity * _VIEWER_SOFTENING) / (math.sqrt(_VIEWER_SOFTENING) * intensity)
-    return (scaled * gain).clamp_(0, 1)
+    return (scaled * gain).clip(0.0, 1.0)
 
 
-def viewer_grz_stretch(bands: torch.Tensor) -> torch.Tensor:
+def viewer_grz_stretch(bands: Array) -> Array:
     """
     Colour images as the JPEG of the Legacy Survey viewer for layers with g, r and z (DR8, DR9).
 
     Parameters
     ----------
-    bands : torch.Tensor
+    bands : numpy.ndarray or torch.Tensor
         ``(B, 3, H, W)`` fluxes in g, r and z, nanomaggies per pixel of 0.262 arcsec. NaN counts as no flux.
 
     Returns
     -------
-    torch.Tensor
+    numpy.ndarray or torch.Tensor
         ``(B, 3, H, W)`` red, green and blue in 0 to 1.
 
     Raises
@@ -135,27 +168,28 @@ def viewer_grz_stretch(bands: torch.Tensor) -> torch.Tensor:
     --------
     A pixel without data is a uniform dark grey, 32 of 255:
 
-    >>> import torch
+    >>> import numpy as np
     >>> from galzoo_repr.images import viewer_grz_stretch
-    >>> (255 * viewer_grz_stretch(torch.zeros(1, 3, 1, 1))).int().flatten()
-    tensor([32, 32, 32], dtype=torch.int32)
+    >>> (255 * viewer_grz_stretch(np.zeros((1, 3, 1, 1)))).astype(int).ravel()
+    array([32, 32, 32])
     """
-    return _viewer_planes(_checked(bands, "grz"), (6.0, 3.4, 2.2)).flip(1)
+    planes = _viewer_planes(_checked(bands, "grz"), (6.0, 3.4, 2.2))
+    return namespace_of(planes).flip(planes, axis=1)
 
 
-def viewer_griz_stretch(bands: torch.Tensor) -> torch.Tensor:
+def viewer_griz_stretch(bands: Array) -> Array:
     """
     Colour images as the JPEG of the Legacy Survey viewer for layers with g, r, i and z (DR10 and later).
 
     Parameters
     ----------
-    bands : torch.Tensor
+    bands : numpy.ndarray or torch.Tensor
         ``(B, 4, H, W)`` fluxes in g, r, i and z, nanomaggies per pixel of 0.262 arcsec. NaN counts as no
         flux.
 
     Returns
     -------
-    torch.Tensor
+    numpy.ndarray or torch.Tensor
         ``(B, 3, H, W)`` red, green and blue in 0 to 1.
 
     Raises
@@ -171,10 +205,11 @@ def viewer_griz_stretch(bands: torch.Tensor) -> torch.Tensor:
 
     Examples
     --------
-    >>> import torch
+    >>> import numpy as np
     >>> from galzoo_repr.images import viewer_griz_stretch
-    >>> (255 * viewer_griz_stretch(torch.zeros(1, 4, 1, 1))).int().flatten()
-    tensor([32, 32, 32], dtype=torch.int32)
+    >>> (255 * viewer_griz_stretch(np.zeros((1, 4, 1, 1)))).astype(int).ravel()
+    array([32, 32, 32])
     """
-    g, r, i, z = _viewer_planes(_checked(bands, "griz"), (9.0, 5.1, 4.5, 3.3)).unbind(1)
-    return torch.stack([0.25 * i + 0.75 * z, 0.5 * (r + i), 0.75 * g + 0.25 * r], dim=1)
+    planes = _viewer_planes(_checked(bands, "griz"), (9.0, 5.1, 4.5, 3.3))
+    g, r, i, z = (planes[:, band] for band in range(4))
+    return namespace_of(planes).stack([0.25 * i + 0.75 * z, 0.5 * (r + i), 0.75 * g + 0.25 * r], axis=1)

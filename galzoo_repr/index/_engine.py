@@ -69,7 +69,7 @@ class Engine:
     def device(self) -> str:
         """Where the exact search runs."""
         if self._checked is None:
-            self._checked = str(choose_device(self._device))
+            self._checked = choose_device(self._device)
         return self._checked
 
     @property

@@ -218,7 +218,7 @@ def pretrain(
     )
     weights = sampling_weights(table, sampling_weight)
     with ExitStack() as stack:
-        processes = stack.enter_context(joined_processes(choose_device(device)))
+        processes = stack.enter_context(joined_processes(torch.device(choose_device(device))))
         folder = _folder(output, processes, stack)
         network, about = _network(stack, processes, schema, recipe, plan, start, architecture, pretrained)
         facts = {

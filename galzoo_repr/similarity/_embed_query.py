@@ -80,7 +80,7 @@ def embed_images(catalogue: Catalogue, images: Sequence[PictureSource], fetch: F
         if found[-1].status != "ok":
             name = repr(picture.path) if picture.path else f"given as {type(image).__name__}"
             raise ValueError(f"the query image {name} cannot be used: {found[-1].status}, {found[-1].reason}")
-    return encoder.embed(recipe.prepare(found)).cpu().numpy()
+    return encoder.embed(recipe.prepare(found))
 
 
 def matching_encoder(catalogue: Catalogue, fetch: Fetch) -> Encoder:

@@ -123,7 +123,7 @@ def _one_field(picture: Picture, recipe: ImageRecipe) -> np.ndarray | str:
     data = picture.read(recipe.bands, keyed=False, fluxes=recipe.stretch == "none")
     if data.pixels is None or data.status not in ("ok", "partial"):
         return data.reason or data.status
-    field = recipe.prepare([data])[0]
+    field = torch.from_numpy(recipe.prepare([data])[0])
     return field.mul_(255).round_().to(torch.uint8).numpy()
 
 

@@ -125,7 +125,7 @@ def test_failed_save_leaves_the_old_encoder(encoder, saved, make_network, monkey
     def full_disk(*_arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("galzoo_repr.encoders._folder.save", full_disk)
+    monkeypatch.setattr("safetensors.torch.save", full_disk)
     with pytest.raises(OSError, match="No space left"):
         Encoder(make_network(seed=5), encoder.recipe, name="other").save(saved, overwrite=True)
     assert Encoder.load(saved).digest == encoder.digest
@@ -365,13 +365,13 @@ def test_timm_model_without_weights_is_refused(hub_cache):
 
 
 def test_bundled_encoder_is_found_by_its_name(saved, monkeypatch, tmp_path):
-    monkeypatch.setattr("galzoo_repr.encoders._encoder.BUNDLED", saved)
+    monkeypatch.setattr("galzoo_repr.encoders._named.BUNDLED", saved)
     monkeypatch.setattr(_names, "BUNDLED", saved)
     assert Encoder.load().name == "bundled"
     listed = list_encoders()
     assert listed["name"][0] == "bundled"
     assert not listed["network"][0]
-    monkeypatch.setattr("galzoo_repr.encoders._encoder.BUNDLED", tmp_path / "gone")
+    monkeypatch.setattr("galzoo_repr.encoders._named.BUNDLED", tmp_path / "gone")
     with pytest.raises(FileNotFoundError, match="install galzoo_repr again"):
         Encoder.load("bundled")
 

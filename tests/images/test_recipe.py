@@ -322,9 +322,12 @@ def test_prepare_takes_images_of_any_size_and_kind_in_order(fluxes):
     ]
     recipe = ImageRecipe(size=32, crop=0.8)
     together = recipe.prepare(images)
-    assert (together.shape, together.dtype) == ((4, 3, 32, 32), torch.float32)
+    assert (together.shape, together.dtype) == ((4, 3, 32, 32), np.float32)
     for row, image in enumerate(images):
-        torch.testing.assert_close(together[row], recipe.prepare([image])[0])
+        np.testing.assert_array_equal(together[row], recipe.prepare([image])[0])
+    by_torch = recipe.prepare(images, device="cpu")
+    assert by_torch.dtype == torch.float32
+    np.testing.assert_allclose(by_torch.numpy(), together, atol=5e-6)
     assert recipe.prepare([]).shape == (0, 3, 32, 32)
 
 

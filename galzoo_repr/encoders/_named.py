@@ -1,0 +1,42 @@
+"""Which encoder a name or folder stands for."""
+
+import os
+from pathlib import Path
+
+from galzoo_repr.encoders._folder import FORMAT, read_folder
+from galzoo_repr.encoders._names import BUNDLED, hub_repository
+
+__all__ = ["parts_of"]
+
+
+def parts_of(name: str | os.PathLike) -> dict:
+    """Arguments of `Encoder` for a name, in the order: bundled, folder, hub, timm."""
+    folder = BUNDLED if name == "bundled" else Path(name)
+    if (folder / FORMAT.card).is_file():
+        if name == "bundled":
+            return {**read_folder(folder, unbuilt=True), "name": name}
+        return read_folder(folder)
+    if name == "bundled":
+        raise FileNotFoundError(f"the bundled encoder is missing from {folder}; install galzoo_repr again")
+    # timm, and torch with it, take seconds to be imported.
+    from galzoo_repr.encoders._hub import from_hub, from_hub_folder, from_timm
+
+    if (folder / "config.json").is_file():
+        return {**from_hub_folder(folder), "name": folder.resolve().name}
+    if folder.is_dir():
+        raise FileNotFoundError(
+            f"{folder} does not hold an encoder: it has neither {FORMAT.card} nor config.json"
+        )
+    if not isinstance(name, str):
+        raise FileNotFoundError(f"there is no folder {folder}")
+    repository = hub_repository(name)
+    if repository is not None:
+        return from_hub(repository, name)
+    import timm
+
+    if timm.is_model(name):
+        return from_timm(name)
+    raise ValueError(
+        f"there is no encoder {name!r}: give 'bundled', a folder written by Encoder.save, a name in "
+        "galzoo_repr.encoders.list_encoders(), 'hf-hub:owner/repository', or the name of a timm model"
+    )
