@@ -62,9 +62,11 @@ _OLD_NAMES = tuple(
 _NEW_NAME = re.compile(r"j?2000|icrs|fk5")
 # What a description or a unit says of the equinox; VizieR's has "Right ascension (FK4, Equinox=B1950.0)".
 _OLD_WORDS = re.compile(
-    rf"\bB({_YEARS})(?:\.0*)?(?![+\d])|\b(FK4)\b|\(\s*({_YEARS})(?:\.0*)?\s*\)|equinox\D{{0,4}}({_YEARS})",
+    rf"\bB({_YEARS})(?:\.0*)?(?![+\d])|\(\s*(FK4)\b|\(\s*({_YEARS})\.0*\s*\)|equinox\D{{0,4}}({_YEARS})",
     re.IGNORECASE,
 )
+# What may be an equinox, or else the year of a paper and the stars that positions are tied to.
+_MENTION = re.compile(rf"\bFK4\b|\(\s*(?:{_YEARS})\s*\)", re.IGNORECASE)
 # Words that make another equinox of the one they are about: "precessed from B1950".
 _CHANGED = re.compile(r"\b(?:from|convert|transform|precess)|\bepoch\W*\(", re.IGNORECASE)
 _RA_OR_DEC = re.compile(r"_?(?:ra|alpha|de|delta)(?![a-z]{3})", re.IGNORECASE)
@@ -206,9 +208,11 @@ def _by_words(table: Table, names: tuple[str, str]) -> BaseCoordinateFrame | Non
     for name in names:
         info = table[name].info
         text = f"{info.description or ''} {info.unit or ''}"
-        old = None if _NEW_WORDS.search(text) else _OLD_WORDS.search(text)
-        if old and _CHANGED.search(text):
-            raise Unclear(f"{name} is described as {text.strip()!r}")
+        old = None
+        if not _NEW_WORDS.search(text):
+            old = _OLD_WORDS.search(text)
+            if _CHANGED.search(text) if old else _MENTION.search(text):
+                raise Unclear(f"{name} is described as {text.strip()!r}")
         years.append(besselian(next(filter(None, old.groups()))) if old else "")
     return FK4(equinox=years[0]) if years[0] and years[0] == years[1] else None
 

@@ -180,7 +180,13 @@ def test_descriptions_tell_the_frame(words, frame):
 
 @pytest.mark.parametrize(
     "words",
-    ["{}, converted from B1950", "{} precessed from FK4", "{} of epoch (1950)", "{} transformed, FK4"],
+    [
+        "{}, converted from B1950",
+        "{} precessed (FK4)",
+        "{} of epoch (1950.0)",
+        "{} by Shapley (1950)",
+        "{} tied to FK4",
+    ],
 )
 def test_descriptions_that_tell_of_another_equinox_do_not_change_positions(words):
     described = table()
