@@ -84,15 +84,17 @@ def frame_by_words(
     if name == "" or _says_nothing(system):
         if year is None:
             return None
-        # A year near today's is rather the epoch, as of Gaia's positions, than the equinox of date.
         name = "fk4" if letter != "J" and year < _FIRST_OF_FK5 else "fk5"
-        if name == "fk5" and year != 2000:
+        if name == "fk5" and year < 2000:
             raise Unclear(f"the equinox is {equinox!r}")
     if name in _ICRS or name.startswith("gaia"):
         if year is not None and year < _FIRST_OF_FK5:
             raise Unclear(f"the frame is {system!r}, but the equinox {equinox!r}")
         return "icrs"
     if name == "fk5":
+        # A year after 2000 is rather the epoch, as of Gaia's positions, or when a telescope was pointed.
+        if year is not None and year > 2000:
+            raise Unclear(f"the equinox is {equinox!r}")
         # FK5 has Julian equinoxes.
         return "icrs" if year in (None, 2000) else FK5(equinox=f"{letter or 'J'}{year:g}")
     old = {} if year is None else {"equinox": _time(letter, year)}

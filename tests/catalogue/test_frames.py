@@ -124,6 +124,7 @@ def test_fits_keywords_of_j2000_and_those_that_say_nothing_need_no_word(meta, fr
         {"RADESYS": "ICRS", "EQUINOX": 1950.0},
         {"RADESYS": "FK4", "EQUINOX": 2000.0},
         {"EQUINOX": 2015.5},
+        {"RADESYS": "FK5", "EQUINOX": 2023.7},
         {"EQUINOX": "of date"},
         {"EPOCH": 1979.4},
     ],
