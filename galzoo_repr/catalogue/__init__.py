@@ -6,7 +6,7 @@ from galzoo_repr.catalogue._embeddings import Embeddings, embedding_matrix, read
 from galzoo_repr.catalogue._files import read_catalogue, table_format, write_catalogue
 from galzoo_repr.catalogue._fingerprint import fingerprint
 from galzoo_repr.catalogue._missing import means_no_value
-from galzoo_repr.catalogue._names import galaxy_names, rows_named
+from galzoo_repr.catalogue._names import galaxy_names, name_column, rows_named
 from galzoo_repr.catalogue._position_text import PositionLike, name_resolution, read_position
 from galzoo_repr.catalogue._positions import SkyPositions, sky_positions
 from galzoo_repr.catalogue._provenance import provenance, record_provenance
@@ -30,6 +30,7 @@ __all__ = [
     "masking",
     "mean_embedding",
     "means_no_value",
+    "name_column",
     "name_resolution",
     "one_per_row",
     "provenance",

@@ -7,10 +7,9 @@ import numpy as np
 from astropy import units as u
 from astropy.coordinates import Angle, IllegalSecondWarning
 from astropy.table import Column
-from astropy.utils.masked import Masked
 
 from galzoo_repr._angle import angle_unit
-from galzoo_repr.catalogue._cells import text_of
+from galzoo_repr.catalogue._cells import NUMBER, text_of, values_and_mask
 from galzoo_repr.catalogue._columns import one_per_row
 from galzoo_repr.catalogue._missing import means_no_value
 
@@ -28,7 +27,6 @@ _NAME_WITH_UNIT = re.compile(
     r"(.+?)(?:[\s_]*[(\[]\s*([^)\]]+?)\s*[)\]]|[_ ](deg|degrees?|hours?|hrs?|rad|radians?))", re.IGNORECASE
 )
 
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity)", re.IGNORECASE)
 _SEXAGESIMAL = re.compile(
     r"([+-]?)\s*(\d{1,3})\s*([hd:°\s])\s*(\d{1,2})(?:\s*[m:'′\s]\s*(\d{1,2}(?:\.\d*)?)\s*(?:s|\"|″|'')?|\s*[m'′]?)"
 )
@@ -63,7 +61,7 @@ def column_degrees(
     ValueError
         If the column is not one angle per row, or its unit is not one of angle.
     """
-    values, mask = _split_mask(one_per_row(column))
+    values, mask = values_and_mask(one_per_row(column))
     if values.ndim != 1:
         raise ValueError(
             f"column {name!r} has shape {values.shape}; a position needs one number or text per row"
@@ -90,16 +88,6 @@ def column_degrees(
     return degrees, reasons
 
 
-def _split_mask(column: Column | u.Quantity | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Values and mask as plain arrays, of any of numpy's and astropy's masked kinds."""
-    if isinstance(column, Masked):
-        values, mask = np.asarray(column.unmasked), np.asarray(column.mask)
-    else:
-        values, mask = np.ma.getdata(column), np.ma.getmaskarray(column)
-        values = np.asarray(values.value if isinstance(values, u.Quantity) else values)
-    return values, np.array(mask)
-
-
 def _angle_unit(unit: u.UnitBase | None, name: str) -> u.UnitBase | None:
     """Find the unit in which the numbers of a column are angles, None when it has no unit."""
     if unit is None:
@@ -122,7 +110,7 @@ def are_bare_numbers(column: Column | u.Quantity | np.ndarray, name: str) -> boo
         return True
     first = (text_of(value).strip() for value in np.asarray(np.ma.getdata(column)[:20]).tolist())
     told = [text for text in first if not means_no_value(text)]
-    return bool(told) and all(map(_NUMBER.fullmatch, told))
+    return bool(told) and all(map(NUMBER.fullmatch, told))
 
 
 def name_and_unit(name: str) -> tuple[str, u.UnitBase | None]:
@@ -144,36 +132,36 @@ def _text_degrees(
     """Degrees of text, or of a mix of numbers and text, row by row."""
     number_factor = (1.0 * (number_unit or u.deg)).to_value(u.deg)
     colon_factor = 15.0 if hours and unit in (None, u.hourangle) else 1.0
-    degrees = np.full(len(values), np.nan)
+    degrees = [np.nan] * len(values)
     reasons: dict[int, str] = {}
-    for row, value in enumerate(values.tolist()):
-        if mask[row]:
+    for row, (value, masked) in enumerate(zip(values.tolist(), mask.tolist(), strict=True)):
+        if masked:
             continue
-        text = text_of(value).strip().replace("−", "-")
-        # Python's None and nan within a column of objects are missing as well.
-        if means_no_value(text):
-            reasons[row] = MISSING
+        if type(value) in (float, int) and value == value:
+            degrees[row] = value * number_factor
             continue
+        text = (value if type(value) is str else text_of(value)).strip().replace("−", "-")
         try:
-            if _NUMBER.fullmatch(text):
+            if NUMBER.fullmatch(text):
                 degrees[row] = float(text) * number_factor
+            elif match := _SEXAGESIMAL.fullmatch(text):
+                degrees[row] = _sexagesimal_degrees(match, colon_factor)
+            elif means_no_value(text):  # so are Python's None and nan within a column of objects
+                reasons[row] = MISSING
             else:
-                degrees[row] = _sexagesimal_degrees(text, colon_factor)
+                degrees[row] = _degrees_by_astropy(text, u.hourangle if colon_factor == 15.0 else u.deg)
         except ValueError as error:
             reasons[row] = str(error)
-    return degrees, reasons
+    return np.array(degrees, dtype=np.float64), reasons
 
 
-def _sexagesimal_degrees(text: str, colon_factor: float) -> float:
-    """Degrees of one sexagesimal text; astropy judges whatever is not of the common form."""
-    match = _SEXAGESIMAL.fullmatch(text)
-    if match is None:
-        return _degrees_by_astropy(text, u.hourangle if colon_factor == 15.0 else u.deg)
+def _sexagesimal_degrees(match: re.Match, colon_factor: float) -> float:
+    """Degrees of one sexagesimal text of the common form; astropy judges what is of another."""
     sign, whole, separator, minutes, seconds = match.groups()
     minutes, seconds = int(minutes), float(seconds or 0)
     # Rounded catalogues do write 60 seconds; astropy reads them as the next minute, and so do we.
     if minutes >= 60 or seconds > 60:
-        raise ValueError(f"cannot read {text!r} as an angle: minutes and seconds go to 60")
+        raise ValueError(f"cannot read {match[0]!r} as an angle: minutes and seconds go to 60")
     factor = {"h": 15.0, "d": 1.0, "°": 1.0}.get(separator, colon_factor)
     degrees = factor * (int(whole) + minutes / 60 + seconds / 3600)
     return -degrees if sign == "-" else degrees

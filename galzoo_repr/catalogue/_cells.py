@@ -12,9 +12,10 @@ from numpy.typing import ArrayLike
 
 from galzoo_repr.catalogue._missing import means_no_value
 
-__all__ = ["Cells", "read_cells", "text_of", "texts_of"]
+__all__ = ["NUMBER", "Cells", "read_cells", "text_of", "texts_of", "values_and_mask"]
 
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity)", re.IGNORECASE)
+#: Text that is one plain number.
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity)", re.IGNORECASE)
 
 _LONG = 32  # characters, more than the words for no value have
 
@@ -105,7 +106,7 @@ def texts_of(column: Column | ArrayLike) -> list[str]:
     >>> texts_of(MaskedColumn([b"a.fits", b"b.fits", b"n/a"], mask=[False, True, False]))
     ['a.fits', '', '']
     """
-    values, mask = _split(column)
+    values, mask = values_and_mask(column)
     texts = _texts(values)
     for row in np.flatnonzero(mask):
         texts[row] = ""
@@ -138,7 +139,7 @@ def read_cells(column: Column | u.Quantity | ArrayLike) -> Cells:
     >>> cells.numbers().tolist(), cells.words
     ([5.0, 0.0, nan, nan, nan], {'?': 1, 'null': 1, '': 1})
     """
-    values, mask = _split(column)
+    values, mask = values_and_mask(column)
     if values.ndim == 1 and values.dtype.kind in "SUOT":
         return _of_texts(_texts(values), mask)
     missing = mask | np.isnan(values) if values.dtype.kind in "fc" else mask
@@ -146,7 +147,7 @@ def read_cells(column: Column | u.Quantity | ArrayLike) -> Cells:
     return Cells(values, missing, words={"": n_missing} if n_missing else {})
 
 
-def _split(column: Column | ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+def values_and_mask(column: Column | ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Values and mask as plain arrays; a column of vectors of one element is one of its elements."""
     if isinstance(column, Masked):
         values, mask = column.unmasked, np.asarray(column.mask)
@@ -215,7 +216,7 @@ def _places(texts: Iterable[str]) -> tuple[list[str], np.ndarray]:
 def _numbers(texts: list[str]) -> np.ndarray | None:
     """Numbers that texts are, whole ones as integers; None if one is none."""
     texts = [text.replace("−", "-") for text in texts]
-    if not all(map(_NUMBER.fullmatch, texts)):
+    if not all(map(NUMBER.fullmatch, texts)):
         return None
     numbers = np.array([float(text) for text in texts])
     whole = (np.abs(numbers) < 2**53).all() and (numbers == np.round(numbers)).all()

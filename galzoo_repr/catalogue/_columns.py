@@ -14,6 +14,7 @@ from galzoo_repr.catalogue._provenance import record_provenance
 __all__ = ["as_table", "one_per_row", "refuse_existing", "with_columns"]
 
 Mixin = u.Quantity | SkyCoord | Time
+_VECTORS = (list, tuple, np.ndarray)
 
 
 def as_table(catalogue: Table | SkyCoord) -> Table:
@@ -105,7 +106,10 @@ def one_per_row(column: Column | Mixin | np.ndarray) -> Column | Mixin | np.ndar
         return one_per_row(column.reshape(shape[0]))
     if getattr(getattr(column, "dtype", None), "kind", "") != "O":
         return column
-    single, cells = column.copy(), np.ma.getdata(column).tolist()
+    cells = np.ma.getdata(column).tolist()
+    if not any(isinstance(cell, _VECTORS) for cell in cells):
+        return column
+    single = column.copy()
     for row, cell in enumerate(cells):
         np.ma.getdata(single)[row] = _only(cell)
     return single
@@ -113,7 +117,7 @@ def one_per_row(column: Column | Mixin | np.ndarray) -> Column | Mixin | np.ndar
 
 def _only(cell: object) -> object:
     """Give what is in a cell of length one, None for an empty one, and every other cell as it is."""
-    if not isinstance(cell, list | tuple | np.ndarray) or np.ndim(cell) != 1 or len(cell) > 1:
+    if not isinstance(cell, _VECTORS) or np.ndim(cell) != 1 or len(cell) > 1:
         return cell
     return None if len(cell) == 0 or np.ma.is_masked(cell) else cell[0]
 

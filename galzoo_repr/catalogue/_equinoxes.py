@@ -14,13 +14,15 @@ from astropy.coordinates import (
     Supergalactic,
 )
 
+from galzoo_repr.catalogue._missing import means_no_value
+
 __all__ = ["EQUATORIAL", "Unclear", "besselian", "equinox_of_epoch", "frame_by_words"]
 
 #: What `frame_by_words` gives for right ascension and declination; "icrs" and None are text and nothing.
 EQUATORIAL = (str, type(None), FK4, FK5, FK4NoETerms)
 
 _ICRS = {"icrs", "icrf", "icrf2", "icrf3", "hipparcos"}
-_NOTHING = {"", "none", "nan", "null", "unknown", "n/a", "-", "--", "equatorial", "eq"}
+_NO_FRAME = {"equatorial", "eq", "0", "0.0"}  # zeros of headers that were never filled in
 # Equinoxes that old catalogues and charts are in; FITS of that time has them under EPOCH, which is also used for
 # the year of observation.
 _CUSTOMARY = {1855.0, 1875.0, 1900.0, 1925.0, 1950.0}
@@ -42,7 +44,7 @@ def equinox_of_epoch(epoch: object, system: object) -> object:
     _, year = _readable_year(epoch)
     if year in _CUSTOMARY:
         return epoch
-    if year is not None and year < _FIRST_OF_FK5 and _plain(system) in _NOTHING:
+    if year is not None and year < _FIRST_OF_FK5 and _says_nothing(system):
         raise Unclear(f"the epoch, or else the equinox, is {epoch!r}")
     return None
 
@@ -51,11 +53,16 @@ def _plain(value: object) -> str:
     return "" if value is None or np.ma.is_masked(value) else str(value).strip(" '\"()").lower()
 
 
+def _says_nothing(value: object) -> bool:
+    text = _plain(value)
+    return means_no_value(text) or text in _NO_FRAME
+
+
 def _year(value: object) -> tuple[str, float | None]:
     """Letter, or "" without one, and year of an equinox or epoch; None where there is none."""
-    text = _plain(value)
-    if text in _NOTHING:
+    if _says_nothing(value):
         return "", None
+    text = _plain(value)
     match = re.fullmatch(r"([bj]?)\s*(\d{4}(?:\.\d*)?)", text)
     if match is None:
         raise Unclear(f"the equinox is {value!r}")
@@ -74,19 +81,20 @@ def frame_by_words(
     letter, year = _year(equinox)
     if name in ("j2000", "b1950"):
         name, letter, year = "", name[0].upper(), float(name[1:])
-    name = name if _plain(system) not in _NOTHING else ""
-    if name == "":
+    if name == "" or _says_nothing(system):
         if year is None:
             return None
-        # A year near today's is rather the epoch, as of Gaia's positions, than the equinox of date.
         name = "fk4" if letter != "J" and year < _FIRST_OF_FK5 else "fk5"
-        if name == "fk5" and year != 2000:
+        if name == "fk5" and year < 2000:
             raise Unclear(f"the equinox is {equinox!r}")
     if name in _ICRS or name.startswith("gaia"):
         if year is not None and year < _FIRST_OF_FK5:
             raise Unclear(f"the frame is {system!r}, but the equinox {equinox!r}")
         return "icrs"
     if name == "fk5":
+        # A year after 2000 is rather the epoch, as of Gaia's positions, or when a telescope was pointed.
+        if year is not None and year > 2000:
+            raise Unclear(f"the equinox is {equinox!r}")
         # FK5 has Julian equinoxes.
         return "icrs" if year in (None, 2000) else FK5(equinox=f"{letter or 'J'}{year:g}")
     old = {} if year is None else {"equinox": _time(letter, year)}

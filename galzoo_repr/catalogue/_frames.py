@@ -62,9 +62,14 @@ _OLD_NAMES = tuple(
 _NEW_NAME = re.compile(r"j?2000|icrs|fk5")
 # What a description or a unit says of the equinox; VizieR's has "Right ascension (FK4, Equinox=B1950.0)".
 _OLD_WORDS = re.compile(
-    rf"\bB({_YEARS})(?:\.0*)?(?![+\d])|\b(FK4)\b|\(\s*({_YEARS})(?:\.0*)?\s*\)|equinox\D{{0,4}}({_YEARS})",
+    rf"\bB({_YEARS})(?:\.0*)?(?![+\d])|\(\s*(FK4)\b|\(\s*({_YEARS})\.0*\s*\)|equinox\D{{0,4}}({_YEARS})",
     re.IGNORECASE,
 )
+# What may be an equinox, or else the year of a paper and the stars that positions are tied to.
+_MENTION = re.compile(rf"\bFK4\b|\(\s*(?:{_YEARS})\s*\)", re.IGNORECASE)
+# Words that make another equinox of the one they are about: "precessed from B1950".
+_CHANGED = re.compile(r"\b(?:from|convert|transform|precess)|\bepoch\W*\(", re.IGNORECASE)
+_RA_OR_DEC = re.compile(r"_?(?:ra|alpha|de|delta)(?![a-z]{3})", re.IGNORECASE)
 _NEW_WORDS = re.compile(r"2000|ICRS|FK5", re.IGNORECASE)
 
 
@@ -98,7 +103,7 @@ def declared_frame(table: Table, names: tuple[str, str]) -> tuple[BaseCoordinate
                 frame = said_by(table, names)
         if frame is None:
             frame, source = _by_keywords(table, names)
-            if isinstance(frame, BaseCoordinateFrame) and source:
+            if isinstance(frame, BaseCoordinateFrame):
                 # Joining tables joins their meta as well: these keywords may be about the columns of another one.
                 doubt = f"as {source}"
     except Unclear as error:
@@ -203,16 +208,20 @@ def _by_words(table: Table, names: tuple[str, str]) -> BaseCoordinateFrame | Non
     for name in names:
         info = table[name].info
         text = f"{info.description or ''} {info.unit or ''}"
-        old = None if _NEW_WORDS.search(text) else _OLD_WORDS.search(text)
+        old = None
+        if not _NEW_WORDS.search(text):
+            old = _OLD_WORDS.search(text)
+            if _CHANGED.search(text) if old else _MENTION.search(text):
+                raise Unclear(f"{name} is described as {text.strip()!r}")
         years.append(besselian(next(filter(None, old.groups()))) if old else "")
     return FK4(equinox=years[0]) if years[0] and years[0] == years[1] else None
 
 
 def _by_keywords(table: Table, names: tuple[str, str]) -> tuple[BaseCoordinateFrame | str | None, str]:
-    """Frame by FITS keywords: of the column, as in ``RADE5`` and ``EQUI5``, or of the table, which are quoted then."""
+    """Frame by FITS keywords of the column, as in ``RADE5`` and ``EQUI5``, or of the table; and a quotation of them."""
     keys = {key.strip().upper(): value for key, value in table.meta.items() if isinstance(key, str)}
     number = table.colnames.index(names[0]) + 1
-    own = {f"RADE{number}", f"EQUI{number}"} & set(keys) or _only_numbered(keys)
+    own = {f"RADE{number}", f"EQUI{number}"} & set(keys) or _only_numbered(keys, table, names)
     found = own or {"RADESYS", "RADECSYS", "EQUINOX", "EPOCH"} & set(keys)
     said = ", ".join(f"{key}={keys[key]!r}" for key in sorted(found, reverse=True))
     said = f"the meta of the catalogue says {said}"
@@ -232,12 +241,15 @@ def _by_keywords(table: Table, names: tuple[str, str]) -> tuple[BaseCoordinateFr
             raise Unclear
     except Unclear:
         raise Unclear(said) from None
-    return frame, "" if own else said
+    return frame, said
 
 
-def _only_numbered(keys: Mapping[str, object]) -> set[str]:
+def _only_numbered(keys: Mapping[str, object], table: Table, names: tuple[str, str]) -> set[str]:
     """Keywords of columns whose numbers are no longer right, as columns came in, where there is one kind alone."""
-    numbers = {key[4:] for key in keys if re.fullmatch(r"(RADE|EQUI)\d+", key)}
+    numbers = {int(key[4:]) for key in keys if re.fullmatch(r"(RADE|EQUI)\d+", key)}
+    about = {table.colnames[n - 1] for n in numbers if 0 < n <= len(table.colnames)}
+    if any(map(_RA_OR_DEC.match, about - set(names))):
+        return set()  # they are about other positions
     kinds = {(str(keys.get(f"RADE{n}")), str(keys.get(f"EQUI{n}"))) for n in numbers}
     return {f"{of}{min(numbers)}" for of in ("RADE", "EQUI")} & set(keys) if len(kinds) == 1 else set()
 

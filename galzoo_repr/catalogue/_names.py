@@ -10,7 +10,7 @@ from galzoo_repr.catalogue._cells import texts_of
 from galzoo_repr.catalogue._columns import one_per_row
 from galzoo_repr.catalogue._positions import sky_positions
 
-__all__ = ["galaxy_names", "rows_named"]
+__all__ = ["galaxy_names", "name_column", "rows_named"]
 
 # Columns that hold what galaxies are called, in lower case, in the order in which they are looked for.
 _NAMES = (
@@ -22,6 +22,11 @@ _IDS = (
     *("id", "objid", "obj_id", "objectid", "object_id", "source_id", "sourceid", "targetid", "target_id"),
     *("dr7objid", "dr8objid", "nsa_id", "nsaid", "ls_id", "subject_id", "galaxy_id"),
 )
+
+
+def name_column(table: Table) -> str:
+    """Column of what galaxies are called, under one of the usual names; empty where there is none."""
+    return next(iter(_columns(table, _NAMES)), "")
 
 
 def galaxy_names(table: Table) -> list[str]:
@@ -38,8 +43,8 @@ def galaxy_names(table: Table) -> list[str]:
     list of str
         One for each row; ``"row 5"`` where there is neither.
     """
-    columns = _columns(table, _NAMES)
-    names = texts_of(one_per_row(table[columns[0]])) if columns else [""] * len(table)
+    column = name_column(table)
+    names = texts_of(one_per_row(table[column])) if column else [""] * len(table)
     if all(names):
         return names
     try:
@@ -54,7 +59,7 @@ def rows_named(table: Table, name: str) -> tuple[np.ndarray, str]:
     Find the galaxies of a catalogue that have a name.
 
     Columns such as ``name``, ``iauname`` or ``main_id``, and then those of ids, are looked at. A name that nothing is
-    called exactly may differ in case, blanks and leading zeros: ``"ngc628"`` finds "NGC 0628".
+    called exactly may, if it has letters, differ in case, blanks and leading zeros: ``"ngc628"`` finds "NGC 0628".
 
     Parameters
     ----------
@@ -79,7 +84,8 @@ def rows_named(table: Table, name: str) -> tuple[np.ndarray, str]:
     """
     name = name.strip()
     likely = {column: _ending_alike(table, column, name) for column in _columns(table, (*_NAMES, *_IDS))}
-    for form in (str.strip, _loosely):
+    # "15 02" is rather a position than the id 1502.
+    for form in (str.strip, _loosely) if re.search("[a-z]", name, re.IGNORECASE) else (str.strip,):
         for column, texts in likely.items():
             rows = [row for row, text in texts.items() if form(text) == form(name)]
             if rows:

@@ -11,6 +11,7 @@ from astropy.table import Column, Table
 
 from galzoo_repr._angle import AngleLike, read_angle
 from galzoo_repr.catalogue._angles import column_degrees
+from galzoo_repr.catalogue._cells import text_of
 from galzoo_repr.catalogue._positions import sky_positions
 
 __all__ = ["PositionLike", "name_resolution", "read_position"]
@@ -60,7 +61,7 @@ def read_position(position: PositionLike) -> SkyCoord:
     if isinstance(position, SkyCoord | BaseCoordinateFrame):
         return SkyCoord(position)
     if isinstance(position, bytes):
-        position = position.decode("latin1")
+        position = text_of(position)
     if not isinstance(position, str):
         return _of_pair(position)
     text, frame = position.strip(), "icrs"

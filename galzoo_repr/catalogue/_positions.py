@@ -243,8 +243,7 @@ def _skycoord_column(table: Table, name: str) -> SkyCoord:
 def _from_skycoord(coords: SkyCoord | BaseCoordinateFrame) -> SkyPositions:
     """Transform to ICRS, keeping masks, which a transformation by itself would lose under some frames."""
     coords = SkyCoord(coords)
-    if coords.isscalar:
-        coords = coords.reshape(1)
+    coords = coords.reshape(1) if coords.isscalar else one_per_row(coords)
     if coords.ndim != 1:
         raise ValueError(
             f"the coordinates have shape {coords.shape}; one position per row is needed, as .ravel() gives"

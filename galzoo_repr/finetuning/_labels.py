@@ -22,6 +22,7 @@ __all__ = ["TASKS", "Labels", "read_labels"]
 TASKS = ("binary", "classes", "regression", "several", "votes")
 _ALSO_CLASSES = {"none", "unknown", "undefined"}  # words for no value that could be answers
 _MOST_CLASSES = 30
+_MOST_NAMED = 1000  # different values, beyond which they are names of galaxies rather than classes
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,11 @@ def _numbers(answers: Cells, name: str, unit: u.UnitBase | None) -> Labels:
 def _classes(answers: Cells, name: str) -> Labels:
     here = ~answers.missing
     known, of = np.unique(answers.values[here], return_inverse=True)
+    if len(known) > _MOST_NAMED:
+        raise ValueError(
+            f"label {name!r} has {len(known)} different values; classes are at most {_MOST_NAMED}. Numbers are learned "
+            "with task='regression'"
+        )
     values = np.full((len(answers), len(known)), np.nan)
     values[here] = of[:, None] == np.arange(len(known))
     names = [answers.texts[each] for each in known] if answers.texts else map(str, known)

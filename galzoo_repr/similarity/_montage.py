@@ -8,6 +8,8 @@ import numpy as np
 from astropy import units as u
 from astropy.table import Table
 
+from galzoo_repr.catalogue import name_column, texts_of
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
@@ -37,7 +39,7 @@ def similarity_montage(
     cutout : str
         Column of image files (`galzoo_repr.add_cutouts`). A galaxy without an image is a black panel.
     name : str, optional
-        Column of names; by default ``name``, ``id_str`` or ``iauname`` where there is one, or else the row.
+        Column of names; by default ``name``, ``iauname`` or the like where there is one, or else the row.
     fov : astropy.units.Quantity, optional
         Field of view of the images, one angle or one for each; by default that of the Galaxy Zoo rule where
         the table has radii. Without it there are no scale bars.
@@ -87,11 +89,9 @@ def similarity_montage(
 
 
 def _names(found: Table, name: str | None) -> list[str]:
-    if name is None:
-        name = next((usual for usual in ("name", "id_str", "iauname") if usual in found.colnames), None)
-    if name is None:
-        return [f"row {row}" for row in found["row"]] if "row" in found.colnames else [""] * len(found)
-    return [str(one) for one in found[name]]
+    rows = [f"row {row}" for row in found["row"]] if "row" in found.colnames else [""] * len(found)
+    name = name or name_column(found)
+    return [one or row for one, row in zip(texts_of(found[name]), rows, strict=True)] if name else rows
 
 
 def _fields(found: Table, fov: u.Quantity | None) -> u.Quantity | None:

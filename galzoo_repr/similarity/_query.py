@@ -13,7 +13,14 @@ from astropy.coordinates import BaseCoordinateFrame, SkyCoord
 from astropy.table import Column, Row, Table
 from numpy.typing import ArrayLike
 
-from galzoo_repr.catalogue import Embeddings, embedding_matrix, read_cells, read_position, sky_positions
+from galzoo_repr.catalogue import (
+    Embeddings,
+    embedding_matrix,
+    one_per_row,
+    read_cells,
+    read_position,
+    sky_positions,
+)
 from galzoo_repr.similarity._catalogue import Catalogue, Fetch
 from galzoo_repr.similarity._embed_query import embed_images, embed_positions
 from galzoo_repr.similarity._query_text import is_pair, read_texts, texts_in
@@ -81,6 +88,8 @@ def read_examples(catalogue: Catalogue, query: Query, radius: u.Quantity, fetch:
         return _from_positions(catalogue, SkyCoord(query), radius, fetch)
     if isinstance(query, Table):
         return _from_table(catalogue, query, radius, fetch)
+    if isinstance(query, np.ndarray) and query.dtype.kind in "biuUSOT" and query.shape[1:] == (1,):
+        query = one_per_row(query)
     if isinstance(query, str) and query in catalogue.table.colnames:
         return _from_rows(catalogue, _marked(catalogue.table[query], query))
     if texts := texts_in(query):

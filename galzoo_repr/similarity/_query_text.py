@@ -21,7 +21,7 @@ def texts_in(query: object) -> list[str]:
     """Text, or several, that a query consists of; none where it is something else."""
     if isinstance(query, str):
         return [query]
-    if isinstance(query, np.ndarray | Column) and query.ndim == 1 and query.dtype.kind in "USO":
+    if isinstance(query, np.ndarray | Column) and query.ndim == 1 and query.dtype.kind in "USOT":
         query = texts_of(query) if query.dtype.kind in "US" else query.tolist()
     several = isinstance(query, list | tuple) and all(isinstance(one, str) for one in query)
     return [str(one) for one in query] if several else []
@@ -66,8 +66,13 @@ def read_texts(
     rows = [_row_named(catalogue, text, is_file) for text, is_file in zip(texts, files, strict=True)]
     if all(files):
         return None
-    two = len(texts) == 2 and max(rows) < 0 and (pair or not all(map(_is_position, texts)))
-    if two and (angles := _as_pair(texts)) is not None:
+    angles = _as_pair(texts) if len(texts) == 2 and (pair or not all(map(_is_position, texts))) else None
+    if angles is not None and pair and max(rows) >= 0:
+        raise ValueError(
+            f"the query {tuple(texts)} is a position, and names of the catalogue; give a list of names, or the "
+            f"position as {' '.join(texts)!r}"
+        )
+    if angles is not None and max(rows) < 0:
         return np.array([-1]), angles
     places = []
     for i, text in enumerate(texts):
@@ -83,10 +88,9 @@ def read_texts(
 def _row_named(catalogue: Catalogue, text: str, is_file: bool) -> int:
     """Row of the galaxy of that name, -1 where there is none."""
     rows, column = rows_named(catalogue.table, text)
-    if len(rows) and is_file:
-        raise ValueError(
-            f"the query {text!r} is a file, and the name of row {rows[0]}; give the row, or ./{text} for the file"
-        )
+    if is_file and (len(rows) or _is_position(text)):
+        other = f"the name of row {rows[0]}; give the row" if len(rows) else "a position; give a SkyCoord"
+        raise ValueError(f"the query {text!r} is a file, and {other}, or ./{text} for the file")
     if len(rows) > 1:
         some = ", ".join(map(str, rows[:5])) + (", ..." if len(rows) > 5 else "")
         raise ValueError(

@@ -11,7 +11,8 @@ from galzoo_repr.catalogue import means_no_value, read_cells, text_of
 
 __all__ = ["is_tags", "most_tagged"]
 
-_BETWEEN = re.compile(r"[,;|]")
+_BETWEEN = re.compile(r"[,;|\n]|\s+(?=#)")
+_LISTS = (list, tuple, set, frozenset, np.ndarray)
 _AROUND = " \t\r\n\"'[](){}"  # of lists that were written as text
 
 
@@ -23,16 +24,16 @@ def is_tags(column: Column) -> bool:
     if kind != "O":
         return False
     values = np.asarray(np.ma.getdata(column)).ravel()
-    return any(isinstance(value, str | bytes | list | tuple | set | np.ndarray) for value in values)
+    return any(isinstance(value, (str, bytes, *_LISTS)) for value in values)
 
 
 def most_tagged(column: Column, usable: np.ndarray, tags: Sequence[str] | None = None) -> dict[str, int]:
     """
     Find the galaxy with most uses of each tag: its row; the first of several with as many uses.
 
-    A column holds text with commas, semicolons or bars between several tags, or lists of text, also written as text; a
-    leading ``#``, case, and words that stand for no value do not matter. Only usable galaxies are chosen. Without
-    `tags` all are looked for, most used first.
+    A column holds text with commas, semicolons, bars, line ends or ``#`` between several tags, or lists of text, also
+    written as text; a leading ``#``, case, and words that stand for no value do not matter. Only usable galaxies are
+    chosen. Without `tags` all are looked for, most used first.
     """
     entries = _entries(column)
     total, most = Counter(), {}
@@ -64,7 +65,7 @@ def _entries(column: Column) -> list:
 
 
 def _tags_of(entry: str | bytes | Sequence | None) -> list[str]:
-    if isinstance(entry, list | tuple | set | np.ndarray):
+    if isinstance(entry, _LISTS) and entry is not np.ma.masked:
         return [tag for each in entry for tag in _tags_of(each)]
     return [tag for tag in map(_plain, _BETWEEN.split(text_of(entry))) if not means_no_value(tag)]
 

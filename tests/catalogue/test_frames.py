@@ -82,9 +82,12 @@ def test_single_letters_are_galactic_only_where_they_are_angles():
         ({"RADESYS": "FK4-NO-E"}, FK4NoETerms(equinox="B1950")),
         ({"RADESYS": "FK5", "EQUINOX": 1975.0}, FK5(equinox="J1975")),
         ({"RADESYS": "FK5", "EPOCH": 1950.0}, FK5(equinox="J1950")),
+        ({"RADE2": "FK4", "RADESYS": "ICRS"}, B1950),
+        ({"EQUI2": 1950.0, "EQUI3": 1950.0}, B1950),
+        ({"RADE7": "FK4", "RADE8": "FK4"}, B1950),
     ],
 )
-def test_fits_keywords_tell_the_frame_of_the_table(meta, frame):
+def test_fits_keywords_tell_the_frame_with_a_warning(meta, frame):
     with pytest.warns(
         GalzooWarning, match=rf"taken as FK.* as the meta of the catalogue says .*{next(iter(meta)).upper()}="
     ):
@@ -94,9 +97,6 @@ def test_fits_keywords_tell_the_frame_of_the_table(meta, frame):
 @pytest.mark.parametrize(
     ("meta", "frame"),
     [
-        ({"RADE2": "FK4", "RADESYS": "ICRS"}, B1950),
-        ({"EQUI2": 1950.0, "EQUI3": 1950.0}, B1950),
-        ({"RADE7": "FK4", "RADE8": "FK4"}, B1950),
         ({"RADE2": "ICRS", "EQUI2": 2000.0, "RADE3": "ICRS", "EQUI3": 2000.0}, ICRS),
         ({"RADESYS": "ICRS"}, ICRS),
         ({"RADESYS": "FK5", "EQUINOX": 2000.0}, ICRS),
@@ -107,9 +107,12 @@ def test_fits_keywords_tell_the_frame_of_the_table(meta, frame):
         ({"RADESYS": "ICRS", "EPOCH": 1991.25}, ICRS),
         ({"RADESYS": "", "EQUINOX": "none"}, ICRS),
         ({"EQUINOX": None, "EPOCH": "first"}, ICRS),
+        ({"RADESYS": "INDEF", "EQUINOX": "INDEF"}, ICRS),
+        ({"EQUINOX": 0.0, "EPOCH": 0.0}, ICRS),
+        ({"EQUINOX": "unknown", "RADESYS": "N/A"}, ICRS),
     ],
 )
-def test_fits_keywords_of_columns_tell_the_frame_and_j2000_needs_nothing(meta, frame):
+def test_fits_keywords_of_j2000_and_those_that_say_nothing_need_no_word(meta, frame):
     assert is_in(sky_positions(table(**meta)), frame)
 
 
@@ -121,6 +124,7 @@ def test_fits_keywords_of_columns_tell_the_frame_and_j2000_needs_nothing(meta, f
         {"RADESYS": "ICRS", "EQUINOX": 1950.0},
         {"RADESYS": "FK4", "EQUINOX": 2000.0},
         {"EQUINOX": 2015.5},
+        {"RADESYS": "FK5", "EQUINOX": 2023.7},
         {"EQUINOX": "of date"},
         {"EPOCH": 1979.4},
     ],
@@ -173,6 +177,31 @@ def test_descriptions_tell_the_frame(words, frame):
     described = table()
     described["ra"].description = described["dec"].description = words
     assert is_in(sky_positions(described), frame)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "{}, converted from B1950",
+        "{} precessed (FK4)",
+        "{} of epoch (1950.0)",
+        "{} by Shapley (1950)",
+        "{} tied to FK4",
+    ],
+)
+def test_descriptions_that_tell_of_another_equinox_do_not_change_positions(words):
+    described = table()
+    for name in ("ra", "dec"):
+        described[name].description = words.format(name)
+    with pytest.warns(GalzooWarning, match="taken as ICRS, but ra is described as"):
+        assert is_in(sky_positions(described), ICRS)
+
+
+def test_keywords_of_other_positions_are_not_about_the_first():
+    joined = table(RADE4="FK4", EQUI4=1950.0)
+    joined.add_columns([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], names=["ra_radio", "dec_radio"])
+    assert joined.colnames[3] == "ra_radio"
+    assert is_in(sky_positions(joined), ICRS)
 
 
 def test_a_unit_may_tell_the_frame():

@@ -448,3 +448,23 @@ def test_rows_are_judged_one_by_one_in_order(ra, data):
     assert np.array_equal(together.valid, np.isfinite(together.ra) & np.isfinite(together.dec))
     inside = together.ra[together.valid]
     assert np.all((inside >= 0) & (inside < 360))
+
+
+def test_columns_of_one_coordinate_in_each_row_are_positions():
+    coords = SkyCoord([[10.0], [20.0]], [[1.0], [2.0]], unit="deg")
+    assert sky_positions(QTable({"coords": coords})).ra.tolist() == pytest.approx([10, 20])
+    assert sky_positions(Table({"a": [1, 2]}), coords=coords).dec.tolist() == pytest.approx([1, 2])
+
+
+def test_columns_of_objects_hold_numbers_text_and_nothing():
+    mixed = np.array(
+        [10, 20.5, np.float64(30), "2h", "40.5", None, float("nan"), float("inf"), True], dtype=object
+    )
+    found = sky_positions(Table({"ra": mixed, "dec": [1.0] * len(mixed)}))
+    np.testing.assert_allclose(found.ra[:5], [10, 20.5, 30, 30, 40.5])
+    assert found.reason[5:].tolist() == [
+        "ra: missing",
+        "ra: missing",
+        "ra: not a finite number",
+        "ra: cannot read 'True' as an angle",
+    ]

@@ -253,3 +253,9 @@ def test_embeddings_that_are_missing_say_what_to_do(galaxies):
 def test_an_ensemble_has_at_least_two_members(galaxies, members):
     with pytest.raises(ValueError, match="members must be a whole number from 2"):
         gzr.finetune(galaxies, "ring", members=members)
+
+
+@pytest.mark.parametrize("task", [None, "classes"])
+def test_names_of_galaxies_are_no_classes(task):
+    with pytest.raises(ValueError, match="has 1001 different values; classes are at most 1000"):
+        values([f"galaxy {i}" for i in range(1001)], task=task)

@@ -208,6 +208,10 @@ def test_tags_as_lists_masked_or_chosen():
     [
         ["ring, bar", "nan", "None", "['ring', 'bar']", "?"],
         ["#Ring; BAR", "", "N/A", "ring|bar", "--"],
+        ["#ring #bar", "", "Ring\nbar", "", ""],
+        Column(
+            [{"ring"}, frozenset(["bar"]), np.ma.array(["bar", "x"], mask=[0, 1]), None, []], dtype=object
+        ),
         [b"ring,bar", b"null", b"", b"ring", b"[]"],
         Column([["ring", "bar"], None, np.array(["bar"]), ("N/A",), np.nan], dtype=object),
         np.array([["ring", "bar"], ["", "-"], ["ring", "null"], ["", ""], ["bar", ""]]),

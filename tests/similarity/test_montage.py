@@ -38,6 +38,16 @@ def test_query_and_answers_are_drawn(catalogue, tmp_path):
     assert picture.height > similarity_montage(found[1:]).height
 
 
+def test_names_stand_under_any_usual_name_and_rows_where_one_is_missing(catalogue):
+    catalogue["name"] = ["a", "b", "", "?"]
+    found = find_similar(catalogue, 0, n=3)
+    said = np.asarray(similarity_montage(found))
+    found.rename_column("name", "MAIN_ID")
+    assert np.array_equal(np.asarray(similarity_montage(found)), said)
+    found["MAIN_ID"] = ["b", "row 2", "row 3"]
+    assert np.array_equal(np.asarray(similarity_montage(found)), said)
+
+
 def test_a_missing_file_is_a_black_panel(catalogue):
     found = find_similar(catalogue, 0, n=3)
     found["cutout"][0] = "nowhere.png"
