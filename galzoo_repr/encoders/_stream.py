@@ -145,8 +145,10 @@ class EmbeddingStream:
         self._room.acquire()
         if self._stop.is_set():
             return [], [], []
+        batch = [(row, picture) for row, picture in batch if self._note(row, picture)]
+        contents = read(lambda one: one[1].loaded(), batch)
         wanted = self._not_computed_before(
-            [(row, picture) for row, picture in batch if self._note(row, picture)]
+            [(row, content) for (row, _), content in zip(batch, contents, strict=True)]
         )
         recipe = self._encoder.recipe
         fluxes = recipe.stretch == "none"
@@ -159,7 +161,7 @@ class EmbeddingStream:
                 self._duplicates.append((row, self._first_row[picture.key]))
             else:
                 fresh.append((row, picture.key, image))
-        # Files whose content only reading told may have been embedded in an earlier run.
+        # Pictures whose key only reading told may have been embedded in an earlier run.
         known = self._computed_before([key for _, key, _ in fresh])
         for row, key, _ in fresh:
             if key in known:
