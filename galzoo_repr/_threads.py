@@ -14,7 +14,7 @@ from threadpoolctl import ThreadpoolController, threadpool_limits
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["block_by_block", "for_each_block", "one_thread", "one_thread_from_the_start", "usual_threads"]
+__all__ = ["block_by_block", "cores", "for_each_block", "one_thread", "one_thread_from_the_start"]
 
 _Result = TypeVar("_Result")
 
@@ -54,7 +54,12 @@ def _libraries(modules: int) -> ThreadpoolController:
     return ThreadpoolController()
 
 
-def usual_threads() -> int:
+def cores() -> int:
+    """Cores that this process may use, for as many workers of one thread each."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _threads_of_numpy() -> int:
     """Threads among which the linear algebra of numpy shares its work: as many as cores, unless told otherwise."""
     libraries = _libraries(len(sys.modules)).select(user_api="blas").info()
     return max((each["num_threads"] for each in libraries), default=1)
@@ -81,7 +86,7 @@ def for_each_block(work: Callable[[int], None], starts: range, device: "torch.de
 
 def block_by_block(work: Callable[[int], _Result], starts: range) -> Iterator[_Result]:
     """Results of work with numpy on blocks, in order, as many at once as its library has threads; each block by one."""
-    usual = usual_threads()
+    usual = _threads_of_numpy()
     if usual == 1 or len(starts) <= 1:
         yield from map(work, starts)
         return

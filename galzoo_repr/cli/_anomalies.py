@@ -1,16 +1,17 @@
 """The verb that plays one round of a search: read the ratings, score, choose what to show next."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import numpy as np
 import typer
-from astropy.table import Column, MaskedColumn, Table
 
-from galzoo_repr.catalogue import galaxy_names
+from galzoo_repr._arguments import check_column
 from galzoo_repr.cli._app import app
 from galzoo_repr.cli._options import CatalogueIn, open_catalogue
 from galzoo_repr.cli._terminal import messages, show
+
+if TYPE_CHECKING:
+    from astropy.table import Table
 
 __all__ = ["anomalies"]
 
@@ -49,12 +50,16 @@ def anomalies(
     rating. The next call reads it, adds the ratings to ratings.ecsv, scores every galaxy into scored.ecsv
     (or in the format of the catalogue), and shows the next galaxies.
     """
-    from galzoo_repr.anomaly import InterestModel, add_anomaly_scores, next_to_rate, record_answers
-    from galzoo_repr.catalogue import with_columns, write_catalogue
-
     table = open_catalogue(catalogue)
     sheet = out / "next_to_rate.csv"
     answers = [open_catalogue(path) for path in rated or ([sheet] if sheet.exists() else [])]
+    check_column("--embedding", embedding, table.colnames)
+    import numpy as np
+    from astropy.table import Column
+
+    from galzoo_repr.anomaly import InterestModel, add_anomaly_scores, next_to_rate, record_answers
+    from galzoo_repr.catalogue import with_columns, write_catalogue
+
     values, added = record_answers(table, answers, out / "ratings.ecsv", ratings=ratings, embedding=embedding)
     messages.print(f"{np.isfinite(values).sum()} galaxies are rated, {added} of them now")
     column = Column(values, description="Rating, higher is more interesting; NaN where not rated")
@@ -71,8 +76,11 @@ def anomalies(
         messages.print(f"Look at these galaxies, fill in the column rating of {sheet}, and call again")
 
 
-def _write_sheet(table: Table, chosen: Table, sheet: Path) -> None:
+def _write_sheet(table: "Table", chosen: "Table", sheet: Path) -> None:
     """Write the galaxies to look at: their pictures, and a table with a blank for each rating."""
+    import numpy as np
+    from astropy.table import MaskedColumn, Table
+
     from galzoo_repr.images import montage, pictures
 
     rows = np.asarray(chosen["row"])
@@ -81,14 +89,19 @@ def _write_sheet(table: Table, chosen: Table, sheet: Path) -> None:
         messages.print("The catalogue has no column cutout, so there is no picture to draw")
     elif len(rows):
         labels = [f"row {row}\n{names[row]}" for row in rows]
-        montage(pictures(table, rows), labels).save(sheet.with_suffix(".png"))
+        picture = sheet.with_suffix(".png")
+        montage(pictures(table, rows), labels).save(picture)
+        messages.print(f"Picture written to {picture}", soft_wrap=True)
     blank = Table({"row": rows, "galaxy": [names[row] for row in rows]})
     blank["rating"] = MaskedColumn(np.zeros(len(rows)), mask=True)
     blank.write(sheet, format="ascii.csv", overwrite=True)
 
 
-def _show_round(scored: Table, chosen: Table) -> None:
+def _show_round(scored: "Table", chosen: "Table") -> None:
     """Print the best galaxies so far, and those to look at."""
+    import numpy as np
+    from astropy.table import Table
+
     order = np.argsort(np.where(scored["anomaly_rank"] > 0, scored["anomaly_rank"], len(scored) + 1))[:10]
     names = _names(scored)
     best = Table(
@@ -105,8 +118,10 @@ def _show_round(scored: Table, chosen: Table) -> None:
     show(following, "Next to rate")
 
 
-def _names(table: Table) -> list[str]:
+def _names(table: "Table") -> list[str]:
     """Names of galaxies, or their rows where a catalogue tells neither names nor positions."""
+    from galzoo_repr.catalogue import galaxy_names
+
     try:
         return galaxy_names(table)
     except ValueError:

@@ -6,7 +6,6 @@ import warnings
 from typing import Annotated
 
 import typer
-from rich.logging import RichHandler
 from typer.core import TyperGroup
 
 from galzoo_repr import __version__
@@ -26,6 +25,7 @@ VERBS = (
     "predict",
     "pretrain",
     "serve-survey",
+    "info",
 )
 INTERRUPTED = 130  # what shells report for a process that Ctrl-C ended
 
@@ -42,7 +42,10 @@ class _Verbs(TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            messages.print("interrupted", style="yellow")
+            messages.print(
+                "interrupted; what was fetched, embedded or trained is kept, and the same command goes on from it",
+                style="yellow",
+            )
             raise typer.Exit(INTERRUPTED) from None
         except Exception as error:
             if ctx.params.get("debug") or not _is_for_the_user(error):
@@ -84,7 +87,6 @@ def _show_version(wanted: bool) -> None:
 app = typer.Typer(
     cls=_Verbs,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     help="Galaxy morphology representations for astropy catalogues.",
@@ -102,6 +104,8 @@ def _every_verb(
 ) -> None:
     warnings.showwarning = _show_warning
     if verbose:
+        from rich.logging import RichHandler
+
         log.addHandler(RichHandler(console=messages, show_path=False))
         log.setLevel(logging.INFO)
 

@@ -6,14 +6,15 @@ from typing import Annotated
 
 import typer
 
-from galzoo_repr.catalogue import galaxy_names
 from galzoo_repr.cli._app import app
 from galzoo_repr.cli._options import (
     CatalogueIn,
     CatalogueOut,
     Coords,
     Device,
+    FailOn,
     Fov,
+    Json,
     Layer,
     Overwrite,
     Quiet,
@@ -27,7 +28,7 @@ from galzoo_repr.cli._options import (
     refuse_table,
     survey_at,
 )
-from galzoo_repr.cli._terminal import output, show, show_statuses
+from galzoo_repr.cli._terminal import check_fail_on, finish, messages, output, show
 
 
 @app.command()
@@ -99,11 +100,14 @@ def finetune(
     output.print(str(model), markup=False, soft_wrap=True)
     if plot is not None:
         model.report.plot_reliability().figure.savefig(plot, dpi=150)
+        messages.print(f"Picture written to {plot}", soft_wrap=True)
     if next_to_label:
         again = {"images": images} if images and must_embed(table, model, embedding) else {}
         chosen = which_to_label(
             table, model, next_to_label, embedding=embedding, seed=seed, progress=not quiet, **again
         )
+        from galzoo_repr.catalogue import galaxy_names
+
         chosen["galaxy"] = galaxy_names(chosen)
         chosen["uncertainty"].info.format = ".3f"
         show(chosen["row", "galaxy", "uncertainty"], "Next to label")
@@ -134,12 +138,15 @@ def predict(
     server: Server = None,
     store: Store = None,
     device: Device = None,
+    fail_on: FailOn = "0",
     overwrite: Overwrite = False,
+    as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Add what a model predicts for every galaxy. Embeds the galaxies first where that is missing."""
     refuse_table(out, overwrite)
     angle, columns, balance = read_angle(fov), read_coords(coords), read_prior(prior)
+    tolerated = check_fail_on(fail_on)
     table = open_catalogue(catalogue)
     from galzoo_repr import MorphologyModel, add_predictions
     from galzoo_repr.catalogue import write_catalogue
@@ -150,6 +157,7 @@ def predict(
     if must_embed(table, loaded, embedding):
         survey = survey_at(server, layer)
         images = {"fov": angle, "coords": columns, "survey": survey, "store": store, "device": device}
+    known = set(table.colnames)
     table = add_predictions(
         table,
         loaded,
@@ -162,4 +170,8 @@ def predict(
         **images,
     )
     write_catalogue(table, out, overwrite=overwrite)
-    show_statuses(table, out)
+    made = [
+        column for column in table.itercols() if column.info.name not in known and column.dtype.kind == "f"
+    ]
+    failed = int((made[0] != made[0]).reshape(len(table), -1).any(axis=1).sum()) if made else 0
+    finish(table, out, failed=failed, fail_on=tolerated, as_json=as_json)

@@ -4,12 +4,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from astropy import units as u
-from astropy.table import Table
 
-from galzoo_repr._angle import read_angle as angle_of
+from galzoo_repr.cli._terminal import Form
 
 if TYPE_CHECKING:
+    from astropy import units as u
+    from astropy.table import Table
+
     from galzoo_repr import LegacySurvey
     from galzoo_repr.cutouts import Route
 
@@ -19,8 +20,11 @@ __all__ = [
     "Coords",
     "Device",
     "EncoderName",
+    "FailOn",
     "Fallback",
+    "Format",
     "Fov",
+    "Json",
     "Layer",
     "Overwrite",
     "Quiet",
@@ -37,9 +41,21 @@ __all__ = [
     "survey_at",
 ]
 
+
+def _that_exists(path: Path) -> Path:
+    """Refuse what is not there before anything that takes time to be imported."""
+    if not path.exists():
+        raise FileNotFoundError(f"there is no file {path}")
+    return path
+
+
 CatalogueIn = Annotated[
     Path,
-    typer.Argument(metavar="CATALOGUE", help="Table with positions: ECSV, Parquet, FITS, VOTable, CSV..."),
+    typer.Argument(
+        metavar="CATALOGUE",
+        callback=_that_exists,
+        help="Table with positions: ECSV, Parquet, FITS, VOTable, CSV...",
+    ),
 ]
 CatalogueOut = Annotated[
     Path, typer.Argument(metavar="OUT", help="Table to write: .ecsv, .parquet, .fits or .vot.")
@@ -75,10 +91,18 @@ Device = Annotated[
     str | None, typer.Option(help="Where to compute: cpu, gpu, cuda:1...; by default the best there is.")
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output and columns that exist.")]
+FailOn = Annotated[
+    str,
+    typer.Option(
+        metavar="PART", help="Galaxies that may fail, such as 0.1 or 10%, before the exit code is 3."
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")]
+Format = Annotated[Form, typer.Option("--format", help="How to print the list.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress bars.")]
 
 
-def read_angle(text: str | None, option: str = "--fov") -> u.Quantity | None:
+def read_angle(text: str | None, option: str = "--fov") -> "u.Quantity | None":
     """
     Angle out of text.
 
@@ -103,7 +127,11 @@ def read_angle(text: str | None, option: str = "--fov") -> u.Quantity | None:
     >>> read_angle("0.5 arcmin").to("arcsec")
     <Quantity 30. arcsec>
     """
-    return None if text is None else angle_of(text, option)
+    if text is None:
+        return None
+    from galzoo_repr._angle import read_angle as angle_of
+
+    return angle_of(text, option)
 
 
 def read_coords(text: str | None) -> str | tuple[str, ...] | None:
@@ -152,13 +180,11 @@ def read_prior(text: str | None) -> float | dict[str, float] | str | None:
     return fractions
 
 
-def open_catalogue(path: Path) -> Table:
+def open_catalogue(path: Path) -> "Table":
     """Read a table in any format that `galzoo_repr.catalogue.read_catalogue` reads."""
     from galzoo_repr.catalogue import read_catalogue
 
-    if not path.exists():
-        raise FileNotFoundError(f"there is no file {path}")
-    return read_catalogue(path)
+    return read_catalogue(_that_exists(path))
 
 
 def refuse_existing(path: Path, overwrite: bool) -> None:

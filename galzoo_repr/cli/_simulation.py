@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from galzoo_repr._threads import one_thread_from_the_start
 from galzoo_repr.cli._app import app
 from galzoo_repr.cli._options import EncoderName, Quiet, open_catalogue, read_angle
 from galzoo_repr.cli._terminal import messages, output, show
@@ -31,6 +30,8 @@ def demo(
     if out.is_file() or (out.is_dir() and any(out.iterdir()) and not overwrite):
         raise FileExistsError(f"{out} is not an empty folder; choose another --out, or add --overwrite")
     say = (lambda _: None) if quiet else (lambda line: messages.print(f"- {line}"))
+    from galzoo_repr._threads import one_thread_from_the_start
+
     with one_thread_from_the_start():
         from galzoo_repr.demo import run_demo
 
@@ -63,6 +64,8 @@ def serve_survey(
     """Serve a simulated survey that answers as the Legacy Survey viewer does, until Ctrl-C."""
     if replay is None and (positions is not None or resize):
         raise ValueError("--positions and --resize are about recorded images; add --replay FOLDER")
+    from galzoo_repr._threads import one_thread_from_the_start
+
     with one_thread_from_the_start():
         if replay is None:
             from galzoo_repr import SimulatedSurvey

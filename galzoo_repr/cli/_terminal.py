@@ -1,13 +1,24 @@
 """What the command says on the terminal: results on the standard output, all else on the standard error."""
 
+import json
+import sys
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
-from astropy.table import Table
+import typer
 from rich.console import Console
 from rich.table import Table as Grid
 
-__all__ = ["messages", "output", "say", "show", "show_statuses"]
+if TYPE_CHECKING:
+    from astropy.table import Table
+
+__all__ = ["Form", "check_fail_on", "finish", "messages", "output", "print_json", "say", "show"]
+
+Form = Literal["table", "csv", "json"]
+
+SOME_FAILED, ALL_FAILED = 3, 4
+"""Exit codes where a catalogue was written, but not every galaxy of it has what was asked for."""
 
 messages = Console(stderr=True, soft_wrap=True, highlight=False)
 output = Console(highlight=False)
@@ -19,8 +30,20 @@ def say(what: str, message: str, style: str) -> None:
     messages.print(" ".join(message.split()), markup=False)
 
 
-def show(table: Table, title: str = "") -> None:
-    """Print a table on the terminal, its columns in their own formats, perhaps under a title."""
+def print_json(facts: dict | list) -> None:
+    """Print facts on the standard output, for other programs."""
+    print(json.dumps(facts, indent=2, default=str))
+
+
+def show(table: "Table", title: str = "", form: Form = "table") -> None:
+    """Print a table on the standard output: for people under a title, or as CSV or JSON for other programs."""
+    if form == "csv":
+        table.write(sys.stdout, format="ascii.csv")
+        return
+    if form == "json":
+        columns = {name: table[name].tolist() for name in table.colnames}
+        print_json([dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)])
+        return
     grid = Grid(title=title, title_justify="left", header_style="bold")
     for name in table.colnames:
         grid.add_column(name.replace("_", " "), justify="right" if table[name].dtype.kind in "if" else "left")
@@ -29,9 +52,38 @@ def show(table: Table, title: str = "") -> None:
     output.print(grid)
 
 
-def show_statuses(table: Table, out: Path) -> None:
+def check_fail_on(text: str) -> float:
     """
-    Say how many galaxies of each status a catalogue holds.
+    Part of the rows that may fail, out of text.
+
+    Parameters
+    ----------
+    text : str
+        Such as ``"0.1"`` or ``"10%"``.
+
+    Returns
+    -------
+    float
+        From 0 to 1.
+
+    Examples
+    --------
+    >>> check_fail_on("10%")
+    0.1
+    """
+    number = text.strip()
+    try:
+        part = float(number.removesuffix("%")) / (100 if number.endswith("%") else 1)
+    except ValueError:
+        part = -1.0
+    if not 0 <= part <= 1:
+        raise ValueError(f"--fail-on must be a part of the galaxies such as 0.1 or 10%, not {text!r}")
+    return part
+
+
+def finish(table: "Table", out: Path, *, failed: int, fail_on: float = 1.0, as_json: bool = False) -> None:
+    """
+    Say how many galaxies of each status a catalogue holds, and exit with a code that tells scripts.
 
     Parameters
     ----------
@@ -39,9 +91,25 @@ def show_statuses(table: Table, out: Path) -> None:
         With or without the column ``cutout_status``.
     out : pathlib.Path
         Where it was written.
+    failed : int
+        Rows that do not have what was asked for.
+    fail_on : float, optional
+        Part of the rows that may be so with the exit code 0.
+    as_json : bool, optional
+        Print it on the standard output, for other programs.
     """
-    words = f"{len(table)} galaxies"
+    counts = {}
     if "cutout_status" in table.colnames:
-        counts = Counter(map(str, table["cutout_status"])).most_common()
-        words += ": " + ", ".join(f"{count} {status}" for status, count in counts)
-    messages.print(f"{words}; written to {out}", soft_wrap=True)
+        counts = dict(Counter(map(str, table["cutout_status"])).most_common())
+    if as_json:
+        print_json({"out": str(out), "rows": len(table), "failed": failed, "cutout_status": counts})
+    else:
+        kinds = ", ".join(f"{count} {status}" for status, count in counts.items())
+        messages.print(
+            f"{len(table)} galaxies{': ' if kinds else ''}{kinds}; written to {out}", soft_wrap=True
+        )
+    if failed and failed == len(table):
+        say("error", "not one galaxy has what was asked for", "bold red")
+        raise typer.Exit(ALL_FAILED)
+    if failed > fail_on * len(table):
+        raise typer.Exit(SOME_FAILED)

@@ -3,11 +3,9 @@
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
-from astropy.table import Table
 
-from galzoo_repr.catalogue import galaxy_names
+from galzoo_repr._arguments import check_column
 from galzoo_repr.cli._app import app
 from galzoo_repr.cli._options import (
     CatalogueIn,
@@ -15,8 +13,11 @@ from galzoo_repr.cli._options import (
     Coords,
     Device,
     EncoderName,
+    FailOn,
     Fallback,
+    Format,
     Fov,
+    Json,
     Layer,
     Overwrite,
     Quiet,
@@ -31,7 +32,7 @@ from galzoo_repr.cli._options import (
     refuse_table,
     survey_at,
 )
-from galzoo_repr.cli._terminal import show, show_statuses
+from galzoo_repr.cli._terminal import check_fail_on, finish, messages, show
 
 
 @app.command()
@@ -46,17 +47,20 @@ def fetch(
     server: Server = None,
     store: Store = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Requests in flight at once.")] = None,
+    fail_on: FailOn = "0",
     overwrite: Overwrite = False,
+    as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Fetch the image of every galaxy and add the columns cutout and cutout_status."""
+    angle, tolerated = read_angle(fov), check_fail_on(fail_on)
+    refuse_table(out, overwrite)
+    table = open_catalogue(catalogue)
     from galzoo_repr import add_cutouts
     from galzoo_repr.catalogue import write_catalogue
 
-    angle = read_angle(fov)
-    refuse_table(out, overwrite)
     table = add_cutouts(
-        open_catalogue(catalogue),
+        table,
         survey=survey_at(server, layer, zero_point),
         fallback=fallbacks(fallback, server),
         fov=angle,
@@ -67,7 +71,8 @@ def fetch(
         progress=not quiet,
     )
     write_catalogue(table, out, overwrite=overwrite)
-    show_statuses(table, out)
+    failed = sum(str(status) not in ("ok", "partial") for status in table["cutout_status"])
+    finish(table, out, failed=failed, fail_on=tolerated, as_json=as_json)
 
 
 @app.command()
@@ -85,17 +90,22 @@ def embed(
     store: Store = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Images encoded at once.")] = None,
     device: Device = None,
+    fail_on: FailOn = "0",
     overwrite: Overwrite = False,
+    as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Add the column embedding: what each galaxy looks like, in numbers. Fetches images that are missing."""
+    angle, tolerated = read_angle(fov), check_fail_on(fail_on)
+    refuse_table(out, overwrite)
+    table = open_catalogue(catalogue)
+    if images is not None:
+        check_column("--images", images, table.colnames)
     from galzoo_repr import add_embeddings
     from galzoo_repr.catalogue import write_catalogue
 
-    angle = read_angle(fov)
-    refuse_table(out, overwrite)
     table = add_embeddings(
-        open_catalogue(catalogue),
+        table,
         encoder=encoder,
         fov=angle,
         coords=read_coords(coords),
@@ -109,7 +119,8 @@ def embed(
         progress=not quiet,
     )
     write_catalogue(table, out, overwrite=overwrite)
-    show_statuses(table, out)
+    failed = int((table["embedding"] != table["embedding"]).any(axis=1).sum())
+    finish(table, out, failed=failed, fail_on=tolerated, as_json=as_json)
 
 
 @app.command()
@@ -140,12 +151,10 @@ def similar(
     server: Server = None,
     store: Store = None,
     device: Device = None,
+    form: Format = "table",
     overwrite: Overwrite = False,
 ) -> None:
     """List the galaxies of an embedded catalogue that look most like one, or several."""
-    from galzoo_repr import add_similarity
-    from galzoo_repr.catalogue import write_catalogue
-
     query = _query(to, row, image)
     separation, field = read_angle(max_separation, "--max-separation"), read_angle(fov)
     if out is not None:
@@ -157,6 +166,12 @@ def similar(
         raise ValueError(
             f"{catalogue} has no column 'cutout', so --montage has nothing to draw; use embed or fetch"
         )
+    import numpy as np
+    from astropy.table import Table
+
+    from galzoo_repr import add_similarity
+    from galzoo_repr.catalogue import galaxy_names, write_catalogue
+
     table = add_similarity(
         table,
         query,
@@ -179,11 +194,12 @@ def similar(
 
         asked = np.flatnonzero(ranks == 0)
         comparison(table, rows, asked[0] if len(asked) else None).save(montage)
+        messages.print(f"Picture written to {montage}", soft_wrap=True)
     names = galaxy_names(table)
     best = Table({"rank": ranks[rows], "row": rows, "galaxy": [names[row] for row in rows]})
     best["similarity"] = table["similarity"][rows]
     best["similarity"].info.format = ".3f"
-    show(best)
+    show(best, form=form)
 
 
 def _query(to: list[str] | None, row: list[int] | None, image: list[Path] | None) -> object:

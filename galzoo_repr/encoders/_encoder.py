@@ -10,7 +10,7 @@ from galzoo_repr._arguments import check_choice, check_whole_number
 from galzoo_repr._array import Array
 from galzoo_repr._config import log
 from galzoo_repr._device import choose_device
-from galzoo_repr._threads import usual_threads
+from galzoo_repr._threads import cores
 from galzoo_repr.encoders._folder import write_folder
 from galzoo_repr.encoders._forward import forward_by_onnx, forward_by_torch
 from galzoo_repr.encoders._graph import onnx_network
@@ -253,7 +253,7 @@ class Encoder:
         batch_size : int, optional
             Images in one pass of the network; chosen for the device by default.
         threads : int, optional
-            Passes of ONNX Runtime at once; by default as many as the linear algebra of numpy has.
+            Passes of ONNX Runtime at once; by default as many as there are cores.
 
         Returns
         -------
@@ -278,7 +278,7 @@ class Encoder:
         check_whole_number("batch_size", batch_size)
         settings = {"views": self.views, "dim": self.dim, "batch_size": batch_size}
         if self.device == "cpu" and self.backend == "onnx":
-            return forward_by_onnx(self._onnx, images, threads=threads or usual_threads(), **settings)
+            return forward_by_onnx(self._onnx, images, threads=threads or cores(), **settings)
         return forward_by_torch(self.model, images, **settings)
 
     def save(

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     import onnx_ir
     from torch import nn
 
-__all__ = ["export_graph", "onnx_network"]
+__all__ = ["GRAPHS", "export_graph", "graph_file", "onnx_network"]
 
 # Those that come with the package.
-_GRAPHS = Path(__file__).parent / "graphs"
+GRAPHS = Path(__file__).parent / "graphs"
 
 _OPSET = 20
 # Largest differences, as parts of the spread of the features and of their size, that arithmetic in another order makes.
@@ -50,8 +50,8 @@ def onnx_network(
     """
     if find_spec("onnxruntime") is None:
         return _none("there is no ONNX Runtime for this machine, so torch computes", export)
-    file = _file_name(architecture, model_kwargs, shape)
-    found = next((folder / file for folder in (_GRAPHS, _made_here()) if (folder / file).is_file()), None)
+    file = graph_file(architecture, model_kwargs, shape)
+    found = next((folder / file for folder in (GRAPHS, _made_here()) if (folder / file).is_file()), None)
     if found is None and not export:
         return None
     if found is None:
@@ -79,7 +79,8 @@ def _none(why: str, export: bool) -> None:
     log.info("%s.", why)
 
 
-def _file_name(architecture: str | None, model_kwargs: dict, shape: tuple[int, int, int]) -> str:
+def graph_file(architecture: str | None, model_kwargs: dict, shape: tuple[int, int, int]) -> str:
+    """Name of the file of a graph, which weights do not change."""
     facts = json.dumps([architecture, model_kwargs, list(shape)], sort_keys=True)
     return f"{architecture}-{hashlib.sha256(facts.encode()).hexdigest()[:12]}.onnx"
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager, nullcontext
 import numpy as np
 from tqdm.auto import tqdm
 
-from galzoo_repr._threads import one_thread, usual_threads
+from galzoo_repr._threads import cores, one_thread
 from galzoo_repr.encoders._encoder import Encoder
 from galzoo_repr.encoders._store import Shelf
 from galzoo_repr.images import ImageData, Picture
@@ -69,7 +69,7 @@ class EmbeddingStream:
         self._size = max(batch_size or 0, _ROWS_PER_BATCH_ON_GPU if self._on_gpu else _ROWS_PER_BATCH)
         self._first_row: dict[bytes, int] = {}
         self._duplicates: list[tuple[int, int]] = []
-        self._room = threading.Semaphore(max(_BATCHES_READ, usual_threads()))
+        self._room = threading.Semaphore(max(_BATCHES_READ, cores()))
         self._counting = threading.Lock()
         self._stop = threading.Event()
 
@@ -97,7 +97,7 @@ class EmbeddingStream:
         thread in each of them. Torch has threads of its own, or a GPU, and another thread reads for it meanwhile.
         """
         if self._encoder.backend == "onnx" and not self._on_gpu:
-            workers = ThreadPoolExecutor(usual_threads(), "galzoo_repr-embed")
+            workers = ThreadPoolExecutor(cores(), "galzoo_repr-embed")
             pools = [workers]
 
             def submit(batch: Batch) -> "Future[None]":
@@ -145,8 +145,10 @@ class EmbeddingStream:
         self._room.acquire()
         if self._stop.is_set():
             return [], [], []
+        batch = [(row, picture) for row, picture in batch if self._note(row, picture)]
+        contents = read(lambda one: one[1].loaded(), batch)
         wanted = self._not_computed_before(
-            [(row, picture) for row, picture in batch if self._note(row, picture)]
+            [(row, content) for (row, _), content in zip(batch, contents, strict=True)]
         )
         recipe = self._encoder.recipe
         fluxes = recipe.stretch == "none"
@@ -159,7 +161,7 @@ class EmbeddingStream:
                 self._duplicates.append((row, self._first_row[picture.key]))
             else:
                 fresh.append((row, picture.key, image))
-        # Files whose content only reading told may have been embedded in an earlier run.
+        # Pictures whose key only reading told may have been embedded in an earlier run.
         known = self._computed_before([key for _, key, _ in fresh])
         for row, key, _ in fresh:
             if key in known:

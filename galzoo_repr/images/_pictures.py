@@ -88,6 +88,15 @@ class Picture:
         """The file, or nothing."""
         return self.source if isinstance(self.source, str) else ""
 
+    def loaded(self) -> "Picture":
+        """Give the picture with the content of its file, which tells the key without decoding it."""
+        if self.key or not isinstance(self.source, str):
+            return self
+        content = content_of(self.source)
+        if isinstance(content, ImageData):
+            return Picture(None, content.status, content.reason)
+        return Picture(content, key=_key_of_content(content), flux=self.flux)
+
     def read(self, bands: str = "grz", *, keyed: bool = True, fluxes: bool = False) -> ImageData:
         """
         Pixels, or the status that tells why there are none.

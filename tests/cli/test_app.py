@@ -112,7 +112,7 @@ def test_faults_of_ours_and_debugging_keep_the_traceback(run_raising, error, opt
 def test_interruption_is_said_and_has_its_own_exit_code(run_raising):
     result = run_raising(raising(KeyboardInterrupt()))
     assert result.exit_code == 130
-    assert "interrupted" in result.stderr
+    assert "interrupted; what was fetched, embedded or trained is kept" in result.stderr
 
 
 def test_warnings_are_one_line(run_raising):
@@ -126,14 +126,26 @@ def test_warnings_are_one_line(run_raising):
     assert result.stderr == "warning: the format cannot hold this\n"
 
 
-def test_help_needs_no_torch():
-    code = """
+@pytest.mark.parametrize("arguments", [["--help"], ["similar", "--help"], ["embed", "gone.fits", "out.fits"]])
+def test_the_first_word_waits_for_nothing_heavy(arguments):
+    code = f"""
 import sys
 from galzoo_repr.cli import app
 try:
-    app(["--help"])
+    app({arguments!r})
 except SystemExit:
-    print(sorted({"torch", "timm", "sklearn"} & set(sys.modules)))
+    print(sorted({{"torch", "timm", "sklearn", "astropy.table", "astropy.units", "PIL"}} & set(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.rstrip().endswith("[]")
+
+
+def test_the_package_runs_as_a_module():
+    done = subprocess.run(
+        [sys.executable, "-m", "galzoo_repr", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("galzoo-repr ")
+
+
+def test_completion_is_installed_by_an_option():
+    assert "--install-completion" in CliRunner().invoke(app, ["--help"], env={"COLUMNS": "200"}).output

@@ -60,7 +60,7 @@ def test_other_surveys(tmp_path, folder, service):
     assert unknown.exit_code != 0
     assert "give --zero-point" in unknown.stderr
     other = ("--layer", "nowhere", "--zero-point", "25", "--fallback", "hsc-dr3")
-    assert run("fetch", folder / "galaxies.fits", out, *other, *options).exit_code == 0
+    assert run("fetch", folder / "galaxies.fits", out, *other, *options).exit_code == 4
     fetched = read_catalogue(out)
     # The layer that is not there is a bad request, which nothing else answers.
     assert set(fetched["cutout_status"]) == {"bad_request"}

@@ -1,0 +1,69 @@
+"""The verb that says what is installed, where things are kept, and what computes."""
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from galzoo_repr import __version__
+from galzoo_repr.cli._app import app
+from galzoo_repr.cli._options import Json
+from galzoo_repr.cli._terminal import output, print_json
+
+__all__ = ["info"]
+
+_PACKAGES = ("astropy", "astroquery", "numpy", "torch", "timm", "onnxruntime", "scikit-learn", "pynndescent")
+_KEPT = ("cutouts", "embeddings", "reductions", "graphs", "coverage")
+
+
+@app.command()
+def info(
+    sizes: Annotated[bool, typer.Option(help="Add up what the cache holds, which takes a while.")] = True,
+    as_json: Json = False,
+) -> None:
+    """Say which versions are installed, what the cache holds, and what would compute."""
+    from galzoo_repr._config import cache_path
+    from galzoo_repr._device import choose_device
+
+    folder = cache_path("cutouts").parent
+    kept = {name: _size(folder / name) if sizes else None for name in _KEPT if (folder / name).exists()}
+    facts = {
+        "galzoo_repr": __version__,
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        **{name: _version_of(name) for name in _PACKAGES},
+        "device": choose_device(),
+        "cache": str(folder),
+        "kept_bytes": kept,
+        "encoders": ["bundled", *_downloaded()],
+    }
+    if as_json:
+        print_json(facts)
+        return
+    facts["kept_bytes"] = ", ".join(
+        name if size is None else f"{name} {size / 1e6:.1f} MB" for name, size in kept.items()
+    )
+    facts["encoders"] = ", ".join(facts["encoders"])
+    for name, value in facts.items():
+        output.print(f"{name.removesuffix('_bytes'):>13}  {value}", markup=False, soft_wrap=True)
+
+
+def _version_of(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _downloaded() -> list[str]:
+    """Repositories of encoders whose weights are in the cache of the hub."""
+    from huggingface_hub import constants
+
+    folders = Path(constants.HF_HUB_CACHE).glob("models--*--*")
+    return sorted("hf-hub:" + folder.name.removeprefix("models--").replace("--", "/") for folder in folders)
