@@ -1,11 +1,13 @@
 """Arrow arrays as columns of a table: the same values, or the reason why there is no such column."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import pyarrow as pa
 from astropy.table import Column, MaskedColumn
 from pyarrow import compute
 
-__all__ = ["NoColumn", "column_of"]
+__all__ = ["NoColumn", "column_of", "first_cast"]
 
 # What stands under the mask of a null, and the type in numpy; numbers keep their own.
 _FLAT = (
@@ -170,3 +172,13 @@ def _ragged(values: np.ndarray, gaps: np.ndarray, lengths: np.ndarray) -> np.nda
     for i, (end, length) in enumerate(zip(ends, lengths, strict=True)):
         rows[i] = values[end - length : end]
     return rows
+
+
+def first_cast(texts: pa.Array, kinds: Iterable[pa.DataType]) -> pa.Array | None:
+    """Read texts as the first type that all of them are of; None if there is none."""
+    for kind in kinds:
+        try:
+            return texts.cast(kind)
+        except pa.ArrowInvalid:
+            continue
+    return None
