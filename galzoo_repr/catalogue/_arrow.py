@@ -17,6 +17,8 @@ _FLAT = (
     (("integer",), 0, None),
 )
 
+_FEW = 1000  # cells that are tried before a million
+
 
 class NoColumn(ValueError):
     """Why an array cannot be a column."""
@@ -178,6 +180,7 @@ def first_cast(texts: pa.Array, kinds: Iterable[pa.DataType]) -> pa.Array | None
     """Read texts as the first type that all of them are of; None if there is none."""
     for kind in kinds:
         try:
+            texts[:_FEW].cast(kind)  # because Arrow makes an error message of every text that does not fit
             return texts.cast(kind)
         except pa.ArrowInvalid:
             continue
