@@ -140,8 +140,6 @@ def _stacked(array: pa.Array) -> tuple[np.ndarray, np.ndarray, str]:
     there, rows = lengths > 0, len(array)
     length = int(lengths.max(initial=getattr(array.type, "list_size", 0)))
     if not length:
-        if rows and array.null_count < rows:
-            raise NoColumn("its lists are all empty")
         return _missing((rows,), values), np.ones(rows, bool), remark
     if np.any(lengths[there] != length):
         return _ragged(values, gaps, lengths), np.zeros(rows, bool), remark
