@@ -47,7 +47,7 @@ def whole_text(path: Path) -> tuple[str, str]:
     """
     with get_readable_fileobj(str(path), encoding="binary") as file:
         body = file.read()
-    text, said = _decoded(body)
+    text, said = _decoded(body.removesuffix(b"\x1a"))  # as old programs end a file
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text, said
 
 

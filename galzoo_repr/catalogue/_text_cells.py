@@ -119,12 +119,15 @@ def _numbers(texts: pa.Array) -> pa.Array:
 def _exact(texts: pa.Array, floats: pa.Array) -> pa.Array:
     """Keep whole numbers that floats would change, such as ids beside a NaN."""
     values = floats.to_numpy(zero_copy_only=False)
+    gaps = np.isnan(values)
+    if gaps.any() and compute.any(compute.match_substring_regex(texts, "^0[0-9]+$")).as_py():
+        return texts
     large = np.flatnonzero((np.abs(values) >= 2**53) & np.isfinite(values))
     digits = [text for text in texts.take(pa.array(large)).to_pylist() if re.fullmatch(_WHOLE, text)]
     if all(int(text.partition(".")[0]) == int(float(text)) for text in digits):
         return floats
     whole = compute.replace_substring_regex(texts, r"\.0*$", "")
-    whole = compute.if_else(pa.array(np.isnan(values)), None, whole)
+    whole = compute.if_else(pa.array(gaps), None, whole)
     integers = first_cast(whole, _NUMBERS[:2])
     return texts if integers is None else integers
 

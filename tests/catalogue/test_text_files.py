@@ -237,6 +237,7 @@ def test_a_sheet_of_ratings_that_a_spreadsheet_saved(read, sheet, tmp_path):
         (("-3853020153015140353", "18446744073709551615"), ["-3853020153015140353", "18446744073709551615"]),
         (("3853020153015140353", "38.5"), ["3853020153015140353", "38.5"]),
         (("0x1F", "0x20"), ["0x1F", "0x20"]),
+        (("007", "nan"), ["007", "nan"]),
         (("+5", "+6"), [5, 6]),
         (("1e300", "9007199254740992.0"), [1e300, 2.0**53]),
         (("nan", "5"), [np.nan, 5.0]),
@@ -257,3 +258,7 @@ def test_quotes_and_gaps_do_not_change_how_cells_are_read(read):
         for name in plain.colnames:
             assert other[name].dtype == plain[name].dtype
             assert other[name].tolist() == plain[name].tolist()
+
+
+def test_the_end_of_a_file_of_an_old_program_is_no_row(read):
+    assert read("id,ra\r\n1,2\r\n\x1a")["id"].tolist() == [1]
