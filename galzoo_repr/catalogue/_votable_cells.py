@@ -207,7 +207,8 @@ def _exact(texts: pa.Array, values: pa.Array, kind: pa.DataType, datatype: str) 
     large = np.flatnonzero((np.abs(doubles) >= 2**53) & np.isfinite(doubles))
     digits = [text for text in texts.take(pa.array(large)).to_pylist() if re.match(_WHOLE, text)]
     changed = [text for text in digits if int(text) != int(float(text))]
-    if changed and (integers := first_cast(texts, [pa.int64(), pa.uint64()])) is not None:
+    whole = compute.if_else(pa.array(np.isnan(doubles)), None, texts)
+    if changed and (integers := first_cast(whole, [pa.int64(), pa.uint64()])) is not None:
         return integers, [f"is of integers, which a {datatype} would change, such as {changed[0]!r}"]
     if kind == pa.float32():
         with np.errstate(over="ignore"):

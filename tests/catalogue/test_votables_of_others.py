@@ -77,6 +77,11 @@ class TestWiderThanDeclared:
             ids = column(f'datatype="{datatype}"', *IDS, "")
         assert ids.tolist() == [*map(int, IDS), None]
 
+    def test_an_id_beside_a_nan_is_exact(self, column):
+        with pytest.warns(GalzooWarning, match="is of integers, which a double would change"):
+            found = column('datatype="double"', "1237648720693755918", "NaN")
+        assert found.tolist() == [1237648720693755918, None]
+
     def test_digits_that_no_number_has_room_for(self, column):
         with pytest.warns(
             GalzooWarning, match=r"'x' of .* has 1 cell\(s\) whose digits a double does not hold"
