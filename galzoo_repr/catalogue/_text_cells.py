@@ -45,6 +45,11 @@ def cells_of_rows(rows: str, names: list[str], delimiter: str) -> Table:
     texts = None if delimiter == " " else _by_arrow(rows, names, delimiter)
     if texts is None:
         texts = _by_astropy(rows, names, delimiter)
+    if rows.count('"') % 2:
+        # A mark without its partner makes all that follows one cell, if it begins one.
+        last = [each[-1].as_py() or "" for each in texts if len(each)]
+        if open_cell := next((cell for cell in last if "\n" in cell.strip()), None):
+            raise ValueError(f"the quotation mark before {open_cell.strip()[:30]!r} is never closed")
     return Table([_column(each) for each in texts], names=names, copy=False)
 
 

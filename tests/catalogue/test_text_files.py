@@ -262,3 +262,9 @@ def test_quotes_and_gaps_do_not_change_how_cells_are_read(read):
 
 def test_the_end_of_a_file_of_an_old_program_is_no_row(read):
     assert read("id,ra\r\n1,2\r\n\x1a")["id"].tolist() == [1]
+
+
+def test_a_quotation_mark_that_is_never_closed_swallows_no_rows(read):
+    with pytest.raises(ValueError, match=r"the quotation mark before '5 arcmin.*' is never closed"):
+        read('id,note\n1,"5 arcmin\n2,b\n3,c\n')
+    assert read('id,note\n1,5" wide\n2,"a\nb"\n3,c\n')["note"].tolist() == ['5" wide', "a\nb", "c"]
