@@ -1,11 +1,13 @@
 """Arrow arrays as columns of a table: the same values, or the reason why there is no such column."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import pyarrow as pa
 from astropy.table import Column, MaskedColumn
 from pyarrow import compute
 
-__all__ = ["NoColumn", "column_of"]
+__all__ = ["NoColumn", "column_of", "first_cast"]
 
 # What stands under the mask of a null, and the type in numpy; numbers keep their own.
 _FLAT = (
@@ -14,6 +16,8 @@ _FLAT = (
     (("boolean",), False, bool),
     (("integer",), 0, None),
 )
+
+_FEW = 1000  # cells that are tried before a million
 
 
 class NoColumn(ValueError):
@@ -136,8 +140,6 @@ def _stacked(array: pa.Array) -> tuple[np.ndarray, np.ndarray, str]:
     there, rows = lengths > 0, len(array)
     length = int(lengths.max(initial=getattr(array.type, "list_size", 0)))
     if not length:
-        if rows and array.null_count < rows:
-            raise NoColumn("its lists are all empty")
         return _missing((rows,), values), np.ones(rows, bool), remark
     if np.any(lengths[there] != length):
         return _ragged(values, gaps, lengths), np.zeros(rows, bool), remark
@@ -170,3 +172,14 @@ def _ragged(values: np.ndarray, gaps: np.ndarray, lengths: np.ndarray) -> np.nda
     for i, (end, length) in enumerate(zip(ends, lengths, strict=True)):
         rows[i] = values[end - length : end]
     return rows
+
+
+def first_cast(texts: pa.Array, kinds: Iterable[pa.DataType]) -> pa.Array | None:
+    """Read texts as the first type that all of them are of; None if there is none."""
+    for kind in kinds:
+        try:
+            texts[:_FEW].cast(kind)  # because Arrow makes an error message of every text that does not fit
+            return texts.cast(kind)
+        except pa.ArrowInvalid:
+            continue
+    return None

@@ -10,14 +10,12 @@ from astropy.table import Column
 from astropy.utils.masked import Masked
 from numpy.typing import ArrayLike
 
-from galzoo_repr.catalogue._missing import means_no_value
+from galzoo_repr.catalogue._missing import LAST, means_no_value
 
 __all__ = ["NUMBER", "Cells", "read_cells", "text_of", "texts_of", "values_and_mask"]
 
 #: Text that is one plain number.
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity)", re.IGNORECASE)
-
-_LONG = 32  # characters, more than the words for no value have
 
 
 @dataclass(frozen=True)
@@ -110,8 +108,7 @@ def texts_of(column: Column | ArrayLike) -> list[str]:
     texts = _texts(values)
     for row in np.flatnonzero(mask):
         texts[row] = ""
-    # Names of files are many, and most are too long for a word.
-    for row in [row for row, text in enumerate(texts) if len(text) < _LONG or text[:1] <= " "]:
+    for row in [row for row, text in enumerate(texts) if text[-1:] in LAST]:
         if means_no_value(texts[row]):
             texts[row] = ""
     return texts

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from importlib import import_module
+from numbers import Integral
 from pathlib import Path
 
 from astropy.io.registry import IORegistryError
@@ -40,6 +41,7 @@ _NAMES = {
     "csv": "CSV",
     "tsv": "TSV",
 }
+_OF_SEVERAL = ("fits", "votable")
 _BEGINNINGS = {
     "fits": re.compile(rb"SIMPLE  ="),
     "parquet": re.compile(rb"PAR1"),
@@ -111,7 +113,9 @@ def write_catalogue(table: Table, path: str | os.PathLike, overwrite: bool = Fal
             warnings.warn(f"{path.name}: {sentence}", GalzooWarning, stacklevel=2)
 
 
-def read_catalogue(path: str | os.PathLike, *, format: str | None = None) -> Table:
+def read_catalogue(
+    path: str | os.PathLike, *, format: str | None = None, table: str | int | None = None
+) -> Table:
     r"""
     Read a catalogue from a file.
 
@@ -124,6 +128,10 @@ def read_catalogue(path: str | os.PathLike, *, format: str | None = None) -> Tab
     format : str, optional
         What it is, whatever its name: ``"ecsv"``, ``"parquet"``, ``"fits"``, ``"votable"``, ``"csv"``, ``"tsv"``,
         ``"text"`` (the delimiter is found), or a name that `astropy.table.Table.read` knows.
+    table : str or int, optional
+        Which of the tables of a FITS or VOTable file: its name, or its number among them, from 0. Without it, a
+        VOTable must hold one table that has rows, and the first table of a FITS file is read, with a warning if there
+        are others.
 
     Returns
     -------
@@ -137,7 +145,9 @@ def read_catalogue(path: str | os.PathLike, *, format: str | None = None) -> Tab
     FileNotFoundError, IsADirectoryError
         If there is no such file.
     ValueError
-        If the file is not a catalogue of the format that its name says, or there is no such format.
+        If the file is not a catalogue of the format that its name says, or there is no such format or table.
+    TypeError
+        If ``table`` is neither a name nor a number.
 
     Warns
     -----
@@ -165,10 +175,16 @@ def read_catalogue(path: str | os.PathLike, *, format: str | None = None) -> Tab
         raise IsADirectoryError(f"{path} is a folder, not a file; give the name of a file")
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
+    if isinstance(table, bool) or not isinstance(table, str | Integral | None):
+        raise TypeError(f"table must be the name of a table or its number from 0, not {table!r}")
     found = _found_format(path)
     file_format = format or _format_of(path)[0] or found
     try:
         read = _reader(file_format)
+        if table is not None:
+            if file_format not in _OF_SEVERAL:
+                raise ValueError("only FITS and VOTable files hold several tables; leave table= out")
+            read = partial(read, table=table)
         return read(path)
     except (MemoryError, PermissionError, GalzooWarning):
         raise

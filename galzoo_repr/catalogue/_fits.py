@@ -28,6 +28,7 @@ from galzoo_repr.catalogue._fits_cells import (
 from galzoo_repr.catalogue._fits_header import add_descriptions, describes_column, take_descriptions
 from galzoo_repr.catalogue._fits_text import decoded, keep_true_text, true_text
 from galzoo_repr.catalogue._record import recorded, to_text
+from galzoo_repr.catalogue._several import listed, place_of
 from galzoo_repr.catalogue._storable import replace_data, storable
 from galzoo_repr.exceptions import GalzooWarning
 
@@ -264,9 +265,9 @@ def _is_card(key: object, value: object) -> bool:
     return type(back) is type(value) and back == value
 
 
-def read_fits(path: Path) -> Table:
+def read_fits(path: Path, table: str | int | None = None) -> Table:
     """
-    Read the first table of a FITS file, in the byte order of this machine.
+    Read a table of a FITS file, the first if none is named, in the byte order of this machine.
 
     NaN stays NaN and empty text stays empty text; only what has a declared null comes back masked, and null
     logicals. Where each cell is a vector of one number, the column has one number per row, unless
@@ -278,7 +279,7 @@ def read_fits(path: Path) -> Table:
         If the file holds several tables, or cells were guessed or masked that are no values in FITS.
     """
     with fits.open(path, character_as_bytes=True, memmap=False) as hdus:
-        hdu, said = _first_table(hdus)
+        hdu, said = _chosen_table(hdus, table)
         record = recorded(hdu.header.get(_RECORD), path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", u.UnitsWarning)
@@ -313,20 +314,23 @@ def read_fits(path: Path) -> Table:
     return QTable(table, copy=False) if record.get("quantities") else table
 
 
-def _first_table(hdus: fits.HDUList) -> tuple[fits.BinTableHDU | fits.TableHDU, list[str]]:
+def _chosen_table(
+    hdus: fits.HDUList, table: str | int | None
+) -> tuple[fits.BinTableHDU | fits.TableHDU, list[str]]:
     tables = [hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU | fits.TableHDU)]
     # SExtractor's LDAC files begin with a table that holds nothing but the header of the image.
     tables = [hdu for hdu in tables if hdu.name != "LDAC_IMHEAD"] or tables
     if not tables:
         raise ValueError("it holds no table")
-    first = tables[0]
-    if first.header.get("ZTABLE"):
+    names = [hdu.name for hdu in tables]
+    chosen = tables[0 if table is None else place_of(table, names)]
+    if chosen.header.get("ZTABLE"):
         raise ValueError("its table is compressed in tiles; write it uncompressed first, with funpack")
-    if len(tables) == 1:
-        return first, []
-    names = ", ".join(repr(hdu.name) for hdu in tables[:5])
-    return first, [
-        f"it holds {len(tables)} tables ({names}{', ...' * (len(tables) > 5)}); the first was read."
+    if len(tables) == 1 or table is not None:
+        return chosen, []
+    return chosen, [
+        f"it holds {len(tables)} tables ({listed(names)}); the first was read. "
+        "Pass table= with a name or number to read_catalogue."
     ]
 
 

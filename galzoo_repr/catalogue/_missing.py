@@ -1,6 +1,6 @@
 """Words that stand for no value, in whatever column they are met."""
 
-__all__ = ["means_no_value"]
+__all__ = ["LAST", "means_no_value"]
 
 #: Compared without regard to case, and to blanks, quotes or brackets around them.
 NO_VALUE = {
@@ -41,6 +41,9 @@ _AROUND = " \t\r\n\0\"'()[]{}<>"
 _STROKES = " -‐‒–—−.…?_"  # dots, dashes and question marks, as many as there are
 _LONGEST = max(map(len, NO_VALUE)) + 4
 
+#: What such a text ends in; numbers, and names of galaxies and files, which are many, end otherwise.
+LAST = frozenset("".join(word[-1:] + word[-1:].upper() for word in NO_VALUE) + _AROUND + _STROKES) | {""}
+
 
 def means_no_value(text: str) -> bool:
     """
@@ -63,7 +66,7 @@ def means_no_value(text: str) -> bool:
     >>> [means_no_value(text) for text in ("N/A", " ... ", "<NA>", "?", "0", "no")]
     [True, True, True, True, False, False]
     """
-    if text[-1:].isdigit():  # numbers and names of galaxies, which are many, need no closer look
+    if text[-1:] not in LAST:
         return False
     word = text.strip(_AROUND)
     return len(word) <= _LONGEST and (word.casefold() in NO_VALUE or not word.strip(_STROKES))

@@ -5,17 +5,15 @@ import re
 import warnings
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32_LE
 from dataclasses import dataclass, field
-from io import StringIO
 from pathlib import Path
 
 import numpy as np
 from astropy import units as u
 from astropy.io import ascii as ascii_io
-from astropy.table import Column, MaskedColumn, Table
+from astropy.table import Table
 from astropy.utils.data import get_readable_fileobj
-from astropy.utils.exceptions import AstropyWarning
 
-from galzoo_repr.catalogue._storable import replace_data
+from galzoo_repr.catalogue._text_cells import cells_of_rows, read_decimal_commas, read_fortran
 from galzoo_repr.exceptions import GalzooWarning
 
 __all__ = ["read_text", "whole_text"]
@@ -28,9 +26,6 @@ _BYTE_ORDER_MARKS = {
     BOM_UTF16_BE: "utf-16-be",
 }
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d+)?")
-_FORTRAN = re.compile(r"\s*[+-]?\d*\.\d*[dD][+-]?\d+\s*")
-_DECIMAL_COMMA = re.compile(r"[+-]?\d*(,\d+)?([eE][+-]?\d+)?")
-_THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+")
 _SEXTRACTOR = re.compile(r"#\s+1\s+[A-Z][A-Z0-9_]+\b")
 _SAMPLE = 50  # lines from which the delimiter is judged
 
@@ -52,7 +47,7 @@ def whole_text(path: Path) -> tuple[str, str]:
     """
     with get_readable_fileobj(str(path), encoding="binary") as file:
         body = file.read()
-    text, said = _decoded(body)
+    text, said = _decoded(body.removesuffix(b"\x1a"))  # as old programs end a file
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text, said
 
 
@@ -117,12 +112,9 @@ def read_text(path: Path, delimiter: str | None = None) -> Table:
     if (described := _describes_itself(text)) is not None:
         return ascii_io.read(text.split("\n"), format=described, guess=False)
     layout = _Layout.of(text, delimiter, usual="," if ".csv" in path.name.lower() else " ")
-    table = _cells(layout)
-    _keep_exact(table, layout)
-    _read_fortran(table)
-    commas = [
-        name for name in table.colnames if layout.delimiter != "," and _read_decimal_commas(table, name)
-    ]
+    table = cells_of_rows(layout.rows, layout.names, layout.delimiter)
+    read_fortran(table)
+    commas = [name for name in table.colnames if layout.delimiter != "," and read_decimal_commas(table, name)]
     if commas:
         warnings.warn(
             f"{path}: commas are read as decimal points in columns {', '.join(map(repr, commas))}.",
@@ -277,91 +269,3 @@ def _distinct(header: list[str]) -> tuple[list[str], list[str]]:
             name += f"_{header[: i + 1].count(cell)}"
         names.append(name)
     return names, unnamed
-
-
-def _cells(layout: _Layout, **options: object) -> Table:
-    """Have astropy read the rows below names of ours."""
-    header = StringIO()
-    csv.writer(header, delimiter=layout.delimiter, lineterminator="\n", quoting=csv.QUOTE_ALL).writerow(
-        layout.names
-    )
-    kind, rows = ("basic" if layout.delimiter == " " else "csv"), layout.rows
-    if layout.delimiter == "\t":
-        # astropy takes blanks off the ends of lines, and with them the delimiter behind an empty first cell.
-        rows = f"\n{rows}".replace("\n\t", '\n""\t')[1:]
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "OverflowError converting to IntType", AstropyWarning)
-        table = ascii_io.read(
-            header.getvalue() + rows, format=kind, delimiter=layout.delimiter, guess=False, **options
-        )
-    table.meta.clear()
-    return table
-
-
-def _keep_exact(table: Table, layout: _Layout) -> None:
-    """Keep whole numbers as they were written: those of 64 bits, and those that begin with a zero."""
-    for name in table.colnames:
-        column = table[name]
-        if column.dtype.kind == "U" and _all_digits(column):
-            digits = np.where(np.ma.getmaskarray(column), "0", np.ma.getdata(column))
-            if max(map(int, digits.tolist())) < 2**64:
-                replace_data(table, name, digits.astype(np.uint64), mask=getattr(column, "mask", None))
-    whole = [name for name in table.colnames if table[name].dtype.kind in "iu"]
-    # Each pattern begins with plain characters, for which `re` is several times faster.
-    before = ("\n", '"', layout.delimiter, f"{layout.delimiter} ")
-    rows = f"\n{layout.rows}"
-    if whole and any(each in rows and re.search(rf"{re.escape(each)}0\d", rows) for each in before):
-        written = _cells(layout, converters={name: [ascii_io.convert_numpy(str)] for name in whole})
-        for name in whole:
-            cells = np.ma.getdata(written[name]).astype(str)
-            if np.any(np.char.startswith(cells, "0") & (np.char.str_len(cells) > 1)):
-                table.replace_column(name, written[name])
-
-
-def _all_digits(column: Column | MaskedColumn) -> bool:
-    cells = np.ma.getdata(column)[~np.ma.getmaskarray(column)]
-    return bool(
-        cells.size
-        and cells[0].isdigit()
-        and np.all(np.char.isdigit(cells))
-        and not np.any(np.char.startswith(cells, "0"))
-    )
-
-
-def _read_fortran(table: Table) -> None:
-    """Read numbers in double precision as Fortran writes them, such as ``1.5D+02``."""
-    for name in table.colnames:
-        column = table[name]
-        if column.dtype.kind == "U" and column.size:
-            mask = np.ma.getmaskarray(column)
-            cells = np.ma.getdata(column)[~mask]
-            if (
-                cells.size
-                and _FORTRAN.fullmatch(cells[0])
-                and all(_FORTRAN.fullmatch(cell) for cell in cells.tolist())
-            ):
-                values = np.full(len(column), np.nan)
-                values[~mask] = [float(cell.upper().replace("D", "E")) for cell in cells]
-                replace_data(table, name, values, mask=mask if mask.any() else None)
-
-
-def _read_decimal_commas(table: Table, name: str) -> bool:
-    """Read numbers with a decimal comma, if a column of text is made of such; say whether it is."""
-    column = table[name]
-    if column.dtype.kind != "U":
-        return False
-    mask = np.ma.getmaskarray(column)
-    cells = np.ma.getdata(column)[~mask]
-    if not cells.size or not _DECIMAL_COMMA.fullmatch(cells[0].strip()):
-        return False
-    cells = [cell.strip() for cell in cells.tolist()]
-    if not any("," in cell for cell in cells):
-        return False
-    if not all(_DECIMAL_COMMA.fullmatch(cell) and any(map(str.isdigit, cell)) for cell in cells):
-        return False
-    if all(_THOUSANDS.fullmatch(cell) for cell in cells if "," in cell):
-        return False
-    values = np.full(len(column), np.nan)
-    values[~mask] = [float(cell.replace(",", ".")) for cell in cells]
-    replace_data(table, name, values, mask=mask if mask.any() else None)
-    return True

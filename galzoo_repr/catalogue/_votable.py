@@ -181,9 +181,9 @@ def _blank(plain: Table, name: str, mask: np.ndarray) -> None:
         replace_data(plain, name, np.where(mask, missing, plain[name]).astype(plain[name].dtype))
 
 
-def read_votable(path: Path) -> Table:
+def read_votable(path: Path, table: str | int | None = None) -> Table:
     """
-    Read the only table of a VOTable file.
+    Read a table of a VOTable file, which is the only one if none is named.
 
     Missing floats are NaN and missing text is empty; missing integers and logicals are masked.
 
@@ -191,6 +191,8 @@ def read_votable(path: Path) -> Table:
     ----------
     path : pathlib.Path
         Possibly compressed with gzip.
+    table : str or int, optional
+        Its name or ID, or its number from 0.
 
     Returns
     -------
@@ -205,8 +207,8 @@ def read_votable(path: Path) -> Table:
         except UnicodeDecodeError:
             document, cells = parse_document(path, bytes_for_text=True)
     heed_status(document, cells, path)
-    element, table = one_table(document, cells, path)
-    plain = _plain(element, table, path)
+    element, found = one_table(document, cells, table)
+    plain = _plain(element, found, path)
     note_frames(document, element, plain)
     for name in plain.colnames:
         _without_needless_mask(plain, name)

@@ -7,7 +7,7 @@ import pyarrow as pa
 from astropy.table import Column, MaskedColumn
 from pyarrow import compute
 
-from galzoo_repr.catalogue._arrow import column_of
+from galzoo_repr.catalogue._arrow import column_of, first_cast
 from galzoo_repr.catalogue._votable_document import Declared
 
 __all__ = ["column_of_binary", "column_of_texts"]
@@ -142,7 +142,7 @@ def _values(texts: pa.Array, declared: Declared) -> tuple[pa.Array, list[str]]:
     if pa.types.is_boolean(kind):
         return _logicals(texts)
     values, remarks = _numbers(texts, kind, declared.datatype)
-    if declared.null and (null := _cast(pa.array([declared.null]), values.type)) is not None:
+    if declared.null and (null := first_cast(pa.array([declared.null]), [values.type])) is not None:
         # A null may be written in two ways, as -99 and -99.0.
         values = compute.if_else(compute.equal(values, null[0]), None, values)
     return values, remarks
@@ -164,22 +164,11 @@ def _remark(strange: pa.Array, what: str) -> list[str]:
     ]
 
 
-def _cast(texts: pa.Array, kind: pa.DataType) -> pa.Array | None:
-    try:
-        return texts.cast(kind)
-    except pa.ArrowInvalid:
-        return None
-
-
-def _first_cast(texts: pa.Array, kinds: list[pa.DataType]) -> pa.Array | None:
-    return next((cast for kind in kinds if (cast := _cast(texts, kind)) is not None), None)
-
-
 def _numbers(texts: pa.Array, kind: pa.DataType, datatype: str) -> tuple[pa.Array, list[str]]:
     """Read numbers; integers and floats of another type than declared are what they are."""
     integers = [kind, pa.int64(), pa.uint64()]
     kinds, remarks = integers if pa.types.is_integer(kind) else [pa.float64()], []
-    values = _first_cast(texts, kinds)
+    values = first_cast(texts, kinds)
     if values is None:
         good = compute.match_substring_regex(texts, _NUMBER)
         strange = texts.filter(compute.invert(good))
@@ -188,13 +177,13 @@ def _numbers(texts: pa.Array, kind: pa.DataType, datatype: str) -> tuple[pa.Arra
         remarks = _remark(strange, "no numbers")
         texts = compute.if_else(good, texts, None)
         texts = compute.replace_substring_regex(texts, r"^\+", "")
-        values = _first_cast(texts, kinds)
+        values = first_cast(texts, kinds)
     if values is None and compute.all(compute.match_substring_regex(texts, _WHOLE)).as_py():
         return texts, [*remarks, "is text, because no number of 64 bits has its digits"]
     if values is None:
         # As Fortran has it.
         texts = compute.replace_substring_regex(texts, r"^([^xX]*)[dD]", r"\1e")
-        values = _first_cast(texts, [pa.float64()])
+        values = first_cast(texts, [pa.float64()])
         if kinds is integers:
             remarks.append(f"is of floats, though it is declared {datatype}")
     if values is None:
@@ -218,7 +207,8 @@ def _exact(texts: pa.Array, values: pa.Array, kind: pa.DataType, datatype: str) 
     large = np.flatnonzero((np.abs(doubles) >= 2**53) & np.isfinite(doubles))
     digits = [text for text in texts.take(pa.array(large)).to_pylist() if re.match(_WHOLE, text)]
     changed = [text for text in digits if int(text) != int(float(text))]
-    if changed and (integers := _first_cast(texts, [pa.int64(), pa.uint64()])) is not None:
+    whole = compute.if_else(pa.array(np.isnan(doubles)), None, texts)
+    if changed and (integers := first_cast(whole, [pa.int64(), pa.uint64()])) is not None:
         return integers, [f"is of integers, which a {datatype} would change, such as {changed[0]!r}"]
     if kind == pa.float32():
         with np.errstate(over="ignore"):

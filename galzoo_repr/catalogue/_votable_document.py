@@ -11,6 +11,7 @@ import pyarrow as pa
 from astropy.io.votable.tree import Resource, TableElement, VOTableFile
 from astropy.utils.xml.iterparser import get_xml_iterator
 
+from galzoo_repr.catalogue._several import listed, place_of
 from galzoo_repr.exceptions import GalzooWarning
 
 __all__ = ["Cells", "Declared", "heed_status", "one_table", "parse_document", "rows_of"]
@@ -185,9 +186,11 @@ def _with_texts(fields: list[Declared], events: Iterator[Event]) -> Cells:
     return Cells(fields, texts, short)
 
 
-def one_table(document: VOTableFile, cells: dict[str, Cells], path: Path) -> tuple[TableElement, Cells]:
+def one_table(
+    document: VOTableFile, cells: dict[str, Cells], table: str | int | None
+) -> tuple[TableElement, Cells]:
     """
-    Find the table that is the catalogue: the only one, that is no metadata, that has rows.
+    Find the table that is the catalogue: the one named, or else the only one, that is no metadata, that has rows.
 
     Raises
     ------
@@ -195,18 +198,23 @@ def one_table(document: VOTableFile, cells: dict[str, Cells], path: Path) -> tup
         If there is none, or several.
     """
     found = list(document.iter_tables())
-    data = [table for each in _resources(document) if each.type != "meta" for table in each.tables]
+    names = [each.name or ("" if each.ID.startswith(_NUMBER_OF_TABLE) else each.ID) for each in found]
+    if table is not None:
+        found = [found[place_of(table, names)]]
+    data = [each for resource in _resources(document) if resource.type != "meta" for each in resource.tables]
     filled = [element for element in data if rows_of(element, cells[element.ID])]
-    (found,) = [some for some in (filled, data, found) if len(some) == 1][:1] or [found]
+    (found,) = [some for some in (found, filled, data) if len(some) == 1][:1] or [found]
+    if not found:
+        raise ValueError("it holds no table")
     if len(found) != 1:
-        names = [f"{each.name or 'unnamed'} ({rows_of(each, cells[each.ID])} rows)" for each in found]
-        hint = f": {', '.join(names)}. Save the one you mean as a file of its own, for instance in TOPCAT"
-        raise ValueError(f"{path} holds {len(found)} tables; a catalogue is one{hint if found else ''}")
+        raise ValueError(
+            f"it holds {len(found)} tables: {listed(names)}. Pass table= with a name or number to read_catalogue"
+        )
     (element,) = found
-    table = cells[element.ID]
+    found_cells = cells[element.ID]
     if element.ID.startswith(_NUMBER_OF_TABLE):
         element.ID = None
-    return element, table
+    return element, found_cells
 
 
 def rows_of(element: TableElement, table: Cells) -> int:

@@ -349,7 +349,7 @@ class TestWeReadTheFilesOfOthers:
     def test_votable_of_several_tables(self, tmp_path):
         document = parse(self._two_tables(tmp_path))
         document.to_xml(str(tmp_path / "two.vot"))
-        with pytest.raises(ValueError, match="holds 2 tables; a catalogue is one"):
+        with pytest.raises(ValueError, match=r"holds 2 tables: .* Pass table="):
             read_catalogue(tmp_path / "two.vot")
 
     @staticmethod
@@ -434,3 +434,16 @@ class TestLossesAreSaid:
             back = read_catalogue(path)
         assert back["embedding"].tolist() == table["embedding"].tolist()
         assert back.meta["OBJECT"] == "galaxies"
+
+
+@pytest.mark.parametrize("table", [True, 1.0, ["first"]])
+def test_a_table_is_chosen_by_name_or_number(tmp_path, table):
+    Table({"x": [1]}).write(tmp_path / "catalogue.fits")
+    with pytest.raises(TypeError, match="table must be the name of a table or its number from 0, not"):
+        read_catalogue(tmp_path / "catalogue.fits", table=table)
+
+
+def test_only_some_formats_hold_several_tables(tmp_path):
+    write_catalogue(Table({"x": [1]}), tmp_path / "catalogue.ecsv")
+    with pytest.raises(ValueError, match="only FITS and VOTable files hold several tables; leave table= out"):
+        read_catalogue(tmp_path / "catalogue.ecsv", table=0)

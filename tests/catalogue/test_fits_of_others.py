@@ -277,11 +277,37 @@ class TestTextBeyondAsciiOfOurs:
 
 
 class TestWhichTable:
-    def test_of_several_the_first_is_read(self, tmp_path):
-        tables = [fits.BinTableHDU(Table({"x": [i]}).as_array(), name=f"T{i}") for i in range(2)]
-        fits.HDUList([fits.PrimaryHDU(), *tables]).writeto(tmp_path / "table.fits")
-        with pytest.warns(GalzooWarning, match=r"holds 2 tables \('T0', 'T1'\); the first was read"):
-            assert read_catalogue(tmp_path / "table.fits")["x"].tolist() == [0]
+    @pytest.fixture
+    def several(self, tmp_path):
+        """A file of three tables, two of which have one name."""
+        tables = [
+            fits.BinTableHDU(Table({"x": [i]}).as_array(), name=name)
+            for i, name in enumerate(["T0", "T1", "T1"])
+        ]
+        fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(), *tables]).writeto(tmp_path / "table.fits")
+        return tmp_path / "table.fits"
+
+    def test_of_several_the_first_is_read(self, several):
+        message = r"holds 3 tables \(0 'T0', 1 'T1', 2 'T1'\); the first was read. Pass table="
+        with pytest.warns(GalzooWarning, match=message):
+            assert read_catalogue(several)["x"].tolist() == [0]
+
+    @pytest.mark.parametrize(("table", "x"), [(0, 0), (2, 2), (np.int64(1), 1), ("T0", 0), ("t0 ", 0)])
+    def test_one_is_named(self, several, table, x):
+        assert read_catalogue(several, table=table)["x"].tolist() == [x]
+
+    @pytest.mark.parametrize(
+        ("table", "message"),
+        [
+            (3, "it has no table 3; it holds 0 'T0', 1 'T1', 2 'T1'"),
+            (-1, "it has no table -1"),
+            ("stars", "it has no table 'stars'"),
+            ("T1", "2 tables are called 'T1', give the number"),
+        ],
+    )
+    def test_none_is_meant(self, several, table, message):
+        with pytest.raises(ValueError, match=message):
+            read_catalogue(several, table=table)
 
     def test_the_header_that_sextractor_puts_first_is_none(self, tmp_path):
         tables = [

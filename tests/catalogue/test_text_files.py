@@ -226,3 +226,45 @@ def test_a_sheet_of_ratings_that_a_spreadsheet_saved(read, sheet, tmp_path):
     values, added = record_answers(galaxies, [read(sheet, "next_to_rate.csv")], tmp_path / "ratings.ecsv")
     assert added == 1
     np.testing.assert_array_equal(values, [np.nan, 4, np.nan])
+
+
+@pytest.mark.parametrize(
+    ("cells", "meant"),
+    [
+        (("3853020153015140353", "nan"), [3853020153015140353, None]),
+        (("3853020153015140353", "NaN", "18446744073709551615"), [3853020153015140353, None, 2**64 - 1]),
+        (("3853020153015140353.0", "3853020153015140354.0"), [3853020153015140353, 3853020153015140354]),
+        (("-3853020153015140353", "18446744073709551615"), ["-3853020153015140353", "18446744073709551615"]),
+        (("3853020153015140353", "38.5"), ["3853020153015140353", "38.5"]),
+        (("0x1F", "0x20"), ["0x1F", "0x20"]),
+        (("007", "nan"), ["007", "nan"]),
+        (("+5", "+6"), [5, 6]),
+        (("1e300", "9007199254740992.0"), [1e300, 2.0**53]),
+        (("nan", "5"), [np.nan, 5.0]),
+    ],
+)
+@pytest.mark.parametrize("delimiter", [",", "\t", " "])
+def test_digits_stay_whatever_stands_beside_them(read, cells, meant, delimiter):
+    body = "\n".join([f"id{delimiter}ra", *(f"{cell}{delimiter}150.5" for cell in cells), ""])
+    found = read(body, "ids.txt")["id"].tolist()
+    assert np.array_equal(found, meant, equal_nan=True) if np.nan in meant else found == meant
+
+
+def test_quotes_and_gaps_do_not_change_how_cells_are_read(read):
+    plain = read("id,ra,note\n7,,a b\n8,2.5,\n")
+    for body in ('"id","ra","note"\n"7","","a b"\n"8","2.5",""\n', 'id,ra,note\n7, , "a b"\n8,2.5\n'):
+        other = read(body, "other.csv")
+        assert other.colnames == plain.colnames
+        for name in plain.colnames:
+            assert other[name].dtype == plain[name].dtype
+            assert other[name].tolist() == plain[name].tolist()
+
+
+def test_the_end_of_a_file_of_an_old_program_is_no_row(read):
+    assert read("id,ra\r\n1,2\r\n\x1a")["id"].tolist() == [1]
+
+
+def test_a_quotation_mark_that_is_never_closed_swallows_no_rows(read):
+    with pytest.raises(ValueError, match=r"the quotation mark before '5 arcmin.*' is never closed"):
+        read('id,note\n1,"5 arcmin\n2,b\n3,c\n')
+    assert read('id,note\n1,5" wide\n2,"a\nb"\n3,c\n')["note"].tolist() == ['5" wide', "a\nb", "c"]

@@ -19,14 +19,14 @@ IDS = ["1237648720693755918", "1237648720693755919"]
 def read(tmp_path):
     """Reads a VOTable that consists of some elements; the number of its version is an argument."""
 
-    def read(elements, version="1.4"):
+    def read(elements, version="1.4", **options):
         path = tmp_path / "answer.vot"
         name_space = f"http://www.ivoa.net/xml/VOTable/v{min(version, '1.3')}"
         path.write_text(
             f'<?xml version="1.0"?><VOTABLE version="{version}" xmlns="{name_space}">{elements}</VOTABLE>',
             encoding="utf-8",
         )
-        return read_catalogue(path)
+        return read_catalogue(path, **options)
 
     return read
 
@@ -76,6 +76,11 @@ class TestWiderThanDeclared:
         with pytest.warns(GalzooWarning, match=f"'x' of .* is of integers, which a {datatype} would change"):
             ids = column(f'datatype="{datatype}"', *IDS, "")
         assert ids.tolist() == [*map(int, IDS), None]
+
+    def test_an_id_beside_a_nan_is_exact(self, column):
+        with pytest.warns(GalzooWarning, match="is of integers, which a double would change"):
+            found = column('datatype="double"', "1237648720693755918", "NaN")
+        assert found.tolist() == [1237648720693755918, None]
 
     def test_digits_that_no_number_has_room_for(self, column):
         with pytest.warns(
@@ -341,9 +346,13 @@ class TestWhatElseIsInTheFile:
 
     def test_several_tables_are_named(self, read):
         named = self.TABLE.replace("<TABLE ", '<TABLE name="second" ')
-        message = r"holds 2 tables; a catalogue is one: unnamed \(2 rows\), second \(2 rows\). Save the one"
-        with pytest.raises(ValueError, match=message):
-            read(f"<RESOURCE>{self.TABLE}</RESOURCE><RESOURCE>{named}</RESOURCE>")
+        document = f"<RESOURCE>{self.TABLE}</RESOURCE><RESOURCE>{named}</RESOURCE>"
+        with pytest.raises(ValueError, match=r"holds 2 tables: 0 without a name, 1 'second'. Pass table="):
+            read(document)
+        for table in (0, 1, "second"):
+            assert len(read(document, table=table)) == 2
+        with pytest.raises(ValueError, match="has no table 'third'; it holds 0 without"):
+            read(document, table="third")
 
     def test_a_table_that_refers_to_the_fields_of_another(self, read):
         first = table_of('datatype="short"', rows_of(), attributes='ID="first"')
@@ -351,7 +360,7 @@ class TestWhatElseIsInTheFile:
         assert read(f"<RESOURCE>{first}{second}</RESOURCE>")["x"].tolist() == [70000]
 
     def test_no_table(self, read):
-        with pytest.raises(ValueError, match="holds 0 tables; a catalogue is one"):
+        with pytest.raises(ValueError, match="as VOTable: it holds no table"):
             read("<RESOURCE/>")
 
     def test_cells_in_base64(self, read):
