@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from galzoo_repr._arguments import check_choice, check_whole_number
-from galzoo_repr._array import Array
+from galzoo_repr._array import Array, namespace_of
 from galzoo_repr._config import log
 from galzoo_repr._device import choose_device
 from galzoo_repr._threads import usual_threads
@@ -249,10 +249,17 @@ class Encoder:
         ------
         ValueError
             If `images` has another shape.
+        TypeError
+            If it holds whole numbers, which no recipe has made.
         """
         if images.ndim != 4 or images.shape[1:] != self._shape:
             raise ValueError(
                 f"images has shape {tuple(images.shape)}, but {self.name} takes (B, *{self._shape})"
+            )
+        if not namespace_of(images).isdtype(images.dtype, "real floating"):
+            raise TypeError(
+                f"images are {images.dtype}, but {self.name} takes floating point that its recipe has made: "
+                "recipe.from_rgb(images)"
             )
         if batch_size is None:
             on_gpu = self.device.startswith("cuda")

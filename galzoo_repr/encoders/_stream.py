@@ -182,9 +182,8 @@ class EmbeddingStream:
 
     def _not_computed_before(self, batch: Batch) -> Batch:
         """Leave out what is in the store, or comes a second time, as far as the keys are known."""
-        known = self._computed_before(
-            list({picture.key for _, picture in batch if picture.key} - set(self._first_row))
-        )
+        keys = {picture.key for _, picture in batch if picture.key}
+        known = self._computed_before([key for key in keys if key not in self._first_row])
         left = []
         for row, picture in batch:
             if picture.key and (first := self._first_row.setdefault(picture.key, row)) != row:
