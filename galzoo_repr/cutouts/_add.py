@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING
 
 import astropy.units as u
 import numpy as np
@@ -22,9 +21,7 @@ from galzoo_repr.cutouts._request import CutoutRequest
 from galzoo_repr.cutouts._route import Route
 from galzoo_repr.cutouts._status import STATUSES, USABLE
 from galzoo_repr.cutouts._store import CutoutStore
-
-if TYPE_CHECKING:  # imported where it is needed: the room imports torch, which takes seconds
-    from galzoo_repr.images import ImageRecipe
+from galzoo_repr.images import ImageRecipe
 
 __all__ = ["add_cutouts", "cutout_requests"]
 
@@ -34,7 +31,7 @@ def add_cutouts(
     *,
     survey: Route | None = None,
     fallback: Sequence[Route] | None = None,
-    recipe: "ImageRecipe | None" = None,
+    recipe: ImageRecipe | None = None,
     fov: AngleLike | None = None,
     coords: str | tuple[str, str] | SkyCoord | None = None,
     store: CutoutStore | str | None = None,
@@ -190,9 +187,7 @@ class _Found:
         return columns
 
 
-def _checked_factors(
-    survey: Route, recipe: "ImageRecipe", fov: u.Quantity | None
-) -> tuple[float, ...] | None:
+def _checked_factors(survey: Route, recipe: ImageRecipe, fov: u.Quantity | None) -> tuple[float, ...] | None:
     """Flux scale of a survey, checked before anything is asked, as is the field of view."""
     _refuse_wide(survey, fov)
     warn_of_scale(survey)
@@ -215,7 +210,7 @@ def cutout_requests(
     catalogue: Table,
     survey: Route,
     *,
-    recipe: "ImageRecipe | None" = None,
+    recipe: ImageRecipe | None = None,
     fov: AngleLike | None = None,
     coords: str | tuple[str, str] | SkyCoord | None = None,
 ) -> tuple[list[CutoutRequest | None], list[str]]:
@@ -287,9 +282,7 @@ def cutout_requests(
     return requests, reasons
 
 
-def _recipe_or_default(recipe: "ImageRecipe | None") -> "ImageRecipe":
-    from galzoo_repr.images import ImageRecipe
-
+def _recipe_or_default(recipe: ImageRecipe | None) -> ImageRecipe:
     if recipe is None:
         return ImageRecipe()
     if not isinstance(recipe, ImageRecipe):
@@ -298,7 +291,7 @@ def _recipe_or_default(recipe: "ImageRecipe | None") -> "ImageRecipe":
 
 
 def _arguments(
-    recipe: "ImageRecipe", fov: u.Quantity | None, coords: str | tuple[str, str] | SkyCoord | None
+    recipe: ImageRecipe, fov: u.Quantity | None, coords: str | tuple[str, str] | SkyCoord | None
 ) -> dict:
     """What the caller chose, as far as it is short: one field of view, but not one for each row."""
     facts = {"recipe": recipe.to_dict()}
