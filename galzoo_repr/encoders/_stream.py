@@ -202,6 +202,9 @@ class EmbeddingStream:
             vectors = self._encoder.embed(images, batch_size=self._batch_size, threads=1)
             vectors = vectors.cpu().numpy() if self._on_gpu else vectors
             self.vectors[rows] = vectors
+            for row, good in zip(rows, np.isfinite(vectors).all(axis=1), strict=True):
+                if not good:
+                    self.reasons[row] = "the network gives numbers that are not finite"
             with self._counting:
                 self.computed += len(rows)
             if self._shelf is not None:

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["ImageRecipe"]
 
 _FORMAT_VERSION = 1
-_BRIGHTEST = 2.0
+# A resampled picture overshoots, but not by that much.
+_DARKEST, _BRIGHTEST = -0.5, 2.0
 _STRETCHES = {
     "galaxy_zoo_decals": galaxy_zoo_stretch,
     "viewer_grz": viewer_grz_stretch,
@@ -321,11 +322,13 @@ class ImageRecipe:
             raise TypeError(
                 f"colour images are uint8 in 0 to 255 or floating point in 0 to 1, not {images.dtype}"
             )
-        # A resampled picture overshoots, but not by that much.
-        if not counts and len(images) and (brightest := float(images.max())) > _BRIGHTEST:
-            raise ValueError(
-                f"colour images of floating point are in 0 to 1, but these reach {brightest:g}; divide by 255"
-            )
+        if not counts and len(images):
+            low, high = float(images.min()), float(images.max())
+            if low < _DARKEST or high > _BRIGHTEST:
+                raise ValueError(
+                    f"colour images of floating point are in 0 to 1, but these reach from {low:g} to {high:g}; give "
+                    "uint8, or scale them"
+                )
         images = xp.astype(central_crop(images, self.crop), xp.float32)
         return self._from_colour(images / 255 if counts else images)
 
