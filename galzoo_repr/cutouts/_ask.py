@@ -81,10 +81,14 @@ def _cause(url: str, error: Exception) -> str:
     if isinstance(inner, NameResolutionError):
         return f"the name {host} cannot be resolved (no network? behind a proxy? then set HTTPS_PROXY)"
     if isinstance(error, requests.exceptions.ProxyError):
-        return f"the proxy gives no connection to {host} (see HTTPS_PROXY): {inner}"
+        return f"the proxy gives no connection to {host} (see HTTPS_PROXY): {_last_words(inner)}"
     if isinstance(inner, NewConnectionError):
-        return f"no connection to {host}: {str(inner).rpartition(': ')[2]}"
+        return f"no connection to {host}: {_last_words(inner)}"
     return str(error)
+
+
+def _last_words(error: Exception) -> str:
+    return str(error).rpartition(": ")[2].rstrip("\"')")
 
 
 def _judge(request: CutoutRequest, response: requests.Response, validate: Validate) -> tuple[Outcome, float]:

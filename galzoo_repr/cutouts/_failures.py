@@ -14,7 +14,7 @@ __all__ = ["warn_of_failures"]
 
 # Of rows that have them, no service was asked.
 _OF_THE_ROW = frozenset({"bad_position", "missing", "ok"})
-_LONGEST_REASON = 240
+_LONGEST_REASON = 300
 
 
 def warn_of_failures(
@@ -38,7 +38,7 @@ def warn_of_failures(
     failed : iterable of int
         Rows that have failed.
     surveys : sequence of Route
-        Services that were asked.
+        Services that were asked; the reasons name them if there are several.
 
     Warns
     -----
@@ -56,13 +56,13 @@ def warn_of_failures(
     rows = [row for row in rows if NOT_ASKED not in reasons.get(row, "")] or rows
     reason = Counter(reasons.get(row, "") for row in rows).most_common(1)[0][0]
     row = next(row for row in rows if reasons.get(row, "") == reason)
-    asked = (
-        "" if status in _OF_THE_ROW else ", ".join(f"{type(one).__name__} at {one.server}" for one in surveys)
-    )
+    asked = ""
+    if len(surveys) == 1 and status not in _OF_THE_ROW:
+        asked = f", from {type(surveys[0]).__name__} at {surveys[0].server}"
     kinds = ", ".join(f"{name} {count}" for name, count in counts)
     warnings.warn(
         f"{len(failed)} of {len(statuses)} rows have no {what} ({kinds}); most often, as in row {row}"
-        f"{asked and ', from ' + asked}: {_shortened(reason or STATUSES[status])}",
+        f"{asked}: {_shortened(reason or STATUSES[status])}",
         GalzooWarning,
         stacklevel=level_of_the_caller(),
     )

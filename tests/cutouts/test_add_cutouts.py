@@ -381,5 +381,18 @@ class TestWarningOfFailures:
             add(_table(), survey=nowhere)
         assert len(str(caught[0].message)) < 300
 
+    def test_names_several_services(self, add):
+        down = [LegacySurvey(server=f"http://127.0.0.1:9/{name}", timeout=2) for name in "ab"]
+        words = r"127.0.0.1:9/a: server_error, .*127.0.0.1:9/b: server_error, no answer: no connection"
+        with pytest.warns(GalzooWarning, match=words):
+            add(_table(), survey=down[0], fallback=down[1:])
+
+    def test_names_the_proxy(self, add, monkeypatch):
+        monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+        nowhere = LegacySurvey(server="http://nowhere.invalid/viewer", timeout=2)
+        words = r"the proxy gives no connection to nowhere.invalid \(see HTTPS_PROXY\): .*refused$"
+        with pytest.warns(GalzooWarning, match=words):
+            add(_table(), survey=nowhere)
+
     def test_is_not_there_when_all_is_well(self, add):
         assert set(add(_table()[::2])["cutout_status"]) == {"ok"}
