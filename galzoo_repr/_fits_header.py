@@ -8,8 +8,8 @@ __all__ = ["read_fits_header"]
 _BLOCK = 2880
 _CARD = 80
 _END = b"END".ljust(_CARD)
-# Keyword, and its value as text between quotes or as anything else before a comment.
-_KEY_AND_VALUE = re.compile(r"(.{8})= +(?:'([^']*)'|([^/]*))")
+# Keyword, and its value as text between quotes, of which two stand for one within, or anything else before a comment.
+_KEY_AND_VALUE = re.compile(r"(.{8})= +(?:'((?:[^']|'')*)'|([^/]*))")
 
 
 def read_fits_header(content: bytes) -> tuple[dict[str, str], int] | None:
@@ -47,5 +47,6 @@ def read_fits_header(content: bytes) -> tuple[dict[str, str], int] | None:
     for start in range(0, end, _CARD):
         if card := _KEY_AND_VALUE.match(text, start, start + _CARD):
             keyword, quoted, plain = card.groups()
-            cards[keyword.rstrip()] = (plain if quoted is None else quoted).rstrip()
+            value = plain if quoted is None else quoted.replace("''", "'")
+            cards[keyword.rstrip()] = value.rstrip()
     return cards, math.ceil((end + _CARD) / _BLOCK) * _BLOCK

@@ -4,6 +4,7 @@ from galzoo_repr.cutouts._add import add_cutouts, cutout_requests
 from galzoo_repr.cutouts._brick_survey import BrickSurvey
 from galzoo_repr.cutouts._calibration import flux_scale_column, usable_factors, warn_of_scale
 from galzoo_repr.cutouts._coverage import Coverage
+from galzoo_repr.cutouts._failures import warn_of_failures
 from galzoo_repr.cutouts._fallback import (
     FALLBACK_ON,
     check_surveys,
@@ -51,5 +52,6 @@ __all__ = [
     "survey_names",
     "usable_factors",
     "validate_body",
+    "warn_of_failures",
     "warn_of_scale",
 ]

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING
 
 import astropy.units as u
 import numpy as np
@@ -15,15 +14,14 @@ from galzoo_repr._angle import AngleLike, read_angle
 from galzoo_repr._config import log
 from galzoo_repr.catalogue import as_table, refuse_existing, sky_positions, with_columns
 from galzoo_repr.cutouts._calibration import flux_scale_column, usable_factors, warn_of_scale
+from galzoo_repr.cutouts._failures import warn_of_failures
 from galzoo_repr.cutouts._fallback import check_surveys, fetch_in_turn, survey_facts, survey_names
 from galzoo_repr.cutouts._legacy_survey import LegacySurvey
 from galzoo_repr.cutouts._request import CutoutRequest
 from galzoo_repr.cutouts._route import Route
-from galzoo_repr.cutouts._status import STATUSES
+from galzoo_repr.cutouts._status import STATUSES, USABLE
 from galzoo_repr.cutouts._store import CutoutStore
-
-if TYPE_CHECKING:  # imported where it is needed: the room imports torch, which takes seconds
-    from galzoo_repr.images import ImageRecipe
+from galzoo_repr.images import ImageRecipe
 
 __all__ = ["add_cutouts", "cutout_requests"]
 
@@ -33,7 +31,7 @@ def add_cutouts(
     *,
     survey: Route | None = None,
     fallback: Sequence[Route] | None = None,
-    recipe: "ImageRecipe | None" = None,
+    recipe: ImageRecipe | None = None,
     fov: AngleLike | None = None,
     coords: str | tuple[str, str] | SkyCoord | None = None,
     store: CutoutStore | str | None = None,
@@ -92,14 +90,23 @@ def add_cutouts(
     CutoutStoreError
         If cutouts are missing and the store is read-only or full. What was fetched before is kept.
 
+    Warns
+    -----
+    GalzooWarning
+        If rows have no cutout: how many with which status, and why most of them.
+
     Examples
     --------
     >>> import astropy.units as u
     >>> from astropy.table import Table
     >>> from galzoo_repr import add_cutouts
-    >>> nowhere = Table({"ra": [float("nan")], "dec": [0.0]})
-    >>> print(add_cutouts(nowhere, fov=30 * u.arcsec, progress=False)["cutout_status"][0])
-    bad_position
+    >>> from galzoo_repr.cutouts import LegacySurvey
+    >>> from galzoo_repr.simulation import SimulatedSurvey
+    >>> sky = SimulatedSurvey()
+    >>> with sky.serve() as service:
+    ...     galaxies = add_cutouts(sky.catalogue(2), survey=LegacySurvey(server=service.url), progress=False)
+    >>> print(galaxies["cutout_status"][1])
+    ok
     """
     catalogue = as_table(table)
     survey = LegacySurvey() if survey is None else survey
@@ -112,7 +119,7 @@ def add_cutouts(
     fov = None if fov is None else read_angle(fov, "fov")
     factors = [_checked_factors(one, recipe, fov) for one in surveys]
     requests, reasons = cutout_requests(catalogue, survey, recipe=recipe, fov=fov, coords=coords)
-    found = _Found(len(requests))
+    found = _Found(len(requests), reasons)
 
     def requests_of(one: Route) -> list[CutoutRequest | None]:
         if one is survey:
@@ -127,6 +134,8 @@ def add_cutouts(
             for row, turn, request, outcome in stream:
                 found.paths[row], found.statuses[row] = store.name(request, outcome), outcome.status
                 found.turns[row] = turn
+                if outcome.reason:
+                    found.reasons[row] = outcome.reason
                 bar.update()
     finally:
         if own_store:
@@ -137,6 +146,8 @@ def add_cutouts(
         "name": name,
         "image_format": survey.image_format,
     }
+    failed = [row for row, status in enumerate(found.statuses) if status not in USABLE]
+    warn_of_failures("cutout", found.statuses, found.reasons, failed, surveys)
     scales = flux_scale_column(
         [factors[turn] if path else (1.0,) for turn, path in zip(found.turns, found.paths, strict=True)],
         always=overwrite and extra[1] in catalogue.colnames,
@@ -152,9 +163,10 @@ def add_cutouts(
 
 
 class _Found:
-    """Path and status of the cutout of each row, and which survey it is of."""
+    """Path and status of the cutout of each row, why it is so, and which survey it is of."""
 
-    def __init__(self, n: int):
+    def __init__(self, n: int, reasons: list[str]):
+        self.reasons = {row: reason for row, reason in enumerate(reasons) if reason}
         self.paths, self.statuses, self.turns = [""] * n, ["bad_position"] * n, [0] * n
 
     def columns(self, name: str, surveys: list[str] | None) -> dict[str, Column]:
@@ -175,9 +187,7 @@ class _Found:
         return columns
 
 
-def _checked_factors(
-    survey: Route, recipe: "ImageRecipe", fov: u.Quantity | None
-) -> tuple[float, ...] | None:
+def _checked_factors(survey: Route, recipe: ImageRecipe, fov: u.Quantity | None) -> tuple[float, ...] | None:
     """Flux scale of a survey, checked before anything is asked, as is the field of view."""
     _refuse_wide(survey, fov)
     warn_of_scale(survey)
@@ -200,7 +210,7 @@ def cutout_requests(
     catalogue: Table,
     survey: Route,
     *,
-    recipe: "ImageRecipe | None" = None,
+    recipe: ImageRecipe | None = None,
     fov: AngleLike | None = None,
     coords: str | tuple[str, str] | SkyCoord | None = None,
 ) -> tuple[list[CutoutRequest | None], list[str]]:
@@ -272,9 +282,7 @@ def cutout_requests(
     return requests, reasons
 
 
-def _recipe_or_default(recipe: "ImageRecipe | None") -> "ImageRecipe":
-    from galzoo_repr.images import ImageRecipe
-
+def _recipe_or_default(recipe: ImageRecipe | None) -> ImageRecipe:
     if recipe is None:
         return ImageRecipe()
     if not isinstance(recipe, ImageRecipe):
@@ -283,7 +291,7 @@ def _recipe_or_default(recipe: "ImageRecipe | None") -> "ImageRecipe":
 
 
 def _arguments(
-    recipe: "ImageRecipe", fov: u.Quantity | None, coords: str | tuple[str, str] | SkyCoord | None
+    recipe: ImageRecipe, fov: u.Quantity | None, coords: str | tuple[str, str] | SkyCoord | None
 ) -> dict:
     """What the caller chose, as far as it is short: one field of view, but not one for each row."""
     facts = {"recipe": recipe.to_dict()}

@@ -3,9 +3,11 @@
 import time
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
 
 import requests
 from astroquery.exceptions import TimeoutError as QueryTimeoutError
+from urllib3.exceptions import NameResolutionError, NewConnectionError
 
 from galzoo_repr.cutouts._http import Interrupted, ThreadedRequests, current_stop
 from galzoo_repr.cutouts._request import Attempt, CutoutRequest, Outcome
@@ -13,7 +15,10 @@ from galzoo_repr.cutouts._status import USABLE
 from galzoo_repr.cutouts._throttle import throttle_of
 from galzoo_repr.cutouts._validate import validate_body
 
-__all__ = ["ask"]
+__all__ = ["NOT_ASKED", "ask"]
+
+NOT_ASKED = "not asked: the service does not answer"
+"""Reason of requests that were not sent, as those before them failed."""
 
 Validate = Callable[[CutoutRequest, bytes], Outcome]
 
@@ -31,7 +36,7 @@ def ask(
     throttle = throttle_of(url, query.rate, query.workers)
     refusal = throttle.enter(stop)
     if refusal:
-        reason = "interrupted" if refusal == "cancelled" else "not asked: the service does not answer"
+        reason = "interrupted" if refusal == "cancelled" else NOT_ASKED
         return Attempt(Outcome(refusal, reason, time=time.time()), asked=False)
     started = time.monotonic()
     outcome, retry_after = Outcome("cancelled", "interrupted"), 0.0
@@ -62,10 +67,28 @@ def _send(
     except (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError) as error:
         return Outcome("truncated", f"the answer broke off: {error}"), b"", 0.0
     except (requests.RequestException, OSError) as error:
-        return Outcome("server_error", f"no answer: {error}"), b"", 0.0
+        return Outcome("server_error", f"no answer: {_cause(url, error)}"), b"", 0.0
     outcome, retry_after = _judge(request, response, validate)
     outcome.http_code = response.status_code
     return outcome, response.content, retry_after
+
+
+def _cause(url: str, error: Exception) -> str:
+    """Say in a few words why there is no connection, which requests and urllib3 wrap in one another."""
+    inner = error.args[0] if error.args else error
+    inner = getattr(inner, "reason", None) or inner
+    host = urlsplit(url).hostname
+    if isinstance(inner, NameResolutionError):
+        return f"the name {host} cannot be resolved (no network? behind a proxy? then set HTTPS_PROXY)"
+    if isinstance(error, requests.exceptions.ProxyError):
+        return f"the proxy gives no connection to {host} (see HTTPS_PROXY): {_last_words(inner)}"
+    if isinstance(inner, NewConnectionError):
+        return f"no connection to {host}: {_last_words(inner)}"
+    return str(error)
+
+
+def _last_words(error: Exception) -> str:
+    return str(error).rpartition(": ")[2].rstrip("\"')")
 
 
 def _judge(request: CutoutRequest, response: requests.Response, validate: Validate) -> tuple[Outcome, float]:

@@ -3,7 +3,6 @@
 import re
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from astropy.table import Column
@@ -12,14 +11,12 @@ from galzoo_repr.cutouts._caller import level_of_the_caller
 from galzoo_repr.cutouts._flux_scales import known_scale, no_single_scale
 from galzoo_repr.cutouts._route import Route
 from galzoo_repr.exceptions import GalzooWarning
-
-if TYPE_CHECKING:  # imported where it is needed: the room imports torch, which takes seconds
-    from galzoo_repr.images import ImageRecipe
+from galzoo_repr.images import ImageRecipe
 
 __all__ = ["flux_scale_column", "usable_factors", "warn_of_scale"]
 
 
-def usable_factors(survey: Route, recipe: "ImageRecipe") -> tuple[float, ...] | None:
+def usable_factors(survey: Route, recipe: ImageRecipe) -> tuple[float, ...] | None:
     """
     Nanomaggies per pixel of 0.262 arcsec in one count of each band of a recipe.
 

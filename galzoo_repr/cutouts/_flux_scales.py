@@ -8,6 +8,8 @@ from numbers import Real
 
 import astropy.units as u
 
+from galzoo_repr.images import REFERENCE_SCALE
+
 __all__ = [
     "FluxScale",
     "ZeroPoint",
@@ -21,7 +23,6 @@ ZeroPoint = float | u.Quantity | Mapping[str, float | u.Quantity]
 """AB magnitude of one count, or the flux of one; for all bands, or by band."""
 
 _NANOMAGGY = 22.5
-_REFERENCE = 0.262
 _SCALES = (
     "the AB magnitude of one count, such as zero_point=25.0, its flux, such as 1 * u.nJy, or a dict by band"
 )
@@ -45,7 +46,7 @@ class FluxScale:
     """
 
     zero_point: float | Mapping[str, float]
-    native_scale: float = _REFERENCE
+    native_scale: float = REFERENCE_SCALE
     bands: str = ""
     source: str = "given by the caller"
 
@@ -69,7 +70,7 @@ class FluxScale:
             If there are zero points by band, and none for one of these.
         """
         # Exactly 1 where nothing is to be done.
-        area = 1.0 if self.native_scale == _REFERENCE else (_REFERENCE / self.native_scale) ** 2
+        area = 1.0 if self.native_scale == REFERENCE_SCALE else (REFERENCE_SCALE / self.native_scale) ** 2
         found = []
         for band in bands:
             if isinstance(self.zero_point, Mapping):

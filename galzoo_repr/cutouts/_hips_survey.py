@@ -76,7 +76,7 @@ class HipsSurvey(CutoutSurvey, hips2fitsClass):
 
         The planes come as one image, or else what went wrong with the first band that failed.
         """
-        planes, seconds = [], 0.0
+        planes, said, seconds = [], [], 0.0
         facts = {"VERSION": request.layer.rsplit("/", 1)[-1], "ORIGIN": "hips2fits"}
         for band, payload in zip(request.bands, self._payload(request), strict=True):
             attempt = ask(self, replace(request, bands=band), request.server, payload)
@@ -84,12 +84,18 @@ class HipsSurvey(CutoutSurvey, hips2fitsClass):
             if attempt.body:
                 plane = fits.HDUList.fromstring(attempt.body)[0]
                 planes.append(plane.data)
-                facts |= said_of_flux(plane.header)
+                said.append(said_of_flux(plane.header))
             elif attempt.outcome.status == "no_coverage":
                 planes.append(np.zeros((request.size, request.size), np.float32))
             else:
                 attempt.outcome.reason = f"{band}: {attempt.outcome.reason}"
                 return attempt
+        # One header speaks for all planes: what differs between them is left out.
+        facts |= {
+            key: one
+            for key, one in (said[0] if said else {}).items()
+            if all(each.get(key) == one for each in said)
+        }
         body = assemble(request, planes, facts)
         outcome = validate_body(request, body)
         outcome.http_code, outcome.seconds, outcome.time = 200, seconds, attempt.outcome.time

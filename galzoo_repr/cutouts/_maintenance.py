@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -14,11 +15,14 @@ from astropy.table import Column, Table
 
 from galzoo_repr._folder import published
 from galzoo_repr.cutouts._bodies import STEM, body_name
+from galzoo_repr.cutouts._caller import level_of_the_caller
 from galzoo_repr.cutouts._checks import check_text
+from galzoo_repr.cutouts._flux_scales import known_scale
 from galzoo_repr.cutouts._manifest import CutoutStoreError, Manifest
 from galzoo_repr.cutouts._request import CutoutRequest, Outcome
 from galzoo_repr.cutouts._status import STATUSES, USABLE
 from galzoo_repr.cutouts._validate import validate_body
+from galzoo_repr.exceptions import GalzooWarning
 
 __all__ = ["describe", "export", "indexed", "prune", "stats", "verify"]
 
@@ -123,7 +127,7 @@ def export(
         wanted = {Path(str(path)).stem: name for path, name in named if path}
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    rows = []
+    rows, scaled = [], set()
     for _, request, outcome, source in _bodies(manifest):
         if source.stem not in wanted if wanted is not None else outcome.status not in USABLE:
             continue
@@ -132,8 +136,18 @@ def export(
         if not target.exists():
             with published(target, sync=False) as draft:
                 shutil.copyfile(source, draft)
+        scale = known_scale(request.route, request.layer)
+        if request.image_format == "fits" and (scale is None or {*scale.factors(request.bands)} != {1.0}):
+            scaled.add(f"{request.layer} by {request.route}")
         rows.append((target.name, request.ra, request.dec, request.layer, request.bands, request.size,
                      request.pixel_scale, outcome.status))  # fmt: skip
+    if scaled:
+        warnings.warn(
+            f"counts in the files of {', '.join(sorted(scaled))} are not nanomaggies per pixel of 0.262 arcsec, and "
+            "the files do not say so: give the column cutout_flux_scale of the catalogue along with them",
+            GalzooWarning,
+            stacklevel=level_of_the_caller(),
+        )
     table = Table(
         rows=rows or None,
         names=("file", "ra", "dec", "layer", "bands", "size", "pixel_scale", "cutout_status"),

@@ -332,6 +332,11 @@ class CutoutStore:
         ------
         ValueError
             If ``names`` does not fit ``cutouts``, or repeats itself.
+
+        Warns
+        -----
+        GalzooWarning
+            If some are of layers whose counts are not nanomaggies per pixel of 0.262 arcsec: the files do not say so.
         """
         return _maintenance.export(self.manifest, folder, cutouts=cutouts, names=names)
 

@@ -1,7 +1,6 @@
 """A catalogue goes in, the same catalogue with embeddings comes out."""
 
 import os
-import warnings
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
@@ -15,12 +14,11 @@ from galzoo_repr._angle import AngleLike, read_angle
 from galzoo_repr._arguments import check_whole_number
 from galzoo_repr._config import log
 from galzoo_repr.catalogue import as_table, sky_positions, with_columns
-from galzoo_repr.cutouts import CutoutStore, Route, flux_scale_column
+from galzoo_repr.cutouts import CutoutStore, Route, flux_scale_column, warn_of_failures
 from galzoo_repr.encoders._encoder import Encoder
 from galzoo_repr.encoders._store import EmbeddingStore, Shelf
 from galzoo_repr.encoders._stream import EmbeddingStream
 from galzoo_repr.encoders._survey_pictures import SurveyPictures
-from galzoo_repr.exceptions import GalzooWarning
 from galzoo_repr.images import Pictures, pictures_of
 
 __all__ = ["add_embeddings"]
@@ -121,7 +119,7 @@ def add_embeddings(
     Warns
     -----
     GalzooWarning
-        If not one of the `images` could be embedded, and why the first one.
+        If rows have no embedding: how many with which status, and why most of them.
 
     Examples
     --------
@@ -159,7 +157,6 @@ def add_embeddings(
             pictures = pictures_of(catalogue, images)
             fluxes = [picture.flux for picture in pictures]
             stream.run(enumerate(pictures), progress=progress)
-            _warn_of_nothing(stream)
             facts["images"] = images if isinstance(images, str) else type(images).__name__
         elif len(catalogue):
             source = SurveyPictures(
@@ -183,7 +180,9 @@ def add_embeddings(
     finally:
         if shelf is not None:
             shelf.close()
-    facts |= {"name": name, **_summary(stream, encoder, fov)}
+    failed = np.flatnonzero(~np.isfinite(stream.vectors).all(axis=1)).tolist()
+    warn_of_failures("embedding", stream.statuses, stream.reasons, failed, source.asked if source else ())
+    facts |= {"name": name, **_summary(stream, failed, encoder, fov)}
     if coords is not None:
         facts["coords"] = "SkyCoord" if isinstance(coords, SkyCoord) else coords
     columns = _columns_of_cutouts(stream, fluxes, always="cutout_flux_scale" in catalogue.colnames)
@@ -201,18 +200,6 @@ def add_embeddings(
         provenance=facts,
         call="add_embeddings",
     )
-
-
-def _warn_of_nothing(stream: EmbeddingStream) -> None:
-    """Say that not one of the images that were given could be embedded."""
-    if stream.statuses and not np.isfinite(stream.vectors).all(axis=1).any():
-        kinds = ", ".join(f"{status} {count}" for status, count in sorted(Counter(stream.statuses).items()))
-        warnings.warn(
-            f"not one of {len(stream.statuses)} images could be embedded ({kinds}); row 0: "
-            f"{stream.reasons.get(0, stream.statuses[0])}",
-            GalzooWarning,
-            stacklevel=3,
-        )
 
 
 def _refuse_existing(catalogue: Table, name: str, *, with_images: bool, overwrite: bool) -> None:
@@ -242,9 +229,8 @@ def _shelf(store: EmbeddingStore | str | os.PathLike | bool | None, digest: str,
     return (store if isinstance(store, EmbeddingStore) else EmbeddingStore(store)).shelf(digest, dim=dim)
 
 
-def _summary(stream: EmbeddingStream, encoder: Encoder, fov: u.Quantity | None) -> dict:
+def _summary(stream: EmbeddingStream, failed: list[int], encoder: Encoder, fov: u.Quantity | None) -> dict:
     summary = dict(sorted(Counter(stream.statuses).items()))
-    failed = np.flatnonzero(~np.isfinite(stream.vectors).all(axis=1)).tolist()
     log.info(
         "Embedded %d of %d rows (%d now, the others before): %s.",
         len(stream.statuses) - len(failed),

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from galzoo_repr._arguments import check_choice, check_whole_number
-from galzoo_repr._array import Array
+from galzoo_repr._array import Array, namespace_of
 from galzoo_repr._config import log
 from galzoo_repr._device import choose_device
 from galzoo_repr._threads import cores
 from galzoo_repr.encoders._folder import write_folder
 from galzoo_repr.encoders._forward import forward_by_onnx, forward_by_torch
 from galzoo_repr.encoders._graph import onnx_network
+from galzoo_repr.encoders._module import feature_dim, in_evaluation, state_of
 from galzoo_repr.encoders._named import parts_of
 from galzoo_repr.encoders._onnx import OnnxNetwork
 from galzoo_repr.encoders._stored import StoredNetwork
@@ -109,28 +110,11 @@ class Encoder:
             self._stored, self._model = model, None
             self.architecture, self.dim = architecture or model.architecture, model.dim
         else:
-            self._stored, self._model = None, _in_evaluation(model)
+            self._stored, self._model = None, in_evaluation(model)
             self.architecture = architecture or getattr(model, "pretrained_cfg", {}).get("architecture")
-            self.dim = self._feature_dim()
+            self.dim = feature_dim(model, self._shape, self.device)
         self.model_kwargs = dict(model_kwargs or {"num_classes": 0, "in_chans": recipe.channels})
         self.licence, self.origin, self.card = licence, origin, dict(card or {})
-
-    def _feature_dim(self) -> int:
-        """Length of the features, found by looking at one empty image."""
-        import torch
-
-        blank = torch.zeros(1, *self._shape, device=self.device)
-        try:
-            with torch.inference_mode():
-                features = self.model(blank)
-        except (RuntimeError, ValueError, AssertionError) as error:
-            raise ValueError(f"the network does not take images of shape {self._shape}: {error}") from error
-        if not isinstance(features, torch.Tensor) or features.ndim != 2:
-            shape = tuple(getattr(features, "shape", ())) or type(features).__name__
-            raise ValueError(
-                f"the network makes {shape} of an image; it must pool, without head, to (1, dim)"
-            )
-        return features.shape[1]
 
     def __repr__(self) -> str:
         size = self.recipe.size
@@ -142,7 +126,7 @@ class Encoder:
     def __setstate__(self, state: dict) -> None:
         vars(self).update(state)
         # The copies of the weights are elsewhere.
-        self._unchanged = None if self._model is None else _state(self._model)
+        self._unchanged = None if self._model is None else state_of(self._model)
 
     @property
     def _shape(self) -> tuple[int, int, int]:
@@ -152,8 +136,8 @@ class Encoder:
     def model(self) -> "nn.Module":
         """The network as a module of torch; built when it is first asked for."""
         if self._model is None:
-            self._model = _in_evaluation(self._stored.build())
-            self._unchanged = _state(self._model)
+            self._model = in_evaluation(self._stored.build())
+            self._unchanged = state_of(self._model)
         return self._model
 
     @property
@@ -166,7 +150,7 @@ class Encoder:
     @property
     def backend(self) -> str:
         """What computes: ``"onnx"`` or ``"torch"``."""
-        if self._onnx is not None and (self._model is None or self._unchanged == _state(self._model)):
+        if self._onnx is not None and (self._model is None or self._unchanged == state_of(self._model)):
             return "onnx"
         return "torch"
 
@@ -240,7 +224,7 @@ class Encoder:
             model=lambda: self.model,
             export=export,
         )
-        self._unchanged = None if self._model is None else _state(self._model)
+        self._unchanged = None if self._model is None else state_of(self._model)
 
     def embed(self, images: Array, *, batch_size: int | None = None, threads: int | None = None) -> Array:
         """
@@ -265,10 +249,17 @@ class Encoder:
         ------
         ValueError
             If `images` has another shape.
+        TypeError
+            If it holds whole numbers, which no recipe has made.
         """
         if images.ndim != 4 or images.shape[1:] != self._shape:
             raise ValueError(
                 f"images has shape {tuple(images.shape)}, but {self.name} takes (B, *{self._shape})"
+            )
+        if not namespace_of(images).isdtype(images.dtype, "real floating"):
+            raise TypeError(
+                f"images are {images.dtype}, but {self.name} takes floating point that its recipe has made: "
+                "recipe.from_rgb(images)"
             )
         if batch_size is None:
             on_gpu = self.device.startswith("cuda")
@@ -389,16 +380,3 @@ class Encoder:
         if backend == "auto" and encoder.device == "cpu":
             encoder._use_onnx(export=False)
         return encoder
-
-
-def _in_evaluation(model: "nn.Module") -> "nn.Module":
-    import torch
-
-    if not isinstance(model, torch.nn.Module):
-        raise TypeError(f"model must be a torch module, not {type(model).__name__}")
-    return model.eval().to(memory_format=torch.channels_last)
-
-
-def _state(model: "nn.Module") -> tuple[tuple[int, int], ...]:
-    """Where the weights of a network are, and how often each was changed in its place."""
-    return tuple((one.data_ptr(), one._version) for one in model.state_dict().values())

@@ -29,10 +29,10 @@ def forward_by_onnx(
         features = network.features(np.concatenate([view(chunk, number) for number in range(views)]))
         return features.reshape(views, len(chunk), -1).mean(axis=0)
 
-    if not len(pixels):
-        return images.new_empty((0, dim)) if is_tensor(images) else np.empty((0, dim), dtype=np.float32)
     starts = range(0, len(pixels), step)
-    if threads == 1 or len(starts) == 1:
+    if not starts:
+        result = np.empty((0, dim), dtype=np.float32)
+    elif threads == 1 or len(starts) == 1:
         result = np.concatenate([features_from(start) for start in starts])
     else:
         with ThreadPoolExecutor(threads) as pool:
@@ -51,7 +51,8 @@ def forward_by_torch(model: "nn.Module", images: Array, *, views: int, dim: int,
     if model.training:
         model.eval()
     device = next((one.device for one in model.parameters()), torch.device("cpu"))
-    pixels = images if is_tensor(images) else torch.from_numpy(images)
+    # Torch takes neither other byte orders nor views in reverse, and warns of what it may not write.
+    pixels = images if is_tensor(images) else torch.from_numpy(np.require(images, np.float32, ["C", "W"]))
     passes = [torch.empty((0, dim), device=device)]
     with torch.inference_mode():
         for start in range(0, len(pixels), batch_size):

@@ -52,25 +52,33 @@ def onnx_network(
         return _none("there is no ONNX Runtime for this machine, so torch computes", export)
     file = graph_file(architecture, model_kwargs, shape)
     found = next((folder / file for folder in (GRAPHS, _made_here()) if (folder / file).is_file()), None)
-    if found is None and not export:
+    graph = None if found is None else found.read_bytes()
+    if graph is None and not export:
         return None
-    if found is None:
+    if graph is None:
         graph = export_graph(model(), shape)
-        faster = _is_faster(graph, model(), shape)
         # An empty file saves the next call the trouble.
-        _made_here().mkdir(parents=True, exist_ok=True)
-        publish(_made_here() / file, graph if faster else b"")
-    else:
-        graph = found.read_bytes()
-        faster = bool(graph)
-    if not faster:
+        graph = graph if _is_faster(graph, model(), shape) else b""
+        _keep(_made_here() / file, graph)
+    if not graph:
         return _none(f"torch is at least as fast with {architecture}, so it computes", export)
     if stored is not None:
         return OnnxNetwork(graph, stored.weights)
     network = OnnxNetwork(graph, _weights(model()))
     if found is not None and not _agree(network, model(), shape):
-        return _none(f"the network is not what its name, {architecture}, says, so torch computes", export)
+        return _none(
+            f"the graph in {found} is not of this network (changed, or damaged: then delete it), so torch computes",
+            export,
+        )
     return network
+
+
+def _keep(path: Path, graph: bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        publish(path, graph)
+    except OSError as error:
+        log.warning("The graph of the network is not kept for the next call, as %s.", error)
 
 
 def _none(why: str, export: bool) -> None:

@@ -184,9 +184,8 @@ class EmbeddingStream:
 
     def _not_computed_before(self, batch: Batch) -> Batch:
         """Leave out what is in the store, or comes a second time, as far as the keys are known."""
-        known = self._computed_before(
-            list({picture.key for _, picture in batch if picture.key} - set(self._first_row))
-        )
+        keys = {picture.key for _, picture in batch if picture.key}
+        known = self._computed_before([key for key in keys if key not in self._first_row])
         left = []
         for row, picture in batch:
             if picture.key and (first := self._first_row.setdefault(picture.key, row)) != row:
@@ -205,6 +204,9 @@ class EmbeddingStream:
             vectors = self._encoder.embed(images, batch_size=self._batch_size, threads=1)
             vectors = vectors.cpu().numpy() if self._on_gpu else vectors
             self.vectors[rows] = vectors
+            for row, good in zip(rows, np.isfinite(vectors).all(axis=1), strict=True):
+                if not good:
+                    self.reasons[row] = "the network gives numbers that are not finite"
             with self._counting:
                 self.computed += len(rows)
             if self._shelf is not None:

@@ -151,6 +151,11 @@ class SurveyPictures:
         return origins
 
     @property
+    def asked(self) -> list[Route]:
+        """Services that were asked."""
+        return self.surveys if any(self._requests) else []
+
+    @property
     def facts(self) -> dict[str, object]:
         """Where the cutouts come from, for the provenance: several of a kind as a list."""
         return self._origins.facts

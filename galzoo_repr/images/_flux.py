@@ -28,7 +28,7 @@ _COUNTS = re.compile(
 _PREFIXES = {"nano": "n", "micro": "u", "milli": "m", "mega": "M"}
 _LONG_PREFIX = re.compile(r"\b(nano|micro|milli|mega)[ -]?(?:Jy|Janskys?)\b", re.IGNORECASE)
 _NO_UNIT = frozenset({"", "none", "n/a", "unknown", "dimensionless"})
-# Keywords in use for the magnitude of one count: DES, WISE, 2MASS, CFHT, ESO and others.
+# Keywords in use for the magnitude of one count: DES, CFHT, ESO and others.
 _ZERO_POINT_KEYWORDS = (
     "MAGZERO",
     "MAGZPT",
@@ -43,6 +43,10 @@ _ZERO_POINT_KEYWORDS = (
 # Files of the viewer at legacysurvey.org that are nanomaggies per pixel of another size (legacysurvey/imagine,
 # map/views.py, populate_fits_cutout_header); they have no unit, but name their survey. Arcsec.
 _VIEWER_PIXELS = {"SDSS": 0.396, "DES": 0.263, "PS1": 0.25}
+# Keywords that name the system of magnitudes, or the survey; images of WISE and 2MASS say no more than that.
+_MAGNITUDE_SYSTEM = ("MAGSYS", "PHOTSYS", "TELESCOP", "ORIGIN")
+_PER_SECOND = re.compile(r"(/|per) *s|s *(-1|\^-1)", re.IGNORECASE)
+_NO_FLUX = "which is no flux per frequency"
 _SAME_FLUX = 0.01
 _SAME_MAGNITUDE = 0.01
 
@@ -98,6 +102,11 @@ def flux_factors(
     unit = str(header.get("BUNIT", "")).strip()
     own, is_brightness, why_not = _of_unit(unit)
     zero_point = _zero_point(header)
+    if _NO_FLUX in why_not:
+        # A zero point is of counts.
+        zero_point = None
+    elif zero_point is not None and _is_vega(header):
+        why_not, zero_point = "the zero point in the header is in magnitudes of Vega, not AB", None
     if declared is not None:
         factors = tuple(float(one) for one in declared)
         if own is not None and not _agrees(own, factors, header, is_brightness):
@@ -119,7 +128,7 @@ def flux_factors(
     if own is None and (any_scale or not why_not):
         return (1.0,)
     if own is None:
-        raise ValueError(f"{why_not}, and the header has no zero point, such as MAGZERO")
+        raise ValueError(f"{why_not}, and the header has no zero point in AB that is of use, such as MAGZERO")
     return (own if is_brightness else own * _area(header),)
 
 
@@ -151,7 +160,7 @@ def _of_unit(unit: str) -> tuple[float | None, bool, str]:
     if one.unit.is_equivalent(u.Jy / u.sr):
         square = (REFERENCE_SCALE * u.arcsec) ** 2
         return float((one * square / _NANOMAGGY).to_value(u.dimensionless_unscaled)), True, ""
-    return None, False, f"the file has BUNIT {unit!r}, which is no flux per frequency"
+    return None, False, f"the file has BUNIT {unit!r}, {_NO_FLUX}"
 
 
 def _zero_point(header: Header) -> float | None:
@@ -161,9 +170,19 @@ def _zero_point(header: Header) -> float | None:
             return value
     sensitivity, pivot = (_number(header.get(keyword)) for keyword in ("PHOTFLAM", "PHOTPLAM"))
     if sensitivity and pivot and sensitivity > 0 and pivot > 0:
-        # Hubble's, https://www.stsci.edu/hst/instrumentation/acs/data-analysis/zeropoints
-        return -2.5 * math.log10(sensitivity) - 5 * math.log10(pivot) - 2.408
+        # Hubble's, https://www.stsci.edu/hst/instrumentation/acs/data-analysis/zeropoints, of counts per second.
+        seconds = (
+            1.0 if _PER_SECOND.search(str(header.get("BUNIT") or "/s")) else _number(header.get("EXPTIME"))
+        )
+        if seconds and seconds > 0:
+            return 2.5 * math.log10(seconds / sensitivity) - 5 * math.log10(pivot) - 2.408
     return None
+
+
+def _is_vega(header: Header) -> bool:
+    """Whether magnitudes are said to be of Vega, or are of a survey whose are."""
+    said = (str(header.get(keyword, "")).strip().upper() for keyword in _MAGNITUDE_SYSTEM)
+    return any(one.startswith(("VEGA", "WISE", "2MASS")) for one in said)
 
 
 def _number(value: object) -> float | None:

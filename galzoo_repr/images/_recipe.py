@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING
@@ -17,13 +16,9 @@ from galzoo_repr._array import Array, namespace_of
 from galzoo_repr.catalogue import as_table
 from galzoo_repr.images._field_of_view import RADIUS_COLUMNS, checked_fov, galaxy_zoo_fields, radius_columns
 from galzoo_repr.images._image_data import ImageData
+from galzoo_repr.images._recipe_fields import check_names, number, per_channel, whole_number
 from galzoo_repr.images._resize import central_crop, resize
-from galzoo_repr.images._stretch import (
-    STRETCH_BANDS,
-    galaxy_zoo_stretch,
-    viewer_griz_stretch,
-    viewer_grz_stretch,
-)
+from galzoo_repr.images._stretch import galaxy_zoo_stretch, viewer_griz_stretch, viewer_grz_stretch
 
 if TYPE_CHECKING:
     import torch
@@ -31,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["ImageRecipe"]
 
 _FORMAT_VERSION = 1
+# A resampled picture overshoots, but not by that much.
+_DARKEST, _BRIGHTEST = -0.5, 2.0
 _STRETCHES = {
     "galaxy_zoo_decals": galaxy_zoo_stretch,
     "viewer_grz": viewer_grz_stretch,
@@ -104,41 +101,21 @@ class ImageRecipe:
 
     def __post_init__(self) -> None:
         """Check every field and bring it to one type, so that equal recipes have equal digests."""
-        self._check_names()
+        check_names(self.bands, self.stretch, self.fov_rule, self.fov)
+        if self.fov is not None:
+            object.__setattr__(self, "fov", number("fov", self.fov, above=0, at_most=36000))
         for name, low, high in (("pixel_scale", 0, 60), ("crop", 0, 1)):
-            object.__setattr__(self, name, _number(name, getattr(self, name), above=low, at_most=high))
+            object.__setattr__(self, name, number(name, getattr(self, name), above=low, at_most=high))
         for name, low, high in (("max_pixels", 8, 3000), ("size", 8, 4096), ("channels", 1, 16)):
-            object.__setattr__(self, name, _whole(name, getattr(self, name), low, high))
+            object.__setattr__(self, name, whole_number(name, getattr(self, name), low, high))
         if self.channels not in (allowed := (1, 3) if self.stretch != "none" else (len(self.bands),)):
             raise ValueError(f"channels must be {' or '.join(map(str, allowed))} here, not {self.channels}")
-        object.__setattr__(self, "mean", _per_channel("mean", self.mean, self.channels))
-        object.__setattr__(self, "std", _per_channel("std", self.std, self.channels))
+        object.__setattr__(self, "mean", per_channel("mean", self.mean, self.channels))
+        object.__setattr__(self, "std", per_channel("std", self.std, self.channels))
         if min(self.std) <= 0:
             raise ValueError(f"std must be positive, not {self.std}")
         if not isinstance(self.north_up, bool):
             raise TypeError(f"north_up must be True or False, not {self.north_up!r}")
-
-    def _check_names(self) -> None:
-        if (
-            not isinstance(self.bands, str)
-            or not self.bands.isalpha()
-            or len(set(self.bands)) != len(self.bands)
-        ):
-            raise ValueError(f"bands must be different letters such as 'grz', not {self.bands!r}")
-        if self.stretch not in (*_STRETCHES, "none"):
-            raise ValueError(f"stretch must be one of {', '.join(_STRETCHES)} or none, not {self.stretch!r}")
-        if self.stretch != "none" and self.bands != STRETCH_BANDS[self.stretch]:
-            raise ValueError(
-                f"stretch {self.stretch!r} takes bands {STRETCH_BANDS[self.stretch]!r}, not {self.bands!r}"
-            )
-        if self.fov_rule not in ("galaxy_zoo_decals", "fixed"):
-            raise ValueError(f"fov_rule must be 'galaxy_zoo_decals' or 'fixed', not {self.fov_rule!r}")
-        if (self.fov is None) == (self.fov_rule == "fixed"):
-            raise ValueError(
-                f"fov, in arcsec, goes with fov_rule='fixed' alone; got fov={self.fov!r}, {self.fov_rule!r}"
-            )
-        if self.fov is not None:
-            object.__setattr__(self, "fov", _number("fov", self.fov, above=0, at_most=36000))
 
     @property
     def digest(self) -> str:
@@ -329,7 +306,7 @@ class ImageRecipe:
         Raises
         ------
         ValueError
-            If `images` has another shape, or the recipe takes fluxes.
+            If `images` has another shape or reaches beyond 0 to 1, or the recipe takes fluxes.
         TypeError
             If they are numbers of another type.
         """
@@ -345,6 +322,13 @@ class ImageRecipe:
             raise TypeError(
                 f"colour images are uint8 in 0 to 255 or floating point in 0 to 1, not {images.dtype}"
             )
+        if not counts and len(images):
+            low, high = float(images.min()), float(images.max())
+            if low < _DARKEST or high > _BRIGHTEST:
+                raise ValueError(
+                    f"colour images of floating point are in 0 to 1, but these reach from {low:g} to {high:g}; give "
+                    "uint8, or scale them"
+                )
         images = xp.astype(central_crop(images, self.crop), xp.float32)
         return self._from_colour(images / 255 if counts else images)
 
@@ -402,33 +386,6 @@ class ImageRecipe:
             for values in (self.mean, self.std)
         )
         return (images - mean) / std
-
-
-def _number(name: str, value: float, *, above: float = -math.inf, at_most: float = math.inf) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise TypeError(f"{name} must be a number, not {value!r}")
-    if not (math.isfinite(value) and above < value <= at_most):
-        raise ValueError(f"{name} must be above {above} and at most {at_most}, not {value!r}")
-    return float(value) + 0.0
-
-
-def _whole(name: str, value: int, low: int, high: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise TypeError(f"{name} must be a whole number, not {value!r}")
-    if not low <= value <= high:
-        raise ValueError(f"{name} must be from {low} to {high}, not {value}")
-    return int(value)
-
-
-def _per_channel(name: str, value: float | Sequence[float] | np.ndarray, channels: int) -> tuple[float, ...]:
-    values = (
-        tuple(value)
-        if isinstance(value, (Sequence, np.ndarray)) and not isinstance(value, str)
-        else (value,) * channels
-    )
-    if len(values) != channels:
-        raise ValueError(f"{name} has {len(values)} values, but there are {channels} channels")
-    return tuple(_number(name, one) for one in values)
 
 
 def _canonical(value: float | str | tuple | None) -> float | str | list | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from astropy.table import QTable, Table
 
 from galzoo_repr._config import log
 from galzoo_repr.catalogue import provenance
+from galzoo_repr.exceptions import GalzooWarning
 from galzoo_repr.similarity._catalogue import Catalogue, Fetch
 
 if TYPE_CHECKING:
@@ -50,15 +52,18 @@ def embed_positions(catalogue: Catalogue, coordinates: SkyCoord, fetch: Fetch) -
 
     encoder = matching_encoder(catalogue, fetch)
     log.info("Fetching %d query position(s) that the catalogue does not have.", len(coordinates))
-    embedded = add_embeddings(
-        QTable({"coords": coordinates}),
-        encoder=encoder,
-        fov=_field_of_view(catalogue, encoder, fetch),
-        survey=_survey(catalogue, fetch),
-        store=fetch.store,
-        device=fetch.device,
-        progress=False,
-    )
+    with warnings.catch_warnings():
+        # It is an error here.
+        warnings.filterwarnings("ignore", ".* rows have no embedding", GalzooWarning)
+        embedded = add_embeddings(
+            QTable({"coords": coordinates}),
+            encoder=encoder,
+            fov=_field_of_view(catalogue, encoder, fetch),
+            survey=_survey(catalogue, fetch),
+            store=fetch.store,
+            device=fetch.device,
+            progress=False,
+        )
     return _vectors(embedded, [c.to_string("decimal") for c in coordinates])
 
 

@@ -52,6 +52,7 @@ def test_fetch_writes_where_the_images_are(tmp_path, folder, service, suffix):
         assert bool(path) == (str(status) in {"ok", "partial"})
 
 
+@pytest.mark.filterwarnings("ignore:.* rows have no ")
 def test_other_surveys(tmp_path, folder, service):
     """A zero point, and where else to look: a viewer that is down, and a layer that answers for it."""
     out = tmp_path / "fetched.ecsv"

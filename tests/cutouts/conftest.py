@@ -12,7 +12,7 @@ from galzoo_repr import LegacySurvey
 from galzoo_repr.cutouts import CutoutStore, fetch_into
 from galzoo_repr.simulation._service import Reply, SurveyService, html_reply
 
-LAYER_BANDS = {"ls-dr9": "grz", "ls-dr10": "griz", "ls-dr10-gri": "gri"}
+LAYER_BANDS = {"ls-dr9": "grz", "ls-dr10": "griz", "ls-dr10-gri": "gri", "sdss": "gri"}
 
 
 class Viewer:

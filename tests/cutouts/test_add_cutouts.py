@@ -18,7 +18,7 @@ from astroquery.exceptions import LargeQueryWarning
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from galzoo_repr import LegacySurvey, add_cutouts, conf
+from galzoo_repr import GalzooWarning, LegacySurvey, add_cutouts, conf
 from galzoo_repr.catalogue import provenance
 from galzoo_repr.cutouts import STATUSES, CutoutRequest, CutoutStore, CutoutStoreError
 from galzoo_repr.images import ImageRecipe
@@ -47,6 +47,7 @@ def _table(kind=Table):
 
 
 class TestForms:
+    @pytest.mark.filterwarnings("ignore:.* rows have no ")
     @pytest.mark.parametrize("kind", [Table, QTable])
     def test_tables(self, add, kind):
         table = _table(kind)
@@ -76,6 +77,7 @@ class TestForms:
         assert result["cutout"].dtype.kind == result["cutout_status"].dtype.kind == "U"
         assert not service.requests
 
+    @pytest.mark.filterwarnings("ignore:.* rows have no ")
     def test_rows_without_position_do_not_stop_the_others(self, add, service):
         table = Table(
             {"ra": MaskedColumn([10.0, 20.0, 30.0, np.nan], mask=[0, 1, 0, 0]), "dec": [1.0, 2, 99, 3]}
@@ -85,6 +87,7 @@ class TestForms:
         assert list(provenance(result, "add_cutouts")["bad_positions"]) == ["1", "2", "3"]
         assert len(service.requests) == 1
 
+    @pytest.mark.filterwarnings("ignore:.* rows have no ")
     def test_fields_from_radii_and_rows_without(self, add):
         table = Table({"ra": [10.0, 20.0], "dec": [1.0, 2.0], "petro_th50": [2.0, np.nan] * u.arcsec})
         result = add(table, fov=None)
@@ -98,6 +101,7 @@ class TestForms:
         with pytest.raises(TypeError, match="arcsec"):
             add(_table(), fov=30)
 
+    @pytest.mark.filterwarnings("ignore:.* rows have no ")
     def test_field_wider_than_any_image(self, add, service):
         with pytest.raises(ValueError, match=r"fov=50.0 deg is not allowed: LegacySurvey .* up to 10 deg"):
             add(_table(), fov=50 * u.deg)
@@ -143,6 +147,7 @@ class TestForms:
 
 
 class TestColumns:
+    @pytest.mark.filterwarnings("ignore:.* rows have no ")
     def test_existing_columns_are_safe(self, add, service):
         table = add(_table())
         asked = len(service.requests)
@@ -152,6 +157,7 @@ class TestColumns:
         assert add(table, name="stamp").colnames[-2:] == ["stamp", "stamp_status"]
         assert len(service.requests) == asked
 
+    @pytest.mark.filterwarnings("ignore:.* rows have no ")
     def test_provenance(self, add, survey):
         result = add(_table())
         facts = provenance(result, "add_cutouts")
@@ -163,6 +169,7 @@ class TestColumns:
         assert (facts["name"], facts["image_format"]) == ("cutout", "fits")
         assert ImageRecipe.from_dict(facts["recipe"]) == ImageRecipe()
 
+    @pytest.mark.filterwarnings("ignore:.* rows have no ")
     def test_provenance_of_chosen_positions_and_fields(self, add):
         table = _table()
         table.rename_columns(("ra", "dec"), ("x", "y"))
@@ -179,10 +186,12 @@ class TestColumns:
         assert service.requests[0].query["size"] == "20"
         assert float(service.requests[0].query["pixscale"]) == pytest.approx(0.4)
 
+    @pytest.mark.filterwarnings("ignore:.* rows have no ")
     def test_default_store_is_the_cache(self, survey):
         result = add_cutouts(_table(), survey=survey, fov=FOV, progress=False)
         assert result["cutout"][0].startswith(conf.cache_dir)
 
+    @pytest.mark.filterwarnings("ignore:.* rows have no ")
     def test_store_by_folder(self, survey, tmp_path):
         result = add_cutouts(_table(), survey=survey, fov=FOV, store=tmp_path / "here", progress=False)
         assert result["cutout"][0].startswith(str(tmp_path / "here"))
@@ -194,6 +203,7 @@ class TestFetchedOnce:
         assert len(service.requests) == 1
         assert len(set(result["cutout"])) == 1
 
+    @pytest.mark.filterwarnings("ignore:.* rows have no ")
     def test_called_again(self, add, service):
         add(_table())
         asked = len(service.requests)
@@ -205,6 +215,7 @@ class TestFetchedOnce:
         add(_table()[:1], recipe=ImageRecipe(size=224, crop=0.5))
         assert len(service.requests) == 1
 
+    @pytest.mark.filterwarnings("ignore:.* rows have no ")
     def test_failures_that_may_pass_are_asked_again(self, add, viewer):
         viewer.overrides["any"] = html_reply(503, "Busy")
         assert add(_table())["cutout_status"][0] == "server_error"
@@ -221,6 +232,7 @@ class TestFetchedOnce:
 
 
 class TestServiceTrouble:
+    @pytest.mark.filterwarnings("ignore:.* rows have no ")
     def test_no_service(self, store):
         survey = LegacySurvey(server="http://127.0.0.1:9/viewer", timeout=2)
         started = time.monotonic()
@@ -229,12 +241,14 @@ class TestServiceTrouble:
         assert set(result["cutout_status"]) == {"server_error"}
         assert time.monotonic() - started < 5
 
+    @pytest.mark.filterwarnings("ignore:.* rows have no ")
     def test_service_that_never_answers(self, survey, store, viewer, raw):
         viewer.overrides["any"] = lambda request: raw("", first_pause=20)
         survey.timeout = 0.2
         result = add_cutouts(_table(), survey=survey, store=store, fov=FOV, progress=False)
         assert set(result["cutout_status"]) == {"timeout"}
 
+    @pytest.mark.filterwarnings("ignore:.* rows have no ")
     def test_comes_back_after_it_was_down(self, survey, store, viewer, add):
         viewer.overrides["any"] = html_reply(503, "Busy")
         many = SkyCoord(np.arange(40.0), np.zeros(40), unit="deg")
@@ -242,6 +256,7 @@ class TestServiceTrouble:
         viewer.overrides.clear()
         assert set(add(many)["cutout_status"]) == {"ok"}
 
+    @pytest.mark.filterwarnings("ignore:.* rows have no ")
     def test_one_bad_row_does_not_end_the_batch(self, add, viewer):
         def sometimes(request):
             return html_reply(500, "Server Error (500)") if request.query["ra"].startswith("20.") else None
@@ -259,6 +274,7 @@ class TestServiceTrouble:
         ):
             add_cutouts(_table(), survey=survey, store=fixed, fov=FOV, progress=False)
 
+    @pytest.mark.filterwarnings("ignore:.* rows have no ")
     def test_large_requests_are_pointed_elsewhere(self, add, monkeypatch):
         monkeypatch.setattr("galzoo_repr.cutouts._fetch._LARGE", 2)
         with pytest.warns(LargeQueryWarning, match="BrickSurvey") as caught:
@@ -339,3 +355,44 @@ def test_requests_are_hashable_and_canonical():
     rest = (2.0, 64, 0.262, "grz", "ls-dr10", "fits", "http://x", "viewer")
     assert CutoutRequest(-1.0, *rest).key == CutoutRequest(359.0, *rest).key
     assert len({CutoutRequest(1.0, *rest), CutoutRequest(1.0, *rest)}) == 1
+
+
+class TestWarningOfFailures:
+    def test_says_how_many_and_why(self, add, viewer):
+        table = Table({"ra": [10.0, 20.0, np.nan, np.nan, 40.0], "dec": [1.0, 70.0, 0.0, 0.0, 2.0]})
+        with pytest.warns(
+            GalzooWarning, match=r"3 of 5 rows have no cutout \(bad_position 2, no_coverage 1\); "
+        ) as caught:
+            add(table)
+        assert "as in row 2: " in str(caught[0].message)
+        assert caught[0].filename == __file__
+
+    def test_names_the_service_and_its_trouble(self, add, viewer, survey):
+        viewer.overrides["any"] = html_reply(503, "Busy")
+        many = SkyCoord(np.arange(40.0), np.zeros(40), unit="deg")
+        words = rf"40 of 40 rows .*\(server_error 40\); .* from LegacySurvey at {survey.server}: HTTP 503"
+        with pytest.warns(GalzooWarning, match=words):
+            add(many)
+
+    def test_is_short_without_a_network(self, add):
+        nowhere = LegacySurvey(server="http://nowhere.invalid/viewer", timeout=2)
+        words = "the name nowhere.invalid cannot be resolved .*proxy"
+        with pytest.warns(GalzooWarning, match=words) as caught:
+            add(_table(), survey=nowhere)
+        assert len(str(caught[0].message)) < 300
+
+    def test_names_several_services(self, add):
+        down = [LegacySurvey(server=f"http://127.0.0.1:9/{name}", timeout=2) for name in "ab"]
+        words = r"127.0.0.1:9/a: server_error, .*127.0.0.1:9/b: server_error, no answer: no connection"
+        with pytest.warns(GalzooWarning, match=words):
+            add(_table(), survey=down[0], fallback=down[1:])
+
+    def test_names_the_proxy(self, add, monkeypatch):
+        monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+        nowhere = LegacySurvey(server="http://nowhere.invalid/viewer", timeout=2)
+        words = r"the proxy gives no connection to nowhere.invalid \(see HTTPS_PROXY\): .*refused$"
+        with pytest.warns(GalzooWarning, match=words):
+            add(_table(), survey=nowhere)
+
+    def test_is_not_there_when_all_is_well(self, add):
+        assert set(add(_table()[::2])["cutout_status"]) == {"ok"}

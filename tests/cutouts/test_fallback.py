@@ -52,6 +52,7 @@ def test_nothing_is_asked_of_the_second_where_the_first_answers(sky, viewer, hip
     assert "cutout_survey" not in add_cutouts(HERE, survey=viewer, store=store, **FIELD).colnames
 
 
+@pytest.mark.filterwarnings("ignore:.* rows have no ")
 def test_outside_the_first(sky, viewer, hips, store):
     rows = Table({"ra": [150.0, 266.0, np.nan], "dec": [2.0, -29.0, 0.0]})
     found = add_cutouts(rows, survey=viewer, fallback=[hips], store=store, **FIELD)
@@ -78,6 +79,7 @@ def test_first_is_down(sky, viewer, hips, store):
     assert set(back["cutout_survey"]) == {"ls-dr10 by viewer"}
 
 
+@pytest.mark.filterwarnings("ignore:.* rows have no ")
 def test_no_survey_has_it(sky, viewer, hips, store):
     """Trouble that may pass is told, so that the next call asks again."""
     sky.broken = ["/hips"]
@@ -89,6 +91,7 @@ def test_no_survey_has_it(sky, viewer, hips, store):
     assert add_cutouts(rows, survey=viewer, fallback=[hips], store=store, **FIELD)["cutout_status"][0] == "ok"
 
 
+@pytest.mark.filterwarnings("ignore:.* rows have no ")
 def test_final_everywhere(sky, viewer, store):
     other = LegacySurvey(server=sky.url, layer="ls-dr9", timeout=30)
     rows = Table({"ra": [266.0], "dec": [-29.0]})

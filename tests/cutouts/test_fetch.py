@@ -317,6 +317,7 @@ class TestKilled:
         assert len(service.requests) == 2
 
 
+@pytest.mark.filterwarnings("ignore:.* rows have no ")
 def test_lookup_of_many_rows(survey, store):
     """What the cache answers costs far less than any request: 20,000 rows per second on a slow machine."""
     requests_ = [survey.request(i * 1e-3, 1.0, 20, 0.262 * u.arcsec) for i in range(5_000)]

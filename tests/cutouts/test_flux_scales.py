@@ -90,6 +90,7 @@ def test_unknown_scales_are_refused_before_anything_is_asked(survey, store):
     assert usable_factors(survey, ANYTHING) is None
 
 
+@pytest.mark.filterwarnings("ignore:.* rows have no ")
 def test_colours_need_no_scale(service, store):
     survey = LegacySurvey(server=service.url, layer="vlass1.2", image_format="jpeg")
     add_cutouts(GALAXIES, survey=survey, store=store, **FIELD)

@@ -297,6 +297,7 @@ class TestCoverage:
             [True, False], [True, False], [True, True],
         ]  # fmt: skip
 
+    @pytest.mark.filterwarnings("ignore:.* rows have no ")
     def test_saves_requests_but_is_not_the_last_word(self, cone, survey, service, store):
         table = Table({"ra": [150.0, 160.0], "dec": [2.0, 2.0]})
         options = {"survey": survey, "store": store, "fov": 5 * u.arcsec, "progress": False}

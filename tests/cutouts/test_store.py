@@ -16,6 +16,7 @@ from pathlib import Path
 import astropy.units as u
 import pytest
 
+from galzoo_repr import GalzooWarning
 from galzoo_repr.cutouts import CutoutRequest, CutoutStore, CutoutStoreError, Outcome
 
 
@@ -124,6 +125,15 @@ class TestExport:
     def test_names_must_fit(self, filled, tmp_path):
         with pytest.raises(ValueError, match="different, one for each"):
             filled.export(tmp_path, cutouts=["a", "b"], names=["x", "x"])
+
+    def test_says_where_counts_are_in_another_scale(self, store, survey, fetch_all, tmp_path):
+        survey.layer = "sdss"
+        fetch_all(store, survey, [survey.request(10.0, 2.0, 32, 0.396 * u.arcsec, bands="gri")])
+        with pytest.warns(
+            GalzooWarning, match="files of sdss by viewer are not nanomaggies per pixel"
+        ) as caught:
+            assert len(store.export(tmp_path / "out")) == 1
+        assert caught[0].filename == __file__
 
 
 def test_describe_says_where_cutouts_came_from(filled, requests_):

@@ -83,6 +83,7 @@ def test_bare_positions_need_a_field_of_view(embed):
         embed(positions, fov=30)
 
 
+@pytest.mark.filterwarnings("ignore:.* rows have no ")
 def test_rows_that_fail_have_a_status_and_no_embedding(embed, galaxies, survey):
     galaxies["dec"] = [1.0, 85.0, np.nan, 4.0, 5.0, 1.0]
     galaxies["petro_th50"] = MaskedColumn(galaxies["petro_th50"], mask=[0, 0, 0, 1, 0, 0])
@@ -97,6 +98,15 @@ def test_rows_that_fail_have_a_status_and_no_embedding(embed, galaxies, survey):
     failed = provenance(result, "add_embeddings")["failed"]
     assert sorted(failed) == ["1", "2", "3", "4"]
     assert "of band g has no data" in failed["4"]
+
+
+def test_rows_that_failed_before_are_warned_of_as_well(embed, galaxies, survey):
+    galaxies["dec"] = [1.0, 85.0, 86.0, 4.0, 5.0, 1.0]
+    with pytest.warns(GalzooWarning, match="rows have no cutout"):
+        galaxies = add_cutouts(galaxies, survey=survey, progress=False)
+    words = r"2 of 6 rows have no embedding \(no_coverage 2\); .* in row 1: the position lies outside"
+    with pytest.warns(GalzooWarning, match=words):
+        embed(galaxies)
 
 
 @pytest.mark.parametrize("rows", [0, 1])
@@ -147,6 +157,7 @@ def test_cutouts_of_several_layers_are_mixed_only_when_asked_for(embed, galaxies
     assert provenance(alone, "add_embeddings")["layer"] == "ls-dr10"
 
 
+@pytest.mark.filterwarnings("ignore:.* rows have no ")
 def test_cutouts_that_are_missing_are_fetched(embed, galaxies, survey):
     with_cutouts = add_cutouts(galaxies, survey=survey, progress=False)
     paths = with_cutouts["cutout"].astype("U200")
@@ -164,6 +175,7 @@ def test_cutouts_that_are_missing_are_fetched(embed, galaxies, survey):
 # --- from files and arrays ---
 
 
+@pytest.mark.filterwarnings("ignore:.* rows have no ")
 def test_files_named_by_a_column(embed, arrays, tmp_path, survey, encoder):
     paths = [str(tmp_path / f"{row}.png") for row in range(5)]
     for path, pixels in zip(paths, arrays, strict=True):
@@ -202,6 +214,7 @@ def test_arrays_in_every_form(form, embed, arrays, encoder):
     assert list(result["cutout"]) == [""] * 5
 
 
+@pytest.mark.filterwarnings("ignore:.* rows have no ")
 def test_arrays_of_different_sizes_and_grey_ones(embed, arrays):
     images = [arrays[0], arrays[1, :30, :20], arrays[2, ..., 0], np.full((9, 9, 3), np.nan)]
     result = embed(Table({"id": range(4)}), images=images)
@@ -230,6 +243,15 @@ def test_images_in_a_column_of_the_table(embed, arrays):
 def test_images_that_are_none_are_refused(images, error, message, embed):
     with pytest.raises(error, match=message):
         embed(Table({"id": range(5)}), images=images)
+
+
+def test_a_network_without_finite_numbers_is_told(embed, arrays, encoder):
+    next(encoder.model.parameters()).data.fill_(np.nan)
+    words = (
+        r"5 of 5 rows have no embedding \(ok 5\); .* in row 0: the network gives numbers that are not finite"
+    )
+    with pytest.warns(GalzooWarning, match=words):
+        embed(Table({"id": range(5)}), images=arrays)
 
 
 # --- columns and provenance ---
@@ -370,6 +392,7 @@ def test_progress_bar_counts_galaxies(embed, arrays, capsys):
 @pytest.mark.real_data
 def test_real_cutouts_get_embeddings_or_a_status(real_data, embed):
     paths = sorted((real_data / "decals_fits").iterdir())
-    result = embed(Table({"file_loc": [str(path) for path in paths]}), images="file_loc")
+    with pytest.warns(GalzooWarning, match=r"2 of \d+ rows have no embedding \(partial 1, truncated 1\)"):
+        result = embed(Table({"file_loc": [str(path) for path in paths]}), images="file_loc")
     failed = {path.name for path, good in zip(paths, has_embedding(result), strict=True) if not good}
     assert failed == {"galaxy_bad_pix.fits", "truncated.fits"}

@@ -32,6 +32,28 @@ def test_no_images_give_no_embeddings(encoder):
     assert encoder.embed(torch.zeros(0, 3, 64, 64)).shape == (0, encoder.dim)
 
 
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda one: one.astype(">f4"),
+        lambda one: one.astype(float),
+        lambda one: np.asfortranarray(one),
+        lambda one: np.ascontiguousarray(one[..., ::-1])[..., ::-1],
+        lambda one: np.frombuffer(one.tobytes(), one.dtype).reshape(one.shape),
+    ],
+    ids=["big-endian", "double", "Fortran", "in reverse", "read-only"],
+)
+def test_arrays_as_they_lie_in_memory(form, encoder, pictures):
+    expected = encoder.embed(pictures).numpy()
+    np.testing.assert_allclose(encoder.embed(form(pictures.numpy())), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_whole_numbers_are_no_prepared_images(encoder, pictures):
+    for counts in ((pictures * 255).to(torch.uint8), (pictures.numpy() * 255).astype(int)):
+        with pytest.raises(TypeError, match=r"recipe.from_rgb\(images\)"):
+            encoder.embed(counts)
+
+
 def test_training_mode_of_the_network_does_not_leak_in(encoder, pictures):
     expected = encoder.embed(pictures)
     before = {name: one.clone() for name, one in encoder.model.state_dict().items()}

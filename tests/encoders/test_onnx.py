@@ -148,11 +148,38 @@ def test_what_a_network_becomes_afterwards_counts(untrained, images):
     assert cosines(encoder.embed(images), after).min() > 0.99999
 
 
+def test_a_change_that_torch_does_not_count_counts(untrained, images):
+    encoder = untrained(0).accelerate()
+    before = encoder.embed(images)
+    for one in encoder.model.parameters():
+        one.data.mul_(1.01)
+    assert encoder.backend == "torch"
+    assert np.abs(encoder.embed(images) - before).max() > 1e-3 * np.abs(before).max()
+
+
+@pytest.mark.parametrize("content", [b"", b"not a graph", b"\x08"])
+def test_a_damaged_graph_costs_only_time(content, untrained, images, kept, tmp_path):
+    expected = untrained(0).embed(images)
+    (tmp_path / "graphs" / kept[0]).write_bytes(content)
+    encoder = untrained(0)
+    with pytest.raises(ValueError, match=r"so torch computes|so it computes"):
+        encoder.accelerate()
+    np.testing.assert_allclose(encoder.embed(images), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_a_graph_that_cannot_be_kept_is_used(untrained, images, kept, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setattr(_graph, "_is_faster", lambda *_: True)
+    monkeypatch.setattr(_graph, "export_graph", lambda *_: kept[1])
+    with conf.set_temp("cache_dir", str(tmp_path / "file")):
+        assert untrained(0).accelerate().backend == "onnx"
+
+
 def test_a_network_that_is_not_what_its_name_says_stays_with_torch(untrained, images):
     other = untrained(0)
     other.model.global_pool = timm.layers.SelectAdaptivePool2d(pool_type="max")
     expected = other.embed(images)
-    with pytest.raises(ValueError, match="not what its name, lcnet_035, says"):
+    with pytest.raises(ValueError, match=r"graph in .*lcnet_035.* is not of this network"):
         other.accelerate()
     np.testing.assert_array_equal(other.embed(images), expected)
 

@@ -196,6 +196,7 @@ class TestFallback:
         assert set(found["cutout_survey"]) == {"hsc-dr3 by viewer"}
         assert "hsc-dr3" in provenance(found, "add_embeddings")["layer"]
 
+    @pytest.mark.filterwarnings("ignore:.* rows have no ")
     def test_rows_that_had_no_image(self, sky, embed, galaxies, services, tmp_path):
         """Rows that failed for good are tried elsewhere, the others are left as they are."""
         options = {"store": CutoutStore(tmp_path / "cutouts")}
@@ -224,6 +225,7 @@ class TestFallback:
             embed(table, survey=hips, **options)
 
 
+@pytest.mark.filterwarnings("ignore:.* rows have no ")
 def test_stretch_that_needs_none(make_network, galaxies, services, tmp_path):
     """Fluxes as they are, of a layer of which nothing is known."""
     recipe = ImageRecipe(size=64, stretch="none")

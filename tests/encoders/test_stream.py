@@ -93,6 +93,7 @@ def has_embedding(table):
 class TestService:
     """Several times the rows of a batch, so that a new start for every batch would show."""
 
+    @pytest.mark.filterwarnings("ignore:.* rows have no ")
     @pytest.mark.parametrize(
         ("kind", "statuses"), [("dead", {"server_error"}), ("hang", {"server_error", "timeout"})]
     )
@@ -112,6 +113,7 @@ class TestService:
         with CutoutStore(tmp_path / "store") as store:
             assert store.stats()["n"].sum() == 400
 
+    @pytest.mark.filterwarnings("ignore:.* rows have no ")
     def test_that_cannot_be_reached(self, embed):
         nowhere = LegacySurvey(server="http://127.0.0.1:9/viewer", timeout=0.3)
         started = time.monotonic()
@@ -126,6 +128,7 @@ class TestService:
         assert has_embedding(result).all()
         assert len(service.running.requests) == 106
 
+    @pytest.mark.filterwarnings("ignore:.* rows have no ")
     @pytest.mark.parametrize("kind", ["dead", "hang"])
     def test_that_recovers_after_the_call(self, kind, embed, service):
         service.trouble = lambda number: getattr(service, kind)(number) if number > 50 else None

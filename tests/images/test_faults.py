@@ -95,6 +95,7 @@ NO_PICTURES = {
 }  # fmt: skip
 
 
+@pytest.mark.filterwarnings("ignore:.* rows have no ")
 @pytest.mark.parametrize("what", NO_PICTURES)
 def test_one_bad_picture_is_a_status_in_its_row(what, embed, encoder):
     bad, status, reason = NO_PICTURES[what]
@@ -112,17 +113,18 @@ def test_one_bad_picture_is_a_status_in_its_row(what, embed, encoder):
 
 def test_not_one_good_picture_is_never_silent(embed):
     with pytest.warns(
-        gzr.GalzooWarning, match=r"not one of 2 images .* \(missing 2\); row 0: no file is named"
+        gzr.GalzooWarning, match=r"2 of 2 rows have no embedding \(missing 2\); .* in row 0: no file is named"
     ):
         assert set(embed(Table({"file": ["", "gone"]}), "file")["cutout_status"]) == {"missing"}
     with pytest.warns(
-        gzr.GalzooWarning, match=r"not one of 1 images could be embedded \(corrupt 1\); row 0: neither"
+        gzr.GalzooWarning, match=r"1 of 1 rows have no embedding \(corrupt 1\); .* in row 0: neither"
     ):
         embed(Table({"id": [1]}), [b"<html>"])
     with pytest.raises(TypeError, match=r"images, row 1: .*not dict"):
         embed(Table({"id": range(3)}), [None, {"a": 1}, 7])
 
 
+@pytest.mark.filterwarnings("ignore:.* rows have no ")
 def test_masked_rows_of_a_column_of_pictures_are_missing(embed):
     pictures = np.stack([GOOD, GOOD[::-1], GOOD[:, ::-1]]) / 255
     pictures[1] = 1e20
@@ -144,6 +146,7 @@ def test_pictures_in_no_order_are_refused(embed):
         embed(Table({"id": [1, 2]}), {"a.png", "b.png"})
 
 
+@pytest.mark.filterwarnings("ignore:.* rows have no ")
 def test_colours_are_no_fluxes(embed, encoder):
     network = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(2), torch.nn.Flatten())
     fluxes = gzr.Encoder(network, gzr.ImageRecipe(size=16, stretch="none"), name="fluxes")

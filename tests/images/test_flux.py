@@ -166,3 +166,36 @@ def test_column_beside_the_files(tmp_path):
     table["cutout_flux_scale"] = [[1.0, 1.0, 2.0], [0.5, 0.5, 0.5], [np.nan] * 3]
     assert pictures_of(table, "cutout")[0].read().pixels[2] == pytest.approx(2 * PLANES[2])
     assert flux_scales(table, "file_loc") is None
+
+
+@pytest.mark.parametrize(
+    ("cards", "rate"),
+    [
+        ({"BUNIT": "ELECTRONS/S", "EXPTIME": 500.0}, 1),
+        ({"BUNIT": "electrons s-1"}, 1),
+        ({"EXPTIME": 500.0}, 1),
+        ({"BUNIT": "ELECTRONS", "EXPTIME": 500.0}, 1 / 500),
+        ({"BUNIT": "COUNTS", "EXPTIME": "500.0"}, 1 / 500),
+    ],
+)
+def test_sensitivity_is_of_counts_per_second(cards, rate):
+    hubble = {"PHOTFLAM": 1e-19, "PHOTPLAM": 6000.0}
+    (expected,) = flux_factors(hubble)
+    assert flux_factors(hubble | cards) == pytest.approx((expected * rate,))
+
+
+@pytest.mark.parametrize(
+    ("cards", "why"),
+    [
+        ({"BUNIT": "ELECTRONS", "PHOTFLAM": 1e-19, "PHOTPLAM": 6000.0}, "counts whose flux is unknown"),
+        ({"BUNIT": "erg / (s cm2 Angstrom)", "PHOTFLAM": 1e-19, "PHOTPLAM": 6e3}, "no flux per frequency"),
+        ({"BUNIT": "mag", "MAGZERO": 25.0}, "no flux per frequency"),
+        ({"BUNIT": "DN", "MAGZP": 20.5, "TELESCOP": "WISE"}, "in magnitudes of Vega"),
+        ({"MAGZP": 20.9, "ORIGIN": "2MASS"}, "in magnitudes of Vega"),
+        ({"MAGZERO": 25.0, "MAGSYS": "Vega"}, "in magnitudes of Vega"),
+    ],
+)
+def test_zero_points_that_are_not_of_these_counts_in_ab_are_refused(cards, why):
+    found = read_image(fits_file(**cards))
+    assert (found.status, found.pixels) == ("corrupt", None)
+    assert why in found.reason

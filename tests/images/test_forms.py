@@ -294,6 +294,7 @@ def faulty(colours, path):
     ]
 
 
+@pytest.mark.filterwarnings("ignore:.* rows have no ")
 def test_a_row_with_a_fault_is_a_status_in_a_catalogue(colours, encoder, tmp_path):
     images, statuses, trainable = zip(*faulty(colours, tmp_path), strict=True)
     options = {"encoder": encoder, "embedding_store": False, "progress": False}

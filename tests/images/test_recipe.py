@@ -354,3 +354,14 @@ def test_images_of_another_shape_are_refused(method, shape, message):
 def test_other_whole_numbers_are_refused():
     with pytest.raises(TypeError, match="uint8 in 0 to 255"):
         ImageRecipe().from_rgb(torch.zeros(1, 3, 8, 8, dtype=torch.int32))
+
+
+@pytest.mark.parametrize("kind", [np.asarray, torch.as_tensor])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_colours_in_another_range_are_refused(kind, dtype):
+    counts = np.random.default_rng(0).integers(0, 256, (2, 3, 20, 20)).astype(dtype)
+    for others, reach in ((counts, "from 0 to 25[0-9]"), (counts / 127.5 - 1, "from -(1|0.99[0-9]*) to ")):
+        with pytest.raises(ValueError, match=rf"these reach {reach}"):
+            ImageRecipe(size=8).from_rgb(kind(others))
+    assert ImageRecipe(size=8).from_rgb(kind(counts / 255)).shape == (2, 3, 8, 8)
+    assert ImageRecipe(size=8).from_rgb(kind(counts[:0])).shape == (0, 3, 8, 8)
