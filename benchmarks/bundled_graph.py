@@ -3,13 +3,18 @@
 Needed when the bundled encoder changes its architecture or the size of its images, not when it changes its weights.
 """
 
-from galzoo_repr import Encoder
-from galzoo_repr.encoders._graph import GRAPHS, export_graph, graph_file
+import shutil
+import tempfile
+from pathlib import Path
 
-encoder = Encoder.load("bundled", device="cpu", backend="torch")
-shape = (encoder.recipe.channels, encoder.recipe.size, encoder.recipe.size)
-for old in GRAPHS.glob("*.onnx"):
+import galzoo_repr.encoders
+from galzoo_repr import Encoder, conf
+
+graphs = Path(galzoo_repr.encoders.__file__).parent / "graphs"
+for old in graphs.glob("*.onnx"):
     old.unlink()
-path = GRAPHS / graph_file(encoder.architecture, encoder.model_kwargs, shape)
-path.write_bytes(export_graph(encoder.model, shape))
-print(f"{path}: {path.stat().st_size} bytes")
+with tempfile.TemporaryDirectory() as folder, conf.set_temp("cache_dir", folder):
+    Encoder.load("bundled", device="cpu", backend="onnx")
+    (made,) = Path(folder, "graphs").iterdir()
+    path = shutil.copy(made, graphs)
+print(f"{path}: {Path(path).stat().st_size} bytes")

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from galzoo_repr._arguments import check_column
 from galzoo_repr.cli._app import app
 from galzoo_repr.cli._options import CatalogueIn, open_catalogue
 from galzoo_repr.cli._terminal import messages, show
@@ -53,9 +52,13 @@ def anomalies(
     table = open_catalogue(catalogue)
     sheet = out / "next_to_rate.csv"
     answers = [open_catalogue(path) for path in rated or ([sheet] if sheet.exists() else [])]
-    check_column("--embedding", embedding, table.colnames)
     import numpy as np
     from astropy.table import Column
+
+    from galzoo_repr.catalogue import read_embeddings
+
+    # Before what takes seconds to be imported.
+    read_embeddings(table, embedding)
 
     from galzoo_repr.anomaly import InterestModel, add_anomaly_scores, next_to_rate, record_answers
     from galzoo_repr.catalogue import with_columns, write_catalogue
