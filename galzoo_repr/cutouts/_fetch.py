@@ -1,7 +1,7 @@
 """Many cutouts in one stream: looked up, shared with other calls, fetched, and handed on as they come."""
 
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing
 
 from astroquery.exceptions import LargeQueryWarning
@@ -20,6 +20,7 @@ __all__ = ["fetch", "fetch_into"]
 _LARGE = 10_000
 _LOOKED_UP_AT_ONCE = 10_000
 _LEASED_AT_ONCE = 32
+_FITS_HEADER = 2880
 
 
 def fetch(
@@ -157,7 +158,7 @@ def _answers(
             "store="
         )
     if len(left) > _LARGE and survey.route != "bricks":
-        _warn_large(len(left))
+        _warn_large(left.values(), survey, store)
     leases = Leases(store)
     settled: list[tuple[CutoutRequest, Outcome]] = []
 
@@ -191,11 +192,22 @@ def _answers(
             leases.release()
 
 
-def _warn_large(n: int) -> None:
+def _warn_large(requests: Collection[CutoutRequest], survey: Route, store: CutoutStore) -> None:
+    n, size = len(requests), sum(map(_bytes_of, requests))
+    hours = n / survey.rate / 3600
+    room = f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
+    takes = f", and at least {hours:.1f} hours" if hours >= 0.1 else ""
     warnings.warn(
-        f"{n} cutouts are to be fetched one by one from a service that everybody shares. Above {_LARGE} "
-        "positions, or some 20 per square of 0.25 degrees, whole coadds are kinder and "
-        "quicker: survey=galzoo_repr.cutouts.BrickSurvey().",
+        f"{n} cutouts, about {room} in {store.root}{takes}, are to be fetched one by one from a service "
+        f"that everybody shares. Above {_LARGE} positions, or some 20 per square of 0.25 degrees, whole coadds are "
+        "kinder and quicker: survey=galzoo_repr.cutouts.BrickSurvey(). Another folder: store=, or conf.cache_dir for "
+        "good.",
         LargeQueryWarning,
         stacklevel=level_of_the_caller(),
     )
+
+
+def _bytes_of(request: CutoutRequest) -> int:
+    """Size of the answer: exact for FITS, and as of most galaxies for JPEG."""
+    pixels = request.size**2
+    return _FITS_HEADER + 4 * len(request.bands) * pixels if request.image_format == "fits" else pixels // 4

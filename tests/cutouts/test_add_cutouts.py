@@ -1,6 +1,7 @@
 """A catalogue with its cutouts: every form of catalogue, every way a row can end."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -278,8 +279,11 @@ class TestServiceTrouble:
     def test_large_requests_are_pointed_elsewhere(self, add, monkeypatch):
         monkeypatch.setattr("galzoo_repr.cutouts._fetch._LARGE", 2)
         with pytest.warns(LargeQueryWarning, match="BrickSurvey") as caught:
-            add(_table())
+            table = add(_table())
         assert caught[0].filename == __file__
+        forecast = re.search(r"3 cutouts, about ([\d.]+) MB in ", str(caught[0].message))
+        taken = sum(os.path.getsize(path) for path in table["cutout"] if path)
+        assert taken / 1e6 == pytest.approx(float(forecast[1]), abs=0.06)
 
 
 def test_interrupt_is_prompt_and_keeps_what_came(survey, store, viewer, raw):
