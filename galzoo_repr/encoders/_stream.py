@@ -146,7 +146,9 @@ class EmbeddingStream:
         if self._stop.is_set():
             return [], [], []
         batch = [(row, picture) for row, picture in batch if self._note(row, picture)]
-        contents = read(lambda one: one[1].loaded(), batch)
+        # The key of its content takes as long as reading a file; without a store its name will do.
+        stored = self._shelf is not None
+        contents = read(lambda one: one[1].loaded() if stored else one[1].known_by_name(), batch)
         wanted = self._not_computed_before(
             [(row, content) for (row, _), content in zip(batch, contents, strict=True)]
         )

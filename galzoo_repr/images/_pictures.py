@@ -97,6 +97,12 @@ class Picture:
             return Picture(None, content.status, content.reason)
         return Picture(content, key=_key_of_content(content), flux=self.flux)
 
+    def known_by_name(self) -> "Picture":
+        """Give the picture with the name of its file for a key, which tells it from others of the same call."""
+        if self.key or not self.path:
+            return self
+        return Picture(self.source, key=_key_of_content(os.fsencode(self.path)), flux=self.flux)
+
     def read(self, bands: str = "grz", *, keyed: bool = True, fluxes: bool = False) -> ImageData:
         """
         Pixels, or the status that tells why there are none.
