@@ -180,7 +180,16 @@ def rebuilt(plain: Table, columns: Mapping[str, Mapping], meta: Mapping) -> Tabl
 def _as(dtype: np.dtype, data: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
     """Convert to a type if that changes no value: others may have edited the file since its record was made."""
     fitting, kinds = data.astype(dtype), data.dtype.kind + dtype.kind
-    if kinds in ("SS", "UU", "ii", "iu", "ui", "uu", "fi", "fu"):
+    if not np.can_cast(data.dtype, dtype, "safe") and kinds in (
+        "SS",
+        "UU",
+        "ii",
+        "iu",
+        "ui",
+        "uu",
+        "fi",
+        "fu",
+    ):
         there = np.s_[...] if mask is None else ~mask.reshape(data.shape)
         return fitting if np.array_equal(fitting[there], data[there]) else data
     return fitting
