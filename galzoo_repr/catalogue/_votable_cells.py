@@ -8,6 +8,7 @@ from astropy.table import Column, MaskedColumn
 from pyarrow import compute
 
 from galzoo_repr.catalogue._arrow import column_of, first_cast
+from galzoo_repr.catalogue._cells import text_of
 from galzoo_repr.catalogue._votable_document import Declared
 
 __all__ = ["column_of_binary", "column_of_texts"]
@@ -249,11 +250,7 @@ def _decoded(cell: object) -> str:
     """Read text that may be in either of the encodings that are in use."""
     if isinstance(cell, str):
         return cell
-    data = np.ma.getdata(cell).astype(np.uint8).tobytes().partition(b"\0")[0]
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        return data.decode("latin-1")
+    return text_of(np.ma.getdata(cell).astype(np.uint8).tobytes().partition(b"\0")[0])
 
 
 def _of_equal_lengths(column: Column) -> Column:

@@ -65,8 +65,10 @@ class Encoder:
     ----------
     dim : int
         Length of an embedding.
-    device : torch.device
-        Where the network is.
+    device : str
+        Where the network is, as torch writes it.
+    backend : str
+        What computes: ``"onnx"`` (ONNX Runtime, on CPUs alone) or ``"torch"``.
 
     Raises
     ------
