@@ -3,13 +3,14 @@
 import hashlib
 import json
 import os
+from copy import copy, deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from galzoo_repr._arguments import check_choice, check_whole_number
 from galzoo_repr._array import Array, namespace_of
 from galzoo_repr._config import log
-from galzoo_repr._device import choose_device
+from galzoo_repr._device import choose_device, each_device
 from galzoo_repr._threads import cores
 from galzoo_repr.encoders._folder import write_folder
 from galzoo_repr.encoders._forward import forward_by_onnx, forward_by_torch
@@ -30,10 +31,8 @@ __all__ = ["Encoder"]
 
 BACKENDS = ("auto", "onnx", "torch")
 
-# Input pixels in one pass of the network on a CPU: more of them fall out of its caches. Larger batches feed a
-# GPU.
+# Input pixels in one pass of ONNX Runtime: more of them fall out of the caches of a CPU.
 _PIXELS_PER_PASS = 400_000
-_IMAGES_PER_PASS_ON_GPU = 256
 
 
 class Encoder:
@@ -108,6 +107,7 @@ class Encoder:
         self._wanted = "auto"
         self._onnx: OnnxNetwork | None = None
         self._unchanged: tuple | None = None
+        self._spread = ("cpu",)
         if isinstance(model, StoredNetwork):
             self._stored, self._model = model, None
             self.architecture, self.dim = architecture or model.architecture, model.dim
@@ -176,7 +176,8 @@ class Encoder:
         Parameters
         ----------
         device : str or torch.device
-            As for `choose_device`, such as ``"gpu"``.
+            As for `choose_device`: ``"gpu"`` means all GPUs, for `galzoo_repr.add_embeddings`, and the first one
+            for other things; ``"cuda:1"`` one of them.
 
         Returns
         -------
@@ -186,7 +187,24 @@ class Encoder:
         chosen = choose_device(device)
         if chosen != "cpu" or self._model is not None:
             self.model.to(chosen)
+        self._spread = each_device(chosen)
         return self
+
+    def on_each_device(self) -> "list[Encoder]":
+        """
+        Encoders that can share the work: this one, and a copy on every other GPU if none was chosen by its number.
+
+        Returns
+        -------
+        list of Encoder
+            This one alone on a CPU.
+        """
+        encoders = [self]
+        # Somebody may have moved the network since.
+        for device in self._spread[1:] if self._spread[0] == self.device else ():
+            encoders.append(other := copy(self))
+            other._model, other._onnx, other._spread = deepcopy(self.model).to(device), None, (device,)
+        return encoders
 
     def accelerate(self) -> "Encoder":
         """
@@ -237,7 +255,8 @@ class Encoder:
         images : numpy.ndarray or torch.Tensor
             ``(B, channels, size, size)`` floating point, made by the recipe; any device.
         batch_size : int, optional
-            Images in one pass of the network; chosen for the device by default.
+            Images in one pass, each view counting as one; chosen for the device by default. Where its memory does
+            not hold them there are fewer, in all later passes too.
         threads : int, optional
             Passes of ONNX Runtime at once; by default as many as there are cores.
 
@@ -245,7 +264,7 @@ class Encoder:
         -------
         numpy.ndarray or torch.Tensor
             ``(B, dim)`` float32; an array for an array, a tensor on the device of the network for a tensor. On a GPU
-            the network computes in half precision.
+            the network computes in 16 bits if the first images have the same features so (cosine above 0.999).
 
         Raises
         ------
@@ -263,16 +282,13 @@ class Encoder:
                 f"images are {images.dtype}, but {self.name} takes floating point that its recipe has made: "
                 "recipe.from_rgb(images)"
             )
-        if batch_size is None:
-            on_gpu = self.device.startswith("cuda")
-            batch_size = (
-                _IMAGES_PER_PASS_ON_GPU if on_gpu else max(1, _PIXELS_PER_PASS // self.recipe.size**2)
-            )
-        check_whole_number("batch_size", batch_size)
-        settings = {"views": self.views, "dim": self.dim, "batch_size": batch_size}
+        if batch_size is not None:
+            check_whole_number("batch_size", batch_size)
+        settings = {"views": self.views, "dim": self.dim}
         if self.device == "cpu" and self.backend == "onnx":
+            settings["batch_size"] = batch_size or max(1, _PIXELS_PER_PASS // self.recipe.size**2)
             return forward_by_onnx(self._onnx, images, threads=threads or cores(), **settings)
-        return forward_by_torch(self.model, images, **settings)
+        return forward_by_torch(self.model, images, batch_size=batch_size, **settings)
 
     def save(
         self, folder: str | os.PathLike, *, overwrite: bool = False, half_precision: bool = False

@@ -1,19 +1,23 @@
 """Images through a network, and the features of all views into one embedding."""
 
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from galzoo_repr._array import Array, is_tensor
 from galzoo_repr.encoders._onnx import OnnxNetwork
+from galzoo_repr.encoders._passes import passes_of
 from galzoo_repr.encoders._views import view
+from galzoo_repr.images import ImageData, ImageRecipe
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
-__all__ = ["forward_by_onnx", "forward_by_torch"]
+__all__ = ["forward_by_onnx", "forward_by_torch", "forward_pictures"]
 
 
 def forward_by_onnx(
@@ -44,32 +48,88 @@ def forward_by_onnx(
     return result
 
 
-def forward_by_torch(model: "nn.Module", images: Array, *, views: int, dim: int, batch_size: int) -> Array:
-    """Embed images, ``(B, channels, size, size)``, where the network is."""
+def forward_by_torch(
+    model: "nn.Module", images: Array, *, views: int, dim: int, batch_size: int | None = None
+) -> Array:
+    """Embed images, ``(B, channels, size, size)``, where the network is; a tensor for a tensor."""
+    import torch
+
+    # Torch takes neither other byte orders nor views in reverse, and warns of what it may not write.
+    pixels = images if is_tensor(images) else torch.from_numpy(np.require(images, np.float32, ["C", "W"]))
+
+    def on_device(chunk: "torch.Tensor", device: "torch.device") -> "torch.Tensor":
+        if device.type == "cuda" and chunk.device.type == "cpu":
+            chunk = chunk.pin_memory()
+        return chunk.to(device, torch.float32, non_blocking=True)
+
+    size = images.shape[-1]
+    result = _through(model, pixels, on_device, views=views, dim=dim, size=size, batch_size=batch_size)
+    return result if is_tensor(images) else result.cpu().numpy()
+
+
+def forward_pictures(
+    model: "nn.Module",
+    images: Sequence[ImageData],
+    recipe: ImageRecipe,
+    *,
+    views: int,
+    dim: int,
+    batch_size: int | None = None,
+) -> np.ndarray:
+    """
+    Embed pictures as they were read; they are prepared where the network is.
+
+    On a GPU each thread has a queue of its own, so that of two threads one copies while the other computes.
+    """
+
+    def prepared(chunk: Sequence[ImageData], device: "torch.device") -> "torch.Tensor":
+        return recipe.prepare(chunk, device=device)
+
+    with _own_queue(passes_of(model).device):
+        result = _through(
+            model, images, prepared, views=views, dim=dim, size=recipe.size, batch_size=batch_size
+        )
+        return result.cpu().numpy()
+
+
+def _through(
+    model: "nn.Module",
+    items: Sequence,
+    ready: "Callable[[Sequence, torch.device], torch.Tensor]",
+    *,
+    views: int,
+    dim: int,
+    size: int,
+    batch_size: int | None,
+) -> "torch.Tensor":
+    """Features of items, which `ready` makes into model input on the device, in passes that its memory holds."""
     import torch
 
     if model.training:
         model.eval()
-    device = next((one.device for one in model.parameters()), torch.device("cpu"))
-    # Torch takes neither other byte orders nor views in reverse, and warns of what it may not write.
-    pixels = images if is_tensor(images) else torch.from_numpy(np.require(images, np.float32, ["C", "W"]))
-    passes = [torch.empty((0, dim), device=device)]
+    passes = passes_of(model)
+
+    def features_of(chunk: Sequence, most: int) -> "torch.Tensor":
+        images = ready(chunk, passes.device)
+        # All views go through the network together.
+        seen = torch.cat([view(images, number) for number in range(views)]) if views > 1 else images
+        features = torch.cat([passes.features(model, part) for part in seen.split(most)])
+        return features.reshape(views, len(images), -1).mean(dim=0)
+
     with torch.inference_mode():
-        for start in range(0, len(pixels), batch_size):
-            chunk = pixels[start : start + batch_size].to(device, torch.float32, non_blocking=True)
-            passes.append(sum(_features(model, view(chunk, number)) for number in range(views)) / views)
-        result = torch.cat(passes)
-    return result if is_tensor(images) else result.cpu().numpy()
+        found = passes.each(items, features_of, images_per_item=views, wanted=batch_size, pixels=size**2)
+        return torch.cat([torch.empty((0, dim), device=passes.device), *found])
 
 
-def _features(model: "nn.Module", images: "torch.Tensor") -> "torch.Tensor":
+@contextmanager
+def _own_queue(device: "torch.device") -> Iterator[None]:
     import torch
 
-    images = images.contiguous(memory_format=torch.channels_last)
-    if images.device.type == "cuda":
-        with torch.autocast("cuda", torch.float16):
-            features = model(images).float()
-        if torch.isfinite(features).all():
-            return features
-    # Half precision overflowed, or this is not a GPU.
-    return model(images).float()
+    if device.type != "cuda":
+        yield
+        return
+    queue = torch.cuda.Stream(device)
+    # What made the weights may be under way.
+    queue.wait_stream(torch.cuda.current_stream(device))
+    with torch.cuda.stream(queue):
+        yield

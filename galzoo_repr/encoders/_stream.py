@@ -6,12 +6,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
+from queue import SimpleQueue
 
 import numpy as np
 from tqdm.auto import tqdm
 
 from galzoo_repr._threads import cores, one_thread
 from galzoo_repr.encoders._encoder import Encoder
+from galzoo_repr.encoders._forward import forward_pictures
 from galzoo_repr.encoders._store import Shelf
 from galzoo_repr.images import ImageData, Picture
 
@@ -21,7 +23,7 @@ Batch = list[tuple[int, Picture]]
 Readied = tuple[list[int], list[bytes], list[ImageData] | np.ndarray]
 
 _ROWS_PER_BATCH = 32
-_ROWS_PER_BATCH_ON_GPU = 512
+_ROWS_PER_BATCH_ON_GPU = 256
 # Rows may come slowly; then a batch that is not full goes on after this time.
 _PATIENCE_SECONDS = 5.0
 # Rows that wait to be read, of which only the path is in memory: fetching goes on while the encoder is busy.
@@ -30,6 +32,8 @@ _ROWS_WAITING = 65_536
 _BATCHES_READ = 4
 # Threads that read files for a GPU, which outruns one of them.
 _READERS_FOR_GPU = 8
+# Batches that each GPU has at once: of two, one is copied there while the other is computed.
+_BATCHES_PER_GPU = 2
 
 
 class EmbeddingStream:
@@ -65,11 +69,19 @@ class EmbeddingStream:
         self.reasons: dict[int, str] = {}
         self.computed = 0
         self._encoder, self._shelf, self._batch_size = encoder, shelf, batch_size
-        self._on_gpu = encoder.device != "cpu"
+        networks = encoder.on_each_device()
+        self._on_gpu = encoder.device != "cpu" or len(networks) > 1
+        self._networks = networks * (_BATCHES_PER_GPU if self._on_gpu else 1)
+        self._idle: SimpleQueue[Encoder] = SimpleQueue()
+        for network in self._networks:
+            self._idle.put(network)
         self._size = max(batch_size or 0, _ROWS_PER_BATCH_ON_GPU if self._on_gpu else _ROWS_PER_BATCH)
         self._first_row: dict[bytes, int] = {}
         self._duplicates: list[tuple[int, int]] = []
-        self._room = threading.Semaphore(max(_BATCHES_READ, cores()))
+        # A GPU's batches are large.
+        self._room = threading.Semaphore(
+            len(self._networks) + 2 if self._on_gpu else max(_BATCHES_READ, cores())
+        )
         self._counting = threading.Lock()
         self._stop = threading.Event()
 
@@ -104,8 +116,11 @@ class EmbeddingStream:
                 return workers.submit(self._through, batch, bar)
 
         else:
-            reader, coder = (ThreadPoolExecutor(1, f"galzoo_repr-{what}") for what in ("read", "encode"))
-            files = ThreadPoolExecutor(_READERS_FOR_GPU if self._on_gpu else 1, "galzoo_repr-file")
+            # One thread says what is read next, so that room goes to the batch that is encoded next.
+            reader = ThreadPoolExecutor(1, "galzoo_repr-read")
+            coder = ThreadPoolExecutor(len(self._networks), "galzoo_repr-encode")
+            at_once = max(_READERS_FOR_GPU, cores()) if self._on_gpu else 1
+            files = ThreadPoolExecutor(at_once, "galzoo_repr-file")
             pools = [reader, coder, files]
 
             def submit(batch: Batch) -> "Future[None]":
@@ -201,10 +216,7 @@ class EmbeddingStream:
     def _encode(self, ready: "Future[Readied]", size: int, bar: tqdm) -> None:
         rows, keys, images = ready.result()
         if rows and not self._stop.is_set():
-            if self._on_gpu:
-                images = self._encoder.recipe.prepare(images, device=self._encoder.device)
-            vectors = self._encoder.embed(images, batch_size=self._batch_size, threads=1)
-            vectors = vectors.cpu().numpy() if self._on_gpu else vectors
+            vectors = self._embedded(images)
             self.vectors[rows] = vectors
             for row, good in zip(rows, np.isfinite(vectors).all(axis=1), strict=True):
                 if not good:
@@ -215,6 +227,22 @@ class EmbeddingStream:
                 self._shelf.write(keys, vectors)
         self._room.release()
         bar.update(size)
+
+    def _embedded(self, images: list[ImageData] | np.ndarray) -> np.ndarray:
+        if not self._on_gpu:
+            return self._encoder.embed(images, batch_size=self._batch_size, threads=1)
+        network = self._idle.get()
+        try:
+            return forward_pictures(
+                network.model,
+                images,
+                network.recipe,
+                views=network.views,
+                dim=network.dim,
+                batch_size=self._batch_size,
+            )
+        finally:
+            self._idle.put(network)
 
     def _copy_duplicates(self) -> None:
         """Give rows that show the same image the same result."""

@@ -24,7 +24,9 @@ from galzoo_repr.training import (
     DecodedImages,
     concentrations,
     dirichlet_multinomial_loss,
+    half_precision,
     read_checkpoint,
+    room_for_batches,
     write_checkpoint,
 )
 
@@ -178,9 +180,12 @@ class Tuning:
 
         That may be the untouched one.
         """
-        if not self.history:
-            self._finish_epoch(self._held_out_loss(held))
-        with tqdm(total=self.plan.epochs, desc="fine-tune", disable=not progress) as bar:
+        with (
+            room_for_batches(self.plan.batch_size, self.device),
+            tqdm(total=self.plan.epochs, desc="fine-tune", disable=not progress) as bar,
+        ):
+            if not self.history:
+                self._finish_epoch(self._held_out_loss(held))
             bar.update(len(self.history) - 1)
             while len(self.history) <= self.plan.epochs and not self._has_stopped():
                 self._train_one_epoch(known, len(self.history))
@@ -230,7 +235,8 @@ class Tuning:
         return total / len(held)
 
     def _logits(self, images: torch.Tensor) -> torch.Tensor:
-        features = self.network(images.contiguous(memory_format=torch.channels_last))
+        with half_precision(self.device):
+            features = self.network(images.contiguous(memory_format=torch.channels_last))
         return self.head(features.float())
 
     def _loss(self, logits: torch.Tensor, rows: np.ndarray) -> torch.Tensor:

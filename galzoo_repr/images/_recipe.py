@@ -13,6 +13,7 @@ from astropy.table import Table
 
 from galzoo_repr._angle import AngleLike, read_angle
 from galzoo_repr._array import Array, namespace_of
+from galzoo_repr._device import on_device
 from galzoo_repr.catalogue import as_table
 from galzoo_repr.images._field_of_view import RADIUS_COLUMNS, checked_fov, galaxy_zoo_fields, radius_columns
 from galzoo_repr.images._image_data import ImageData
@@ -363,8 +364,10 @@ class ImageRecipe:
             # Numbers of another type mean another range, and must not be stacked into one.
             groups.setdefault((image.kind, image.pixels.shape, image.pixels.dtype), []).append(row)
         for (kind, *_), rows in groups.items():
-            stack = torch.from_numpy(np.stack([images[row].pixels for row in rows])).to(device)
-            result[rows] = self._from_stack(kind, stack)
+            part = self._from_stack(kind, on_device([images[row].pixels for row in rows], device))
+            if len(groups) == 1:
+                return part
+            result[rows] = part
         return result
 
     def _from_stack(self, kind: str, stack: Array) -> Array:

@@ -29,7 +29,9 @@ from galzoo_repr.training import (
     concentrations,
     dirichlet_multinomial_loss,
     expected_fractions,
+    half_precision,
     read_checkpoint,
+    room_for_batches,
     write_checkpoint,
 )
 
@@ -108,7 +110,10 @@ class Training:
         history and a copy of the averaged backbone, in the first process. A `RuntimeError` if the loss is not finite.
         """
         shown = progress and self.processes.first
-        with tqdm(total=self.plan.epochs * self.steps, desc="train", disable=not shown) as bar:
+        with (
+            room_for_batches(self.plan.batch_size, self.device),
+            tqdm(total=self.plan.epochs * self.steps, desc="train", disable=not shown) as bar,
+        ):
             bar.update(len(self.history) * self.steps)
             while len(self.history) < self.plan.epochs and not self._has_stopped():
                 epoch = len(self.history)
@@ -199,7 +204,7 @@ class Training:
         generator = torch.Generator(self.device).manual_seed(seed)
         n_views = 2 if self.plan.consistency else 1
         views = [self._view(fields, generator) for _ in range(n_views)]
-        with self._half_precision():
+        with half_precision(self.device):
             logits, projection = self.trained(torch.cat(views).contiguous(memory_format=torch.channels_last))
         votes = self._votes(rows).repeat(n_views, 1)
         of_votes = dirichlet_multinomial_loss(
@@ -230,7 +235,7 @@ class Training:
         sums = torch.zeros(3, len(self.schema.questions), dtype=torch.float64, device=self.device)
         for rows, fields in _prefetched(chunks, self._load):
             images = self.recipe.from_rgb(fields).contiguous(memory_format=torch.channels_last)
-            with self._half_precision():
+            with half_precision(self.device):
                 logits, _ = network(images)
             sums += _validation_sums(concentrations(logits.double()), self._votes(rows).double(), self.schema)
         loss, error, n = self.processes.total(sums).cpu()
@@ -249,11 +254,6 @@ class Training:
 
     def _votes(self, rows: np.ndarray) -> torch.Tensor:
         return self.sample.votes[torch.from_numpy(rows).to(self.device)]
-
-    def _half_precision(self) -> torch.autocast:
-        """On a GPU that knows bfloat16, which needs no scaling of gradients; CPUs are slower in it."""
-        able = self.device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=able)
 
     def _learning_rate(self, step: int) -> float:
         """Linear rise, then a cosine down to a hundredth."""

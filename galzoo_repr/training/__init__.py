@@ -12,6 +12,7 @@ from galzoo_repr.training._checkpoint import (
 from galzoo_repr.training._decoding import decode_images, field_pixels
 from galzoo_repr.training._image_sources import DecodedImages, ImagesOnDevice, RenderedImages
 from galzoo_repr.training._loss import concentrations, dirichlet_multinomial_loss, expected_fractions
+from galzoo_repr.training._on_device import half_precision, room_for_batches
 
 __all__ = [
     "BEST",
@@ -26,7 +27,9 @@ __all__ = [
     "end_run",
     "expected_fractions",
     "field_pixels",
+    "half_precision",
     "is_finished",
     "read_checkpoint",
+    "room_for_batches",
     "write_checkpoint",
 ]

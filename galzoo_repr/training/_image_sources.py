@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from galzoo_repr._device import on_device
+
 __all__ = ["DecodedImages", "ImagesOnDevice", "RenderedImages"]
 
 _CHUNK = 512
@@ -31,7 +33,7 @@ class DecodedImages:
 
     def batch(self, rows: np.ndarray, device: torch.device) -> torch.Tensor:
         """Fields of b rows, uint8 of shape (b, 3, field, field), on a device."""
-        return torch.from_numpy(np.ascontiguousarray(self.pixels[rows])).to(device)
+        return on_device([self.pixels[row] for row in rows], device)
 
     def near(self, device: torch.device) -> "DecodedImages | ImagesOnDevice":
         """Copy all images to a GPU whose free memory they fill to less than half; leave them otherwise."""
