@@ -130,6 +130,15 @@ def test_a_run_with_other_settings_is_not_continued(galaxies, encoder, pictures,
         tuned(galaxies, encoder, pictures, epochs=2, output=tmp_path / "run")
 
 
+def test_too_little_memory_names_the_batch_size(galaxies, encoder, pictures, monkeypatch):
+    def step(self, closure=None):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", step)
+    with pytest.raises(torch.cuda.OutOfMemoryError, match="batch_size=16: give a smaller one"):
+        tuned(galaxies, encoder, pictures)
+
+
 def test_lower_blocks_learn_more_slowly():
     network = timm.create_model("lcnet_035", num_classes=0)
     groups = parameter_groups(network, TuningPlan(depth=3, learning_rate=1e-3, layer_decay=0.5))

@@ -41,6 +41,15 @@ def _run(output, *, images, launcher=()):
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
 
 
+def test_too_little_memory_names_the_batch_size(toy):
+    def rendered(rows, device):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+    table, _ = toy.galaxies(32)
+    with pytest.raises(torch.cuda.OutOfMemoryError, match="batch_size=16: give a smaller one"):
+        pretrain(table, schema="gz_rings", images=rendered, recipe=toy.RECIPE, **SMALL)
+
+
 def _same_weights(one, other):
     one, other = one.model.state_dict(), other.model.state_dict()
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
