@@ -2,16 +2,18 @@
 
 Everything that is compared takes turns in one process, so that the ratios mean something on a busy machine too. The
 bound of a run is the cores divided by the core-seconds that reading, preparing and encoding an image take when each
-runs alone in one thread: no arrangement of the same stages can be faster. The peer is a ``DataLoader`` of torch with
-Pillow and torchvision in front of the same network in torch, at the number of workers at which it is fastest. The
-images are made on the spot.
+runs alone in one thread: no arrangement of the same stages can be faster. The peers run the same network in torch, each
+at the number of workers at which it is fastest: a ``DataLoader`` of torch with Pillow, astropy and torchvision, and the
+loader of zoobot, where ``--zoobot-python`` names an interpreter that has it. The images are made on the spot.
+
+With ``--json FOLDER`` the figures go into a file with the name of the commit.
 """
 
 import argparse
 import io
 import json
-import os
-import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -21,37 +23,18 @@ import numpy as np
 import torch
 from astropy.io import fits
 from astropy.table import Table
+from measuring import compare, cores, here, show, write_json
 from PIL import Image
+from safetensors.torch import save_file
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2 as transforms
+from torchvision.transforms.v2.functional import pil_to_tensor
 
 from galzoo_repr import Encoder, add_embeddings
 from galzoo_repr._threads import one_thread
 from galzoo_repr.images import galaxy_zoo_stretch, read_image
 
 SIDE = 424
-
-
-def compare(ways: dict[str, Callable[[], object]], rounds: int, per_round: int) -> dict[str, float]:
-    """Median items per second of each way; the ways take turns."""
-    seconds = {name: [] for name in ways}
-    for way in ways.values():
-        way()
-    for _ in range(rounds):
-        for name, way in ways.items():
-            start = time.perf_counter()
-            way()
-            seconds[name].append(time.perf_counter() - start)
-    return {name: per_round / statistics.median(times) for name, times in seconds.items()}
-
-
-def show(title: str, rates: dict[str, float]) -> dict[str, float]:
-    """Print rates beside their ratio to the first one."""
-    print(f"\n{title}")
-    base = next(iter(rates.values()))
-    for name, rate in rates.items():
-        print(f"  {name:<52}{rate:>10.1f} /s {rate / base:>8.2f} x", flush=True)
-    return rates
 
 
 def write_images(folder: Path, n: int) -> dict[str, list[str]]:
@@ -147,21 +130,26 @@ class _Pictures(Dataset):
     def __init__(self, paths: list[str], encoder: Encoder) -> None:
         recipe = encoder.recipe
         self.paths = paths
-        self.transform = transforms.Compose(
+        bicubic = transforms.InterpolationMode.BICUBIC
+        self.geometry = transforms.Compose(
             [
                 transforms.CenterCrop(round(SIDE * recipe.crop)),
-                transforms.Resize(recipe.size, transforms.InterpolationMode.BICUBIC, antialias=True),
-                transforms.PILToTensor(),
-                transforms.ToDtype(torch.float32, scale=True),
-                transforms.Normalize(recipe.mean, recipe.std),
+                transforms.Resize(recipe.size, bicubic, antialias=True),
             ]
+        )
+        self.range = transforms.Compose(
+            [transforms.ToDtype(torch.float32, scale=True), transforms.Normalize(recipe.mean, recipe.std)]
         )
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def __getitem__(self, row: int) -> torch.Tensor:
-        return self.transform(Image.open(self.paths[row]).convert("RGB"))
+        if self.paths[row].endswith(".fits"):
+            bands = torch.from_numpy(fits.getdata(self.paths[row]).astype(np.float32))
+            return self.range(self.geometry(galaxy_zoo_stretch(bands[None])[0].flip(-2)))
+        picture = Image.open(self.paths[row]).convert("RGB")
+        return self.range(pil_to_tensor(self.geometry(picture)))
 
 
 def by_data_loader(paths: list[str], encoder: Encoder, workers: int) -> None:
@@ -170,7 +158,57 @@ def by_data_loader(paths: list[str], encoder: Encoder, workers: int) -> None:
     with torch.inference_mode():
         for images in loader:
             views = torch.cat([torch.rot90(images, turn, (-2, -1)) for turn in range(encoder.views)])
-            encoder.model(views.contiguous(memory_format=torch.channels_last))
+            for part in views.split(32):
+                encoder.model(part.contiguous(memory_format=torch.channels_last))
+
+
+class Zoobot:
+    """The loader of zoobot in a process of its own, which may have another interpreter; None of ours is in it."""
+
+    def __init__(self, python: str, encoder: Encoder, folder: Path) -> None:
+        recipe = encoder.recipe
+        weights = folder / "network.safetensors"
+        save_file({name: one.contiguous() for name, one in encoder.model.state_dict().items()}, weights)
+        self.recipe = {"size": recipe.size, "mean": list(recipe.mean), "std": list(recipe.std)}
+        self.views = encoder.views
+        self.process = subprocess.Popen(
+            [python, str(Path(__file__).with_name("zoobot_loader.py"))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        told = {"architecture": encoder.architecture, "weights": str(weights), "views": self.views}
+        print(f"  zoobot runs with {self.ask(told)}", flush=True)
+
+    def ask(self, question: dict) -> dict:
+        """Answer to one line; a `RuntimeError` with what the process said last, if there is none."""
+        try:
+            print(json.dumps(question), file=self.process.stdin, flush=True)
+            answer = self.process.stdout.readline()
+        except BrokenPipeError:
+            answer = ""
+        if not answer:
+            raise RuntimeError(self.process.stderr.read().strip().rpartition("\n")[2])
+        return json.loads(answer)
+
+    def embed(self, paths: list[str], workers: int) -> None:
+        """Embed pictures."""
+        self.ask({"paths": paths, "workers": workers, **self.recipe})
+
+    def close(self) -> None:
+        """End the process."""
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def start_zoobot(python: str, encoder: Encoder, folder: Path) -> Zoobot | None:
+    """Start the peer, or say why it takes no part."""
+    try:
+        return Zoobot(python, encoder, folder)
+    except (OSError, RuntimeError) as error:
+        print(f"  left out: the loader of zoobot by {python}: {error}; see --zoobot-python")
+        return None
 
 
 def seconds_of_stages(paths: list[str], encoder: Encoder, rounds: int) -> dict[str, float]:
@@ -196,37 +234,45 @@ def seconds_of_stages(paths: list[str], encoder: Encoder, rounds: int) -> dict[s
 
 
 def compare_streams(
-    kind: str, paths: list[str], encoder: Encoder, by_torch: Encoder, rounds: int
+    kind: str,
+    paths: list[str],
+    encoder: Encoder,
+    by_torch: Encoder,
+    rounds: int,
+    zoobot: Zoobot | None = None,
 ) -> dict[str, float]:
-    """From files to embeddings."""
+    """From files to embeddings; `zoobot` reads colour pictures alone."""
     table = Table({"file_loc": paths})
     options = {"images": "file_loc", "progress": False}
     stages = seconds_of_stages(paths, encoder, rounds)
-    bound = len(os.sched_getaffinity(0)) / sum(stages.values())
+    bound = cores() / sum(stages.values())
     with tempfile.TemporaryDirectory() as folder:
         add_embeddings(table, encoder=encoder, embedding_store=folder, **options)
+
+        def embedding(by: Encoder, store: str | bool = False) -> Callable[[], object]:
+            return lambda: add_embeddings(table, encoder=by, embedding_store=store, **options)
+
         ways = {
-            "add_embeddings": lambda: add_embeddings(
-                table, encoder=encoder, embedding_store=False, **options
-            ),
-            "add_embeddings, torch": lambda: add_embeddings(
-                table, encoder=by_torch, embedding_store=False, **options
-            ),
-            "add_embeddings, all kept before": lambda: add_embeddings(
-                table, encoder=encoder, embedding_store=folder, **options
-            ),
+            "add_embeddings": embedding(encoder),
+            "add_embeddings, torch": embedding(by_torch),
+            "add_embeddings, all kept before": embedding(encoder, folder),
         }
-        if kind == "jpeg":
-            for workers in sorted({0, 1, len(os.sched_getaffinity(0))}):
-                ways[f"DataLoader, {workers} workers"] = lambda workers=workers: by_data_loader(
-                    paths, by_torch, workers
-                )
+        peers = {"DataLoader": lambda workers: by_data_loader(paths, by_torch, workers)}
+        if zoobot is not None and kind == "jpeg":
+            peers["zoobot"] = lambda workers: zoobot.embed(paths, workers)
+        for peer, way in peers.items():
+            for workers in sorted({0, 1, cores()}):
+                ways[f"{peer}, {workers} workers"] = lambda way=way, workers=workers: way(workers)
         rates = compare(ways, rounds, len(paths))
     told = ", ".join(f"{name} {1000 * seconds:.2f} ms" for name, seconds in stages.items())
     show(f"{kind} files to embeddings; alone, each image takes: {told}", rates)
-    print(f"  {'bound by the stages':<52}{bound:>10.1f} /s {bound / rates['add_embeddings']:>8.2f} x")
-    print(f"  reached: {rates['add_embeddings'] / bound:.2f} of the bound", flush=True)
-    return {**rates, "bound": bound, **{f"ms to {name}": 1000 * one for name, one in stages.items()}}
+    ours = rates["add_embeddings"]
+    compared = {"bound by the stages": bound}
+    for peer in peers:
+        compared[f"best {peer}"] = max(rate for name, rate in rates.items() if name.startswith(peer))
+    for name, rate in compared.items():
+        print(f"  add_embeddings is {ours / rate:.2f} of: {name}, {rate:.1f} /s", flush=True)
+    return {**rates, **compared, **{f"ms to {name}": 1000 * one for name, one in stages.items()}}
 
 
 def main() -> None:
@@ -235,19 +281,31 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--images", type=int, default=192)
     parser.add_argument("--encoder", default="bundled")
-    parser.add_argument("--json", type=Path, help="file to write the rates into")
+    parser.add_argument(
+        "--zoobot-python",
+        default=sys.executable,
+        help="interpreter of an environment with zoobot and lightning",
+    )
+    parser.add_argument(
+        "--json", type=Path, help="file, or folder of files by commit, to write the figures into"
+    )
     options = parser.parse_args()
+    about = here()
     encoder = Encoder.load(options.encoder, device="cpu").accelerate()
     by_torch = Encoder.load(options.encoder, device="cpu", backend="torch")
-    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, medians of {options.rounds} rounds")
+    print(
+        f"torch {torch.__version__}, {torch.get_num_threads()} threads, medians of {options.rounds} rounds; {about}"
+    )
     with tempfile.TemporaryDirectory() as folder:
         files = write_images(Path(folder), options.images)
         rates = compare_parts(files, options.rounds)
         rates["forward"] = compare_forwards(encoder, by_torch, options.rounds)
+        zoobot = start_zoobot(options.zoobot_python, by_torch, Path(folder))
         for kind, paths in files.items():
-            rates[f"{kind} stream"] = compare_streams(kind, paths, encoder, by_torch, options.rounds)
-    if options.json:
-        options.json.write_text(json.dumps(rates, indent=2))
+            rates[f"{kind} stream"] = compare_streams(kind, paths, encoder, by_torch, options.rounds, zoobot)
+        if zoobot is not None:
+            zoobot.close()
+    write_json(options.json, rates, about)
 
 
 if __name__ == "__main__":
