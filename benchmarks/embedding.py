@@ -10,6 +10,7 @@ With ``--json FOLDER`` the figures go into a file with the name of the commit.
 """
 
 import argparse
+import contextlib
 import io
 import json
 import subprocess
@@ -171,11 +172,12 @@ class Zoobot:
         save_file({name: one.contiguous() for name, one in encoder.model.state_dict().items()}, weights)
         self.recipe = {"size": recipe.size, "mean": list(recipe.mean), "std": list(recipe.std)}
         self.views = encoder.views
+        self.said = (folder / "zoobot.log").open("w+")
         self.process = subprocess.Popen(
             [python, str(Path(__file__).with_name("zoobot_loader.py"))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=self.said,
             text=True,
         )
         told = {"architecture": encoder.architecture, "weights": str(weights), "views": self.views}
@@ -183,14 +185,13 @@ class Zoobot:
 
     def ask(self, question: dict) -> dict:
         """Answer to one line; a `RuntimeError` with what the process said last, if there is none."""
-        try:
+        with contextlib.suppress(BrokenPipeError):
             print(json.dumps(question), file=self.process.stdin, flush=True)
-            answer = self.process.stdout.readline()
-        except BrokenPipeError:
-            answer = ""
-        if not answer:
-            raise RuntimeError(self.process.stderr.read().strip().rpartition("\n")[2])
-        return json.loads(answer)
+        for answer in self.process.stdout:
+            if answer.startswith("{"):  # libraries greet each in their own way
+                return json.loads(answer)
+        self.said.seek(0)
+        raise RuntimeError(self.said.read().strip().rpartition("\n")[2])
 
     def embed(self, paths: list[str], workers: int) -> None:
         """Embed pictures."""

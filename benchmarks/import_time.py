@@ -1,6 +1,6 @@
 """Core-seconds until something is said or done, in a fresh interpreter, beside those of astropy alone.
 
-Usage: python benchmarks/import_time.py [--repeats 7]
+Usage: python benchmarks/import_time.py [--repeats 7] [--json FILE_OR_FOLDER]
 """
 
 import argparse
@@ -8,6 +8,9 @@ import resource
 import statistics
 import subprocess
 import sys
+from pathlib import Path
+
+from measuring import here, write_json
 
 FIRST_EMBEDDING = """
 import numpy as np
@@ -36,7 +39,10 @@ def seconds_of(statement: str, repeats: int) -> list[float]:
     times = []
     for _ in range(repeats + 1):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([sys.executable, "-c", statement], capture_output=True, check=False)
+        # A verb may end with an exit code of its own, but what broke would only seem quick.
+        done = subprocess.run([sys.executable, "-c", statement], capture_output=True, text=True, check=False)
+        if "Traceback" in done.stderr:
+            raise RuntimeError(f"{statement!r} cannot be measured: {done.stderr.strip()}")
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     return times[1:]
@@ -46,11 +52,17 @@ def main() -> None:
     """Print the median and the range for each."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=7)
-    repeats = parser.parse_args().repeats
+    parser.add_argument(
+        "--json", type=Path, help="file, or folder of files by commit, to write the figures into"
+    )
+    options = parser.parse_args()
+    about, figures = here(), {}
     print(f"{'core-seconds':48} {'median':>7} {'min':>6} {'max':>6}")
     for what, statement in STATEMENTS.items():
-        times = seconds_of(statement, repeats)
-        print(f"{what:48} {statistics.median(times):7.2f} {min(times):6.2f} {max(times):6.2f}", flush=True)
+        times = seconds_of(statement, options.repeats)
+        figures[what] = statistics.median(times)
+        print(f"{what:48} {figures[what]:7.2f} {min(times):6.2f} {max(times):6.2f}", flush=True)
+    write_json(options.json, {"core_seconds": figures}, about)
 
 
 if __name__ == "__main__":

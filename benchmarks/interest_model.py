@@ -140,8 +140,8 @@ def measure_predict(n: int, repeats: int) -> list[tuple[str, str]]:
     return rows
 
 
-def measure_round(n: int, repeats: int) -> list[tuple[str, str]]:
-    """Ten more ratings: refit, rescore n galaxies, choose ten."""
+def costs_of_a_round(n: int, repeats: int) -> dict[str, Cost]:
+    """What ten more ratings cost: refit, rescore n galaxies, choose ten."""
     features, ratings = galaxies(n)
     model = InterestModel(n_components=DIMENSIONS, rating_scale=(0, 5))
     reduction = Reduction.fit(embedding_matrix(features), DIMENSIONS, normalise=True)
@@ -151,8 +151,12 @@ def measure_round(n: int, repeats: int) -> list[tuple[str, str]]:
     times["refit"], _ = seconds(lambda: model._fit_reduced(reduction, reduced, known), repeats)
     times["rescore"], (mean, std) = seconds(lambda: model._predict_reduced(reduced, True), repeats)
     times["choose"], _ = seconds(lambda: model._choose(reduced, mean, std, 10, np.isfinite(known)), repeats)
-    rows = [(name, str(value)) for name, value in times.items()]
-    return [*rows, ("one round", str(sum(times.values(), Cost(0, 0))))]
+    return {**times, "one round": sum(times.values(), Cost(0, 0))}
+
+
+def measure_round(n: int, repeats: int) -> list[tuple[str, str]]:
+    """Ten more ratings: refit, rescore n galaxies, choose ten."""
+    return [(name, str(value)) for name, value in costs_of_a_round(n, repeats).items()]
 
 
 def measure_outliers(n: int, repeats: int) -> list[tuple[str, str]]:
