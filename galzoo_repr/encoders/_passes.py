@@ -3,6 +3,7 @@
 import threading
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -109,7 +110,8 @@ class Passes:
     def _in(self, dtype: "torch.dtype | None", model: "nn.Module", images: "torch.Tensor") -> "torch.Tensor":
         import torch
 
-        with torch.autocast(self.device.type, dtype, enabled=dtype is not None):
+        # Not every device knows autocast, even to turn it off.
+        with nullcontext() if dtype is None else torch.autocast(self.device.type, dtype):
             return model(images).float()
 
     def _decide(self, model: "nn.Module", images: "torch.Tensor") -> None:

@@ -69,7 +69,8 @@ class EmbeddingStream:
         self.reasons: dict[int, str] = {}
         self.computed = 0
         self._encoder, self._shelf, self._batch_size = encoder, shelf, batch_size
-        networks = encoder.on_each_device()
+        # A few pictures are not worth copies of the network.
+        networks = encoder.on_each_device() if rows > _ROWS_PER_BATCH_ON_GPU else [encoder]
         self._on_gpu = encoder.device != "cpu" or len(networks) > 1
         self._networks = networks * (_BATCHES_PER_GPU if self._on_gpu else 1)
         self._idle: SimpleQueue[Encoder] = SimpleQueue()

@@ -1,7 +1,7 @@
 """What training asks of a device: fewer bits where it is quicker with them, and memory for a batch."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 
@@ -10,10 +10,10 @@ from galzoo_repr._device import has_bfloat16, is_out_of_memory
 __all__ = ["half_precision", "room_for_batches"]
 
 
-def half_precision(device: torch.device | str) -> torch.autocast:
+def half_precision(device: torch.device | str) -> AbstractContextManager:
     """Compute in bfloat16, which needs no scaling of gradients, on a GPU that knows it; CPUs are slower in it."""
     device = torch.device(device)
-    return torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device))
+    return torch.autocast(device.type, torch.bfloat16) if has_bfloat16(device) else nullcontext()
 
 
 @contextmanager

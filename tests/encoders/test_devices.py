@@ -11,6 +11,7 @@ from astropy.table import Table
 from torch import nn
 
 from galzoo_repr import Encoder, ImageRecipe, add_embeddings
+from galzoo_repr._device import each_device
 from galzoo_repr.encoders import _passes
 from galzoo_repr.exceptions import GalzooWarning
 
@@ -45,6 +46,20 @@ class Small(nn.Module):
 
 def encoder_of(model, views=1, size=16):
     return Encoder(model, ImageRecipe(size=size), name="small", views=views)
+
+
+@pytest.mark.gpu
+def test_a_gpu_prepares_what_it_embeds(encoder):
+    rng = np.random.default_rng(0)
+    pictures = [rng.integers(0, 255, (side, side, 3), dtype=np.uint8) for side in rng.integers(40, 90, 600)]
+    options = {"images": pictures, "embedding_store": False, "progress": False}
+    table = Table({"id": np.arange(600)})
+    on_cpu, on_gpu = (
+        np.asarray(add_embeddings(table, encoder=encoder.to(device), **options)["embedding"])
+        for device in ("cpu", "gpu")
+    )
+    cosine = torch.cosine_similarity(torch.from_numpy(on_gpu), torch.from_numpy(on_cpu))
+    assert cosine.min() > 0.999
 
 
 @pytest.fixture
@@ -207,6 +222,19 @@ class TestSeveral:
         with torch.no_grad():
             next(networks[1].model.parameters()).zero_()
         assert networks[0].digest == spread.digest != networks[1].digest
+
+    @pytest.mark.parametrize(
+        ("chosen", "expected"),
+        [
+            ("cuda", ("cuda:0", "cuda:1", "cuda:2")),
+            ("cuda:1", ("cuda:1",)),
+            ("cpu", ("cpu",)),
+            ("mps", ("mps",)),
+        ],
+    )
+    def test_are_all_gpus_unless_one_is_named(self, chosen, expected, monkeypatch):
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+        assert each_device(chosen) == expected
 
     def test_are_left_when_the_network_is_moved(self, spread):
         spread._spread = ("cuda:0", "cuda:1")
