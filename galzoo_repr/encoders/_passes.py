@@ -58,7 +58,7 @@ class Passes:
         if wanted is None and self._per_image:
             fitting = int(_SHARE_OF_MEMORY * free_memory(self.device) / self._per_image)
             size = max(1, min(size, fitting))
-        return min(size, self.most or size)
+        return int(min(size, self.most or size))
 
     def each(
         self,

@@ -91,9 +91,10 @@ class TestMemory:
             encoder.embed(noise, batch_size=16)
         assert model.asked.count(16) == 1
 
-    def test_is_not_asked_for_more_than_is_wanted(self, noise):
+    @pytest.mark.parametrize("whole", [int, np.int64])
+    def test_is_not_asked_for_more_than_is_wanted(self, whole, noise):
         model = Small()
-        encoder_of(model).embed(noise, batch_size=7)
+        encoder_of(model).embed(noise, batch_size=whole(7))
         assert max(model.asked) == 7
 
     def test_for_not_even_one_image_is_an_error(self, noise):
