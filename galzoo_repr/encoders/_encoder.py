@@ -157,6 +157,13 @@ class Encoder:
         return "torch"
 
     @property
+    def images_per_pass(self) -> int:
+        """Images in one pass of the network, where nothing else is asked for."""
+        if self.device.startswith("cuda"):
+            return _IMAGES_PER_PASS_ON_GPU
+        return max(1, _PIXELS_PER_PASS // self.recipe.size**2)
+
+    @property
     def digest(self) -> str:
         """SHA-256 of what decides an embedding: network, weights, recipe, views. Computed anew each time."""
         unbuilt = self._model is None
@@ -264,10 +271,7 @@ class Encoder:
                 "recipe.from_rgb(images)"
             )
         if batch_size is None:
-            on_gpu = self.device.startswith("cuda")
-            batch_size = (
-                _IMAGES_PER_PASS_ON_GPU if on_gpu else max(1, _PIXELS_PER_PASS // self.recipe.size**2)
-            )
+            batch_size = self.images_per_pass
         check_whole_number("batch_size", batch_size)
         settings = {"views": self.views, "dim": self.dim, "batch_size": batch_size}
         if self.device == "cpu" and self.backend == "onnx":
