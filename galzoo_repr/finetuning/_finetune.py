@@ -142,16 +142,16 @@ def finetune(
         raise TypeError(
             f"finetune has no option {', '.join(sorted(unknown))}; see its documentation for those it has"
         )
-    plan = None if depth == "head" else TuningPlan(depth=depth, seed=seed, **training)
     of_encoder = {**training, "images": images, "output": output}
-    if plan is None and (given := [name for name, value in of_encoder.items() if value is not None]):
+    if depth == "head" and (given := [name for name, value in of_encoder.items() if value is not None]):
         raise TypeError(f"{', '.join(given)} would be for fine-tuning an encoder; say depth= how deep")
     members = check_whole_number("members", members, 2, ": a spread needs two heads")
     labels = read_labels(table, label, task=task)
-    pictures = None if plan is None else _images_of(table, images)
+    pictures = None if depth == "head" else _images_of(table, images)
+    plan = None if depth == "head" else TuningPlan(depth=depth, seed=seed, **training)
     lesson, rows = lesson_of(table, labels, embedding=embedding, coords=coords, seed=seed)
     card = card_of(table, labels, rows, lesson, embedding)
-    if plan is None:
+    if depth == "head":
         return fit_model(labels, lesson, card, members=members)
     from galzoo_repr.finetuning._backbone import tune
 
