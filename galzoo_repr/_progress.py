@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-__all__ = ["closing_line", "progress_bar", "say_what_is_kept"]
+__all__ = ["KEPT_OF_TRAINING", "closing_line", "progress_bar", "say_what_is_kept"]
+
+KEPT_OF_TRAINING = "pictures that were decoded and epochs that were completed are kept in"
 
 _BEAT_SECONDS = 0.5
 
@@ -49,12 +51,13 @@ def _beat(bar: "tqdm", ended: threading.Event) -> None:
 
 
 @contextmanager
-def say_what_is_kept(kept: Callable[[], str]) -> Iterator[None]:
-    """Add to a `KeyboardInterrupt` what is kept of the work, a sentence that is asked for at that moment."""
+def say_what_is_kept(kept: Callable[[], object]) -> Iterator[None]:
+    """Add to a `KeyboardInterrupt` what is kept of the work, in words that are asked for at that moment, if any."""
     try:
         yield
     except KeyboardInterrupt as interrupt:
-        interrupt.add_note(kept())
+        if words := kept():
+            interrupt.add_note(str(words))
         raise
 
 

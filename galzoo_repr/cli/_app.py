@@ -43,7 +43,7 @@ class _Verbs(TyperGroup):
             return super().invoke(ctx)
         except KeyboardInterrupt as interrupt:
             kept = ", ".join(getattr(interrupt, "__notes__", ()))
-            goes_on = f"{kept}; the same command goes on from there" if kept else "nothing was begun"
+            goes_on = f"{kept}; the same command goes on from there" if kept else "nothing is kept of it"
             say("interrupted", goes_on, "yellow")
             raise typer.Exit(INTERRUPTED) from None
         except Exception as error:

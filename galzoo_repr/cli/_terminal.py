@@ -10,6 +10,8 @@ import typer
 from rich.console import Console
 from rich.table import Table as Grid
 
+from galzoo_repr._progress import closing_line
+
 if TYPE_CHECKING:
     from astropy.table import Table
 
@@ -89,7 +91,7 @@ def finish(
     fail_on: float = 1.0,
     as_json: bool = False,
     quiet: bool = False,
-    call: str = "add_embeddings",
+    call: str = "",
 ) -> None:
     """
     Say how many galaxies of each status a catalogue holds, and exit with a code that tells scripts.
@@ -109,12 +111,11 @@ def finish(
     quiet : bool, optional
         Leave out how fast it went.
     call : str, optional
-        The function that made the columns, whose figures are told if the catalogue has any.
+        The function that made the columns now, if its figures are to be told.
     """
-    from galzoo_repr._progress import closing_line
     from galzoo_repr.catalogue import provenance
 
-    figures = provenance(table, call).get("figures", {})
+    figures = provenance(table, call).get("figures", {}) if call else {}
     counts = {}
     if "cutout_status" in table.colnames:
         counts = dict(Counter(map(str, table["cutout_status"])).most_common())

@@ -243,7 +243,7 @@ def _kept(stream: EmbeddingStream, shelf: Shelf | None, source: SurveyPictures |
         kept.append(f"{stream.figures.fetch.fetched:,} cutouts fetched now are kept in {source.store.root}")
     if shelf is not None:
         kept.append(f"{stream.computed:,} embeddings computed now are kept in {shelf.path.parent}")
-    return ", ".join(kept) or "embeddings are not kept without a store"
+    return ", ".join(kept)
 
 
 def _summary(stream: EmbeddingStream, failed: list[int], encoder: Encoder, fov: u.Quantity | None) -> dict:

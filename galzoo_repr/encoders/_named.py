@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from galzoo_repr.encoders._folder import FORMAT, read_folder
-from galzoo_repr.encoders._names import BUNDLED, hub_repository
+from galzoo_repr.encoders._names import BUNDLED, hub_repository, is_written_in_timm
 
 __all__ = ["parts_of"]
 
@@ -18,10 +18,10 @@ def parts_of(name: str | os.PathLike) -> dict:
         return read_folder(folder)
     if name == "bundled":
         raise FileNotFoundError(f"the bundled encoder is missing from {folder}; install galzoo_repr again")
-    # timm, and torch with it, take seconds to be imported.
-    from galzoo_repr.encoders._hub import from_hub, from_hub_folder, from_timm
-
     if (folder / "config.json").is_file():
+        # timm, and torch with it, take seconds to be imported.
+        from galzoo_repr.encoders._hub import from_hub_folder
+
         return {**from_hub_folder(folder), "name": folder.resolve().name}
     if folder.is_dir():
         raise FileNotFoundError(
@@ -31,11 +31,16 @@ def parts_of(name: str | os.PathLike) -> dict:
         raise FileNotFoundError(f"there is no folder {folder}")
     repository = hub_repository(name)
     if repository is not None:
-        return from_hub(repository, name)
-    import timm
+        from galzoo_repr.encoders._hub import from_hub
 
-    if timm.is_model(name):
-        return from_timm(name)
+        return from_hub(repository, name)
+    if is_written_in_timm(name):
+        import timm
+
+        from galzoo_repr.encoders._hub import from_timm
+
+        if timm.is_model(name):
+            return from_timm(name)
     raise ValueError(
         f"there is no encoder {name!r}: give 'bundled', a folder written by Encoder.save, a name in "
         "galzoo_repr.encoders.list_encoders(), 'hf-hub:owner/repository', or the name of a timm model"

@@ -1,5 +1,8 @@
 """Names of encoders, and where each comes from."""
 
+import re
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from astropy import units as u
@@ -8,7 +11,7 @@ from astropy.table import Table
 from galzoo_repr.encoders._folder import FORMAT
 from galzoo_repr.images import ImageRecipe
 
-__all__ = ["BUNDLED", "hub_repository", "list_encoders", "zoobot_recipe"]
+__all__ = ["BUNDLED", "hub_repository", "is_written_in_timm", "list_encoders", "zoobot_recipe"]
 
 BUNDLED = Path(__file__).parent / "bundled"
 
@@ -84,6 +87,19 @@ def hub_repository(name: str) -> str | None:
 def is_zoobot(repository: str) -> bool:
     """Whether a repository on the hub holds an encoder trained on plain 0 to 1 images of Galaxy Zoo."""
     return repository.split("/")[0] == _ZOOBOT_OWNER
+
+
+def is_written_in_timm(name: str) -> bool:
+    """
+    Tell whether timm may have a model of this name, by its source, as it takes seconds to be imported.
+
+    Where timm is imported already, or its source is not to be found, it has to be asked itself.
+    """
+    if "timm" in sys.modules or (spec := find_spec("timm")) is None:
+        return True
+    sources = list(Path(spec.submodule_search_locations[0], "models").glob("*.py"))
+    word = re.compile(rf"\b{re.escape(name.partition('.')[0])}\b")
+    return not sources or any(word.search(path.read_text(encoding="utf-8")) for path in sources)
 
 
 def list_encoders() -> Table:

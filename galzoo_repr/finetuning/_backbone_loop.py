@@ -10,9 +10,9 @@ import torch
 from timm.models import group_parameters
 from torch import nn
 from torch.nn import functional
-from tqdm import tqdm
 
 from galzoo_repr._config import log
+from galzoo_repr._progress import progress_bar
 from galzoo_repr.encoders import Encoder
 from galzoo_repr.finetuning._calibration import Calibration
 from galzoo_repr.finetuning._folds import strata
@@ -131,8 +131,8 @@ class Tuning:
         """
         if not self.history:
             self._finish_epoch(self._held_out_loss(held))
-        with tqdm(total=self.plan.epochs, desc="fine-tune", disable=not progress) as bar:
-            bar.update(len(self.history) - 1)
+        done = len(self.history) - 1
+        with progress_bar(self.plan.epochs, "fine-tuning", "epoch", shown=progress, done=done) as bar:
             while len(self.history) <= self.plan.epochs and not self._has_stopped():
                 self._train_one_epoch(known, len(self.history))
                 self._finish_epoch(self._held_out_loss(held))

@@ -13,6 +13,7 @@ from astropy.table import Table
 
 from galzoo_repr._arguments import check_seed, check_whole_number
 from galzoo_repr._config import log
+from galzoo_repr._progress import KEPT_OF_TRAINING, say_what_is_kept
 from galzoo_repr.catalogue import KnownGalaxies, as_table, provenance, read_embeddings, texts_of
 from galzoo_repr.cutouts import USABLE
 from galzoo_repr.encoders import Encoder
@@ -148,25 +149,26 @@ def finetune(
     members = check_whole_number("members", members, 2, ": a spread needs two heads")
     labels = read_labels(table, label, task=task)
     pictures = None if depth == "head" else _images_of(table, images)
-    plan = None if depth == "head" else TuningPlan(depth=depth, seed=seed, **training)
     lesson, rows = lesson_of(table, labels, embedding=embedding, coords=coords, seed=seed)
+    plan = None if depth == "head" else TuningPlan(depth=depth, seed=seed, **training)
     card = card_of(table, labels, rows, lesson, embedding)
     if depth == "head":
         return fit_model(labels, lesson, card, members=members)
     from galzoo_repr.finetuning._backbone import tune
 
-    return tune(
-        labels,
-        lesson,
-        [pictures[row] for row in rows],
-        find_encoder(encoder or card["encoder"]["name"], card["encoder"], device),
-        plan,
-        card,
-        members=members,
-        output=output,
-        resume=resume,
-        progress=progress,
-    )
+    with say_what_is_kept(lambda: output and f"{KEPT_OF_TRAINING} {output}"):
+        return tune(
+            labels,
+            lesson,
+            [pictures[row] for row in rows],
+            find_encoder(encoder or card["encoder"]["name"], card["encoder"], device),
+            plan,
+            card,
+            members=members,
+            output=output,
+            resume=resume,
+            progress=progress,
+        )
 
 
 def _images_of(table: Table, images: Pictures | None) -> list[Picture]:

@@ -17,7 +17,7 @@ import torch
 
 import galzoo_repr
 from galzoo_repr._config import log
-from galzoo_repr._progress import say_what_is_kept
+from galzoo_repr._progress import KEPT_OF_TRAINING, say_what_is_kept
 from galzoo_repr.encoders import Encoder, choose_device
 from galzoo_repr.exceptions import GalzooWarning
 from galzoo_repr.images import ImageRecipe, Picture
@@ -52,7 +52,7 @@ def run(
     with ExitStack() as stack:
         processes = stack.enter_context(joined_processes(torch.device(choose_device(device))))
         folder = _folder(output, processes, stack)
-        stack.enter_context(say_what_is_kept(partial(_kept, output)))
+        stack.enter_context(say_what_is_kept(lambda: output and f"{KEPT_OF_TRAINING} {output}"))
         network, about = _network(stack, processes, schema, recipe, plan, start, architecture, pretrained)
         facts = {
             **about,
@@ -102,12 +102,6 @@ def _folder(output: str | os.PathLike | None, processes: Processes, stack: ExitS
     if processes.number > 1:
         raise ValueError("several processes share the state of a run in a folder; give output=")
     return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="galzoo_repr-")))
-
-
-def _kept(output: str | os.PathLike | None) -> str:
-    if output is None:
-        return "nothing is kept without output="
-    return f"pictures that were decoded and epochs that were completed are kept in {output}"
 
 
 def _network(
