@@ -17,7 +17,7 @@ from galzoo_repr.encoders._graph import onnx_network
 from galzoo_repr.encoders._module import feature_dim, in_evaluation, state_of
 from galzoo_repr.encoders._named import parts_of
 from galzoo_repr.encoders._onnx import OnnxNetwork
-from galzoo_repr.encoders._stored import StoredNetwork
+from galzoo_repr.encoders._stored import QuantisedNetwork, StoredNetwork
 from galzoo_repr.encoders._views import VIEWS
 from galzoo_repr.encoders._weights import sha256_of_weights
 from galzoo_repr.images import ImageRecipe
@@ -341,7 +341,8 @@ class Encoder:
         Parameters
         ----------
         name : str or os.PathLike
-            ``"bundled"``, the encoder that comes with the package and needs no network; a folder written by
+            ``"bundled"``, the encoder that comes with the package and needs no network, or ``"bundled-int8"``, the same
+            in 8 bits, about twice as fast on CPUs; a folder written by
             `save`, or laid out as on the Hugging Face hub (``config.json`` and weights); a name in
             `list_encoders`; ``"hf-hub:owner/repository"``; or the name of a timm model. Weights are read as
             plain tensors; nothing is unpickled.
@@ -379,7 +380,8 @@ class Encoder:
         encoder = cls(**parts)
         if promised is not None and promised != encoder.dim:
             raise ValueError(f"{name} promises {promised} features, but its network makes {encoder.dim}")
-        encoder.to(choose_device(device))
+        small = isinstance(encoder._stored, QuantisedNetwork)
+        encoder.to(choose_device("cpu" if small and device is None else device))
         encoder._wanted = backend
         if backend == "onnx":
             return encoder.accelerate()

@@ -11,9 +11,11 @@ from astropy.table import Table
 from galzoo_repr.encoders._folder import FORMAT
 from galzoo_repr.images import ImageRecipe
 
-__all__ = ["BUNDLED", "hub_repository", "is_written_in_timm", "list_encoders", "zoobot_recipe"]
+__all__ = ["BUNDLED", "INT8", "hub_repository", "is_written_in_timm", "list_encoders", "zoobot_recipe"]
 
 BUNDLED = Path(__file__).parent / "bundled"
+# The bundled encoder in whole numbers of 8 bits: another encoder, with a digest of its own.
+INT8 = "bundled-int8"
 
 _ZOOBOT_OWNER = "mwalmsley"
 # Galaxy Zoo's own validation enlarges the image 1.2 times and keeps the middle.
@@ -131,7 +133,7 @@ def list_encoders() -> Table:
             recipe["size"],
             about["licence"],
         )
-        rows.append(("bundled", *facts, False))
+        rows += [(name, *facts, False) for name in ("bundled", INT8)]
     for name, dim, millions in _ZOOBOT:
         channels = 1 if name.startswith("greyscale") else 3
         rows.append((f"zoobot-encoder-{name}", dim, round(millions * 1e6), channels, 224, "Apache-2.0", True))
