@@ -45,6 +45,47 @@ def test_surveys_are_asked_without_torch():
     assert modules_after("import galzoo_repr.cutouts").isdisjoint({"torch", "timm", "sklearn"})
 
 
+CATALOGUE = """
+import numpy as np, astropy.table
+cat = astropy.table.Table({"ra": [10.0, 11.0], "dec": [1.0, 2.0], "embedding": np.eye(2), "label": [0, 1]})
+import galzoo_repr as gzr
+"""
+WRONG = {
+    "gzr.add_cutouts(cat, fov=3)": "fov",
+    "gzr.add_embeddings(cat, images='pictures')": "pictures",
+    "gzr.add_embeddings(cat, encoder='no_such_network')": "there is no encoder",
+    "gzr.Encoder.load(3)": "an encoder is",
+    "gzr.add_similarity(cat, 0, embedding='features')": "features",
+    "gzr.find_similar(cat, 'nowhere at all')": "nowhere",
+    "gzr.finetune(cat, 'ring')": "ring",
+    "gzr.finetune(cat, 'label', embedding='features')": "features",
+    "gzr.finetune(cat, 'label', depth=1)": "needs images",
+    "gzr.finetune(cat, 'label', epoch=3)": "no option epoch",
+    "gzr.add_anomaly_scores(cat, 'rating')": "rating",
+    "gzr.add_anomaly_scores(cat, embedding='features')": "features",
+    "gzr.next_to_rate(cat, n=0)": "n",
+    "gzr.rate(cat, 3, path='ratings.ecsv')": "oracle",
+    "gzr.MorphologyModel.load('gone')": "gone",
+    "gzr.pretrain(cat, schema='no such schema')": "no such schema",
+    "gzr.pretrain(cat, schema='gz_rings')": "ring",
+    "gzr.SimilarityIndex.load('gone')": "gone",
+}
+
+
+@pytest.mark.parametrize("call", WRONG)
+def test_wrong_arguments_are_told_before_anything_heavy_is_imported(call):
+    code = f"""{CATALOGUE}
+try:
+    {call}
+except (ValueError, TypeError, OSError) as error:
+    assert {WRONG[call]!r} in str(error), error
+else:
+    raise SystemExit("no error")
+"""
+    loaded = modules_after(code)
+    assert loaded.isdisjoint({"torch", "timm", "sklearn", "pynndescent", "matplotlib", "onnxruntime"})
+
+
 @pytest.mark.parametrize("name", [n for n in galzoo_repr.__all__ if n != "__version__"])
 def test_every_public_name_resolves(name):
     assert getattr(galzoo_repr, name) is not None

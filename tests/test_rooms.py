@@ -18,6 +18,7 @@ GROUND = {
     "_device",
     "_fits_header",
     "_folder",
+    "_progress",
     "_threads",
     "_version",
     "exceptions",

@@ -1,14 +1,17 @@
 """From a researcher's ratings to a score for every galaxy, and to the galaxies to look at next."""
 
+from importlib import import_module
+
 from galzoo_repr.anomaly._acquisition import expected_improvement
 from galzoo_repr.anomaly._gaussian_process import RatingProcess
-from galzoo_repr.anomaly._interest import InterestModel
 from galzoo_repr.anomaly._rate import rate
 from galzoo_repr.anomaly._rating_sheet import record_answers
 from galzoo_repr.anomaly._ratings_file import read_ratings
 from galzoo_repr.anomaly._scores import add_anomaly_scores, fit_interest, next_to_rate
-from galzoo_repr.anomaly._scoring import ReducedCatalogue
 from galzoo_repr.anomaly._unsupervised import unusual_scores
+
+# What takes scikit-learn to be imported, when it is first used.
+_LATER = {"InterestModel": "_interest", "ReducedCatalogue": "_scoring"}
 
 __all__ = [
     "InterestModel",
@@ -23,3 +26,9 @@ __all__ = [
     "record_answers",
     "unusual_scores",
 ]
+
+
+def __getattr__(name: str):
+    if name in _LATER:
+        return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

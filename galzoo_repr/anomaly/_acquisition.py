@@ -3,7 +3,6 @@
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtr
-from sklearn.cluster import kmeans_plusplus
 
 from galzoo_repr._arguments import check_number
 from galzoo_repr.anomaly._gaussian_process import RatingProcess
@@ -149,6 +148,8 @@ def choose_first_batch(
         return usable[generator.permutation(len(usable))[:n]]
     # A sample is as diverse, and the seeding costs n passes over it.
     sample = usable if len(usable) <= 50_000 else np.sort(generator.choice(usable, 50_000, replace=False))
+    from sklearn.cluster import kmeans_plusplus
+
     _, rows = kmeans_plusplus(features[sample], n, random_state=seed)
     return _without_repeats(sample[rows], usable, generator)
 

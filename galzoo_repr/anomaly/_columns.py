@@ -1,12 +1,16 @@
 """Columns of interest: what they are called, hold and say."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from astropy.table import Column, Table
 
 from galzoo_repr._arguments import check_column
 from galzoo_repr.anomaly._raters import raters_as_rows
-from galzoo_repr.anomaly._scoring import Judgement
 from galzoo_repr.catalogue import Embeddings, KnownGalaxies, with_columns
+
+if TYPE_CHECKING:
+    from galzoo_repr.anomaly._scoring import Judgement
 
 __all__ = ["column_of", "facts_of", "known_galaxies", "rows_to_rate", "score_columns", "unlike_column"]
 
@@ -14,7 +18,7 @@ __all__ = ["column_of", "facts_of", "known_galaxies", "rows_to_rate", "score_col
 KNOWN_WEIGHT = 100.0
 
 
-def rows_to_rate(table: Table, rows: np.ndarray, judgement: Judgement) -> Table:
+def rows_to_rate(table: Table, rows: np.ndarray, judgement: "Judgement") -> Table:
     """Take the chosen rows of a catalogue, with their predictions."""
     known = judgement.model is not None
     nothing = np.full(len(rows), np.nan)
@@ -37,7 +41,7 @@ def rows_to_rate(table: Table, rows: np.ndarray, judgement: Judgement) -> Table:
 
 
 def score_columns(
-    judgement: Judgement,
+    judgement: "Judgement",
     ratings: np.ndarray | None,
     unsupervised: str,
     name: str,
@@ -73,7 +77,7 @@ def score_columns(
     }
 
 
-def unlike_column(judgement: Judgement, embeddings: Embeddings, values: np.ndarray) -> Column:
+def unlike_column(judgement: "Judgement", embeddings: Embeddings, values: np.ndarray) -> Column:
     """How far galaxies are from those rated, here or for the fitted model that was given."""
     known = None
     if judgement.model is not None:
@@ -97,7 +101,7 @@ def known_galaxies(embeddings: Embeddings, values: np.ndarray) -> KnownGalaxies:
     return KnownGalaxies.of(embeddings.vectors[np.isfinite(values).any(axis=1) & embeddings.usable])
 
 
-def facts_of(judgement: Judgement, unsupervised: str) -> dict:
+def facts_of(judgement: "Judgement", unsupervised: str) -> dict:
     """What the provenance says of the scores, in JSON types."""
     if judgement.model is None:
         return {"method": unsupervised}

@@ -2,16 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from astropy.coordinates import SkyCoord
 from astropy.table import Column, Row, Table
-from tqdm.auto import tqdm
 
 from galzoo_repr._arguments import check_choice, check_column, check_number, check_seed, check_whole_number
+from galzoo_repr._progress import progress_bar
 from galzoo_repr.anomaly._acquisition import FIRST_BATCHES
 from galzoo_repr.anomaly._columns import rows_to_rate
-from galzoo_repr.anomaly._interest import InterestModel
 from galzoo_repr.anomaly._raters import (
     check_raters,
     own_ratings,
@@ -23,8 +23,13 @@ from galzoo_repr.anomaly._raters import (
 from galzoo_repr.anomaly._ratings import LARGEST
 from galzoo_repr.anomaly._ratings_file import RatingsFile, catalogue_facts
 from galzoo_repr.anomaly._scores import new_model
-from galzoo_repr.anomaly._scoring import ReducedCatalogue
 from galzoo_repr.catalogue import as_table, read_embeddings, with_columns
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+    from galzoo_repr.anomaly._interest import InterestModel
+    from galzoo_repr.anomaly._scoring import ReducedCatalogue
 
 __all__ = ["rate"]
 
@@ -39,7 +44,7 @@ def rate(
     n: int = 10,
     max_ratings: int = 200,
     min_improvement: float = 0.0,
-    model: InterestModel | None = None,
+    model: "InterestModel | None" = None,
     first: str = "diverse",
     embedding: str = "embedding",
     seed: int = 0,
@@ -127,11 +132,16 @@ def rate(
     theirs = ratings_by_rater(table, others)[0] if others else np.empty((len(table), 0))
     known = np.column_stack([given, theirs])
     embeddings = read_embeddings(table, embedding)
+    from galzoo_repr.anomaly._scoring import ReducedCatalogue
+
     reduced = ReducedCatalogue(embeddings, new_model(model))
     warn_of_odd_ratings(table, raters, known, reduced.model.rating_scale)
     of_catalogue = catalogue_facts(embeddings, ratings)
     warn_of_lost_ratings(known, embeddings.usable)
-    with RatingsFile(path, of_catalogue) as file, tqdm(total=max_ratings, disable=not progress) as bar:
+    with (
+        RatingsFile(path, of_catalogue) as file,
+        progress_bar(max_ratings, "rating", "galaxy", shown=progress) as bar,
+    ):
         rules = {"n": n, "min_improvement": min_improvement, "first": first, "seed": seed}
         _loop(file, reduced, table, ask, given, theirs, raters, bar, **rules)
         values = file.ratings(given)
@@ -142,13 +152,13 @@ def rate(
 
 def _loop(
     file: RatingsFile,
-    reduced: ReducedCatalogue,
+    reduced: "ReducedCatalogue",
     table: Table,
     ask: Callable[[Row], float],
     given: np.ndarray,
     theirs: np.ndarray,
     raters: list[str],
-    bar: tqdm,
+    bar: "tqdm",
     *,
     n: int,
     min_improvement: float,

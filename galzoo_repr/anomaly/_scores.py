@@ -2,11 +2,11 @@
 
 import warnings
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
-from sklearn.base import clone
 
 from galzoo_repr._arguments import check_choice, check_seed, check_whole_number
 from galzoo_repr.anomaly._acquisition import FIRST_BATCHES
@@ -18,7 +18,6 @@ from galzoo_repr.anomaly._columns import (
     score_columns,
     unlike_column,
 )
-from galzoo_repr.anomaly._interest import InterestModel
 from galzoo_repr.anomaly._raters import (
     check_raters,
     ratings_by_rater,
@@ -26,7 +25,6 @@ from galzoo_repr.anomaly._raters import (
     warn_of_lost_ratings,
     warn_of_odd_ratings,
 )
-from galzoo_repr.anomaly._scoring import Judgement, ReducedCatalogue
 from galzoo_repr.anomaly._unsupervised import UNSUPERVISED
 from galzoo_repr.catalogue import (
     Embeddings,
@@ -38,6 +36,10 @@ from galzoo_repr.catalogue import (
 )
 from galzoo_repr.exceptions import GalzooWarning
 
+if TYPE_CHECKING:
+    from galzoo_repr.anomaly._interest import InterestModel
+    from galzoo_repr.anomaly._scoring import Judgement
+
 __all__ = ["add_anomaly_scores", "fit_interest", "next_to_rate"]
 
 DEFAULT_RATINGS = "interest"
@@ -47,7 +49,7 @@ def add_anomaly_scores(
     table: Table | SkyCoord,
     ratings: str | Sequence[str] | None = DEFAULT_RATINGS,
     *,
-    model: InterestModel | None = None,
+    model: "InterestModel | None" = None,
     noise: str | Sequence[str] | None = None,
     known_first: bool = False,
     unsupervised: str = "isolation_forest",
@@ -143,7 +145,7 @@ def next_to_rate(
     ratings: str | Sequence[str] | None = DEFAULT_RATINGS,
     n: int = 10,
     *,
-    model: InterestModel | None = None,
+    model: "InterestModel | None" = None,
     noise: str | Sequence[str] | None = None,
     first: str = "diverse",
     embedding: str = "embedding",
@@ -202,10 +204,10 @@ def fit_interest(
     table: Table | SkyCoord,
     ratings: str | Sequence[str] = DEFAULT_RATINGS,
     *,
-    model: InterestModel | None = None,
+    model: "InterestModel | None" = None,
     noise: str | Sequence[str] | None = None,
     embedding: str = "embedding",
-) -> InterestModel:
+) -> "InterestModel":
     """
     Learn an interest from the rated rows of a catalogue, to save it or apply it to another catalogue.
 
@@ -246,12 +248,12 @@ def fit_interest(
     100
     """
     table = as_table(table)
-    fitted = new_model(model)
-    fitted._check_options()
     raters = check_raters("ratings", ratings)
     values, spread = ratings_by_rater(table, raters, noise)
-    warn_of_odd_ratings(table, raters, values, fitted.rating_scale)
     embeddings = read_embeddings(table, embedding)
+    fitted = new_model(model)
+    fitted._check_options()
+    warn_of_odd_ratings(table, raters, values, fitted.rating_scale)
     reduced = reduce_embeddings(embeddings, fitted.n_components, **fitted._scaling)
     fitted._fit_reduced(reduced.reduction, reduced.features, values, spread, raters)
     warn_of_lost_ratings(values, embeddings.usable)
@@ -280,19 +282,21 @@ def ratings_of(
 def _judge(
     table: Table,
     ratings: str | Sequence[str] | None,
-    model: InterestModel | None,
+    model: "InterestModel | None",
     embedding: str,
     *,
     noise: str | Sequence[str] | None = None,
     unsupervised: str = "isolation_forest",
     seed: int = 0,
-) -> tuple[Judgement, np.ndarray, Embeddings]:
+) -> "tuple[Judgement, np.ndarray, Embeddings]":
     """Score all rows, by a fitted model or by the ratings of the table; give these ratings and the embeddings too."""
     _check_model(model)
     raters, values, spread = ratings_of(table, ratings, noise)
     embeddings = read_embeddings(table, embedding)
     if model is not None and hasattr(model, "process_"):
         _check_encoder(model, _encoder_of(table, embeddings))
+    from galzoo_repr.anomaly._scoring import ReducedCatalogue
+
     catalogue = ReducedCatalogue(embeddings, model)
     if len(table) and not catalogue.usable.any():
         warnings.warn(
@@ -313,7 +317,7 @@ def _encoder_of(table: Table, embeddings: Embeddings) -> dict[str, str]:
     return {"name": str(table.meta.get("GZRENC", "")), "digest": embeddings.encoder}
 
 
-def _check_encoder(model: InterestModel, theirs: dict[str, str]) -> None:
+def _check_encoder(model: "InterestModel", theirs: dict[str, str]) -> None:
     """Refuse to apply a model to embeddings of another encoder."""
     ours = model.encoder_
     if ours.get("digest") and theirs.get("digest") and ours["digest"] != theirs["digest"]:
@@ -324,12 +328,20 @@ def _check_encoder(model: InterestModel, theirs: dict[str, str]) -> None:
         )
 
 
-def new_model(model: InterestModel | None) -> InterestModel:
+def new_model(model: "InterestModel | None") -> "InterestModel":
     """Make a model that is not fitted, with the options of the one given."""
+    from sklearn.base import clone
+
+    from galzoo_repr.anomaly._interest import InterestModel
+
     _check_model(model)
     return InterestModel() if model is None else clone(model)
 
 
-def _check_model(model: InterestModel | None) -> None:
-    if model is not None and not isinstance(model, InterestModel):
+def _check_model(model: "InterestModel | None") -> None:
+    if model is None:
+        return
+    from galzoo_repr.anomaly._interest import InterestModel
+
+    if not isinstance(model, InterestModel):
         raise TypeError(f"model={model!r} is no InterestModel; give InterestModel(), with or without options")

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from galzoo_repr._progress import say_what_is_kept
 from galzoo_repr.cli._app import app
 from galzoo_repr.cli._options import CatalogueIn, open_catalogue
 from galzoo_repr.cli._terminal import messages, show
@@ -68,11 +69,12 @@ def anomalies(
     column = Column(values, description="Rating, higher is more interesting; NaN where not rated")
     table = with_columns(table, {ratings: column}, overwrite=True)
     raters = [ratings, *(others or [])]
-    scored = add_anomaly_scores(table, raters, embedding=embedding, seed=seed, overwrite=True)
-    suffix = catalogue.suffix if catalogue.suffix in FORMATS else ".ecsv"
-    write_catalogue(scored, out / f"scored{suffix}", overwrite=True)
-    model = InterestModel(batch=batch)
-    chosen = next_to_rate(table, raters, n, model=model, first=first, embedding=embedding, seed=seed)
+    with say_what_is_kept(lambda: f"ratings are kept in {out / 'ratings.ecsv'}"):
+        scored = add_anomaly_scores(table, raters, embedding=embedding, seed=seed, overwrite=True)
+        suffix = catalogue.suffix if catalogue.suffix in FORMATS else ".ecsv"
+        write_catalogue(scored, out / f"scored{suffix}", overwrite=True)
+        model = InterestModel(batch=batch)
+        chosen = next_to_rate(table, raters, n, model=model, first=first, embedding=embedding, seed=seed)
     _write_sheet(table, chosen, sheet)
     _show_round(scored, chosen)
     if len(chosen):

@@ -41,11 +41,10 @@ class _Verbs(TyperGroup):
     def invoke(self, ctx: typer.Context) -> object:
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:
-            messages.print(
-                "interrupted; what was fetched, embedded or trained is kept, and the same command goes on from it",
-                style="yellow",
-            )
+        except KeyboardInterrupt as interrupt:
+            kept = ", ".join(getattr(interrupt, "__notes__", ()))
+            goes_on = f"{kept}; the same command goes on from there" if kept else "nothing is kept of it"
+            say("interrupted", goes_on, "yellow")
             raise typer.Exit(INTERRUPTED) from None
         except Exception as error:
             if ctx.params.get("debug") or not _is_for_the_user(error):

@@ -64,7 +64,10 @@ Coords = Annotated[
     str | None, typer.Option(help="Column of the positions, or 'RA,DEC' for two, if not under usual names.")
 ]
 EncoderName = Annotated[
-    str, typer.Option(help="bundled, a folder, hf-hub:mwalmsley/zoobot-encoder-..., or a timm model.")
+    str,
+    typer.Option(
+        help="bundled, bundled-int8, a folder, hf-hub:mwalmsley/zoobot-encoder-..., or a timm model."
+    ),
 ]
 Fov = Annotated[
     str | None,

@@ -10,6 +10,8 @@ import typer
 from rich.console import Console
 from rich.table import Table as Grid
 
+from galzoo_repr._progress import closing_line
+
 if TYPE_CHECKING:
     from astropy.table import Table
 
@@ -81,7 +83,16 @@ def check_fail_on(text: str) -> float:
     return part
 
 
-def finish(table: "Table", out: Path, *, failed: int, fail_on: float = 1.0, as_json: bool = False) -> None:
+def finish(
+    table: "Table",
+    out: Path,
+    *,
+    failed: int,
+    fail_on: float = 1.0,
+    as_json: bool = False,
+    quiet: bool = False,
+    call: str = "",
+) -> None:
     """
     Say how many galaxies of each status a catalogue holds, and exit with a code that tells scripts.
 
@@ -97,17 +108,27 @@ def finish(table: "Table", out: Path, *, failed: int, fail_on: float = 1.0, as_j
         Part of the rows that may be so with the exit code 0.
     as_json : bool, optional
         Print it on the standard output, for other programs.
+    quiet : bool, optional
+        Leave out how fast it went.
+    call : str, optional
+        The function that made the columns now, if its figures are to be told.
     """
+    from galzoo_repr.catalogue import provenance
+
+    figures = provenance(table, call).get("figures", {}) if call else {}
     counts = {}
     if "cutout_status" in table.colnames:
         counts = dict(Counter(map(str, table["cutout_status"])).most_common())
     if as_json:
-        print_json({"out": str(out), "rows": len(table), "failed": failed, "cutout_status": counts})
+        told = {"out": str(out), "rows": len(table), "failed": failed, "cutout_status": counts}
+        print_json(told | ({"figures": figures} if figures else {}))
     else:
         kinds = ", ".join(f"{count} {status}" for status, count in counts.items())
         messages.print(
             f"{len(table)} galaxies{': ' if kinds else ''}{kinds}; written to {out}", soft_wrap=True
         )
+    if figures and not quiet:
+        messages.print(closing_line(len(table), figures), soft_wrap=True)
     if failed and failed == len(table):
         say("error", "not one galaxy has what was asked for", "bold red")
         raise typer.Exit(ALL_FAILED)

@@ -72,7 +72,7 @@ def fetch(
     )
     write_catalogue(table, out, overwrite=overwrite)
     failed = sum(str(status) not in ("ok", "partial") for status in table["cutout_status"])
-    finish(table, out, failed=failed, fail_on=tolerated, as_json=as_json)
+    finish(table, out, failed=failed, fail_on=tolerated, as_json=as_json, quiet=quiet, call="add_cutouts")
 
 
 @app.command()
@@ -120,7 +120,7 @@ def embed(
     )
     write_catalogue(table, out, overwrite=overwrite)
     failed = int((table["embedding"] != table["embedding"]).any(axis=1).sum())
-    finish(table, out, failed=failed, fail_on=tolerated, as_json=as_json)
+    finish(table, out, failed=failed, fail_on=tolerated, as_json=as_json, quiet=quiet, call="add_embeddings")
 
 
 @app.command()

@@ -13,6 +13,7 @@ from galzoo_repr.cutouts._fallback import (
     survey_names,
 )
 from galzoo_repr.cutouts._fetch import fetch, fetch_into
+from galzoo_repr.cutouts._figures import FetchFigures
 from galzoo_repr.cutouts._flux_scales import FluxScale, known_scale
 from galzoo_repr.cutouts._hips_survey import HipsSurvey
 from galzoo_repr.cutouts._legacy_survey import LegacySurvey
@@ -34,6 +35,7 @@ __all__ = [
     "CutoutRequest",
     "CutoutStore",
     "CutoutStoreError",
+    "FetchFigures",
     "FluxScale",
     "HipsSurvey",
     "LegacySurvey",

@@ -1,5 +1,6 @@
 """A catalogue goes in, the same catalogue with its cutouts comes out."""
 
+import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
@@ -8,14 +9,15 @@ import astropy.units as u
 import numpy as np
 from astropy.coordinates import SkyCoord
 from astropy.table import Column, Table
-from tqdm.auto import tqdm
 
 from galzoo_repr._angle import AngleLike, read_angle
 from galzoo_repr._config import log
+from galzoo_repr._progress import closing_line, progress_bar, say_what_is_kept
 from galzoo_repr.catalogue import as_table, refuse_existing, sky_positions, with_columns
 from galzoo_repr.cutouts._calibration import flux_scale_column, usable_factors, warn_of_scale
 from galzoo_repr.cutouts._failures import warn_of_failures
 from galzoo_repr.cutouts._fallback import check_surveys, fetch_in_turn, survey_facts, survey_names
+from galzoo_repr.cutouts._figures import FetchFigures
 from galzoo_repr.cutouts._legacy_survey import LegacySurvey
 from galzoo_repr.cutouts._request import CutoutRequest
 from galzoo_repr.cutouts._route import Route
@@ -69,7 +71,7 @@ def add_cutouts(
     workers : int, optional
         Requests at once at most, instead of the survey's own number.
     progress : bool, optional
-        Show a progress bar.
+        Show a progress bar, and log at its end (``galzoo_repr``, INFO) how fast it went and what set the pace.
 
     Returns
     -------
@@ -128,9 +130,13 @@ def add_cutouts(
 
     own_store = not isinstance(store, CutoutStore)
     store = CutoutStore(store) if own_store else store
+    figures, began = FetchFigures(), time.monotonic()
     try:
-        bar = tqdm(total=len(requests) - requests.count(None), unit="cutout", disable=not progress)
-        with bar, closing(fetch_in_turn(store, surveys, requests_of, workers=workers)) as stream:
+        with (
+            say_what_is_kept(lambda: f"{figures.fetched:,} cutouts fetched now are kept in {store.root}"),
+            progress_bar(len(requests) - requests.count(None), "fetching", "cutout", shown=progress) as bar,
+            closing(fetch_in_turn(store, surveys, requests_of, workers=workers, figures=figures)) as stream,
+        ):
             for row, turn, request, outcome in stream:
                 found.paths[row], found.statuses[row] = store.name(request, outcome), outcome.status
                 found.turns[row] = turn
@@ -147,6 +153,9 @@ def add_cutouts(
         "image_format": survey.image_format,
     }
     failed = [row for row, status in enumerate(found.statuses) if status not in USABLE]
+    facts["figures"] = figures.facts(time.monotonic() - began, len(failed))
+    if progress:
+        log.info("%s.", closing_line(len(catalogue), facts["figures"]))
     warn_of_failures("cutout", found.statuses, found.reasons, failed, surveys)
     scales = flux_scale_column(
         [factors[turn] if path else (1.0,) for turn, path in zip(found.turns, found.paths, strict=True)],

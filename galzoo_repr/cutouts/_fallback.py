@@ -5,6 +5,7 @@ from contextlib import closing
 from dataclasses import replace
 
 from galzoo_repr.cutouts._fetch import fetch_into
+from galzoo_repr.cutouts._figures import FetchFigures
 from galzoo_repr.cutouts._request import CutoutRequest, Outcome
 from galzoo_repr.cutouts._route import Route
 from galzoo_repr.cutouts._status import RETRYABLE, USABLE
@@ -94,6 +95,7 @@ def fetch_in_turn(
     requests_of: Callable[[Route], Requests],
     *,
     workers: int | None = None,
+    figures: FetchFigures | None = None,
 ) -> Iterator[tuple[int, int, CutoutRequest, Outcome]]:
     """
     Look cutouts up and fetch them as `fetch_into` does, of the first survey that has them.
@@ -108,6 +110,8 @@ def fetch_in_turn(
         Gives what to ask a survey for each row, None where nothing; called when the turn of a survey has come.
     workers : int, optional
         Requests at once at most.
+    figures : FetchFigures, optional
+        As for `fetch_into`.
 
     Yields
     ------
@@ -130,7 +134,7 @@ def fetch_in_turn(
         requests = requests_of(survey)
         if turn:
             requests = [request if row in failed else None for row, request in enumerate(requests)]
-        with closing(fetch_into(store, survey, requests, workers=workers)) as stream:
+        with closing(fetch_into(store, survey, requests, workers=workers, figures=figures)) as stream:
             for row, outcome in stream:
                 if outcome.status in USABLE or outcome.status not in FALLBACK_ON or len(surveys) == 1:
                     failed.pop(row, None)

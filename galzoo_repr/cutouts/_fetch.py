@@ -8,6 +8,7 @@ from astroquery.exceptions import LargeQueryWarning
 
 from galzoo_repr.cutouts._caller import level_of_the_caller
 from galzoo_repr.cutouts._checks import check_setting
+from galzoo_repr.cutouts._figures import FetchFigures
 from galzoo_repr.cutouts._leases import Leases
 from galzoo_repr.cutouts._manifest import CutoutStoreError
 from galzoo_repr.cutouts._pool import Pool, Publish
@@ -63,6 +64,7 @@ def fetch_into(
     requests: Sequence[CutoutRequest | None],
     *,
     workers: int | None = None,
+    figures: FetchFigures | None = None,
 ) -> Iterator[tuple[int, Outcome]]:
     """
     Look cutouts up, fetch those that are missing into a store, and hand all on as they come.
@@ -80,6 +82,8 @@ def fetch_into(
         What is wanted in each row; rows with None are passed over.
     workers : int, optional
         Requests at once at most, instead of the survey's own number.
+    figures : FetchFigures, optional
+        What is fetched, and what that takes, is added to it.
 
     Returns
     -------
@@ -110,11 +114,15 @@ def fetch_into(
     2 ok
     """
     check_setting("workers", workers)
-    return _stream(store, survey, requests, workers or survey.workers)
+    return _stream(store, survey, requests, workers or survey.workers, figures)
 
 
 def _stream(
-    store: CutoutStore, survey: Route, requests: Sequence[CutoutRequest | None], workers: int
+    store: CutoutStore,
+    survey: Route,
+    requests: Sequence[CutoutRequest | None],
+    workers: int,
+    figures: FetchFigures | None,
 ) -> Iterator[tuple[int, Outcome]]:
     missing: dict[bytes, list[int]] = {}
     for row, outcome in _look_up(store, requests):
@@ -124,7 +132,7 @@ def _stream(
             missing.setdefault(requests[row].key, []).append(row)
     # In the order of the catalogue, as far as the service has no wishes of its own.
     asked = survey.arrange([requests[rows[0]] for rows in sorted(missing.values())])
-    with closing(_answers(store, survey, asked, workers)) as answers:
+    with closing(_answers(store, survey, asked, workers, figures)) as answers:
         for request, outcome in answers:
             for row in missing[request.key]:
                 yield row, outcome
@@ -142,7 +150,11 @@ def _look_up(
 
 
 def _answers(
-    store: CutoutStore, survey: Route, asked: list[CutoutRequest], workers: int
+    store: CutoutStore,
+    survey: Route,
+    asked: list[CutoutRequest],
+    workers: int,
+    figures: FetchFigures | None,
 ) -> Iterator[tuple[CutoutRequest, Outcome]]:
     """What comes of requests that the store does not answer: from the footprint, other calls and the service."""
     left = {request.key: request for request in asked}
@@ -174,7 +186,7 @@ def _answers(
             else:
                 yield None
 
-    pool = Pool(survey, store.publish, workers)
+    pool = Pool(survey, store.publish, workers, figures)
     try:
         for finished in pool.run(free()):
             store.record(finished)

@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from galzoo_repr.cutouts._figures import FetchFigures
 from galzoo_repr.cutouts._http import abort_when
 from galzoo_repr.cutouts._request import Attempt, CutoutRequest, Outcome
 from galzoo_repr.cutouts._route import Route
-from galzoo_repr.cutouts._status import RETRYABLE
+from galzoo_repr.cutouts._status import RETRYABLE, USABLE
 from galzoo_repr.cutouts._throttle import backoff_seconds, throttle_of
 
 __all__ = ["Pool", "Publish"]
@@ -36,6 +37,7 @@ class _Task:
 
     request: CutoutRequest
     attempts: int = 0
+    seconds: float = 0.0
     probed: bool = False
     abandoned: bool = False
     outcome: Outcome | None = None
@@ -80,6 +82,8 @@ class Pool:
         Called in a thread with a request and the attempt that brought a body. What it raises ends the call.
     workers : int
         Requests at once at most.
+    figures : FetchFigures, optional
+        What this pool fetches and takes is added to it.
 
     Attributes
     ----------
@@ -88,8 +92,9 @@ class Pool:
         interrupt at any moment loses nothing.
     """
 
-    def __init__(self, route: Route, publish: Publish, workers: int):
+    def __init__(self, route: Route, publish: Publish, workers: int, figures: FetchFigures | None = None):
         self.finished: list[tuple[CutoutRequest, Outcome]] = []
+        self._figures = FetchFigures() if figures is None else figures
         self._route = route
         self._publish = publish
         self._stop = threading.Event()
@@ -99,7 +104,8 @@ class Pool:
         self._in_hand = 0
         # One task per thread waits in the pool, so that no thread idles while the calling thread records.
         self._room = 2 * workers + _KEEPERS
-        throttle_of(route.server, route.rate, workers, renew=True)
+        self._throttle = throttle_of(route.server, route.rate, workers, renew=True)
+        self._began, self._waited_before = time.monotonic(), self._throttle.waited
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="galzoo_repr-fetch")
         # Disks are slow too: while they write, the threads that fetch go on.
         self._keepers = ThreadPoolExecutor(_KEEPERS, thread_name_prefix="galzoo_repr-fetch-keep")
@@ -126,8 +132,15 @@ class Pool:
         while not self._answers.empty():
             task, error = self._answers.get()
             if error is None:
-                self.finished.append((task.request, task.outcome))
+                self._finish(task)
+        self._figures.seconds += time.monotonic() - self._began
+        self._figures.waiting += self._throttle.waited - self._waited_before
         return self.finished
+
+    def _finish(self, task: _Task) -> None:
+        self.finished.append((task.request, task.outcome))
+        self._figures.fetched += task.outcome.status in USABLE
+        self._figures.asking += task.seconds
 
     def _hand_out(self, fresh: Iterator[CutoutRequest | None]) -> bool:
         """Give the threads work, those that are to be asked again first; whether there may be more requests."""
@@ -167,12 +180,14 @@ class Pool:
             due = time.monotonic() + backoff_seconds(task.attempts)
             heapq.heappush(self._waiting, (due, next(self._serial), task))
         else:
-            self.finished.append((task.request, task.outcome))
+            self._finish(task)
 
     def _ask(self, task: _Task) -> None:
         try:
+            began = time.monotonic()
             with abort_when(self._stop):
                 attempt = self._route.attempt(task.request, probed=task.probed)
+            task.seconds += time.monotonic() - began
             task.take(attempt)
             if attempt.body:
                 self._keepers.submit(self._keep, task, attempt)

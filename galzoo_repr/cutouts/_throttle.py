@@ -56,6 +56,7 @@ class Throttle:
         self._paused_until = 0.0
         self._closed_at = 0.0
         self._down = False
+        self.waited = 0.0  # seconds, of all requests
         self.rate = self.allowed_rate = rate
         self.in_flight = self.allowed_in_flight = in_flight
 
@@ -74,23 +75,30 @@ class Throttle:
         Empty text means go (then call `leave`); otherwise it is the status that the row gets instead:
         ``"cancelled"``, ``"rate_limited"`` or ``"server_error"``.
         """
+        began = time.monotonic()
         with self._condition:
-            while True:
-                now = time.monotonic()
-                if stop is not None and stop.is_set():
-                    return "cancelled"
-                if self._down:
-                    return "server_error"
-                if self._paused_until - now > _PATIENCE_SECONDS:
-                    return "rate_limited"
-                start = max(self._next_start, self._paused_until)
-                limit = 1 if self._failures >= _TRIP_FAILURES else max(int(self.in_flight), 1)
-                if self._running < limit and start <= now:
-                    break
-                self._condition.wait(min(max(start - now, 0.001), 0.1) if self._running < limit else 0.1)
-            self._running += 1
-            self._next_start = max(self._next_start, now) + 1 / self.rate
-            return ""
+            try:
+                return self._await_turn(stop)
+            finally:
+                self.waited += time.monotonic() - began
+
+    def _await_turn(self, stop: threading.Event | None) -> str:
+        while True:
+            now = time.monotonic()
+            if stop is not None and stop.is_set():
+                return "cancelled"
+            if self._down:
+                return "server_error"
+            if self._paused_until - now > _PATIENCE_SECONDS:
+                return "rate_limited"
+            start = max(self._next_start, self._paused_until)
+            limit = 1 if self._failures >= _TRIP_FAILURES else max(int(self.in_flight), 1)
+            if self._running < limit and start <= now:
+                break
+            self._condition.wait(min(max(start - now, 0.001), 0.1) if self._running < limit else 0.1)
+        self._running += 1
+        self._next_start = max(self._next_start, now) + 1 / self.rate
+        return ""
 
     def leave(self, outcome: Outcome, retry_after: float, started: float) -> None:
         """

@@ -13,6 +13,7 @@ from astropy.table import Column, Table
 from galzoo_repr._angle import AngleLike, read_angle
 from galzoo_repr._arguments import check_whole_number
 from galzoo_repr._config import log
+from galzoo_repr._progress import closing_line, say_what_is_kept
 from galzoo_repr.catalogue import as_table, sky_positions, with_columns
 from galzoo_repr.cutouts import CutoutStore, Route, flux_scale_column, warn_of_failures
 from galzoo_repr.encoders._encoder import Encoder
@@ -94,7 +95,8 @@ def add_embeddings(
     overwrite : bool, optional
         Replace columns of these names, and fetch anew what ``cutout_status`` calls failed.
     progress : bool, optional
-        Show a progress bar.
+        Show bars, of fetching and of embedding, and log at their end (``galzoo_repr``, INFO) how fast it went and what
+        set the pace.
 
     Returns
     -------
@@ -156,7 +158,8 @@ def add_embeddings(
         if images is not None:
             pictures = pictures_of(catalogue, images)
             fluxes = [picture.flux for picture in pictures]
-            stream.run(enumerate(pictures), progress=progress)
+            with say_what_is_kept(lambda: _kept(stream, shelf)):
+                stream.run(enumerate(pictures), progress=progress)
             facts["images"] = images if isinstance(images, str) else type(images).__name__
         elif len(catalogue):
             source = SurveyPictures(
@@ -170,8 +173,9 @@ def add_embeddings(
                 again=overwrite,
                 mixed=mixed_routes,
             )
-            with closing(source), closing(source.pictures()) as pictures:
-                stream.run(pictures, progress=progress)
+            taken = source.pictures(stream.figures.fetch, progress=progress)
+            with say_what_is_kept(lambda: _kept(stream, shelf, source)), closing(source), closing(taken):
+                stream.run(taken, progress=progress)
             facts |= source.facts
             fluxes = source.fluxes
         elif not {"cutout", "cutout_status"} <= set(catalogue.colnames):
@@ -181,8 +185,11 @@ def add_embeddings(
         if shelf is not None:
             shelf.close()
     failed = np.flatnonzero(~np.isfinite(stream.vectors).all(axis=1)).tolist()
+    figures = stream.facts(len(failed))
+    if progress:
+        log.info("%s.", closing_line(len(catalogue), figures))
     warn_of_failures("embedding", stream.statuses, stream.reasons, failed, source.asked if source else ())
-    facts |= {"name": name, **_summary(stream, failed, encoder, fov)}
+    facts |= {"name": name, "figures": figures, **_summary(stream, failed, encoder, fov)}
     if coords is not None:
         facts["coords"] = "SkyCoord" if isinstance(coords, SkyCoord) else coords
     columns = _columns_of_cutouts(stream, fluxes, always="cutout_flux_scale" in catalogue.colnames)
@@ -227,6 +234,16 @@ def _shelf(store: EmbeddingStore | str | os.PathLike | bool | None, digest: str,
     if store is None or store is True:
         store = EmbeddingStore()
     return (store if isinstance(store, EmbeddingStore) else EmbeddingStore(store)).shelf(digest, dim=dim)
+
+
+def _kept(stream: EmbeddingStream, shelf: Shelf | None, source: SurveyPictures | None = None) -> str:
+    """What is left of a call that is interrupted."""
+    kept = []
+    if source is not None:
+        kept.append(f"{stream.figures.fetch.fetched:,} cutouts fetched now are kept in {source.store.root}")
+    if shelf is not None:
+        kept.append(f"{stream.computed:,} embeddings computed now are kept in {shelf.path.parent}")
+    return ", ".join(kept)
 
 
 def _summary(stream: EmbeddingStream, failed: list[int], encoder: Encoder, fov: u.Quantity | None) -> dict:

@@ -17,7 +17,15 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-__all__ = ["forward_by_onnx", "forward_by_torch", "forward_pictures"]
+__all__ = ["forward_by_onnx", "forward_by_torch", "forward_pictures", "images_per_pass"]
+
+# Input pixels in one pass on a CPU: more of them fall out of its caches.
+_PIXELS_PER_PASS = 400_000
+
+
+def images_per_pass(size: int) -> int:
+    """Images of so many pixels a side in one pass on a CPU, where nothing else is asked for."""
+    return max(1, _PIXELS_PER_PASS // size**2)
 
 
 def forward_by_onnx(

@@ -16,7 +16,7 @@ from galzoo_repr._config import cache_path, log
 from galzoo_repr._folder import publish
 from galzoo_repr._threads import one_thread
 from galzoo_repr.encoders._onnx import OnnxNetwork
-from galzoo_repr.encoders._stored import StoredNetwork
+from galzoo_repr.encoders._stored import QuantisedNetwork, StoredNetwork
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,6 +50,8 @@ def onnx_network(
     """
     if find_spec("onnxruntime") is None:
         return _none("there is no ONNX Runtime for this machine, so torch computes", export)
+    if isinstance(stored, QuantisedNetwork):
+        return OnnxNetwork(stored.graph, {})
     file = graph_file(architecture, model_kwargs, shape)
     found = next((folder / file for folder in (GRAPHS, _made_here()) if (folder / file).is_file()), None)
     graph = None if found is None else found.read_bytes()

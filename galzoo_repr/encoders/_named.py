@@ -4,13 +4,20 @@ import os
 from pathlib import Path
 
 from galzoo_repr.encoders._folder import FORMAT, read_folder
-from galzoo_repr.encoders._names import BUNDLED, hub_repository
+from galzoo_repr.encoders._names import BUNDLED, INT8, hub_repository, is_written_in_timm
+from galzoo_repr.encoders._stored import QuantisedNetwork
+from galzoo_repr.images import ImageRecipe
 
 __all__ = ["parts_of"]
 
 
 def parts_of(name: str | os.PathLike) -> dict:
     """Arguments of `Encoder` for a name, in the order: bundled, folder, hub, timm."""
+    if name == INT8:
+        about = FORMAT.read_card(BUNDLED)
+        parts = {key: about[key] for key in ("views", "licence", "origin", "feature_dim")}
+        model = QuantisedNetwork.of(about, BUNDLED / "int8.onnx")
+        return {"model": model, "recipe": ImageRecipe.from_dict(about["recipe"]), **parts}
     folder = BUNDLED if name == "bundled" else Path(name)
     if (folder / FORMAT.card).is_file():
         if name == "bundled":
@@ -18,10 +25,10 @@ def parts_of(name: str | os.PathLike) -> dict:
         return read_folder(folder)
     if name == "bundled":
         raise FileNotFoundError(f"the bundled encoder is missing from {folder}; install galzoo_repr again")
-    # timm, and torch with it, take seconds to be imported.
-    from galzoo_repr.encoders._hub import from_hub, from_hub_folder, from_timm
-
     if (folder / "config.json").is_file():
+        # timm, and torch with it, take seconds to be imported.
+        from galzoo_repr.encoders._hub import from_hub_folder
+
         return {**from_hub_folder(folder), "name": folder.resolve().name}
     if folder.is_dir():
         raise FileNotFoundError(
@@ -31,12 +38,17 @@ def parts_of(name: str | os.PathLike) -> dict:
         raise FileNotFoundError(f"there is no folder {folder}")
     repository = hub_repository(name)
     if repository is not None:
-        return from_hub(repository, name)
-    import timm
+        from galzoo_repr.encoders._hub import from_hub
 
-    if timm.is_model(name):
-        return from_timm(name)
+        return from_hub(repository, name)
+    if is_written_in_timm(name):
+        import timm
+
+        from galzoo_repr.encoders._hub import from_timm
+
+        if timm.is_model(name):
+            return from_timm(name)
     raise ValueError(
-        f"there is no encoder {name!r}: give 'bundled', a folder written by Encoder.save, a name in "
+        f"there is no encoder {name!r}: give 'bundled', 'bundled-int8', a folder written by Encoder.save, a name in "
         "galzoo_repr.encoders.list_encoders(), 'hf-hub:owner/repository', or the name of a timm model"
     )

@@ -1,5 +1,8 @@
 """Names of encoders, and where each comes from."""
 
+import re
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from astropy import units as u
@@ -8,9 +11,11 @@ from astropy.table import Table
 from galzoo_repr.encoders._folder import FORMAT
 from galzoo_repr.images import ImageRecipe
 
-__all__ = ["BUNDLED", "hub_repository", "list_encoders", "zoobot_recipe"]
+__all__ = ["BUNDLED", "INT8", "hub_repository", "is_written_in_timm", "list_encoders", "zoobot_recipe"]
 
 BUNDLED = Path(__file__).parent / "bundled"
+# The bundled encoder in whole numbers of 8 bits: another encoder, with a digest of its own.
+INT8 = "bundled-int8"
 
 _ZOOBOT_OWNER = "mwalmsley"
 # Galaxy Zoo's own validation enlarges the image 1.2 times and keeps the middle.
@@ -86,6 +91,19 @@ def is_zoobot(repository: str) -> bool:
     return repository.split("/")[0] == _ZOOBOT_OWNER
 
 
+def is_written_in_timm(name: str) -> bool:
+    """
+    Tell whether timm may have a model of this name, by its source, as it takes seconds to be imported.
+
+    Where timm is imported already, or its source is not to be found, it has to be asked itself.
+    """
+    if "timm" in sys.modules or (spec := find_spec("timm")) is None:
+        return True
+    sources = list(Path(spec.submodule_search_locations[0], "models").glob("*.py"))
+    word = re.compile(rf"\b{re.escape(name.partition('.')[0])}\b")
+    return not sources or any(word.search(path.read_text(encoding="utf-8")) for path in sources)
+
+
 def list_encoders() -> Table:
     """
     List the encoders known by name.
@@ -115,7 +133,7 @@ def list_encoders() -> Table:
             recipe["size"],
             about["licence"],
         )
-        rows.append(("bundled", *facts, False))
+        rows += [(name, *facts, False) for name in ("bundled", INT8)]
     for name, dim, millions in _ZOOBOT:
         channels = 1 if name.startswith("greyscale") else 3
         rows.append((f"zoobot-encoder-{name}", dim, round(millions * 1e6), channels, 224, "Apache-2.0", True))

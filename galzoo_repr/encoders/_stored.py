@@ -1,5 +1,6 @@
 """A network as it lies on the disk, which torch builds only where torch is needed."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from galzoo_repr.encoders._weights import fit_weights, sha256_of_weights
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["StoredNetwork"]
+__all__ = ["QuantisedNetwork", "StoredNetwork"]
 
 
 @dataclass(frozen=True)
@@ -61,3 +62,34 @@ class StoredNetwork:
         weights = {name: torch.tensor(one) for name, one in self.weights.items()}
         fit_weights(model, weights, source=self.source)
         return model
+
+
+@dataclass(frozen=True)
+class QuantisedNetwork(StoredNetwork):
+    """
+    A network of whole numbers of 8 bits, which ONNX Runtime alone computes.
+
+    Attributes
+    ----------
+    graph : bytes
+        With its weights.
+    """
+
+    graph: bytes
+
+    @classmethod
+    def of(cls, about: dict, path: Path) -> "QuantisedNetwork":
+        """Read the graph of an encoder, which `about` describes."""
+        kwargs, dim = about["model_kwargs"], about["feature_dim"]
+        return cls(about["architecture"], kwargs, {}, dim, str(path), path.read_bytes())
+
+    def sha256(self) -> str:
+        """Digest of the graph, which holds the weights."""
+        return hashlib.sha256(self.graph).hexdigest()
+
+    def build(self) -> "nn.Module":
+        """Refuse, with a `ValueError`: torch would compute something else."""
+        raise ValueError(
+            "an encoder of 8 bits computes with ONNX Runtime on a CPU alone, and cannot be trained or saved; "
+            "encoder='bundled' can"
+        )

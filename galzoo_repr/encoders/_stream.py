@@ -7,15 +7,20 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from queue import SimpleQueue
+from typing import TYPE_CHECKING
 
 import numpy as np
-from tqdm.auto import tqdm
 
+from galzoo_repr._progress import progress_bar
 from galzoo_repr._threads import cores, one_thread
 from galzoo_repr.encoders._encoder import Encoder
-from galzoo_repr.encoders._forward import forward_pictures
+from galzoo_repr.encoders._figures import EmbedFigures
+from galzoo_repr.encoders._forward import forward_pictures, images_per_pass
 from galzoo_repr.encoders._store import Shelf
 from galzoo_repr.images import ImageData, Picture
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 __all__ = ["EmbeddingStream"]
 
@@ -61,6 +66,8 @@ class EmbeddingStream:
         Why a status is what it is, for some rows.
     computed : int
         Embeddings that were computed now.
+    figures : EmbedFigures
+        What the time went into.
     """
 
     def __init__(self, encoder: Encoder, rows: int, *, shelf: Shelf | None, batch_size: int | None) -> None:
@@ -68,6 +75,7 @@ class EmbeddingStream:
         self.paths, self.statuses = [""] * rows, [""] * rows
         self.reasons: dict[int, str] = {}
         self.computed = 0
+        self.figures = EmbedFigures()
         self._encoder, self._shelf, self._batch_size = encoder, shelf, batch_size
         # A few pictures are not worth copies of the network.
         networks = encoder.on_each_device() if rows > _ROWS_PER_BATCH_ON_GPU else [encoder]
@@ -77,6 +85,7 @@ class EmbeddingStream:
         for network in self._networks:
             self._idle.put(network)
         self._size = max(batch_size or 0, _ROWS_PER_BATCH_ON_GPU if self._on_gpu else _ROWS_PER_BATCH)
+        self._many = encoder.backend == "onnx" and not self._on_gpu
         self._first_row: dict[bytes, int] = {}
         self._duplicates: list[tuple[int, int]] = []
         # A GPU's batches are large.
@@ -89,7 +98,7 @@ class EmbeddingStream:
     def run(self, pictures: Iterable[tuple[int, Picture]], *, progress: bool) -> None:
         """Fill in all rows; the pictures are taken in the calling thread, where fetching can be interrupted."""
         with (
-            tqdm(total=len(self.paths), desc="embedding", unit="galaxy", disable=not progress) as bar,
+            progress_bar(len(self.paths), "embedding", "galaxy", shown=progress) as bar,
             self._pools(bar) as submit,
         ):
             waiting: deque[Future[None]] = deque()
@@ -101,15 +110,24 @@ class EmbeddingStream:
                 waiting.popleft().result()
         self._copy_duplicates()
 
+    def facts(self, failed: int) -> dict[str, float | str]:
+        """Figures of the whole run, in which some rows failed, as `closing_line` takes them."""
+        # A thread that never got a batch did not wait for anything.
+        workers = min(cores(), -(-len(self.paths) // self._size)) if self._many else 1
+        before = len(self.paths) - failed - self.computed - len(self._duplicates)
+        return self.figures.facts(
+            workers=workers, embedded=self.computed, embedded_before=max(before, 0), failed=failed
+        )
+
     @contextmanager
-    def _pools(self, bar: tqdm) -> Iterator[Callable[[Batch], "Future[None]"]]:
+    def _pools(self, bar: "tqdm") -> Iterator[Callable[[Batch], "Future[None]"]]:
         """
         Give the function that takes a batch on its way.
 
         On a CPU, workers that each do everything for their batch lose no time in handing over; ONNX Runtime has one
         thread in each of them. Torch has threads of its own, or a GPU, and another thread reads for it meanwhile.
         """
-        if self._encoder.backend == "onnx" and not self._on_gpu:
+        if self._many:
             workers = ThreadPoolExecutor(cores(), "galzoo_repr-embed")
             pools = [workers]
 
@@ -130,7 +148,7 @@ class EmbeddingStream:
 
         try:
             # Sharing the small products of one picture costs more than it gives.
-            with one_thread() if len(pools) == 1 else nullcontext():
+            with one_thread() if self._many else nullcontext():
                 yield submit
         finally:
             # Reached early by an interrupt or an error: what is being encoded ends, the rest is dropped.
@@ -139,7 +157,7 @@ class EmbeddingStream:
             for pool in pools:
                 pool.shutdown(wait=True, cancel_futures=True)
 
-    def _through(self, batch: Batch, bar: tqdm) -> None:
+    def _through(self, batch: Batch, bar: "tqdm") -> None:
         done: Future[Readied] = Future()
         done.set_result(self._read(batch, map))
         self._encode(done, len(batch), bar)
@@ -161,6 +179,10 @@ class EmbeddingStream:
         self._room.acquire()
         if self._stop.is_set():
             return [], [], []
+        with self.figures.spent("reading"):
+            return self._readied(batch, read)
+
+    def _readied(self, batch: Batch, read: Callable[..., Iterable[ImageData]]) -> Readied:
         batch = [(row, picture) for row, picture in batch if self._note(row, picture)]
         # The key of its content takes as long as reading a file; without a store its name will do.
         stored = self._shelf is not None
@@ -214,20 +236,35 @@ class EmbeddingStream:
                 left.append((row, picture))
         return left
 
-    def _encode(self, ready: "Future[Readied]", size: int, bar: tqdm) -> None:
+    def _encode(self, ready: "Future[Readied]", size: int, bar: "tqdm") -> None:
         rows, keys, images = ready.result()
-        if rows and not self._stop.is_set():
-            vectors = self._embedded(images)
-            self.vectors[rows] = vectors
-            for row, good in zip(rows, np.isfinite(vectors).all(axis=1), strict=True):
-                if not good:
-                    self.reasons[row] = "the network gives numbers that are not finite"
-            with self._counting:
-                self.computed += len(rows)
-            if self._shelf is not None:
-                self._shelf.write(keys, vectors)
+        self._count(bar, size - len(rows))
+        # The bar moves, and an interrupt is obeyed, between passes of the network.
+        step = (
+            len(rows) or 1 if self._on_gpu else self._batch_size or images_per_pass(self._encoder.recipe.size)
+        )
+        with self.figures.spent("encoding"):
+            for start in range(0, len(rows), step):
+                if self._stop.is_set():
+                    break
+                some = slice(start, start + step)
+                self._embed(rows[some], keys[some], images[some])
+                self._count(bar, len(rows[some]), computed=True)
         self._room.release()
-        bar.update(size)
+
+    def _embed(self, rows: list[int], keys: list[bytes], images: list[ImageData] | np.ndarray) -> None:
+        vectors = self._embedded(images)
+        self.vectors[rows] = vectors
+        for row, good in zip(rows, np.isfinite(vectors).all(axis=1), strict=True):
+            if not good:
+                self.reasons[row] = "the network gives numbers that are not finite"
+        if self._shelf is not None:
+            self._shelf.write(keys, vectors)
+
+    def _count(self, bar: "tqdm", rows: int, *, computed: bool = False) -> None:
+        with self._counting:
+            self.computed += rows if computed else 0
+            bar.update(rows)
 
     def _embedded(self, images: list[ImageData] | np.ndarray) -> np.ndarray:
         if not self._on_gpu:

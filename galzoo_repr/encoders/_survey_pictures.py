@@ -10,6 +10,7 @@ from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
+from galzoo_repr._progress import progress_bar
 from galzoo_repr.catalogue import texts_of
 from galzoo_repr.cutouts import (
     FALLBACK_ON,
@@ -17,6 +18,7 @@ from galzoo_repr.cutouts import (
     USABLE,
     CutoutRequest,
     CutoutStore,
+    FetchFigures,
     LegacySurvey,
     Route,
     check_surveys,
@@ -165,8 +167,12 @@ class SurveyPictures:
         if self._owned:
             self.store.close()
 
-    def pictures(self) -> Iterator[tuple[int, Picture]]:
-        """Rows with their pictures: those of the columns, those of the store, then what is fetched, as it comes."""
+    def pictures(self, figures: FetchFigures, *, progress: bool) -> Iterator[tuple[int, Picture]]:
+        """
+        Rows with their pictures: those of the columns, those of the store, then what is fetched, as it comes.
+
+        Fetching has a bar of its own, if `progress` is to be shown, and is added to the figures.
+        """
         for row, request in enumerate(self._requests):
             if request is None:
                 yield row, self._at_hand(row)
@@ -174,7 +180,11 @@ class SurveyPictures:
         def requests_of(survey: Route) -> list[CutoutRequest | None]:
             return self._requests if survey is self.survey else self._requests_of(survey)
 
-        with closing(fetch_in_turn(self.store, self.surveys, requests_of)) as stream:
+        wanted = len(self._requests) - self._requests.count(None)
+        with (
+            progress_bar(wanted, "fetching", "cutout", shown=progress and wanted > 0) as bar,
+            closing(fetch_in_turn(self.store, self.surveys, requests_of, figures=figures)) as stream,
+        ):
             for row, turn, request, outcome in stream:
                 path = self.store.name(request, outcome) if outcome.status in USABLE else ""
                 key = bytes.fromhex(outcome.digest)[:KEY_BYTES] if path else b""
@@ -182,6 +192,7 @@ class SurveyPictures:
                 self.fluxes[row] = self._factors[turn] if path else None
                 if path and turn:
                     self._origins.add(self.surveys[turn])
+                bar.update()
                 yield row, Picture(path or None, outcome.status, outcome.reason, key, self.fluxes[row])
 
     def _at_hand(self, row: int) -> Picture:

@@ -6,36 +6,23 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from astropy.table import Table
 
 from galzoo_repr._config import log
-from galzoo_repr.catalogue import KnownGalaxies, texts_of
-from galzoo_repr.cutouts import USABLE
+from galzoo_repr.catalogue import KnownGalaxies
 from galzoo_repr.encoders import Encoder
-from galzoo_repr.finetuning._backbone_loop import Tuning, TuningPlan
+from galzoo_repr.finetuning._backbone_loop import Tuning
 from galzoo_repr.finetuning._calibration import fit_calibration
 from galzoo_repr.finetuning._folds import folds
 from galzoo_repr.finetuning._heads import Head
 from galzoo_repr.finetuning._labels import Labels
 from galzoo_repr.finetuning._model import MorphologyModel
+from galzoo_repr.finetuning._plan import TuningPlan
 from galzoo_repr.finetuning._report import Report, make_report
 from galzoo_repr.finetuning._training_set import Lesson, learn
-from galzoo_repr.images import Picture, Pictures, picture_of, pictures_of
+from galzoo_repr.images import Picture
 from galzoo_repr.training import DecodedImages, begin_run, decode_images, end_run
 
-__all__ = ["images_of", "tune"]
-
-
-def images_of(table: Table, images: Pictures | None) -> list[Picture]:
-    """Pictures that the user gave, by default the usable cutouts of the catalogue; a `ValueError` without them."""
-    if images is not None:
-        return pictures_of(table, images)
-    if not {"cutout", "cutout_status"} <= set(table.colnames):
-        raise ValueError(
-            "fine-tuning an encoder needs images: call add_cutouts or add_embeddings first, or give them as images="
-        )
-    found = zip(pictures_of(table, "cutout"), texts_of(table["cutout_status"]), strict=True)
-    return [picture if status in USABLE else picture_of(None) for picture, status in found]
+__all__ = ["tune"]
 
 
 def tune(

@@ -2,7 +2,7 @@
 
 import json
 from copy import deepcopy
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,17 +10,16 @@ import torch
 from timm.models import group_parameters
 from torch import nn
 from torch.nn import functional
-from tqdm import tqdm
 
-from galzoo_repr._arguments import check_number, check_whole_number
 from galzoo_repr._config import log
+from galzoo_repr._progress import progress_bar
 from galzoo_repr.encoders import Encoder
 from galzoo_repr.finetuning._calibration import Calibration
 from galzoo_repr.finetuning._folds import strata
 from galzoo_repr.finetuning._heads import Head
+from galzoo_repr.finetuning._plan import TuningPlan
 from galzoo_repr.finetuning._training_set import Lesson
 from galzoo_repr.training import (
-    Augmentation,
     DecodedImages,
     concentrations,
     dirichlet_multinomial_loss,
@@ -30,57 +29,9 @@ from galzoo_repr.training import (
     write_checkpoint,
 )
 
-__all__ = ["Tuning", "TuningPlan", "parameter_groups"]
+__all__ = ["Tuning", "parameter_groups"]
 
 _LARGEST_GRADIENT = 1.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class TuningPlan:
-    """
-    How to fine-tune.
-
-    Attributes
-    ----------
-    depth : int or "all"
-        Blocks that are trained, counted from the top.
-    epochs : int
-        At most so many times all images are shown.
-    batch_size : int
-    learning_rate : float
-        Of the head and of the topmost block.
-    layer_decay : float
-        Factor of the learning rate from each block to the one below it.
-    weight_decay : float
-    patience : int
-        Epochs without improvement of the held-out loss before it stops.
-    seed : int
-    augmentation : Augmentation
-    """
-
-    depth: int | str
-    epochs: int = 40
-    batch_size: int = 32
-    learning_rate: float = 3e-4
-    layer_decay: float = 0.75
-    weight_decay: float = 0.05
-    patience: int = 6
-    seed: int = 0
-    augmentation: Augmentation = field(default_factory=Augmentation)
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        whole = isinstance(self.depth, int) and not isinstance(self.depth, bool) and self.depth >= 1
-        if not whole and self.depth != "all":
-            raise ValueError(f"depth must be 'head', 'all' or a number of blocks from 1, not {self.depth!r}")
-        for name, low in (("epochs", 1), ("batch_size", 2), ("patience", 1), ("seed", 0)):
-            object.__setattr__(self, name, check_whole_number(name, getattr(self, name), low))
-        for name in ("learning_rate", "layer_decay", "weight_decay"):
-            check_number(name, getattr(self, name), 0, 1, above=name != "weight_decay")
-
-    def to_dict(self) -> dict:
-        """All values, ready for JSON."""
-        return {**asdict(self), "augmentation": self.augmentation.to_dict()}
 
 
 def parameter_groups(network: nn.Module, plan: TuningPlan) -> list[dict]:
@@ -180,13 +131,13 @@ class Tuning:
 
         That may be the untouched one.
         """
+        done = max(0, len(self.history) - 1)
         with (
             room_for_batches(self.plan.batch_size, self.device),
-            tqdm(total=self.plan.epochs, desc="fine-tune", disable=not progress) as bar,
+            progress_bar(self.plan.epochs, "fine-tuning", "epoch", shown=progress, done=done) as bar,
         ):
             if not self.history:
                 self._finish_epoch(self._held_out_loss(held))
-            bar.update(len(self.history) - 1)
             while len(self.history) <= self.plan.epochs and not self._has_stopped():
                 self._train_one_epoch(known, len(self.history))
                 self._finish_epoch(self._held_out_loss(held))

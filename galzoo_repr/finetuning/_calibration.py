@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize
 from scipy.special import expit, log_softmax, softmax
 
 from galzoo_repr.finetuning._votes import concentrations_of, vote_losses
@@ -99,6 +98,8 @@ def held_out_losses(scores: np.ndarray, y: np.ndarray, task: str, schema: Schema
 
 def _yes_or_no(scores: np.ndarray, y: np.ndarray) -> tuple[float, float, bool]:
     """Slope and offset, and whether the offset was fitted too."""
+    from scipy.optimize import minimize
+
     known = np.isfinite(y) & np.isfinite(scores)
     scores, y = scores[known], y[known]
     yes, no = (y == 1).sum(), (y == 0).sum()
@@ -122,6 +123,8 @@ def _yes_or_no(scores: np.ndarray, y: np.ndarray) -> tuple[float, float, bool]:
 
 def _one_slope(loss: Callable[[float], float]) -> float:
     """Factor between the bounds that makes the loss least, found from 1."""
+    from scipy.optimize import minimize
+
     bounds = [tuple(np.log(_SLOPES))]
     return float(np.exp(minimize(lambda p: loss(np.exp(p[0])), (0.0,), bounds=bounds).x[0]))
 

@@ -4,29 +4,32 @@ import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import fields
+from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 import numpy as np
-import sklearn
-import torch
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
 from galzoo_repr._arguments import check_seed, check_whole_number
 from galzoo_repr._config import log
-from galzoo_repr.catalogue import KnownGalaxies, as_table, provenance, read_embeddings
+from galzoo_repr._progress import KEPT_OF_TRAINING, say_what_is_kept
+from galzoo_repr.catalogue import KnownGalaxies, as_table, provenance, read_embeddings, texts_of
+from galzoo_repr.cutouts import USABLE
 from galzoo_repr.encoders import Encoder
-from galzoo_repr.finetuning._backbone import images_of, tune
-from galzoo_repr.finetuning._backbone_loop import TuningPlan
 from galzoo_repr.finetuning._folds import sky_groups
 from galzoo_repr.finetuning._labels import Labels, read_labels
 from galzoo_repr.finetuning._learnable import check_learnable
 from galzoo_repr.finetuning._model import MorphologyModel
+from galzoo_repr.finetuning._plan import TuningPlan
 from galzoo_repr.finetuning._predict import find_encoder
 from galzoo_repr.finetuning._report import make_report
 from galzoo_repr.finetuning._training_set import Lesson, held_out_predictions, learn
-from galzoo_repr.images import Pictures
+from galzoo_repr.images import Picture, Pictures, picture_of, pictures_of
 from galzoo_repr.questions import Schema
-from galzoo_repr.training import Augmentation
+
+if TYPE_CHECKING:
+    from galzoo_repr.training import Augmentation
 
 __all__ = ["finetune", "lesson_of"]
 
@@ -47,7 +50,7 @@ def finetune(
     resume: bool = True,
     device: str | None = None,
     progress: bool = True,
-    **training: float | Augmentation,
+    **training: "float | Augmentation",
 ) -> MorphologyModel:
     """
     Learn a morphological feature from the labelled rows of a catalogue.
@@ -140,29 +143,44 @@ def finetune(
         raise TypeError(
             f"finetune has no option {', '.join(sorted(unknown))}; see its documentation for those it has"
         )
-    plan = None if depth == "head" else TuningPlan(depth=depth, seed=seed, **training)
     of_encoder = {**training, "images": images, "output": output}
-    if plan is None and (given := [name for name, value in of_encoder.items() if value is not None]):
+    if depth == "head" and (given := [name for name, value in of_encoder.items() if value is not None]):
         raise TypeError(f"{', '.join(given)} would be for fine-tuning an encoder; say depth= how deep")
     members = check_whole_number("members", members, 2, ": a spread needs two heads")
     labels = read_labels(table, label, task=task)
+    pictures = None if depth == "head" else _images_of(table, images)
     lesson, rows = lesson_of(table, labels, embedding=embedding, coords=coords, seed=seed)
+    plan = None if depth == "head" else TuningPlan(depth=depth, seed=seed, **training)
     card = card_of(table, labels, rows, lesson, embedding)
-    if plan is None:
+    if depth == "head":
         return fit_model(labels, lesson, card, members=members)
-    found = images_of(table, images)
-    return tune(
-        labels,
-        lesson,
-        [found[row] for row in rows],
-        find_encoder(encoder or card["encoder"]["name"], card["encoder"], device),
-        plan,
-        card,
-        members=members,
-        output=output,
-        resume=resume,
-        progress=progress,
-    )
+    from galzoo_repr.finetuning._backbone import tune
+
+    with say_what_is_kept(lambda: output and f"{KEPT_OF_TRAINING} {output}"):
+        return tune(
+            labels,
+            lesson,
+            [pictures[row] for row in rows],
+            find_encoder(encoder or card["encoder"]["name"], card["encoder"], device),
+            plan,
+            card,
+            members=members,
+            output=output,
+            resume=resume,
+            progress=progress,
+        )
+
+
+def _images_of(table: Table, images: Pictures | None) -> list[Picture]:
+    """Pictures that the user gave, by default the usable cutouts of the catalogue; a `ValueError` without them."""
+    if images is not None:
+        return pictures_of(table, images)
+    if not {"cutout", "cutout_status"} <= set(table.colnames):
+        raise ValueError(
+            "fine-tuning an encoder needs images: call add_cutouts or add_embeddings first, or give them as images="
+        )
+    found = zip(pictures_of(table, "cutout"), texts_of(table["cutout_status"]), strict=True)
+    return [picture if status in USABLE else picture_of(None) for picture, status in found]
 
 
 def lesson_of(
@@ -243,8 +261,12 @@ def card_of(table: Table, labels: Labels, rows: np.ndarray, lesson: Lesson, embe
         "data_digest": digest.hexdigest(),
         "seed": lesson.seed,
         "survey": {key: provenance(table, "add_embeddings").get(key, "") for key in ("survey", "layer")},
-        "versions": {"galzoo_repr": __version__, "sklearn": sklearn.__version__, "torch": torch.__version__},
+        "versions": {"galzoo_repr": __version__, **_versions()},
     }
+
+
+def _versions() -> dict[str, str]:
+    return {"sklearn": version("scikit-learn"), "torch": version("torch")}
 
 
 def _counts(lesson: Lesson, labels: Labels) -> dict[str, int]:

@@ -6,9 +6,6 @@ import numpy as np
 from astropy import units as u
 from astropy.coordinates import SkyCoord, search_around_sky
 from astropy.table import Table
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
-from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
 from galzoo_repr.catalogue import sky_positions
 
@@ -37,6 +34,9 @@ def sky_groups(
         return groups
     sky = positions.skycoord[rows[valid]]
     first, second, _, _ = search_around_sky(sky, sky, SAME_GALAXY)
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     links = coo_array((np.ones(len(first)), (valid[first], valid[second])), shape=(len(rows),) * 2)
     return connected_components(links, directed=False)[1]
 
@@ -66,6 +66,8 @@ def folds(
     Pairs of rows to learn from and rows to test on; fewer than n where the rarest class has fewer galaxies, and none
     where a class has but one.
     """
+    from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
+
     n = min(n, fewest_galaxies(y, groups, task))
     if n < 2:
         return []

@@ -3,15 +3,15 @@
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from sklearn import config_context
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression, Ridge
 
 from galzoo_repr.finetuning._votes import fit_votes
 from galzoo_repr.questions import Schema
+
+if TYPE_CHECKING:
+    from sklearn.linear_model import LogisticRegression
 
 __all__ = ["Head", "HeadSpace", "fit_one", "strengths"]
 
@@ -48,6 +48,8 @@ class Head:
 
         They are log-odds, values of a regression, or logits of concentrations.
         """
+        import torch
+
         members, d, k = self.weights.shape
         flat = self.weights.transpose(1, 0, 2).reshape(d, members * k) / self.scale
         offset = self.bias.reshape(-1) - self.mean @ flat
@@ -165,13 +167,19 @@ def _multinomial(
     return weights, bias
 
 
-def _sklearn_logistic(x: np.ndarray, answers: np.ndarray, strength: float) -> LogisticRegression:
+def _sklearn_logistic(x: np.ndarray, answers: np.ndarray, strength: float) -> "LogisticRegression":
     # Checking finite arrays again takes as long as fitting a small head.
+    from sklearn import config_context
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
     with warnings.catch_warnings(), config_context(assume_finite=True, skip_parameter_validation=True):
         warnings.simplefilter("ignore", ConvergenceWarning)  # nearly there is near enough for a probability
         return LogisticRegression(C=strength, max_iter=1000).fit(x, answers)
 
 
 def _ridge(x: np.ndarray, y: np.ndarray, strength: float, _: Schema | None) -> tuple[np.ndarray, np.ndarray]:
+    from sklearn.linear_model import Ridge
+
     model = Ridge(alpha=1 / strength).fit(x, y[:, 0])
     return model.coef_[:, None], np.array([model.intercept_])

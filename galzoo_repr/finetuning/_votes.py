@@ -1,7 +1,6 @@
 """A linear head that says how volunteers would vote, fitted by the likelihood of their votes."""
 
 import numpy as np
-from scipy.optimize import minimize
 from scipy.special import betaincinv, expit, gammaln, psi
 
 from galzoo_repr.questions import Schema
@@ -38,6 +37,8 @@ def fit_votes(x: np.ndarray, y: np.ndarray, strength: float, schema: Schema) -> 
     `x` are standardised embeddings, shape (n, d), and `y` votes, shape (n, k), NaN for none; weights have shape (d,
     k), the bias (k,).
     """
+    from scipy.optimize import minimize
+
     votes, index = np.nan_to_num(y), np.asarray(schema.question_index)
     of = np.eye(index.max() + 1)[index]
     asked = (votes @ of)[:, index]

@@ -5,7 +5,6 @@ from typing import Unpack
 import numpy as np
 from astropy.coordinates import SkyCoord
 from astropy.table import Column, Table
-from sklearn.cluster import kmeans_plusplus
 
 from galzoo_repr._arguments import check_seed, check_whole_number
 from galzoo_repr.catalogue import as_table, read_embeddings, with_columns
@@ -121,6 +120,8 @@ def _draw(
         free = np.sort(free[np.argpartition(-uncertainty[free], _POOL)[:_POOL]])
     standard = model.head.standardise(vectors[free])
     weight = np.maximum(uncertainty[free], 1e-9) ** 2
+    from sklearn.cluster import kmeans_plusplus
+
     _, drawn = kmeans_plusplus(standard, n, sample_weight=weight / weight.max(), random_state=seed)
     drawn = np.unique(drawn)
     spare = np.setdiff1d(np.arange(len(free)), drawn)

@@ -82,4 +82,5 @@ def _numbers(image: Image.Image) -> np.ndarray | None:
         image = image.convert("LA")
     if image.has_transparency_data:
         return np.array(image.convert("RGBA"))
-    return np.array(image.convert("RGB"))
+    # Converting what is RGB already would copy it.
+    return np.array(image if image.mode == "RGB" else image.convert("RGB"))

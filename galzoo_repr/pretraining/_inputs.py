@@ -2,34 +2,17 @@
 
 import hashlib
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
-import torch
 from astropy.table import Table
 
 from galzoo_repr._arguments import check_column, check_number
-from galzoo_repr.images import ImageRecipe, Picture, Pictures
-from galzoo_repr.training import DecodedImages, RenderedImages, decode_images
+from galzoo_repr._array import is_tensor
+from galzoo_repr.images import Picture, Pictures
 
-__all__ = ["decoded_images", "held_out_rows", "identity_of_images", "sampling_weights"]
+__all__ = ["held_out_rows", "identity_of_images", "sampling_weights"]
 
 _SAMPLED = 64
-
-
-def decoded_images(
-    source: list[Picture] | Callable,
-    n: int,
-    recipe: ImageRecipe,
-    folder: Path,
-    *,
-    workers: int | None,
-    progress: bool,
-) -> DecodedImages | RenderedImages:
-    """Images of n rows by their number: those that are not made by a function are decoded into a folder."""
-    if callable(source):
-        return RenderedImages(source, n)
-    return decode_images(source, recipe, folder, workers=workers, progress=progress)
 
 
 def identity_of_images(images: Pictures | Callable, source: list[Picture] | Callable) -> str:
@@ -37,7 +20,7 @@ def identity_of_images(images: Pictures | Callable, source: list[Picture] | Call
     if callable(source):
         kind = source if hasattr(source, "__qualname__") else type(source)
         return f"{kind.__module__}.{kind.__qualname__}"
-    if isinstance(images, torch.Tensor) and images.dtype != torch.bfloat16:
+    if is_tensor(images) and str(images.dtype) != "torch.bfloat16":
         images = images.detach().cpu().numpy()
     if isinstance(images, np.ndarray) and images.dtype.kind not in "SUO":
         some = np.ascontiguousarray(images[:: max(1, len(images) // _SAMPLED)])

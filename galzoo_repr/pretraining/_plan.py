@@ -1,15 +1,22 @@
 """How to train, and on which galaxies."""
 
 import math
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from galzoo_repr._arguments import check_number, check_whole_number
-from galzoo_repr.training import Augmentation, DecodedImages, ImagesOnDevice, RenderedImages
+from galzoo_repr.images import ImageRecipe, Picture
+from galzoo_repr.questions import Schema
 
-__all__ = ["Plan", "Sample"]
+if TYPE_CHECKING:
+    import torch
+
+    from galzoo_repr.training import Augmentation, DecodedImages, ImagesOnDevice, RenderedImages
+
+__all__ = ["Plan", "Sample", "Subject"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +34,7 @@ class Plan:
     patience: int
     seed: int
     epoch_size: int | None = None
-    augmentation: Augmentation = field(default_factory=Augmentation)
+    augmentation: "Augmentation | None" = None
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -38,10 +45,47 @@ class Plan:
         for name in ("learning_rate", "weight_decay", "warmup", "dropout", "ema_decay"):
             check_number(name, getattr(self, name), 0, 1, above=name == "learning_rate", below=True)
         check_number("consistency", self.consistency)
+        if self.augmentation is None:
+            # Last, as torch comes with it.
+            from galzoo_repr.training import Augmentation
+
+            object.__setattr__(self, "augmentation", Augmentation())
 
     def to_dict(self) -> dict:
         """All values, ready for JSON."""
         return {**asdict(self), "augmentation": self.augmentation.to_dict()}
+
+
+@dataclass(frozen=True)
+class Subject:
+    """
+    What a table gives to learn, checked: see `galzoo_repr.pretrain`.
+
+    Attributes
+    ----------
+    schema : Schema
+    recipe : ImageRecipe
+    plan : Plan
+    votes : ndarray
+        float32, shape (n, n_answers).
+    source : list of Picture, or callable
+        Images of all rows.
+    held_out : ndarray
+        bool, shape (n,).
+    weights : ndarray, optional
+        How often to show each row, shape (n,).
+    images : str
+        What tells these images from others.
+    """
+
+    schema: Schema
+    recipe: ImageRecipe
+    plan: Plan
+    votes: np.ndarray
+    source: list[Picture] | Callable
+    held_out: np.ndarray
+    weights: np.ndarray | None
+    images: str
 
 
 @dataclass(frozen=True)
@@ -61,8 +105,8 @@ class Sample:
         How often to show each training row in relation to the others, shape of `training`.
     """
 
-    images: DecodedImages | ImagesOnDevice | RenderedImages
-    votes: torch.Tensor
+    images: "DecodedImages | ImagesOnDevice | RenderedImages"
+    votes: "torch.Tensor"
     training: np.ndarray
     validation: np.ndarray
     weights: np.ndarray | None = None

@@ -1,38 +1,22 @@
 """From a table of votes and images to an encoder."""
 
-import hashlib
 import os
-import shutil
-import tempfile
-import warnings
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
-from copy import deepcopy
-from functools import partial
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import timm
-import torch
 from astropy.table import Table
 
-import galzoo_repr
-from galzoo_repr._config import log
-from galzoo_repr.encoders import Encoder, choose_device
-from galzoo_repr.exceptions import GalzooWarning
+from galzoo_repr.encoders import Encoder
 from galzoo_repr.images import ImageRecipe, Pictures, pictures_of
-from galzoo_repr.pretraining._inputs import (
-    decoded_images,
-    held_out_rows,
-    identity_of_images,
-    sampling_weights,
-)
-from galzoo_repr.pretraining._network import VoteNetwork, make_backbone
-from galzoo_repr.pretraining._plan import Plan, Sample
-from galzoo_repr.pretraining._processes import Processes, joined_processes
-from galzoo_repr.pretraining._training_loop import Training
-from galzoo_repr.questions import Schema, check_something_to_learn, votes_from_table
-from galzoo_repr.training import Augmentation, DecodedImages, RenderedImages, begin_run, end_run, is_finished
+from galzoo_repr.pretraining._inputs import held_out_rows, identity_of_images, sampling_weights
+from galzoo_repr.pretraining._plan import Plan, Subject
+from galzoo_repr.questions import Schema, votes_from_table
+
+if TYPE_CHECKING:
+    import torch
+
+    from galzoo_repr.training import Augmentation
 
 __all__ = ["pretrain"]
 
@@ -42,7 +26,7 @@ def pretrain(
     *,
     schema: str | os.PathLike | Mapping | Schema | Sequence = "gz_decals_dr5",
     architecture: str = "mobilenetv4_conv_small_050",
-    images: Pictures | Callable[[np.ndarray, torch.device], torch.Tensor] = "file_loc",
+    images: "Pictures | Callable[[np.ndarray, torch.device], torch.Tensor]" = "file_loc",
     recipe: ImageRecipe | None = None,
     epochs: int = 30,
     batch_size: int = 256,
@@ -51,7 +35,7 @@ def pretrain(
     warmup: float = 0.05,
     dropout: float = 0.2,
     ema_decay: float = 0.999,
-    augmentation: Augmentation | None = None,
+    augmentation: "Augmentation | None" = None,
     consistency: float = 0.0,
     validation_fraction: float = 0.1,
     validation: str | None = None,
@@ -67,7 +51,7 @@ def pretrain(
     after_epoch: Callable[[dict, Encoder], None] | None = None,
     name: str = "pretrained",
     licence: str = "",
-    device: str | torch.device | None = None,
+    device: "str | torch.device | None" = None,
     workers: int | None = None,
     progress: bool = True,
 ) -> Encoder:
@@ -195,6 +179,14 @@ def pretrain(
     11
     """
     schema, recipe = Schema.load(schema), _checked_recipe(recipe, start)
+    if not isinstance(table, Table):
+        raise TypeError(f"pretrain takes an astropy Table of votes and images, not {type(table).__name__}")
+    votes = votes_from_table(table, schema)
+    source = images if callable(images) else pictures_of(table, images)
+    held_out = held_out_rows(
+        table, votes.any(axis=1), column=validation, fraction=validation_fraction, seed=seed
+    )
+    weights = sampling_weights(table, sampling_weight)
     plan = Plan(
         epochs=epochs,
         batch_size=batch_size,
@@ -207,58 +199,26 @@ def pretrain(
         patience=patience,
         seed=seed,
         epoch_size=epoch_size,
-        augmentation=augmentation or Augmentation(),
+        augmentation=augmentation,
     )
-    if not isinstance(table, Table):
-        raise TypeError(f"pretrain takes an astropy Table of votes and images, not {type(table).__name__}")
-    votes = votes_from_table(table, schema)
-    source = images if callable(images) else pictures_of(table, images)
-    held_out = held_out_rows(
-        table, votes.any(axis=1), column=validation, fraction=validation_fraction, seed=seed
+    # Only now what takes seconds to be imported.
+    from galzoo_repr.pretraining._run import run
+
+    return run(
+        Subject(schema, recipe, plan, votes, source, held_out, weights, identity_of_images(images, source)),
+        start=start,
+        architecture=architecture,
+        pretrained=pretrained,
+        output=output,
+        resume=resume,
+        image_cache=image_cache,
+        after_epoch=after_epoch,
+        name=name,
+        licence=licence,
+        device=device,
+        workers=workers,
+        progress=progress,
     )
-    weights = sampling_weights(table, sampling_weight)
-    with ExitStack() as stack:
-        processes = stack.enter_context(joined_processes(torch.device(choose_device(device))))
-        folder = _folder(output, processes, stack)
-        network, about = _network(stack, processes, schema, recipe, plan, start, architecture, pretrained)
-        facts = {
-            **about,
-            "schema": schema.to_dict(),
-            "recipe": recipe.to_dict(),
-            **plan.to_dict(),
-            "images": identity_of_images(images, source),
-            "votes": _digest(votes, held_out, *([] if weights is None else [weights])),
-        }
-        if processes.first:
-            begin_run(folder, facts, resume=resume)
-        processes.wait()
-        if is_finished(folder):
-            return Encoder.load(folder, device=processes.device)
-        cache = Path(image_cache) if image_cache is not None else folder / "decoded"
-        decode = partial(decoded_images, source, len(table), recipe, cache, workers=workers)
-        fields = _first_alone(decode, processes, progress)
-        sample = _sample(fields, votes, schema, held_out, weights, plan, processes)
-        network.answer_like(sample.votes[sample.training], schema)
-        training = Training(network, sample, schema, recipe, plan, processes, folder)
-        encoder_of = partial(
-            Encoder,
-            recipe=recipe,
-            name=name,
-            architecture=about["architecture"],
-            model_kwargs=about["model_kwargs"],
-            licence=licence,
-            origin=f"galzoo_repr {galzoo_repr.__version__}, pretrain",
-        )
-        look = after_epoch and (lambda figures, backbone: after_epoch(figures, encoder_of(backbone)))
-        network.load_state_dict(training.run(progress=progress, after_epoch=look))
-        encoder = encoder_of(network.backbone, card=_card(schema, plan, sample, training, facts))
-        if processes.first and output is not None:
-            encoder.save(folder, overwrite=True)
-            end_run(folder)
-            if image_cache is None:
-                shutil.rmtree(cache, ignore_errors=True)
-        processes.wait()
-        return encoder
 
 
 def _checked_recipe(recipe: ImageRecipe | None, start: Encoder | None) -> ImageRecipe:
@@ -274,113 +234,3 @@ def _checked_recipe(recipe: ImageRecipe | None, start: Encoder | None) -> ImageR
             "pretraining takes colour images; choose a recipe with a stretch, not stretch='none'"
         )
     return recipe
-
-
-def _folder(output: str | os.PathLike | None, processes: Processes, stack: ExitStack) -> Path:
-    if output is not None:
-        return Path(output).expanduser()
-    if processes.number > 1:
-        raise ValueError("several processes share the state of a run in a folder; give output=")
-    return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="galzoo_repr-")))
-
-
-def _network(
-    stack: ExitStack,
-    processes: Processes,
-    schema: Schema,
-    recipe: ImageRecipe,
-    plan: Plan,
-    start: Encoder | None,
-    architecture: str,
-    pretrained: bool,
-) -> tuple[VoteNetwork, dict]:
-    """Network at its start, the same in every process, and what describes it."""
-    device = processes.device
-    stack.enter_context(torch.random.fork_rng([device] if device.type == "cuda" else []))
-    stack.enter_context(torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True))
-    torch.manual_seed(plan.seed)
-    if start is None:
-        backbone, kwargs = make_backbone(
-            architecture, channels=recipe.channels, size=recipe.size, pretrained=pretrained
-        )
-        dim = Encoder(backbone, recipe, name="start", architecture=architecture, model_kwargs=kwargs).dim
-    else:
-        backbone, kwargs, dim = deepcopy(start.model).cpu(), start.model_kwargs, start.dim
-        architecture = start.architecture
-    network = VoteNetwork(backbone, dim, schema, dropout=plan.dropout, projector=plan.consistency > 0)
-    begun_from = start.digest if start is not None else "timm" if pretrained else "random"
-    return network, {"architecture": architecture, "model_kwargs": kwargs, "start": begun_from}
-
-
-def _first_alone(decode: Callable, processes: Processes, progress: bool) -> DecodedImages | RenderedImages:
-    """Let the first process decode, then the others find what it decoded."""
-    if processes.first:
-        fields = decode(progress=progress)
-    processes.wait()
-    if not processes.first:
-        with warnings.catch_warnings(action="ignore", category=GalzooWarning):
-            fields = decode(progress=False)
-    return fields
-
-
-def _sample(
-    fields: DecodedImages | RenderedImages,
-    votes: np.ndarray,
-    schema: Schema,
-    held_out: np.ndarray,
-    weights: np.ndarray | None,
-    plan: Plan,
-    processes: Processes,
-) -> Sample:
-    voted = votes.any(axis=1)
-    useful = fields.readable & (voted | (plan.consistency > 0))
-    if weights is not None:
-        useful &= (weights > 0) | held_out
-    training = np.flatnonzero(useful & ~held_out)
-    check_something_to_learn(votes[training], schema)
-    if min(plan.batch_size, len(training)) < 2 * processes.number:
-        raise ValueError(
-            f"{len(training)} galaxies in batches of {plan.batch_size} are too few for {processes.number} "
-            "process(es): each needs at least two in a batch"
-        )
-    log.info("training on %d galaxies, %d with votes", len(training), voted[training].sum())
-    return Sample(
-        images=fields,
-        votes=torch.from_numpy(votes),
-        training=training,
-        validation=np.flatnonzero(useful & held_out & voted),
-        weights=None if weights is None else weights[training],
-    )
-
-
-def _card(schema: Schema, plan: Plan, sample: Sample, training: Training, facts: dict) -> dict:
-    best = training.best
-    return {
-        "schema": schema.to_dict(),
-        "training": {
-            "galaxies": len(sample.training),
-            "start": facts["start"],
-            "epochs": len(training.history),
-            **{key: value for key, value in plan.to_dict().items() if key != "epochs"},
-            "images": facts["images"],
-            "votes": facts["votes"],
-        },
-        "validation": {
-            "galaxies": len(sample.validation),
-            "epoch": best["epoch"],
-            "loss": best["validation_loss"],
-            "questions": best["questions"],
-        },
-        "versions": {
-            "galzoo_repr": galzoo_repr.__version__,
-            "torch": torch.__version__,
-            "timm": timm.__version__,
-        },
-    }
-
-
-def _digest(*arrays: np.ndarray) -> str:
-    digest = hashlib.sha256()
-    for array in arrays:
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()

@@ -8,16 +8,17 @@ from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from safetensors.torch import load_file, save
 from timm.utils import ModelEmaV3
 from torch import nn
-from tqdm import tqdm
 
 from galzoo_repr._config import log
 from galzoo_repr._folder import publish
+from galzoo_repr._progress import progress_bar
 from galzoo_repr.images import ImageRecipe
 from galzoo_repr.pretraining._consistency import consistency_loss
 from galzoo_repr.pretraining._network import VoteNetwork
@@ -34,6 +35,9 @@ from galzoo_repr.training import (
     room_for_batches,
     write_checkpoint,
 )
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 __all__ = ["Training"]
 
@@ -110,11 +114,11 @@ class Training:
         history and a copy of the averaged backbone, in the first process. A `RuntimeError` if the loss is not finite.
         """
         shown = progress and self.processes.first
+        steps, done = self.plan.epochs * self.steps, len(self.history) * self.steps
         with (
             room_for_batches(self.plan.batch_size, self.device),
-            tqdm(total=self.plan.epochs * self.steps, desc="train", disable=not shown) as bar,
+            progress_bar(steps, "training", "step", shown=shown, done=done) as bar,
         ):
-            bar.update(len(self.history) * self.steps)
             while len(self.history) < self.plan.epochs and not self._has_stopped():
                 epoch = len(self.history)
                 trained = self._train_one_epoch(epoch, bar)
@@ -176,7 +180,7 @@ class Training:
 
     # One epoch.
 
-    def _train_one_epoch(self, epoch: int, bar: tqdm) -> float:
+    def _train_one_epoch(self, epoch: int, bar: "tqdm") -> float:
         order = self.sample.epoch_order(np.random.default_rng([self.plan.seed, epoch]), self.plan.epoch_size)
         whole = [order[i * self.batch_size : (i + 1) * self.batch_size] for i in range(self.steps)]
         mine = [rows[self.processes.rank :: self.processes.number] for rows in whole]

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
+from galzoo_repr._progress import progress_bar
 from galzoo_repr.exceptions import GalzooWarning
 from galzoo_repr.images import ImageRecipe, Picture
 from galzoo_repr.training._image_sources import DecodedImages
@@ -100,8 +100,8 @@ def decode_images(
     chunks = [todo[start : start + _CHUNK] for start in range(0, len(todo), _CHUNK)]
     with (
         ThreadPoolExecutor(workers or os.cpu_count()) as pool,
-        tqdm(
-            total=len(pictures), initial=len(pictures) - len(todo), desc="decode", disable=not progress
+        progress_bar(
+            len(pictures), "decoding", "picture", shown=progress, done=len(pictures) - len(todo)
         ) as bar,
     ):
         for rows in chunks:

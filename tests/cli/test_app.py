@@ -109,10 +109,13 @@ def test_faults_of_ours_and_debugging_keep_the_traceback(run_raising, error, opt
     assert run_raising(raising(error), *options).exception is error
 
 
-def test_interruption_is_said_and_has_its_own_exit_code(run_raising):
-    result = run_raising(raising(KeyboardInterrupt()))
+def test_interruption_says_what_is_kept_and_has_its_own_exit_code(run_raising):
+    interrupt = KeyboardInterrupt()
+    assert "nothing is kept" in run_raising(raising(interrupt)).stderr
+    interrupt.add_note("3 cutouts are kept in there")
+    result = run_raising(raising(interrupt))
     assert result.exit_code == 130
-    assert "interrupted; what was fetched, embedded or trained is kept" in result.stderr
+    assert result.stderr == "interrupted: 3 cutouts are kept in there; the same command goes on from there\n"
 
 
 def test_warnings_are_one_line(run_raising):

@@ -52,7 +52,17 @@ def test_counts_for_other_programs(pictures, tmp_path):
     out = tmp_path / "out.fits"
     result = run("embed", pictures(3), out, "--images", "file_loc", "--json", "--quiet")
     told = json.loads(result.stdout)
+    figures = told.pop("figures")
     assert told == {"out": str(out), "rows": 4, "failed": 1, "cutout_status": {"ok": 3, "missing": 1}}
+    assert (figures["embedded"], figures["failed"]) == (3, 1)
+    assert figures["seconds"] > 0
+    assert "limited by" not in result.stderr
+
+
+def test_a_line_says_how_fast_it_went(pictures, tmp_path):
+    result = run("embed", pictures(4), tmp_path / "out.fits", "--images", "file_loc")
+    assert "4 galaxies in " in result.stderr
+    assert "embedded 4" in result.stderr
 
 
 @pytest.mark.parametrize("form", ["csv", "json"])

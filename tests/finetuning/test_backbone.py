@@ -7,7 +7,8 @@ import torch
 from astropy.table import Table
 
 import galzoo_repr as gzr
-from galzoo_repr.finetuning._backbone_loop import TuningPlan, parameter_groups
+from galzoo_repr.finetuning._backbone_loop import parameter_groups
+from galzoo_repr.finetuning._plan import TuningPlan
 
 N = 48
 

@@ -115,7 +115,7 @@ def see(encoder, monkeypatch, tmp_path):
         fields.append(decode_images(pictures, recipe, tmp_path / "decoded", progress=False).pixels / 255)
         raise Enough
 
-    for module in ("finetuning._backbone", "pretraining._inputs"):
+    for module in ("finetuning._backbone", "pretraining._run"):
         monkeypatch.setattr(f"galzoo_repr.{module}.decode_images", decode)
 
     def embedded(table, images):

@@ -1,0 +1,45 @@
+"""How long fetching took, and what the time went into."""
+
+from dataclasses import dataclass
+
+__all__ = ["FetchFigures"]
+
+
+@dataclass(slots=True)
+class FetchFigures:
+    """
+    What was asked of services in one call, added up over them.
+
+    Attributes
+    ----------
+    fetched : int
+        Requests that ended, well or not.
+    seconds : float
+        While there were some.
+    asking : float
+        Seconds of all threads that asked.
+    waiting : float
+        Those among them in which a request waited for its turn.
+    """
+
+    fetched: int = 0
+    seconds: float = 0.0
+    asking: float = 0.0
+    waiting: float = 0.0
+
+    @property
+    def limit(self) -> str:
+        """What most of the time went into, in words."""
+        if self.waiting > self.asking / 2:
+            return "the pace at which the survey may be asked"
+        return "the answers of the survey"
+
+    def facts(self, seconds: float, failed: int) -> dict[str, float | str]:
+        """Figures of a call that did nothing else, in which some rows failed, as `closing_line` takes them."""
+        return {
+            "seconds": round(seconds, 3),
+            "fetched": self.fetched,
+            "fetching_seconds": round(self.seconds, 3),
+            "failed": failed,
+            "limited_by": self.limit if self.fetched else "",
+        }
