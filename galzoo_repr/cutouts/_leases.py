@@ -6,14 +6,12 @@ with leases, after 2.9 and 4.4 s with a lock (600 requests either way); and who 
 another's catalogue.
 """
 
-import os
-import socket
 import sqlite3
 import time
-import uuid
 from collections.abc import Mapping
 from itertools import islice
 
+from galzoo_repr.cutouts._owners import is_gone, new_owner
 from galzoo_repr.cutouts._request import CutoutRequest, Outcome
 from galzoo_repr.cutouts._store import CutoutStore
 
@@ -41,7 +39,7 @@ class Leases:
         self._store = store
         self._began = time.time()
         self._last_beat = 0.0
-        self.owner = f"{socket.gethostname()} {os.getpid()} {uuid.uuid4().hex}"
+        self.owner = new_owner()
 
     def take(
         self, wanted: Mapping[bytes, CutoutRequest], n: int
@@ -96,21 +94,6 @@ class Leases:
         self._note_life(db)
         owners = db.execute("SELECT owner, beat FROM owner").fetchall()
         horizon = self._last_beat - _STALE_SECONDS
-        gone = [(owner,) for owner, beat in owners if beat < horizon or _is_gone(owner)]
+        gone = [(owner,) for owner, beat in owners if beat < horizon or is_gone(owner)]
         db.executemany("DELETE FROM owner WHERE owner = ?", gone)
         db.execute("DELETE FROM claim WHERE owner NOT IN (SELECT owner FROM owner)")
-
-
-def _is_gone(owner: str) -> bool:
-    """Whether a process of this machine has surely ended; if not, its last sign of life decides."""
-    host, pid, _ = owner.split(" ")
-    # On Windows signal 0 is not a question but ends the process.
-    if os.name != "posix" or host != socket.gethostname():
-        return False
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except OSError:
-        return False
-    return False
