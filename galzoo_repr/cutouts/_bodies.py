@@ -8,8 +8,10 @@ from pathlib import Path
 from galzoo_repr.cutouts._manifest import STEM, CutoutStoreError
 from galzoo_repr.cutouts._request import CutoutRequest, Outcome
 
-__all__ = ["SUFFIXES", "body_name", "body_path", "is_whole", "picture_path", "store_error"]
+__all__ = ["PICTURE", "SUFFIXES", "body_name", "body_path", "is_whole", "picture_path", "store_error"]
 
+PICTURE = "-picture.jpg"
+"""End of the name of a small picture that was kept instead of a body."""
 SUFFIXES = {"fits": ".fits", "jpeg": ".jpg"}
 _DIGEST = re.compile("[0-9a-f]{64}")
 
@@ -34,7 +36,7 @@ def body_path(root: Path, digest: str, image_format: str) -> Path:
 
 def picture_path(root: Path, digest: str) -> Path:
     """File of the small picture that was made of a body."""
-    return body_path(root, digest, "jpeg").with_name(f"{digest[:STEM]}-picture.jpg")
+    return body_path(root, digest, "jpeg").with_name(f"{digest[:STEM]}{PICTURE}")
 
 
 def is_whole(root: Path | str, request: CutoutRequest, outcome: Outcome) -> bool:

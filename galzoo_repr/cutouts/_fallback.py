@@ -5,7 +5,7 @@ from contextlib import closing
 from dataclasses import replace
 
 from galzoo_repr.cutouts._fetch import fetch_into
-from galzoo_repr.cutouts._request import CutoutRequest, Outcome
+from galzoo_repr.cutouts._request import CutoutRequest, Enough, Outcome
 from galzoo_repr.cutouts._route import Route
 from galzoo_repr.cutouts._status import RETRYABLE, USABLE
 from galzoo_repr.cutouts._store import CutoutStore
@@ -94,6 +94,7 @@ def fetch_in_turn(
     requests_of: Callable[[Route], Requests],
     *,
     workers: int | None = None,
+    enough: Callable[[int], Enough] | None = None,
 ) -> Iterator[tuple[int, int, CutoutRequest, Outcome]]:
     """
     Look cutouts up and fetch them as `fetch_into` does, of the first survey that has them.
@@ -108,6 +109,8 @@ def fetch_in_turn(
         Gives what to ask a survey for each row, None where nothing; called when the turn of a survey has come.
     workers : int, optional
         Requests at once at most.
+    enough : callable, optional
+        Gives, for the number of a survey, what `fetch_into` takes.
 
     Yields
     ------
@@ -130,7 +133,8 @@ def fetch_in_turn(
         requests = requests_of(survey)
         if turn:
             requests = [request if row in failed else None for row, request in enumerate(requests)]
-        with closing(fetch_into(store, survey, requests, workers=workers)) as stream:
+        no_more = None if enough is None else enough(turn)
+        with closing(fetch_into(store, survey, requests, workers=workers, enough=no_more)) as stream:
             for row, outcome in stream:
                 if outcome.status in USABLE or outcome.status not in FALLBACK_ON or len(surveys) == 1:
                     failed.pop(row, None)

@@ -114,7 +114,7 @@ def forget(manifest: Manifest, where: str, values: Sequence) -> int:
     What a call is fetching at the moment stays.
     """
     where = f"({where}) AND key NOT IN (SELECT key FROM claim)"
-    with manifest.transaction() as db:
+    with manifest.reading() as db:
         keys = [key for (key,) in db.execute(f"SELECT key FROM outcome WHERE {where}", values)]
     n = 0
     for chunk in _chunks(keys):
@@ -138,11 +138,13 @@ def forget(manifest: Manifest, where: str, values: Sequence) -> int:
 
 def total_size(manifest: Manifest) -> int:
     """Bytes of all bodies, each once, and of the pictures that were made of them."""
-    with manifest.transaction() as db:
+    with manifest.reading() as db:
         (bodies,) = db.execute(
             "SELECT SUM(n) FROM (SELECT MAX(n_bytes) AS n FROM outcome WHERE digest > '' GROUP BY digest)"
         ).fetchone()
-        (pictures,) = db.execute("SELECT SUM(picture) FROM body").fetchone()
+        # A store of an earlier version that cannot be written has no such table.
+        there = db.execute("SELECT 1 FROM sqlite_master WHERE name = 'body'").fetchone()
+        (pictures,) = db.execute("SELECT SUM(picture) FROM body").fetchone() if there else (0,)
     return (bodies or 0) + (pictures or 0)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from itertools import islice
 
 from galzoo_repr.cutouts._owners import is_gone, new_owner
-from galzoo_repr.cutouts._request import CutoutRequest, Outcome
+from galzoo_repr.cutouts._request import CutoutRequest, Enough, Outcome
 from galzoo_repr.cutouts._store import CutoutStore
 
 __all__ = ["Leases"]
@@ -33,10 +33,12 @@ class Leases:
     ----------
     store : CutoutStore
         In its manifest all calls of all processes note their leases.
+    enough : callable, optional
+        As for `CutoutStore.lookup`.
     """
 
-    def __init__(self, store: CutoutStore):
-        self._store = store
+    def __init__(self, store: CutoutStore, enough: Enough | None = None):
+        self._store, self._enough = store, enough
         self._began = time.time()
         self._last_beat = 0.0
         self.owner = new_owner()
@@ -61,7 +63,7 @@ class Leases:
             free = list(islice((request for key, request in wanted.items() if key not in taken), n))
             mine, settled = [], []
             # Within the transaction, in which no other call records anything.
-            for request, outcome in zip(free, self._store.lookup(free), strict=True):
+            for request, outcome in zip(free, self._store.lookup(free, enough=self._enough), strict=True):
                 if outcome is not None and self._settles(outcome):
                     settled.append((request, outcome))
                 else:

@@ -137,6 +137,12 @@ class Manifest:
         return found
 
     @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Give the database to read from."""
+        with self._errors():
+            yield self._db
+
+    @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """
         Give the database, shut to others' changes; all changes are kept, or none if one fails.
@@ -179,6 +185,12 @@ class Manifest:
         for row in rows:
             request = CutoutRequest(**dict(zip(REQUEST_FIELDS, row[1:n], strict=True)))
             yield row[0], request, _outcome(row[n:])
+
+    def digests(self, stems: Collection[str]) -> set[str]:
+        """Digests of the bodies whose files have these names, without endings."""
+        with self._errors():
+            rows = self._db.execute("SELECT DISTINCT digest FROM outcome WHERE digest > ''")
+            return {digest for (digest,) in rows if digest[:STEM] in stems}
 
     def described(self, stems: Collection[str]) -> dict[str, tuple]:
         """Fields of the request and the status, by the letters of the digest that name a file, of those wanted."""

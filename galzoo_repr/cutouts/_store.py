@@ -16,10 +16,10 @@ from galzoo_repr._folder import published
 from galzoo_repr.cutouts import _maintenance
 from galzoo_repr.cutouts._bodies import body_name, is_whole, store_error
 from galzoo_repr.cutouts._manifest import REQUEST_FIELDS, CutoutStoreError, Manifest, request_values
-from galzoo_repr.cutouts._request import Attempt, CutoutRequest, Outcome
+from galzoo_repr.cutouts._request import Attempt, CutoutRequest, Enough, Outcome
 from galzoo_repr.cutouts._upkeep import Upkeep
 
-__all__ = ["CutoutStore"]
+__all__ = ["CutoutStore", "opened"]
 
 _LOOKED_AFTER = 0.02
 """Part of the largest size that comes before the whole is added up again."""
@@ -164,7 +164,9 @@ class CutoutStore(Upkeep):
         """
         return body_name(self._root_name, request, outcome)
 
-    def lookup(self, requests: Sequence[CutoutRequest], *, whole: bool = True) -> list[Outcome | None]:
+    def lookup(
+        self, requests: Sequence[CutoutRequest], *, enough: Enough | None = None
+    ) -> list[Outcome | None]:
         """
         Give what is known of many requests.
 
@@ -172,35 +174,35 @@ class CutoutStore(Upkeep):
         ----------
         requests : sequence of CutoutRequest
             What is asked.
-        whole : bool, optional
-            Only what has its body, or never had one. Otherwise also what has lost it, with a length of 0.
+        enough : callable, optional
+            Told the requests whose body has gone, with their outcomes, says for each whether it is not needed any
+            more. Then the outcome has a length of 0.
 
         Returns
         -------
         list of Outcome or None
-            None for what was never asked, and where the body has gone or has another length than it had.
+            None for what was never asked, and where the body is needed, but has gone or has another length than it
+            had.
 
         Raises
         ------
         CutoutStoreError
             If the manifest is damaged.
         """
-        keys = [request.key for request in requests]
-        known = self.manifest.lookup(list(dict.fromkeys(keys)))
-        found: list[Outcome | None] = []
-        used = set()
-        for key, request in zip(keys, requests, strict=True):
-            outcome = known.get(key)
-            if outcome is not None and outcome.digest:
-                if is_whole(self._root_name, request, outcome):
+        wanted = {request.key: request for request in requests}
+        known: dict[bytes, Outcome | None] = dict(self.manifest.lookup(list(wanted)))
+        used, gone = set(), []
+        for key, outcome in known.items():
+            if outcome.digest:
+                if is_whole(self._root_name, wanted[key], outcome):
                     used.add(outcome.digest)
-                elif whole:
-                    outcome = known[key] = None
                 else:
                     outcome.n_bytes = 0
-            found.append(outcome)
+                    gone.append((wanted[key], outcome))
+        unneeded = enough(gone) if enough is not None and gone else [False] * len(gone)
+        known.update({request.key: None for (request, _), no in zip(gone, unneeded, strict=True) if not no})
         self.hold(used)
-        return found
+        return [known.get(request.key) for request in requests]
 
     def publish(self, request: CutoutRequest, attempt: Attempt) -> None:
         """
@@ -288,6 +290,19 @@ class CutoutStore(Upkeep):
         store.record(rows)
         log.info("Indexed %d cutouts in %s.", len(rows), root)
         return store
+
+
+def opened(store: CutoutStore | str | os.PathLike | None, keep: str | None) -> tuple[CutoutStore, bool]:
+    """
+    Store that a caller gave, its folder or the package's own, and whether it was opened here and is to be closed.
+
+    `keep` is what it shall leave of cutouts, if that is not for the store to say.
+    """
+    if not isinstance(store, CutoutStore):
+        return CutoutStore(store, keep=keep), True
+    if keep is None or keep == store.keep:
+        return store, False
+    return _reopened(store.root, store.read_only, keep, store.max_size), True
 
 
 def _reopened(root: Path, read_only: bool, keep: str | None, max_size: float | None) -> CutoutStore:

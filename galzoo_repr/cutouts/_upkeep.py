@@ -13,7 +13,6 @@ from galzoo_repr.cutouts._bodies import picture_path
 from galzoo_repr.cutouts._checks import check_keep, check_max_size
 from galzoo_repr.cutouts._manifest import Manifest
 from galzoo_repr.cutouts._owners import new_owner
-from galzoo_repr.cutouts._request import Outcome
 
 __all__ = ["Upkeep"]
 
@@ -68,9 +67,21 @@ class Upkeep:
         if digests and not self.read_only:
             _keeping.hold(self.manifest, digests, self._holder, passing=self.keep != "fits")
 
+    def hold_files(self, paths: Sequence[str]) -> None:
+        """
+        Note that bodies are in use, as `hold` does, by their files.
+
+        Parameters
+        ----------
+        paths : sequence of str
+            Paths, such as the column ``cutout``; those of other folders are passed over.
+        """
+        if not self.read_only:
+            self.hold(self.manifest.digests({Path(path).stem for path in paths}))
+
     def release(self, digests: Collection[str] | None = None) -> None:
         """
-        Let bodies go that were held, and make room if the store is too large.
+        Let bodies go that were held.
 
         Parameters
         ----------
@@ -105,22 +116,22 @@ class Upkeep:
             picture_path(self.root, digest).unlink(missing_ok=True)
         return gone
 
-    def picture(self, outcome: Outcome) -> str:
+    def picture(self, digest: str) -> str:
         """
         File of the small picture that was kept of a body.
 
         Parameters
         ----------
-        outcome : Outcome
-            What came of a request.
+        digest : str
+            SHA-256 of the body.
 
         Returns
         -------
         str
             Empty when there is none.
         """
-        path = str(picture_path(self.root, outcome.digest)) if outcome.digest else ""
-        return path if path and os.path.isfile(path) else ""
+        path = str(picture_path(self.root, digest))
+        return path if os.path.isfile(path) else ""
 
     def shrink(self) -> int:
         """

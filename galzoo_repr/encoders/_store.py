@@ -12,6 +12,7 @@ import numpy as np
 
 from galzoo_repr._config import cache_path, log
 from galzoo_repr._folder import locked
+from galzoo_repr.encoders._file_keys import FileKeys
 from galzoo_repr.exceptions import GalzooWarning
 
 __all__ = ["EmbeddingStore"]
@@ -34,6 +35,9 @@ class EmbeddingStore:
     ----------
     root : str or os.PathLike, optional
         Folder, made when missing; the package's cache when not given.
+    read_again : bool, optional
+        Read every file of pictures again to find out what is in it. By default a file whose size, times and inode
+        have not changed since it was read is taken to be the same, which for many files is much quicker.
 
     Examples
     --------
@@ -48,7 +52,8 @@ class EmbeddingStore:
     {b'an image': array([1., 2.], dtype=float32)}
     """
 
-    def __init__(self, root: str | os.PathLike | None = None) -> None:
+    def __init__(self, root: str | os.PathLike | None = None, *, read_again: bool = False) -> None:
+        self.read_again = read_again
         self.root = Path(cache_path("embeddings") if root is None else root).expanduser().absolute()
 
     def __repr__(self) -> str:
@@ -71,7 +76,10 @@ class EmbeddingStore:
             With ``read``, ``write`` and ``close``. Where the folder cannot be used, a `GalzooWarning` says so
             once, and the shelf stays empty: embeddings can always be computed again.
         """
-        return Shelf(self.root / f"{encoder_digest[:32]}.sqlite", dim)
+        shelf = Shelf(self.root / f"{encoder_digest[:32]}.sqlite", dim)
+        if shelf.writable and not self.read_again:
+            shelf.files = FileKeys(self.root / "files.sqlite")
+        return shelf
 
 
 class Shelf:
@@ -79,8 +87,9 @@ class Shelf:
 
     def __init__(self, path: Path, dim: int) -> None:
         self.path, self.dim = path, dim
+        self.files: FileKeys | None = None
         self._lock = threading.Lock()
-        self._writable = True
+        self.writable = True
         self._db: sqlite3.Connection | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -102,7 +111,7 @@ class Shelf:
 
     def _only_read(self, error: Exception) -> None:
         """Use what is there, if anything is, and say that nothing will be kept."""
-        self._writable = False
+        self.writable = False
         self.close()
         warnings.warn(
             f"Embeddings are computed but not kept, because {self.path.parent} cannot be written: {error}. "
@@ -120,6 +129,8 @@ class Shelf:
 
     def close(self) -> None:
         """Close the file."""
+        if self.files is not None:
+            self.files.close()
         with self._lock:
             if self._db is not None:
                 self._db.close()
@@ -140,10 +151,26 @@ class Shelf:
             log.warning("The embeddings in %s cannot be read: %s.", self.path, error)
         return {key: vector for key, vector in found.items() if vector.shape == (self.dim,)}
 
-    def write(self, images: Sequence[bytes], vectors: np.ndarray) -> None:
-        """Keep a batch of embeddings, shape ``(len(images), dim)``; all of them or none."""
-        if not self._writable:
-            return
+    def has(self, images: Sequence[bytes]) -> set[bytes]:
+        """Those images that have an embedding."""
+        found: set[bytes] = set()
+        try:
+            with self._lock:
+                for start in range(0, len(images) if self._db is not None else 0, _CHUNK):
+                    chunk = list(images[start : start + _CHUNK])
+                    query = f"SELECT image FROM embedding WHERE image IN ({','.join('?' * len(chunk))})"
+                    with closing(
+                        self._db.execute(f"{query} AND length(vector) = {4 * self.dim}", chunk)
+                    ) as rows:
+                        found.update(key for (key,) in rows)
+        except sqlite3.Error as error:
+            log.warning("The embeddings in %s cannot be read: %s.", self.path, error)
+        return found
+
+    def write(self, images: Sequence[bytes], vectors: np.ndarray) -> bool:
+        """Keep a batch of embeddings, shape ``(len(images), dim)``; all of them or none. Whether they are kept."""
+        if not self.writable:
+            return False
         finite = np.isfinite(vectors).all(axis=1)
         rows = [(key, vector.astype("<f4").tobytes()) for key, vector in zip(images, vectors, strict=True)]
         rows = [row for row, good in zip(rows, finite, strict=True) if good]
@@ -159,3 +186,5 @@ class Shelf:
                     raise
         except sqlite3.Error as error:
             self._only_read(error)
+            return False
+        return True
