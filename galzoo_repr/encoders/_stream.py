@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
-from typing import TypeVar
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -22,13 +21,12 @@ from galzoo_repr.images import ImageData, Picture
 __all__ = ["EmbeddingStream"]
 
 Batch = list[tuple[int, Picture]]
-_Item = TypeVar("_Item")
 Readied = tuple[list[int], list[bytes], list[ImageData] | np.ndarray]
 
 _ROWS_PER_BATCH = 32
 _ROWS_PER_BATCH_ON_GPU = 512
 # Rows that are looked up in the store of embeddings at once, and the time in which they gather.
-_ROWS_RECALLED = 1024
+_ROWS_RECALLED = 2048
 _RECALL_SECONDS = 0.5
 # Rows may come slowly; then a batch that is not full goes on after this time.
 _PATIENCE_SECONDS = 5.0
@@ -102,7 +100,7 @@ class EmbeddingStream:
             self._pools(bar) as submit,
         ):
             waiting: deque[Future[None]] = deque()
-            for batch in portions(self._not_known(pictures, bar), self._size, _PATIENCE_SECONDS):
+            for batch in self._batches(self._not_known(pictures, bar)):
                 waiting.append(submit(batch))
                 while waiting and (waiting[0].done() or len(waiting) * self._size > _ROWS_WAITING):
                     waiting.popleft().result()
@@ -156,20 +154,36 @@ class EmbeddingStream:
         if self._shelf is None:
             yield from pictures
             return
-        for portion in portions(pictures, _ROWS_RECALLED, _RECALL_SECONDS):
-            keys = self._keys_at_hand(portion)
-            known = self._shelf.read([key for key in dict.fromkeys(keys) if key])
-            rows, left = [], []
-            for (row, picture), key in zip(portion, keys, strict=True):
-                if key in known:
-                    self._note(row, picture)
-                    self.vectors[row] = known[key]
-                    rows.append(row)
-                else:
-                    left.append((row, picture))
-            self._have(rows, kept=True)
-            bar.update(len(rows))
+        portion: Batch = []
+        size = 1
+        for one in pictures:
+            if not portion:
+                began = time.monotonic()
+            portion.append(one)
+            if len(portion) < size and time.monotonic() - began < _RECALL_SECONDS:
+                continue
+            left = self._recall(portion, bar)
+            # Rows that are fetched now need not gather; those of an earlier run come one after another.
+            size = 1 if left else min(2 * size, _ROWS_RECALLED)
+            portion = []
             yield from left
+        yield from self._recall(portion, bar)
+
+    def _recall(self, portion: Batch, bar: tqdm) -> Batch:
+        """Take the embeddings of an earlier run; give what is left."""
+        keys = self._keys_at_hand(portion)
+        known = self._shelf.read([key for key in dict.fromkeys(keys) if key])
+        rows, left = [], []
+        for (row, picture), key in zip(portion, keys, strict=True):
+            if key in known:
+                self._note(row, picture)
+                self.vectors[row] = known[key]
+                rows.append(row)
+            else:
+                left.append((row, picture))
+        self._have(rows, kept=True)
+        bar.update(len(rows))
+        return left
 
     def _keys_at_hand(self, portion: Batch) -> list[bytes]:
         """Keys of pictures that are known, or were when the file was read; empty for the others."""
@@ -197,6 +211,18 @@ class EmbeddingStream:
         loaded = picture.loaded()
         self._shelf.files.note(_name_of(picture), state, loaded.key)
         return loaded
+
+    def _batches(self, pictures: Iterable[tuple[int, Picture]]) -> Iterator[Batch]:
+        batch: Batch = []
+        for one in pictures:
+            if not batch:
+                began = time.monotonic()
+            batch.append(one)
+            if len(batch) == self._size or time.monotonic() - began > _PATIENCE_SECONDS:
+                yield batch
+                batch = []
+        if batch:
+            yield batch
 
     def _read(self, batch: Batch, read: Callable[..., Iterable[ImageData]]) -> Readied:
         """Rows that have to be encoded, their keys, and their images, made into model input for a CPU."""
@@ -283,20 +309,6 @@ class EmbeddingStream:
             if self.statuses[first] not in ("ok", self.statuses[row]):
                 self.statuses[row] = self.statuses[first]
                 self.reasons[row] = self.reasons.get(first, "")
-
-
-def portions(items: Iterable[_Item], size: int, patience: float) -> Iterator[list[_Item]]:
-    """Many items at once, or as many as have come after so many seconds."""
-    portion: list[_Item] = []
-    for one in items:
-        if not portion:
-            began = time.monotonic()
-        portion.append(one)
-        if len(portion) == size or time.monotonic() - began > patience:
-            yield portion
-            portion = []
-    if portion:
-        yield portion
 
 
 def _name_of(picture: Picture) -> str:
