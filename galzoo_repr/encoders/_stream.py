@@ -89,12 +89,16 @@ class EmbeddingStream:
         self._size = max(batch_size or 0, _ROWS_PER_BATCH_ON_GPU if self._on_gpu else _ROWS_PER_BATCH)
         self._first_row: dict[bytes, int] = {}
         self._duplicates: list[tuple[int, int]] = []
-        self._room = threading.Semaphore(max(_BATCHES_READ, cores()))
         self._counting = threading.Lock()
-        self._stop = threading.Event()
 
     def run(self, pictures: Iterable[tuple[int, Picture]], *, progress: bool) -> None:
-        """Fill in all rows; the pictures are taken in the calling thread, where fetching can be interrupted."""
+        """
+        Fill in rows; the pictures are taken in the calling thread, where fetching can be interrupted.
+
+        It may be called again with rows that shall have another try.
+        """
+        self._stop = threading.Event()
+        self._room = threading.Semaphore(max(_BATCHES_READ, cores()))
         with (
             tqdm(total=len(self.paths), desc="embedding", unit="galaxy", disable=not progress) as bar,
             self._pools(bar) as submit,

@@ -208,6 +208,7 @@ class SurveyPictures:
         ]
         if self._rows:
             log.info("%d cutouts went before they were read, and are fetched again.", len(self._rows))
+            self._told = True
             self._requests = self._requests_of(self.survey)
             yield from self._fetched()
 
@@ -225,7 +226,7 @@ class SurveyPictures:
                 self.fluxes[row] = self._factors[turn] if usable else None
                 if usable and turn:
                     self._origins.add(self.surveys[turn])
-                if usable and self._may_go:
+                if usable and (self._may_go or not path):
                     self._passing[row] = outcome.digest, path
                 yield row, Picture(path or None, outcome.status, outcome.reason, key, self.fluxes[row])
 
@@ -245,8 +246,8 @@ class SurveyPictures:
             if not all(answers) and not self._told:
                 self._told = True
                 warnings.warn(
-                    "cutouts that were fetched before were not kept, and have no embedding by this encoder: they are "
-                    "fetched again. keep='fits' keeps what is fetched from now on",
+                    "cutouts that were fetched before are not there any more, and have no embedding by this encoder: "
+                    "they are fetched again. keep='fits' and a larger max_cache_size keep what is fetched from now on",
                     GalzooWarning,
                     stacklevel=2,
                 )
@@ -256,7 +257,7 @@ class SurveyPictures:
 
     def embedded(self, rows: Sequence[int]) -> None:
         """Let the cutouts of rows go that have been embedded, as far as they are not to be kept."""
-        passing = {row: self._passing[row] for row in rows if row in self._passing}
+        passing = {row: self._passing[row] for row in rows if self._passing.get(row, ("", ""))[1]}
         if not passing:
             return
         if self.store.keep == "fits":
@@ -267,7 +268,6 @@ class SurveyPictures:
             {
                 digest: small_jpeg(path, self._recipe.bands, flux=self.fluxes[row]) if jpeg else b""
                 for row, (digest, path) in passing.items()
-                if path
             }
         )
 
