@@ -11,7 +11,7 @@ from galzoo_repr._folder import publish
 from galzoo_repr.cutouts import _keeping, _maintenance
 from galzoo_repr.cutouts._bodies import picture_path
 from galzoo_repr.cutouts._checks import check_keep, check_max_size
-from galzoo_repr.cutouts._manifest import Manifest
+from galzoo_repr.cutouts._manifest import STEM, Manifest
 from galzoo_repr.cutouts._owners import new_owner
 
 __all__ = ["Upkeep"]
@@ -77,7 +77,7 @@ class Upkeep:
             Paths, such as the column ``cutout``; those of other folders are passed over.
         """
         if not self.read_only:
-            self.hold(self.manifest.digests({Path(path).stem for path in paths}))
+            self.hold(self.manifest.digests({os.path.basename(path)[:STEM] for path in paths}))
 
     def release(self, digests: Collection[str] | None = None) -> None:
         """

@@ -4,7 +4,7 @@ import os
 import sqlite3
 import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -138,34 +138,35 @@ class Shelf:
 
     def read(self, images: Sequence[bytes]) -> dict[bytes, np.ndarray]:
         """Embeddings of those images that have one, float32 of shape ``(dim,)``."""
-        found: dict[bytes, np.ndarray] = {}
+        keys, vectors = self.read_many(images)
+        return dict(zip(keys, vectors, strict=True))
+
+    def read_many(self, images: Sequence[bytes]) -> tuple[list[bytes], np.ndarray]:
+        """Those images that have an embedding, and their embeddings, float32 of shape ``(n, dim)``."""
+        found: list[tuple[bytes, bytes]] = []
+        for chunk in self._chunks(images, "image, vector"):
+            found.extend(chunk)
+        keys = [key for key, _ in found]
+        return keys, np.frombuffer(b"".join([vector for _, vector in found]), "<f4").reshape(-1, self.dim)
+
+    def _chunks(self, images: Sequence[bytes], columns: str) -> Iterator[list[tuple]]:
+        """Columns of the images that have an embedding of the right length."""
+        ordered = sorted(images)
         try:
             with self._lock:
-                for start in range(0, len(images) if self._db is not None else 0, _CHUNK):
-                    chunk = list(images[start : start + _CHUNK])
+                for start in range(0, len(ordered) if self._db is not None else 0, _CHUNK):
+                    chunk = ordered[start : start + _CHUNK]
                     marks = ",".join("?" * len(chunk))
-                    query = f"SELECT image, vector FROM embedding WHERE image IN ({marks})"
-                    with closing(self._db.execute(query, chunk)) as rows:
-                        found.update((key, np.frombuffer(vector, "<f4")) for key, vector in rows)
+                    query = f"SELECT {columns} FROM embedding WHERE image IN ({marks})"
+                    whole = f" AND typeof(vector) = 'blob' AND length(vector) = {4 * self.dim}"
+                    with closing(self._db.execute(query + whole, chunk)) as rows:
+                        yield rows.fetchall()
         except sqlite3.Error as error:
             log.warning("The embeddings in %s cannot be read: %s.", self.path, error)
-        return {key: vector for key, vector in found.items() if vector.shape == (self.dim,)}
 
     def has(self, images: Sequence[bytes]) -> set[bytes]:
         """Those images that have an embedding."""
-        found: set[bytes] = set()
-        try:
-            with self._lock:
-                for start in range(0, len(images) if self._db is not None else 0, _CHUNK):
-                    chunk = list(images[start : start + _CHUNK])
-                    query = f"SELECT image FROM embedding WHERE image IN ({','.join('?' * len(chunk))})"
-                    with closing(
-                        self._db.execute(f"{query} AND length(vector) = {4 * self.dim}", chunk)
-                    ) as rows:
-                        found.update(key for (key,) in rows)
-        except sqlite3.Error as error:
-            log.warning("The embeddings in %s cannot be read: %s.", self.path, error)
-        return found
+        return {key for chunk in self._chunks(images, "image") for (key,) in chunk}
 
     def write(self, images: Sequence[bytes], vectors: np.ndarray) -> bool:
         """Keep a batch of embeddings, shape ``(len(images), dim)``; all of them or none. Whether they are kept."""

@@ -176,15 +176,18 @@ class EmbeddingStream:
     def _recall(self, portion: Batch, bar: tqdm) -> Batch:
         """Take the embeddings of an earlier run; give what is left."""
         keys = self._keys_at_hand(portion)
-        known = self._shelf.read([key for key in dict.fromkeys(keys) if key])
-        rows, left = [], []
-        for (row, picture), key in zip(portion, keys, strict=True):
-            if key in known:
-                self._note(row, picture)
-                self.vectors[row] = known[key]
-                rows.append(row)
+        known, vectors = self._shelf.read_many(list({key for key in keys if key}))
+        place = {key: number for number, key in enumerate(known)}
+        rows, places, left = [], [], []
+        for one, key in zip(portion, keys, strict=True):
+            if key in place:
+                self._note(*one)
+                rows.append(one[0])
+                places.append(place[key])
             else:
-                left.append((row, picture))
+                left.append(one)
+        if rows:
+            self.vectors[rows] = vectors[places]
         self._have(rows, kept=True)
         bar.update(len(rows))
         return left

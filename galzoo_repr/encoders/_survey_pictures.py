@@ -118,6 +118,9 @@ class SurveyPictures:
                 warn_of_scale(one)
         self.store, self._owned = opened(store, keep)
         self._shelf, self._told = shelf, False
+        folder = re.escape(f"{self.store.root}{os.sep}")
+        sep = re.escape(os.sep)
+        self._body_name = re.compile(rf"{folder}(..){sep}(..){sep}(\1\2[0-9a-f]{{28}})\.(fits|jpg)")
         # Digests of the bodies that may go once they are embedded, and what small pictures are made of.
         self._passing: dict[int, tuple[str, str]] = {}
         self._may_go = not self.store.read_only and (
@@ -286,8 +289,5 @@ class SurveyPictures:
 
     def _key_in_name(self, path: str) -> bytes:
         """Key of a body in the store of cutouts, which names its files by half of their SHA-256."""
-        stem, _ = os.path.splitext(os.path.basename(path))
-        folder = os.path.join(self.store.root, stem[:2], stem[2:4])
-        if re.fullmatch("[0-9a-f]{32}", stem) and os.path.dirname(path) == folder:
-            return bytes.fromhex(stem)
-        return b""
+        named = self._body_name.fullmatch(path)
+        return bytes.fromhex(named[3]) if named else b""
