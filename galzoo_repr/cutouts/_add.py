@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 
 import astropy.units as u
@@ -19,6 +19,7 @@ from galzoo_repr.cutouts._calibration import flux_scale_column, usable_factors, 
 from galzoo_repr.cutouts._failures import warn_of_failures
 from galzoo_repr.cutouts._fallback import check_surveys, fetch_in_turn, survey_facts, survey_names
 from galzoo_repr.cutouts._legacy_survey import LegacySurvey
+from galzoo_repr.cutouts._manifest import CutoutStoreError
 from galzoo_repr.cutouts._request import CutoutRequest, Outcome
 from galzoo_repr.cutouts._route import Route
 from galzoo_repr.cutouts._status import STATUSES, USABLE
@@ -150,7 +151,9 @@ def add_cutouts(
                     found.reasons[row] = outcome.reason
                 bar.update()
     finally:
-        store.release()
+        # What went wrong before is the error to tell.
+        with suppress(CutoutStoreError):
+            store.release()
         if own_store:
             store.close()
     facts = {

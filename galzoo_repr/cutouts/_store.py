@@ -236,8 +236,10 @@ class CutoutStore(Upkeep):
                     self.manifest.announce(request, outcome)
                     self.hold([outcome.digest])
         except BaseException as error:
-            with suppress(CutoutStoreError):
-                self.manifest.forget([request.key])
+            # Unless another call has brought the same body.
+            if not is_whole(self._root_name, request, outcome):
+                with suppress(CutoutStoreError):
+                    self.manifest.forget([request.key])
             outcome.digest, outcome.n_bytes = "", 0
             if isinstance(error, OSError) and not isinstance(error, CutoutStoreError):
                 raise store_error(self.root, error) from error

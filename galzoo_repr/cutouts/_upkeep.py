@@ -9,9 +9,9 @@ from astropy.table import Column, Table
 
 from galzoo_repr._folder import publish
 from galzoo_repr.cutouts import _keeping, _maintenance
-from galzoo_repr.cutouts._bodies import picture_path
+from galzoo_repr.cutouts._bodies import picture_path, store_error
 from galzoo_repr.cutouts._checks import check_keep, check_max_size
-from galzoo_repr.cutouts._manifest import STEM, Manifest
+from galzoo_repr.cutouts._manifest import STEM, CutoutStoreError, Manifest
 from galzoo_repr.cutouts._owners import new_owner
 
 __all__ = ["Upkeep"]
@@ -106,10 +106,20 @@ class Upkeep:
         -------
         set of str
             SHA-256 of those that went.
+
+        Raises
+        ------
+        CutoutStoreError
+            If a picture cannot be written.
         """
-        for digest, picture in pictures.items():
-            if picture:
-                publish(picture_path(self.root, digest), picture, sync=False)
+        try:
+            for digest, picture in pictures.items():
+                if picture:
+                    publish(picture_path(self.root, digest), picture, sync=False)
+        except FileNotFoundError as error:
+            raise CutoutStoreError(error.errno, f"the store of cutouts {self.root} was removed") from error
+        except OSError as error:
+            raise store_error(self.root, error) from error
         sizes = {digest: len(picture) for digest, picture in pictures.items()}
         gone = _keeping.drop(self.manifest, sizes, self._holder, pictures=sizes)
         for digest in sizes.keys() - gone:

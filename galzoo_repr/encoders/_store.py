@@ -18,6 +18,11 @@ from galzoo_repr.exceptions import GalzooWarning
 __all__ = ["EmbeddingStore"]
 
 _SCHEMA = "CREATE TABLE IF NOT EXISTS embedding (image BLOB PRIMARY KEY, vector BLOB NOT NULL)"
+# Another process may have been as quick; what has another length was damaged.
+_INSERT = (
+    "INSERT INTO embedding VALUES (?, ?) ON CONFLICT (image) DO UPDATE SET vector = excluded.vector "
+    "WHERE length(vector) != length(excluded.vector)"
+)
 _BUSY_SECONDS = 60.0
 # Keys in one query: SQLite before 3.32 allows 999 variables.
 _CHUNK = 500
@@ -179,7 +184,7 @@ class Shelf:
             with self._lock:
                 self._db.execute("BEGIN IMMEDIATE")
                 try:
-                    self._db.executemany("INSERT OR IGNORE INTO embedding VALUES (?, ?)", rows)
+                    self._db.executemany(_INSERT, rows)
                     self._db.execute("COMMIT")
                 except sqlite3.Error:
                     if self._db.in_transaction:

@@ -4,7 +4,7 @@ import os
 import re
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 
 import numpy as np
 from astropy import units as u
@@ -20,6 +20,7 @@ from galzoo_repr.cutouts import (
     USABLE,
     CutoutRequest,
     CutoutStore,
+    CutoutStoreError,
     Enough,
     LegacySurvey,
     Outcome,
@@ -188,8 +189,9 @@ class SurveyPictures:
 
     def close(self) -> None:
         """Let go what was in use, and close the store, if it was opened here."""
-        self.store.release()
-        if self._may_go:
+        # What went wrong before is the error to tell.
+        with suppress(CutoutStoreError):
+            self.store.release()
             self.store.shrink()
         if self._owned:
             self.store.close()
@@ -229,7 +231,8 @@ class SurveyPictures:
                 self.fluxes[row] = self._factors[turn] if usable else None
                 if usable and turn:
                     self._origins.add(self.surveys[turn])
-                if usable and (self._may_go or not path):
+                may_go = self._may_go and not (self.store.keep == "jpeg" and request.image_format == "jpeg")
+                if usable and (may_go or not path):
                     self._passing[row] = outcome.digest, path
                 yield row, Picture(path or None, outcome.status, outcome.reason, key, self.fluxes[row])
 
