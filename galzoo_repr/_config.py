@@ -1,6 +1,7 @@
 """Configuration of the package, read at the moment of each call so that `conf.set_temp` works."""
 
 import logging
+import os
 from pathlib import Path
 
 from astropy import config
@@ -47,7 +48,19 @@ class Conf(config.ConfigNamespace):
     )
     workers = config.ConfigItem(4, "Requests in flight at once to one service.")
     cache_dir = config.ConfigItem(
-        "", "Folder of downloaded cutouts and computed embeddings; empty for astropy's."
+        os.environ.get("GALZOO_REPR_CACHE_DIR", ""),
+        "Folder of downloaded cutouts and computed embeddings; empty for astropy's.",
+    )
+    keep = config.ConfigItem(
+        os.environ.get("GALZOO_REPR_KEEP", "fits"),
+        "What add_embeddings keeps of a cutout that it has fetched and encoded: fits, jpeg (a small picture) or none.",
+    )
+    max_cache_size = config.ConfigItem(
+        os.environ.get("GALZOO_REPR_MAX_CACHE_SIZE", ""),
+        "Room for cutouts on disk, such as 20 GB: those used longest ago go first. Empty for no limit.",
+    )
+    mapped_above = config.ConfigItem(
+        1.0, "Gigabytes of embeddings above which their column is a file mapped into memory."
     )
     reductions_size = config.ConfigItem(
         2.0,

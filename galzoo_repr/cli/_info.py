@@ -1,6 +1,8 @@
 """The verb that says what is installed, where things are kept, and what computes."""
 
 import platform
+import stat
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +17,7 @@ from galzoo_repr.cli._terminal import output, print_json
 __all__ = ["info"]
 
 _PACKAGES = ("astropy", "astroquery", "numpy", "torch", "timm", "onnxruntime", "scikit-learn", "pynndescent")
-_KEPT = ("cutouts", "embeddings", "reductions", "graphs", "coverage")
+_KEPT = ("cutouts", "embeddings", "reductions", "graphs", "coverage", "columns")
 
 
 @app.command()
@@ -24,7 +26,7 @@ def info(
     as_json: Json = False,
 ) -> None:
     """Say which versions are installed, what the cache holds, and what would compute."""
-    from galzoo_repr._config import cache_path
+    from galzoo_repr._config import cache_path, conf
     from galzoo_repr._device import choose_device
 
     folder = cache_path("cutouts").parent
@@ -37,6 +39,8 @@ def info(
         "device": choose_device(),
         "cache": str(folder),
         "kept_bytes": kept,
+        "max_cache_size": conf.max_cache_size or "no limit",
+        "keep": conf.keep,
         "encoders": ["bundled", *_downloaded()],
     }
     if as_json:
@@ -47,7 +51,7 @@ def info(
     )
     facts["encoders"] = ", ".join(facts["encoders"])
     for name, value in facts.items():
-        output.print(f"{name.removesuffix('_bytes'):>13}  {value}", markup=False, soft_wrap=True)
+        output.print(f"{name.removesuffix('_bytes'):>14}  {value}", markup=False, soft_wrap=True)
 
 
 def _version_of(package: str) -> str:
@@ -58,7 +62,13 @@ def _version_of(package: str) -> str:
 
 
 def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    size = 0
+    for path in folder.rglob("*"):
+        # Another process may throw away what was just listed.
+        with suppress(FileNotFoundError):
+            facts = path.stat()
+            size += facts.st_size if stat.S_ISREG(facts.st_mode) else 0
+    return size
 
 
 def _downloaded() -> list[str]:

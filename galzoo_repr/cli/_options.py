@@ -25,6 +25,7 @@ __all__ = [
     "Format",
     "Fov",
     "Json",
+    "Keep",
     "Layer",
     "Overwrite",
     "Quiet",
@@ -89,6 +90,13 @@ Fallback = Annotated[
 ]
 Store = Annotated[
     Path | None, typer.Option(help="Folder that keeps cutouts; by default the package's cache.")
+]
+Keep = Annotated[
+    str | None,
+    typer.Option(
+        metavar="fits|jpeg|none",
+        help="What to keep of images once they are encoded; for good: keep in galzoo_repr.cfg or GALZOO_REPR_KEEP.",
+    ),
 ]
 Device = Annotated[
     str | None, typer.Option(help="Where to compute: cpu, gpu, cuda:1...; by default the best there is.")

@@ -1,8 +1,10 @@
 """A sky position becomes pixels on disk: services, fetching and the store."""
 
 from galzoo_repr.cutouts._add import add_cutouts, cutout_requests
+from galzoo_repr.cutouts._bodies import PICTURE
 from galzoo_repr.cutouts._brick_survey import BrickSurvey
 from galzoo_repr.cutouts._calibration import flux_scale_column, usable_factors, warn_of_scale
+from galzoo_repr.cutouts._checks import KEEP
 from galzoo_repr.cutouts._coverage import Coverage
 from galzoo_repr.cutouts._failures import warn_of_failures
 from galzoo_repr.cutouts._fallback import (
@@ -18,14 +20,16 @@ from galzoo_repr.cutouts._flux_scales import FluxScale, known_scale
 from galzoo_repr.cutouts._hips_survey import HipsSurvey
 from galzoo_repr.cutouts._legacy_survey import LegacySurvey
 from galzoo_repr.cutouts._manifest import CutoutStoreError
-from galzoo_repr.cutouts._request import Attempt, CutoutRequest, Outcome
+from galzoo_repr.cutouts._request import Attempt, CutoutRequest, Enough, Outcome
 from galzoo_repr.cutouts._route import Route
 from galzoo_repr.cutouts._status import RETRYABLE, STATUSES, USABLE, error_for
-from galzoo_repr.cutouts._store import CutoutStore
+from galzoo_repr.cutouts._store import CutoutStore, opened
 from galzoo_repr.cutouts._validate import validate_body
 
 __all__ = [
     "FALLBACK_ON",
+    "KEEP",
+    "PICTURE",
     "RETRYABLE",
     "STATUSES",
     "USABLE",
@@ -35,6 +39,7 @@ __all__ = [
     "CutoutRequest",
     "CutoutStore",
     "CutoutStoreError",
+    "Enough",
     "FetchFigures",
     "FluxScale",
     "HipsSurvey",
@@ -50,6 +55,7 @@ __all__ = [
     "fetch_into",
     "flux_scale_column",
     "known_scale",
+    "opened",
     "survey_facts",
     "survey_names",
     "usable_factors",

@@ -3,7 +3,8 @@
 import time
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
+from functools import partial
 
 import astropy.units as u
 import numpy as np
@@ -11,6 +12,7 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Column, Table
 
 from galzoo_repr._angle import AngleLike, read_angle
+from galzoo_repr._arguments import check_choice
 from galzoo_repr._config import log
 from galzoo_repr._progress import closing_line, progress_bar, say_what_is_kept
 from galzoo_repr.catalogue import as_table, refuse_existing, sky_positions, with_columns
@@ -19,11 +21,12 @@ from galzoo_repr.cutouts._failures import warn_of_failures
 from galzoo_repr.cutouts._fallback import check_surveys, fetch_in_turn, survey_facts, survey_names
 from galzoo_repr.cutouts._figures import FetchFigures
 from galzoo_repr.cutouts._legacy_survey import LegacySurvey
-from galzoo_repr.cutouts._request import CutoutRequest
+from galzoo_repr.cutouts._manifest import CutoutStoreError
+from galzoo_repr.cutouts._request import CutoutRequest, Outcome
 from galzoo_repr.cutouts._route import Route
 from galzoo_repr.cutouts._status import STATUSES, USABLE
-from galzoo_repr.cutouts._store import CutoutStore
-from galzoo_repr.images import ImageRecipe
+from galzoo_repr.cutouts._store import CutoutStore, opened
+from galzoo_repr.images import ImageRecipe, small_jpeg
 
 __all__ = ["add_cutouts", "cutout_requests"]
 
@@ -37,6 +40,7 @@ def add_cutouts(
     fov: AngleLike | None = None,
     coords: str | tuple[str, str] | SkyCoord | None = None,
     store: CutoutStore | str | None = None,
+    keep: str = "fits",
     name: str = "cutout",
     overwrite: bool = False,
     workers: int | None = None,
@@ -64,6 +68,9 @@ def add_cutouts(
         Where the positions are, when the columns have unusual names.
     store : CutoutStore or str, optional
         Store, or its folder; the package's cache when not given.
+    keep : {"fits", "jpeg"}, optional
+        ``"jpeg"`` leaves only a small colour picture of each FITS cutout that is fetched, to look at; to be encoded it
+        is fetched again. To fetch and encode at once, with nothing left, there is `galzoo_repr.add_embeddings`.
     name : str, optional
         Name of the column of paths; the status is in ``<name>_status``.
     overwrite : bool, optional
@@ -110,6 +117,7 @@ def add_cutouts(
     >>> print(galaxies["cutout_status"][1])
     ok
     """
+    _check_keep(keep)
     catalogue = as_table(table)
     survey = LegacySurvey() if survey is None else survey
     surveys = check_surveys(survey, fallback)
@@ -128,22 +136,30 @@ def add_cutouts(
             return requests
         return cutout_requests(catalogue, one, recipe=recipe, fov=fov, coords=coords)[0]
 
-    own_store = not isinstance(store, CutoutStore)
-    store = CutoutStore(store) if own_store else store
+    # Files that were asked for are no passing ones, whatever is left of those that are only encoded.
+    store, own_store = opened(store, keep)
+    enough = (lambda turn: partial(_have_pictures, store)) if keep == "jpeg" else None
     figures, began = FetchFigures(), time.monotonic()
+    stream = fetch_in_turn(store, surveys, requests_of, workers=workers, enough=enough, figures=figures)
     try:
         with (
             say_what_is_kept(lambda: f"{figures.fetched:,} cutouts fetched now are kept in {store.root}"),
             progress_bar(len(requests) - requests.count(None), "fetching", "cutout", shown=progress) as bar,
-            closing(fetch_in_turn(store, surveys, requests_of, workers=workers, figures=figures)) as stream,
+            closing(stream),
         ):
             for row, turn, request, outcome in stream:
-                found.paths[row], found.statuses[row] = store.name(request, outcome), outcome.status
+                path = store.name(request, outcome)
+                if keep == "jpeg" and outcome.status in USABLE:
+                    path = _picture_instead(store, request, outcome, path, factors[turn])
+                found.paths[row], found.statuses[row] = path, outcome.status
                 found.turns[row] = turn
                 if outcome.reason:
                     found.reasons[row] = outcome.reason
                 bar.update()
     finally:
+        # What went wrong before is the error to tell.
+        with suppress(CutoutStoreError):
+            store.release()
         if own_store:
             store.close()
     facts = {
@@ -169,6 +185,33 @@ def add_cutouts(
         provenance=facts,
         call="add_cutouts",
     )
+
+
+def _check_keep(keep: str) -> None:
+    if keep == "none":
+        raise ValueError(
+            "keep='none' would leave nothing of the cutouts; give 'fits' or 'jpeg', or call add_embeddings, which "
+            "fetches and encodes at once"
+        )
+    check_choice("keep", keep, ("fits", "jpeg"))
+
+
+def _have_pictures(store: CutoutStore, gone: Sequence[tuple[CutoutRequest, Outcome]]) -> list[bool]:
+    """Which cutouts are not needed any more, because a picture of them is there."""
+    return [bool(store.picture(outcome.digest)) for _, outcome in gone]
+
+
+def _picture_instead(
+    store: CutoutStore,
+    request: CutoutRequest,
+    outcome: Outcome,
+    path: str,
+    factors: tuple[float, ...] | None,
+) -> str:
+    """Picture of a cutout that is left in its place; the cutout itself where it was there before."""
+    if path and request.image_format == "fits":
+        store.drop({outcome.digest: small_jpeg(path, request.bands, flux=factors)})
+    return store.picture(outcome.digest) or path
 
 
 class _Found:

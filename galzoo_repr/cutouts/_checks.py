@@ -2,6 +2,7 @@
 
 import ipaddress
 import math
+import re
 import string
 from numbers import Integral, Real
 from urllib.parse import urlsplit
@@ -9,9 +10,14 @@ from urllib.parse import urlsplit
 import astropy.units as u
 
 from galzoo_repr._angle import AngleLike, read_angle
+from galzoo_repr._arguments import check_choice
+from galzoo_repr._config import conf
 
 __all__ = [
+    "KEEP",
     "check_bands",
+    "check_keep",
+    "check_max_size",
     "check_pixel_scale",
     "check_setting",
     "check_size",
@@ -20,6 +26,9 @@ __all__ = [
     "is_loopback",
 ]
 
+KEEP = ("fits", "jpeg", "none")
+_BYTES = re.compile(r"(?<=[ kMGTPi\d])[bB]$")
+_LOWER = {"kb", "mb", "gb", "tb"}
 _FINEST_SCALE = 0.001
 _DAY = 86_400
 _NUMBERS = {
@@ -41,6 +50,35 @@ def check_setting(name: str, value: float | None, *, given: str = "") -> float |
     if not (0 < value <= most or (name == "rate" and value == 0)):
         raise ValueError(f"{given}={value!r} is not allowed; give {meaning}")
     return value
+
+
+def check_keep(value: str | None) -> str:
+    """What to keep of cutouts, as given or as configured."""
+    if value is None:
+        return check_choice("conf.keep", conf.keep, KEEP)
+    return check_choice("keep", value, KEEP)
+
+
+def check_max_size(value: u.Quantity | str | None) -> float | None:
+    """Bytes of a size as given or as configured; None for no limit."""
+    name = "max_size" if value is not None else "conf.max_cache_size"
+    value = conf.max_cache_size if value is None else value
+    if isinstance(value, str):
+        if not value.strip():
+            return None
+        try:
+            # Units tell M from m; nobody who writes 20 gb means anything but 20 GB.
+            text = value.strip()
+            text = text.upper().replace("K", "k") if text[-2:].lower() in _LOWER else text
+            value = u.Quantity(_BYTES.sub("byte", text))
+        except (TypeError, ValueError):
+            raise ValueError(f"{name}={value!r} cannot be read; give a size such as '20 GB'") from None
+    if not isinstance(value, u.Quantity) or not value.unit.is_equivalent(u.byte) or not value.isscalar:
+        raise TypeError(f"{name}={value!r} is no amount of data; give a size such as '20 GB'")
+    size = float(value.to_value(u.byte))
+    if not 0 < size < math.inf:
+        raise ValueError(f"{name}={value} is not allowed; give a size above 0, such as '20 GB'")
+    return size
 
 
 def check_text(name: str, value: str | None, meaning: str) -> str | None:

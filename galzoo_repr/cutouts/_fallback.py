@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from galzoo_repr.cutouts._fetch import fetch_into
 from galzoo_repr.cutouts._figures import FetchFigures
-from galzoo_repr.cutouts._request import CutoutRequest, Outcome
+from galzoo_repr.cutouts._request import CutoutRequest, Enough, Outcome
 from galzoo_repr.cutouts._route import Route
 from galzoo_repr.cutouts._status import RETRYABLE, USABLE
 from galzoo_repr.cutouts._store import CutoutStore
@@ -95,6 +95,7 @@ def fetch_in_turn(
     requests_of: Callable[[Route], Requests],
     *,
     workers: int | None = None,
+    enough: Callable[[int], Enough] | None = None,
     figures: FetchFigures | None = None,
 ) -> Iterator[tuple[int, int, CutoutRequest, Outcome]]:
     """
@@ -110,6 +111,8 @@ def fetch_in_turn(
         Gives what to ask a survey for each row, None where nothing; called when the turn of a survey has come.
     workers : int, optional
         Requests at once at most.
+    enough : callable, optional
+        Gives, for the number of a survey, what `fetch_into` takes.
     figures : FetchFigures, optional
         As for `fetch_into`.
 
@@ -134,7 +137,9 @@ def fetch_in_turn(
         requests = requests_of(survey)
         if turn:
             requests = [request if row in failed else None for row, request in enumerate(requests)]
-        with closing(fetch_into(store, survey, requests, workers=workers, figures=figures)) as stream:
+        no_more = None if enough is None else enough(turn)
+        found = fetch_into(store, survey, requests, workers=workers, enough=no_more, figures=figures)
+        with closing(found) as stream:
             for row, outcome in stream:
                 if outcome.status in USABLE or outcome.status not in FALLBACK_ON or len(surveys) == 1:
                     failed.pop(row, None)

@@ -12,7 +12,7 @@ from galzoo_repr.cutouts._figures import FetchFigures
 from galzoo_repr.cutouts._leases import Leases
 from galzoo_repr.cutouts._manifest import CutoutStoreError
 from galzoo_repr.cutouts._pool import Pool, Publish
-from galzoo_repr.cutouts._request import CutoutRequest, Outcome
+from galzoo_repr.cutouts._request import CutoutRequest, Enough, Outcome
 from galzoo_repr.cutouts._route import Route
 from galzoo_repr.cutouts._store import CutoutStore
 
@@ -64,6 +64,7 @@ def fetch_into(
     requests: Sequence[CutoutRequest | None],
     *,
     workers: int | None = None,
+    enough: Enough | None = None,
     figures: FetchFigures | None = None,
 ) -> Iterator[tuple[int, Outcome]]:
     """
@@ -82,6 +83,9 @@ def fetch_into(
         What is wanted in each row; rows with None are passed over.
     workers : int, optional
         Requests at once at most, instead of the survey's own number.
+    enough : callable, optional
+        Told requests that were answered before and whose file was dropped since, with their outcomes, says for
+        each whether it is not needed any more. They are not fetched again, and have a length of 0.
     figures : FetchFigures, optional
         What is fetched, and what that takes, is added to it.
 
@@ -114,7 +118,7 @@ def fetch_into(
     2 ok
     """
     check_setting("workers", workers)
-    return _stream(store, survey, requests, workers or survey.workers, figures)
+    return _stream(store, survey, requests, workers or survey.workers, enough, figures)
 
 
 def _stream(
@@ -122,31 +126,32 @@ def _stream(
     survey: Route,
     requests: Sequence[CutoutRequest | None],
     workers: int,
+    enough: Enough | None,
     figures: FetchFigures | None,
 ) -> Iterator[tuple[int, Outcome]]:
     missing: dict[bytes, list[int]] = {}
-    for row, outcome in _look_up(store, requests):
+    for row, outcome in _look_up(store, requests, enough):
         if outcome is not None and outcome.final:
             yield row, outcome
         else:
             missing.setdefault(requests[row].key, []).append(row)
     # In the order of the catalogue, as far as the service has no wishes of its own.
     asked = survey.arrange([requests[rows[0]] for rows in sorted(missing.values())])
-    with closing(_answers(store, survey, asked, workers, figures)) as answers:
+    with closing(_answers(store, survey, asked, workers, enough, figures)) as answers:
         for request, outcome in answers:
             for row in missing[request.key]:
                 yield row, outcome
 
 
 def _look_up(
-    store: CutoutStore, requests: Sequence[CutoutRequest | None]
+    store: CutoutStore, requests: Sequence[CutoutRequest | None], enough: Enough | None
 ) -> Iterator[tuple[int, Outcome | None]]:
     """What the store knows of each row, a part at a time, in the order of its manifest."""
     rows = [row for row, request in enumerate(requests) if request is not None]
     rows.sort(key=lambda row: requests[row].key)
     for start in range(0, len(rows), _LOOKED_UP_AT_ONCE):
         some = rows[start : start + _LOOKED_UP_AT_ONCE]
-        yield from zip(some, store.lookup([requests[row] for row in some]), strict=True)
+        yield from zip(some, store.lookup([requests[row] for row in some], enough=enough), strict=True)
 
 
 def _answers(
@@ -154,6 +159,7 @@ def _answers(
     survey: Route,
     asked: list[CutoutRequest],
     workers: int,
+    enough: Enough | None,
     figures: FetchFigures | None,
 ) -> Iterator[tuple[CutoutRequest, Outcome]]:
     """What comes of requests that the store does not answer: from the footprint, other calls and the service."""
@@ -171,7 +177,7 @@ def _answers(
         )
     if len(left) > _LARGE and survey.route != "bricks":
         _warn_large(left.values(), survey, store)
-    leases = Leases(store)
+    leases = Leases(store, enough)
     settled: list[tuple[CutoutRequest, Outcome]] = []
 
     def free() -> Iterator[CutoutRequest | None]:
@@ -207,16 +213,22 @@ def _answers(
 def _warn_large(requests: Collection[CutoutRequest], survey: Route, store: CutoutStore) -> None:
     n, size = len(requests), sum(map(_bytes_of, requests))
     hours = n / survey.rate / 3600
-    room = f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
     takes = f", and at least {hours:.1f} hours" if hours >= 0.1 else ""
+    limit = store.max_size
+    capped = f" The store has room for {_readable(limit)} (max_cache_size)." if limit is not None else ""
     warnings.warn(
-        f"{n} cutouts, about {room} in {store.root}{takes}, are to be fetched one by one from a service "
+        f"{n} cutouts, about {_readable(size)} in {store.root}{takes}, are to be fetched one by one from a service "
         f"that everybody shares. Above {_LARGE} positions, or some 20 per square of 0.25 degrees, whole coadds are "
-        "kinder and quicker: survey=galzoo_repr.cutouts.BrickSurvey(). Another folder: store=, or conf.cache_dir for "
-        "good.",
+        f"kinder and quicker: survey=galzoo_repr.cutouts.BrickSurvey().{capped} Another folder: store=; less room: "
+        "keep='jpeg' or keep='none' of add_embeddings; for good: cache_dir, keep and max_cache_size of "
+        "galzoo_repr.conf, or in galzoo_repr.cfg.",
         LargeQueryWarning,
         stacklevel=level_of_the_caller(),
     )
+
+
+def _readable(size: float) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
 
 
 def _bytes_of(request: CutoutRequest) -> int:

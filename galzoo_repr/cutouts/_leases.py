@@ -6,15 +6,13 @@ with leases, after 2.9 and 4.4 s with a lock (600 requests either way); and who 
 another's catalogue.
 """
 
-import os
-import socket
 import sqlite3
 import time
-import uuid
 from collections.abc import Mapping
 from itertools import islice
 
-from galzoo_repr.cutouts._request import CutoutRequest, Outcome
+from galzoo_repr.cutouts._owners import is_gone, new_owner
+from galzoo_repr.cutouts._request import CutoutRequest, Enough, Outcome
 from galzoo_repr.cutouts._store import CutoutStore
 
 __all__ = ["Leases"]
@@ -35,13 +33,15 @@ class Leases:
     ----------
     store : CutoutStore
         In its manifest all calls of all processes note their leases.
+    enough : callable, optional
+        As for `CutoutStore.lookup`.
     """
 
-    def __init__(self, store: CutoutStore):
-        self._store = store
+    def __init__(self, store: CutoutStore, enough: Enough | None = None):
+        self._store, self._enough = store, enough
         self._began = time.time()
         self._last_beat = 0.0
-        self.owner = f"{socket.gethostname()} {os.getpid()} {uuid.uuid4().hex}"
+        self.owner = new_owner()
 
     def take(
         self, wanted: Mapping[bytes, CutoutRequest], n: int
@@ -63,7 +63,7 @@ class Leases:
             free = list(islice((request for key, request in wanted.items() if key not in taken), n))
             mine, settled = [], []
             # Within the transaction, in which no other call records anything.
-            for request, outcome in zip(free, self._store.lookup(free), strict=True):
+            for request, outcome in zip(free, self._store.lookup(free, enough=self._enough), strict=True):
                 if outcome is not None and self._settles(outcome):
                     settled.append((request, outcome))
                 else:
@@ -96,21 +96,6 @@ class Leases:
         self._note_life(db)
         owners = db.execute("SELECT owner, beat FROM owner").fetchall()
         horizon = self._last_beat - _STALE_SECONDS
-        gone = [(owner,) for owner, beat in owners if beat < horizon or _is_gone(owner)]
+        gone = [(owner,) for owner, beat in owners if beat < horizon or is_gone(owner)]
         db.executemany("DELETE FROM owner WHERE owner = ?", gone)
         db.execute("DELETE FROM claim WHERE owner NOT IN (SELECT owner FROM owner)")
-
-
-def _is_gone(owner: str) -> bool:
-    """Whether a process of this machine has surely ended; if not, its last sign of life decides."""
-    host, pid, _ = owner.split(" ")
-    # On Windows signal 0 is not a question but ends the process.
-    if os.name != "posix" or host != socket.gethostname():
-        return False
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except OSError:
-        return False
-    return False

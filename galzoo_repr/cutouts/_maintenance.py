@@ -14,11 +14,12 @@ import numpy as np
 from astropy.table import Column, Table
 
 from galzoo_repr._folder import published
-from galzoo_repr.cutouts._bodies import STEM, body_name
+from galzoo_repr.cutouts._bodies import body_name
 from galzoo_repr.cutouts._caller import level_of_the_caller
 from galzoo_repr.cutouts._checks import check_text
 from galzoo_repr.cutouts._flux_scales import known_scale
-from galzoo_repr.cutouts._manifest import CutoutStoreError, Manifest
+from galzoo_repr.cutouts._keeping import forget, remove_orphans, shrink
+from galzoo_repr.cutouts._manifest import REQUEST_FIELDS, STEM, CutoutStoreError, Manifest
 from galzoo_repr.cutouts._request import CutoutRequest, Outcome
 from galzoo_repr.cutouts._status import STATUSES, USABLE
 from galzoo_repr.cutouts._validate import validate_body
@@ -26,8 +27,6 @@ from galzoo_repr.exceptions import GalzooWarning
 
 __all__ = ["describe", "export", "indexed", "prune", "stats", "verify"]
 
-_ORPHAN_SECONDS = 3600.0
-"""Files without an entry are left alone for this long: another process may be about to record them."""
 _NAN = float("nan")
 _NOTHING = CutoutRequest(_NAN, _NAN, 0, _NAN, "", "", "", "", "")
 
@@ -49,27 +48,26 @@ def stats(manifest: Manifest) -> Table:
 
 def _bodies(manifest: Manifest) -> Iterator[tuple[bytes, CutoutRequest, Outcome, Path]]:
     """Every request that a body answers, by key, with the file."""
-    for key, request, outcome in manifest.rows("digest != ''"):
+    for key, request, outcome in manifest.rows("digest != '' AND n_bytes > 0"):
         yield key, request, outcome, Path(body_name(manifest.root, request, outcome))
 
 
 def describe(manifest: Manifest, cutouts: Sequence[str] | Column) -> Table:
     """See `CutoutStore.describe`."""
-    stems = [Path(str(path)).stem for path in cutouts]
-    wanted = set(stems)
-    known = {
-        outcome.digest[:STEM]: (request, outcome)
-        for _, request, outcome in manifest.rows("digest != ''")
-        if outcome.digest[:STEM] in wanted
-    }
-    found = [known.get(stem, (_NOTHING, Outcome(""))) for stem in stems]
+    stems = [os.path.splitext(os.path.basename(str(path)))[0][:STEM] for path in cutouts]
+    known = manifest.described(set(stems))
+    nothing = (*(getattr(_NOTHING, name) for name in REQUEST_FIELDS), "")
+    rows = [known.get(stem, nothing) for stem in stems]
+    columns = (
+        dict(zip((*REQUEST_FIELDS, "cutout_status"), zip(*rows, strict=True), strict=True)) if rows else {}
+    )
     table = Table()
     names = ("route", "server", "layer", "image_format", "bands", "size")
     for name, kind in zip(names, (str, str, str, str, str, int), strict=True):
-        table[name] = np.array([getattr(request, name) for request, _ in found], dtype=kind)
+        table[name] = np.array(columns.get(name, ()), dtype=kind)
     for name, unit in (("pixel_scale", u.arcsec), ("ra", u.deg), ("dec", u.deg)):
-        table[name] = Column([getattr(request, name) for request, _ in found], dtype=float, unit=unit)
-    table["cutout_status"] = np.array([outcome.status for _, outcome in found], dtype=str)
+        table[name] = Column(columns.get(name, ()), dtype=float, unit=unit)
+    table["cutout_status"] = np.array(columns.get("cutout_status", ()), dtype=str)
     return table
 
 
@@ -88,9 +86,14 @@ def verify(manifest: Manifest, *, repair: bool) -> Table:
             bad.append((key, request, path))
     if repair and bad:
         _refuse_read_only(manifest, "repaired")
-        for _, _, path in bad:
-            path.unlink(missing_ok=True)
-        manifest.forget([key for key, _, _ in bad])
+        for key, _, path in bad:
+            with manifest.transaction() as db:
+                # Read again: another process may have fetched it anew meanwhile.
+                claimed = db.execute("SELECT 1 FROM claim WHERE key = ?", (key,)).fetchone()
+                outcomes = manifest.lookup([key])
+                if not claimed and key in outcomes and _problem(path, outcomes[key]):
+                    path.unlink(missing_ok=True)
+                    manifest.forget([key])
     return Table(
         {
             "ra": np.array([request.ra for _, request, _ in bad], dtype=float) * u.deg,
@@ -164,7 +167,14 @@ def _file_name(request: CutoutRequest) -> str:
     return f"{request.ra:.5f}{request.dec:+.5f}_{layer}_{request.bands}_{grid}"
 
 
-def prune(manifest: Manifest, *, older_than: u.Quantity | None, layer: str | None, failures: bool) -> int:
+def prune(
+    manifest: Manifest,
+    *,
+    older_than: u.Quantity | None,
+    layer: str | None,
+    failures: bool,
+    max_size: float | None,
+) -> int:
     """See `CutoutStore.prune`."""
     _refuse_read_only(manifest, "pruned")
     check_text("layer", layer, "the name of an image layer")
@@ -182,22 +192,11 @@ def prune(manifest: Manifest, *, older_than: u.Quantity | None, layer: str | Non
     if failures:
         where.append(f"status NOT IN ({','.join('?' * len(USABLE))})")
         values.extend(sorted(USABLE))
-    dropped = []
-    if where:
-        dropped = [key for key, _, _ in manifest.rows(" AND ".join(where), values)]
-        manifest.forget(dropped)
-    _remove_orphans(manifest, _ORPHAN_SECONDS if not where else 0.0)
-    return len(dropped)
-
-
-def _remove_orphans(manifest: Manifest, age: float) -> None:
-    """Remove files that no entry needs and that are older than some seconds; drafts always get their hour."""
-    needed = {path for _, _, _, path in _bodies(manifest)}
-    now = time.time()
-    for path in [*manifest.root.glob("tmp/*"), *manifest.root.glob("[0-9a-f][0-9a-f]/[0-9a-f][0-9a-f]/*")]:
-        is_draft = path.name.startswith(".") or path.parent.name == "tmp"
-        if path not in needed and path.stat().st_mtime < now - (_ORPHAN_SECONDS if is_draft else age):
-            path.unlink(missing_ok=True)
+    dropped = forget(manifest, " AND ".join(where), values) if where else 0
+    if max_size is not None:
+        dropped += shrink(manifest, max_size)
+    remove_orphans(manifest)
+    return dropped
 
 
 def _refuse_read_only(manifest: Manifest, what: str) -> None:
@@ -212,7 +211,8 @@ def indexed(root: Path) -> list[tuple[CutoutRequest, Outcome]]:
     for line in journal.read_text().splitlines() if journal.exists() else ():
         try:
             fields = json.loads(line)
-            outcome = Outcome("", digest=fields.pop("digest"))
+            # Any length but 0, which is that of a body that was dropped.
+            outcome = Outcome("", digest=fields.pop("digest"), n_bytes=1)
             request = CutoutRequest(**fields)
             body = Path(body_name(root, request, outcome)).read_bytes()
         except (OSError, ValueError, TypeError, KeyError):

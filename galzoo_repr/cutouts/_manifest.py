@@ -2,7 +2,7 @@
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from operator import attrgetter
 from pathlib import Path
@@ -10,7 +10,7 @@ from pathlib import Path
 from galzoo_repr._folder import locked
 from galzoo_repr.cutouts._request import CutoutRequest, Outcome
 
-__all__ = ["REQUEST_FIELDS", "CutoutStoreError", "Manifest", "request_values"]
+__all__ = ["REQUEST_FIELDS", "STEM", "CutoutStoreError", "Manifest", "request_values"]
 
 _BUSY_SECONDS = 60.0
 _CHUNK = 500
@@ -25,6 +25,11 @@ CREATE TABLE IF NOT EXISTS outcome (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS claim (key BLOB PRIMARY KEY, owner TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS owner (owner TEXT PRIMARY KEY, beat REAL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS body (
+    digest TEXT PRIMARY KEY, used REAL, holder TEXT, held REAL DEFAULT 0, passing INTEGER DEFAULT 0,
+    picture INTEGER DEFAULT 0
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS outcome_digest ON outcome (digest, n_bytes);
 """
 REQUEST_FIELDS = ("route", "server", "layer", "image_format", "bands", "size", "pixel_scale", "ra", "dec")
 _OUTCOME_FIELDS = (
@@ -37,6 +42,10 @@ _INSERT = (
     f"INSERT OR REPLACE INTO outcome (key, {', '.join(REQUEST_FIELDS + _OUTCOME_FIELDS)}) "
     f"VALUES ({', '.join('?' * (1 + len(REQUEST_FIELDS) + len(_OUTCOME_FIELDS)))})"
 )
+
+
+STEM = 32
+"""Letters of the SHA-256 that name a file."""
 
 
 class CutoutStoreError(OSError):
@@ -128,15 +137,30 @@ class Manifest:
         return found
 
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Give the database, shut to others from the first change on; all changes are kept, or none if one fails."""
-        with self._errors(), self._db:
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Give the database to read from."""
+        with self._errors():
             yield self._db
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """
+        Give the database, shut to others' changes; all changes are kept, or none if one fails.
+
+        What is read within stays true until the end. A transaction within another is part of it.
+        """
+        with self._errors():
+            if self._db.in_transaction:
+                yield self._db
+                return
+            with self._db:
+                self._db.execute("BEGIN IMMEDIATE")
+                yield self._db
 
     def announce(self, request: CutoutRequest, outcome: Outcome) -> None:
         """Write the outcome of a request whose body is about to appear; the lease on it stays."""
-        with self._errors(), self._db:
-            self._db.execute(_INSERT, (request.key, *_values(request, outcome)))
+        with self.transaction() as db:
+            db.execute(_INSERT, (request.key, *_values(request, outcome)))
 
     def leased(self) -> set[bytes]:
         """Keys that some call is fetching, or was fetching when it was killed."""
@@ -148,9 +172,9 @@ class Manifest:
         rows = [(request.key, *_values(request, outcome)) for request, outcome in rows]
         if not rows:
             return
-        with self._errors(), self._db:
-            self._db.executemany(_INSERT, rows)
-            self._db.executemany("DELETE FROM claim WHERE key = ?", [row[:1] for row in rows])
+        with self.transaction() as db:
+            db.executemany(_INSERT, rows)
+            db.executemany("DELETE FROM claim WHERE key = ?", [row[:1] for row in rows])
 
     def rows(self, where: str = "1", values: Sequence = ()) -> Iterator[tuple[bytes, CutoutRequest, Outcome]]:
         """Everything recorded that meets a condition."""
@@ -162,10 +186,24 @@ class Manifest:
             request = CutoutRequest(**dict(zip(REQUEST_FIELDS, row[1:n], strict=True)))
             yield row[0], request, _outcome(row[n:])
 
+    def digests(self, stems: Collection[str]) -> set[str]:
+        """Digests of the bodies whose files have these names, without endings."""
+        with self._errors():
+            rows = self._db.execute("SELECT DISTINCT digest FROM outcome WHERE digest > ''")
+            return {digest for (digest,) in rows if digest[:STEM] in stems}
+
+    def described(self, stems: Collection[str]) -> dict[str, tuple]:
+        """Fields of the request and the status, by the letters of the digest that name a file, of those wanted."""
+        columns = ", ".join(REQUEST_FIELDS)
+        with self._errors():
+            # Plain tuples: for a million rows, the objects would take most of the time.
+            rows = self._db.execute(f"SELECT digest, {columns}, status FROM outcome WHERE digest > ''")
+            return {digest[:STEM]: row for digest, *row in rows if digest[:STEM] in stems}
+
     def forget(self, keys: Sequence[bytes]) -> None:
         """Drop what is recorded of some keys."""
-        with self._errors(), self._db:
-            self._db.executemany("DELETE FROM outcome WHERE key = ?", [(key,) for key in keys])
+        with self.transaction() as db:
+            db.executemany("DELETE FROM outcome WHERE key = ?", [(key,) for key in keys])
 
     def check(self) -> None:
         """Raise if the file is damaged."""

@@ -1,9 +1,10 @@
 """What is asked of a service, in a canonical form, and what came of it."""
 
 import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-__all__ = ["Attempt", "CutoutRequest", "Outcome"]
+__all__ = ["Attempt", "CutoutRequest", "Enough", "Outcome"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,3 +130,7 @@ class Attempt:
     body: bytes = b""
     asked: bool = True
     probed: bool = False
+
+
+Enough = Callable[[Sequence[tuple[CutoutRequest, Outcome]]], Sequence[bool]]
+"""Which of some requests need no body any more, because what was to be made of it is there."""

@@ -10,19 +10,22 @@ from pathlib import Path
 from types import TracebackType
 
 import astropy.units as u
-from astropy.table import Column, Table
 
 from galzoo_repr._config import cache_path, log
 from galzoo_repr._folder import published
 from galzoo_repr.cutouts import _maintenance
 from galzoo_repr.cutouts._bodies import body_name, is_whole, store_error
 from galzoo_repr.cutouts._manifest import REQUEST_FIELDS, CutoutStoreError, Manifest, request_values
-from galzoo_repr.cutouts._request import Attempt, CutoutRequest, Outcome
+from galzoo_repr.cutouts._request import Attempt, CutoutRequest, Enough, Outcome
+from galzoo_repr.cutouts._upkeep import Upkeep
 
-__all__ = ["CutoutStore"]
+__all__ = ["CutoutStore", "opened"]
+
+_LOOKED_AFTER = 0.02
+"""Part of the largest size that comes before the whole is added up again."""
 
 
-class CutoutStore:
+class CutoutStore(Upkeep):
     """
     Folder of cutouts that several processes can share and that survives being killed.
 
@@ -32,18 +35,27 @@ class CutoutStore:
         Folder; the package's cache when not given. It is made when missing.
     read_only : bool, optional
         Never write. Found out from the folder when not given.
+    keep : {"fits", "jpeg", "none"}, optional
+        What `galzoo_repr.add_embeddings` leaves of a cutout that it has fetched and encoded: the file, a small
+        picture to look at, or nothing. ``conf.keep`` when not given.
+    max_size : `~astropy.units.Quantity` or str, optional
+        Room on disk, such as ``"20 GB"``; ``conf.max_cache_size`` when not given. When more comes, the files used
+        longest ago go, unless a call is at them.
 
     Raises
     ------
     TypeError
-        If ``root`` is no path.
+        If ``root`` is no path, or ``max_size`` no amount of data.
+    ValueError
+        If ``keep`` is none of these, or ``max_size`` cannot be read.
     CutoutStoreError
         If the folder cannot be used.
 
     Notes
     -----
     Bodies lie at ``ab/cd/<digest>.fits`` (or ``.jpg``), named by their SHA-256, exactly as the server sent
-    them. They are written to a hidden file and renamed, so a file under its final name is complete.
+    them. They are written to a hidden file and renamed, so a file under its final name is complete. Of a body that
+    was dropped to save room, the manifest remembers the digest, by which its embeddings are found.
     ``manifest.sqlite`` holds the outcome of every request, failures included; ``journal.jsonl`` says which
     request each body answers, so that a damaged manifest can be made again (`rebuild`). SQLite's locks need
     a local or properly locking file system.
@@ -57,9 +69,18 @@ class CutoutStore:
     0
     """
 
-    def __init__(self, root: str | os.PathLike | None = None, *, read_only: bool | None = None):
+    def __init__(
+        self,
+        root: str | os.PathLike | None = None,
+        *,
+        read_only: bool | None = None,
+        keep: str | None = None,
+        max_size: u.Quantity | str | None = None,
+    ):
         if root is not None and not isinstance(root, str | os.PathLike):
             raise TypeError(f"a store of cutouts is a folder, not {root!r}; give a path or a CutoutStore")
+        super().__init__(keep, max_size)
+        self._grown = 0
         self.root = Path(cache_path("cutouts") if root is None else root).expanduser().absolute()
         self._root_name = str(self.root)
         path = self.root / "manifest.sqlite"
@@ -92,7 +113,7 @@ class CutoutStore:
         return f"CutoutStore({str(self.root)!r})"
 
     def __reduce__(self) -> tuple:
-        return CutoutStore, (self.root,)
+        return _reopened, (self.root, self.read_only, self._keep, self._max_size)
 
     def __enter__(self) -> "CutoutStore":
         return self
@@ -104,6 +125,8 @@ class CutoutStore:
 
     def close(self) -> None:
         """Close the manifest."""
+        with suppress(CutoutStoreError):
+            self.release()
         self.manifest.close()
 
     def path(self, request: CutoutRequest, outcome: Outcome) -> Path | None:
@@ -141,7 +164,9 @@ class CutoutStore:
         """
         return body_name(self._root_name, request, outcome)
 
-    def lookup(self, requests: Sequence[CutoutRequest]) -> list[Outcome | None]:
+    def lookup(
+        self, requests: Sequence[CutoutRequest], *, enough: Enough | None = None
+    ) -> list[Outcome | None]:
         """
         Give what is known of many requests.
 
@@ -149,26 +174,35 @@ class CutoutStore:
         ----------
         requests : sequence of CutoutRequest
             What is asked.
+        enough : callable, optional
+            Told the requests whose body has gone, with their outcomes, says for each whether it is not needed any
+            more. Then the outcome has a length of 0.
 
         Returns
         -------
         list of Outcome or None
-            None for what was never asked, and where the body has gone or has another length than it had.
+            None for what was never asked, and where the body is needed, but has gone or has another length than it
+            had.
 
         Raises
         ------
         CutoutStoreError
             If the manifest is damaged.
         """
-        keys = [request.key for request in requests]
-        known = self.manifest.lookup(list(dict.fromkeys(keys)))
-        found: list[Outcome | None] = []
-        for key, request in zip(keys, requests, strict=True):
-            outcome = known.get(key)
-            if outcome is not None and outcome.digest and not is_whole(self._root_name, request, outcome):
-                outcome = known[key] = None
-            found.append(outcome)
-        return found
+        wanted = {request.key: request for request in requests}
+        known: dict[bytes, Outcome | None] = dict(self.manifest.lookup(list(wanted)))
+        used, gone = set(), []
+        for key, outcome in known.items():
+            if outcome.digest:
+                if is_whole(self._root_name, wanted[key], outcome):
+                    used.add(outcome.digest)
+                else:
+                    outcome.n_bytes = 0
+                    gone.append((wanted[key], outcome))
+        unneeded = enough(gone) if enough is not None and gone else [False] * len(gone)
+        known.update({request.key: None for (request, _), no in zip(gone, unneeded, strict=True) if not no})
+        self.hold(used)
+        return [known.get(request.key) for request in requests]
 
     def publish(self, request: CutoutRequest, attempt: Attempt) -> None:
         """
@@ -198,14 +232,22 @@ class CutoutStore:
             with published(path, sync=False) as draft:
                 draft.write_bytes(attempt.body)
                 self._note(request, outcome.digest)
-                self.manifest.announce(request, outcome)
+                with self.manifest.transaction():
+                    self.manifest.announce(request, outcome)
+                    self.hold([outcome.digest])
         except BaseException as error:
-            with suppress(CutoutStoreError):
-                self.manifest.forget([request.key])
+            # Unless another call has brought the same body.
+            if not is_whole(self._root_name, request, outcome):
+                with suppress(CutoutStoreError):
+                    self.manifest.forget([request.key])
             outcome.digest, outcome.n_bytes = "", 0
             if isinstance(error, OSError) and not isinstance(error, CutoutStoreError):
                 raise store_error(self.root, error) from error
             raise
+        self._grown += outcome.n_bytes
+        if self.max_size is not None and self._grown > _LOOKED_AFTER * self.max_size:
+            self._grown = 0
+            self.shrink()
 
     def _note(self, request: CutoutRequest, digest: str) -> None:
         """Tell the journal which request a body answers."""
@@ -251,121 +293,20 @@ class CutoutStore:
         log.info("Indexed %d cutouts in %s.", len(rows), root)
         return store
 
-    def stats(self) -> Table:
-        """
-        How many requests ended how.
 
-        Returns
-        -------
-        astropy.table.Table
-            Columns ``status``, ``n`` (requests), ``size`` (bytes; a body that answers several requests counts for
-            each) and ``meaning``, one row per status that occurs.
-        """
-        return _maintenance.stats(self.manifest)
+def opened(store: CutoutStore | str | os.PathLike | None, keep: str | None) -> tuple[CutoutStore, bool]:
+    """
+    Store that a caller gave, its folder or the package's own, and whether it was opened here and is to be closed.
 
-    def describe(self, cutouts: Sequence[str] | Column) -> Table:
-        """
-        Say where cutouts came from.
+    `keep` is what it shall leave of cutouts, if that is not for the store to say.
+    """
+    if not isinstance(store, CutoutStore):
+        return CutoutStore(store, keep=keep), True
+    if keep is None or keep == store.keep:
+        return store, False
+    return _reopened(store.root, store.read_only, keep, store.max_size), True
 
-        Parameters
-        ----------
-        cutouts : sequence of str
-            Paths, such as the column ``cutout``.
 
-        Returns
-        -------
-        astropy.table.Table
-            One row per path, with the columns ``route``, ``server``, ``layer``, ``image_format``, ``bands``,
-            ``size``, ``pixel_scale``, ``ra``, ``dec`` and ``cutout_status``; text is empty and numbers are 0 or NaN for
-            a path that is not of this store.
-        """
-        return _maintenance.describe(self.manifest, cutouts)
-
-    def verify(self, *, repair: bool = False) -> Table:
-        """
-        Read every body again and compare it with its digest.
-
-        Parameters
-        ----------
-        repair : bool, optional
-            Remove what is damaged and forget it, so that it is fetched again when next asked for.
-
-        Returns
-        -------
-        astropy.table.Table
-            Columns ``ra``, ``dec``, ``cutout`` (path) and ``problem``: one row per request whose body is bad.
-
-        Raises
-        ------
-        CutoutStoreError
-            If the manifest itself is damaged, or there is something to repair in a store that is read-only.
-        """
-        return _maintenance.verify(self.manifest, repair=repair)
-
-    def export(
-        self,
-        folder: str | os.PathLike,
-        *,
-        cutouts: Sequence[str] | Column | None = None,
-        names: Sequence[str] | None = None,
-    ) -> Table:
-        """
-        Copy cutouts into one folder under names that people and other tools understand.
-
-        Parameters
-        ----------
-        folder : str or pathlib.Path
-            Where to; made when missing. Files that exist are left alone.
-        cutouts : sequence of str, optional
-            Paths, such as the column ``cutout``; every usable cutout when not given. Empty ones are left out.
-        names : sequence of str, optional
-            One name per element of ``cutouts``, without ending. Position, layer, bands, size and pixel
-            scale make the name when not given.
-
-        Returns
-        -------
-        astropy.table.Table
-            Columns ``file``, ``ra``, ``dec``, ``layer``, ``bands``, ``size``, ``pixel_scale`` and
-            ``cutout_status``.
-
-        Raises
-        ------
-        ValueError
-            If ``names`` does not fit ``cutouts``, or repeats itself.
-
-        Warns
-        -----
-        GalzooWarning
-            If some are of layers whose counts are not nanomaggies per pixel of 0.262 arcsec: the files do not say so.
-        """
-        return _maintenance.export(self.manifest, folder, cutouts=cutouts, names=names)
-
-    def prune(
-        self, *, older_than: u.Quantity | None = None, layer: str | None = None, failures: bool = False
-    ) -> int:
-        """
-        Make room: drop entries that meet all conditions given, then files that no entry needs.
-
-        Parameters
-        ----------
-        older_than : `~astropy.units.Quantity`, optional
-            Age, such as ``30 * u.day``.
-        layer : str, optional
-            Image layer.
-        failures : bool, optional
-            Only requests that brought no usable cutout, so that they are asked again.
-
-        Returns
-        -------
-        int
-            Entries dropped. Without any condition none is, but files left over by killed processes are
-            removed.
-
-        Raises
-        ------
-        TypeError
-            If ``older_than`` is no time, or ``layer`` no text.
-        CutoutStoreError
-            If the store is read-only.
-        """
-        return _maintenance.prune(self.manifest, older_than=older_than, layer=layer, failures=failures)
+def _reopened(root: Path, read_only: bool, keep: str | None, max_size: float | None) -> CutoutStore:
+    size = None if max_size is None else max_size * u.byte
+    return CutoutStore(root, read_only=read_only or None, keep=keep, max_size=size)

@@ -11,11 +11,11 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Column, Table
 
 from galzoo_repr._angle import AngleLike, read_angle
-from galzoo_repr._arguments import check_whole_number
+from galzoo_repr._arguments import check_choice, check_whole_number
 from galzoo_repr._config import log
 from galzoo_repr._progress import closing_line, say_what_is_kept
 from galzoo_repr.catalogue import as_table, sky_positions, with_columns
-from galzoo_repr.cutouts import CutoutStore, Route, flux_scale_column, warn_of_failures
+from galzoo_repr.cutouts import KEEP, CutoutStore, Route, flux_scale_column, warn_of_failures
 from galzoo_repr.encoders._encoder import Encoder
 from galzoo_repr.encoders._store import EmbeddingStore, Shelf
 from galzoo_repr.encoders._stream import EmbeddingStream
@@ -42,6 +42,7 @@ def add_embeddings(
     fallback: Sequence[Route] | None = None,
     store: CutoutStore | str | os.PathLike | None = None,
     embedding_store: EmbeddingStore | str | os.PathLike | bool | None = None,
+    keep: str | None = None,
     mixed_routes: bool = False,
     batch_size: int | None = None,
     device: str | None = None,
@@ -82,6 +83,11 @@ def add_embeddings(
         Store of cutouts, or its folder; the package's cache when not given.
     embedding_store : EmbeddingStore, str, os.PathLike or bool, optional
         Store of embeddings, or its folder; the package's cache when not given; False for none.
+    keep : {"fits", "jpeg", "none"}, optional
+        What to leave of a cutout that is fetched, once its embedding is kept: the file as it came, a small colour
+        picture to look at, or nothing; ``conf.keep`` when not given. An embedding is not computed, nor its cutout
+        fetched, again; for another encoder it is fetched again. What was in the store before stays. Cutouts without
+        an embedding stay, too.
     mixed_routes : bool, optional
         Embed cutouts of several layers or routes (viewer, HiPS, bricks) together. They are refused otherwise,
         as their pixels differ.
@@ -102,7 +108,7 @@ def add_embeddings(
     -------
     `~astropy.table.Table`
         Of the same class, with the columns ``embedding`` (float32, ``(n, dim)``, NaN where there is none),
-        ``cutout`` (str, path of the image, empty where there is none) and ``cutout_status`` (str:
+        ``cutout`` (str, path of what is kept of the image, empty where nothing is) and ``cutout_status`` (str:
         `galzoo_repr.cutouts.STATUSES`), and where `galzoo_repr.add_cutouts` would add them, ``cutout_survey`` and
         ``cutout_flux_scale``. As Galaxy Zoo did, a ``partial`` image is left out if a fifth or more
         of a band has no data.
@@ -139,6 +145,8 @@ def add_embeddings(
     True
     """
     catalogue = as_table(table)
+    if keep is not None:
+        check_choice("keep", keep, KEEP)
     _refuse_existing(catalogue, name, with_images=images is not None, overwrite=overwrite)
     fov = None if fov is None else read_angle(fov, "fov")
     if batch_size is not None:
@@ -153,7 +161,13 @@ def add_embeddings(
     facts = {"encoder": encoder.name, "encoder_digest": digest, "recipe_digest": encoder.recipe.digest}
     shelf = _shelf(embedding_store, digest, encoder.dim)
     source, fluxes = None, [None] * len(catalogue)
-    stream = EmbeddingStream(encoder, len(catalogue), shelf=shelf, batch_size=batch_size)
+    stream = EmbeddingStream(
+        encoder,
+        len(catalogue),
+        shelf=shelf,
+        batch_size=batch_size,
+        after=lambda rows: source and source.embedded(rows),
+    )
     try:
         if images is not None:
             pictures = pictures_of(catalogue, images)
@@ -172,10 +186,16 @@ def add_embeddings(
                 coords=coords,
                 again=overwrite,
                 mixed=mixed_routes,
+                keep=keep,
+                shelf=shelf,
             )
-            taken = source.pictures(stream.figures.fetch, progress=progress)
-            with say_what_is_kept(lambda: _kept(stream, shelf, source)), closing(source), closing(taken):
-                stream.run(taken, progress=progress)
+            with say_what_is_kept(lambda: _kept(stream, shelf, source)), closing(source):
+                with closing(source.pictures(stream.figures.fetch, progress=progress)) as taken:
+                    stream.run(taken, progress=progress)
+                if "missing" in stream.statuses:
+                    with closing(source.lost(stream.paths, stream.statuses, stream.figures.fetch)) as taken:
+                        stream.run(taken, progress=False)
+            stream.paths = source.files(stream.paths)
             facts |= source.facts
             fluxes = source.fluxes
         elif not {"cutout", "cutout_status"} <= set(catalogue.colnames):
@@ -184,7 +204,7 @@ def add_embeddings(
     finally:
         if shelf is not None:
             shelf.close()
-    failed = np.flatnonzero(~np.isfinite(stream.vectors).all(axis=1)).tolist()
+    failed = np.flatnonzero(~stream.embedded).tolist()
     figures = stream.facts(len(failed))
     if progress:
         log.info("%s.", closing_line(len(catalogue), figures))
@@ -239,7 +259,7 @@ def _shelf(store: EmbeddingStore | str | os.PathLike | bool | None, digest: str,
 def _kept(stream: EmbeddingStream, shelf: Shelf | None, source: SurveyPictures | None = None) -> str:
     """What is left of a call that is interrupted."""
     kept = []
-    if source is not None:
+    if source is not None and source.store.keep == "fits":
         kept.append(f"{stream.figures.fetch.fetched:,} cutouts fetched now are kept in {source.store.root}")
     if shelf is not None:
         kept.append(f"{stream.computed:,} embeddings computed now are kept in {shelf.path.parent}")
@@ -286,7 +306,7 @@ def _columns_of_cutouts(
     columns = {
         "cutout": Column(
             np.array(stream.paths, dtype=str).reshape(-1),
-            description="File of the image of the galaxy; empty if none",
+            description="File of the image of the galaxy; empty if none is kept",
         ),
         "cutout_status": Column(
             np.array(stream.statuses, dtype=str).reshape(-1),

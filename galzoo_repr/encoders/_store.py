@@ -4,7 +4,7 @@ import os
 import sqlite3
 import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -12,11 +12,17 @@ import numpy as np
 
 from galzoo_repr._config import cache_path, log
 from galzoo_repr._folder import locked
+from galzoo_repr.encoders._file_keys import FileKeys
 from galzoo_repr.exceptions import GalzooWarning
 
 __all__ = ["EmbeddingStore"]
 
 _SCHEMA = "CREATE TABLE IF NOT EXISTS embedding (image BLOB PRIMARY KEY, vector BLOB NOT NULL)"
+# Another process may have been as quick; what has another length was damaged.
+_INSERT = (
+    "INSERT INTO embedding VALUES (?, ?) ON CONFLICT (image) DO UPDATE SET vector = excluded.vector "
+    "WHERE length(vector) != length(excluded.vector)"
+)
 _BUSY_SECONDS = 60.0
 # Keys in one query: SQLite before 3.32 allows 999 variables.
 _CHUNK = 500
@@ -34,6 +40,9 @@ class EmbeddingStore:
     ----------
     root : str or os.PathLike, optional
         Folder, made when missing; the package's cache when not given.
+    read_again : bool, optional
+        Read every file of pictures again to find out what is in it. By default a file whose size, times and inode
+        have not changed since it was read is taken to be the same, which for many files is much quicker.
 
     Examples
     --------
@@ -48,7 +57,8 @@ class EmbeddingStore:
     {b'an image': array([1., 2.], dtype=float32)}
     """
 
-    def __init__(self, root: str | os.PathLike | None = None) -> None:
+    def __init__(self, root: str | os.PathLike | None = None, *, read_again: bool = False) -> None:
+        self.read_again = read_again
         self.root = Path(cache_path("embeddings") if root is None else root).expanduser().absolute()
 
     def __repr__(self) -> str:
@@ -71,7 +81,10 @@ class EmbeddingStore:
             With ``read``, ``write`` and ``close``. Where the folder cannot be used, a `GalzooWarning` says so
             once, and the shelf stays empty: embeddings can always be computed again.
         """
-        return Shelf(self.root / f"{encoder_digest[:32]}.sqlite", dim)
+        shelf = Shelf(self.root / f"{encoder_digest[:32]}.sqlite", dim)
+        if shelf.writable and not self.read_again:
+            shelf.files = FileKeys(self.root / "files.sqlite")
+        return shelf
 
 
 class Shelf:
@@ -79,8 +92,9 @@ class Shelf:
 
     def __init__(self, path: Path, dim: int) -> None:
         self.path, self.dim = path, dim
+        self.files: FileKeys | None = None
         self._lock = threading.Lock()
-        self._writable = True
+        self.writable = True
         self._db: sqlite3.Connection | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -102,7 +116,7 @@ class Shelf:
 
     def _only_read(self, error: Exception) -> None:
         """Use what is there, if anything is, and say that nothing will be kept."""
-        self._writable = False
+        self.writable = False
         self.close()
         warnings.warn(
             f"Embeddings are computed but not kept, because {self.path.parent} cannot be written: {error}. "
@@ -120,6 +134,8 @@ class Shelf:
 
     def close(self) -> None:
         """Close the file."""
+        if self.files is not None:
+            self.files.close()
         with self._lock:
             if self._db is not None:
                 self._db.close()
@@ -127,23 +143,40 @@ class Shelf:
 
     def read(self, images: Sequence[bytes]) -> dict[bytes, np.ndarray]:
         """Embeddings of those images that have one, float32 of shape ``(dim,)``."""
-        found: dict[bytes, np.ndarray] = {}
+        keys, vectors = self.read_many(images)
+        return dict(zip(keys, vectors, strict=True))
+
+    def read_many(self, images: Sequence[bytes]) -> tuple[list[bytes], np.ndarray]:
+        """Those images that have an embedding, and their embeddings, float32 of shape ``(n, dim)``."""
+        found: list[tuple[bytes, bytes]] = []
+        for chunk in self._chunks(images, "image, vector"):
+            found.extend(chunk)
+        keys = [key for key, _ in found]
+        return keys, np.frombuffer(b"".join([vector for _, vector in found]), "<f4").reshape(-1, self.dim)
+
+    def _chunks(self, images: Sequence[bytes], columns: str) -> Iterator[list[tuple]]:
+        """Columns of the images that have an embedding of the right length."""
+        ordered = sorted(images)
         try:
             with self._lock:
-                for start in range(0, len(images) if self._db is not None else 0, _CHUNK):
-                    chunk = list(images[start : start + _CHUNK])
+                for start in range(0, len(ordered) if self._db is not None else 0, _CHUNK):
+                    chunk = ordered[start : start + _CHUNK]
                     marks = ",".join("?" * len(chunk))
-                    query = f"SELECT image, vector FROM embedding WHERE image IN ({marks})"
-                    with closing(self._db.execute(query, chunk)) as rows:
-                        found.update((key, np.frombuffer(vector, "<f4")) for key, vector in rows)
+                    query = f"SELECT {columns} FROM embedding WHERE image IN ({marks})"
+                    whole = f" AND typeof(vector) = 'blob' AND length(vector) = {4 * self.dim}"
+                    with closing(self._db.execute(query + whole, chunk)) as rows:
+                        yield rows.fetchall()
         except sqlite3.Error as error:
             log.warning("The embeddings in %s cannot be read: %s.", self.path, error)
-        return {key: vector for key, vector in found.items() if vector.shape == (self.dim,)}
 
-    def write(self, images: Sequence[bytes], vectors: np.ndarray) -> None:
-        """Keep a batch of embeddings, shape ``(len(images), dim)``; all of them or none."""
-        if not self._writable:
-            return
+    def has(self, images: Sequence[bytes]) -> set[bytes]:
+        """Those images that have an embedding."""
+        return {key for chunk in self._chunks(images, "image") for (key,) in chunk}
+
+    def write(self, images: Sequence[bytes], vectors: np.ndarray) -> bool:
+        """Keep a batch of embeddings, shape ``(len(images), dim)``; all of them or none. Whether they are kept."""
+        if not self.writable:
+            return False
         finite = np.isfinite(vectors).all(axis=1)
         rows = [(key, vector.astype("<f4").tobytes()) for key, vector in zip(images, vectors, strict=True)]
         rows = [row for row, good in zip(rows, finite, strict=True) if good]
@@ -151,7 +184,7 @@ class Shelf:
             with self._lock:
                 self._db.execute("BEGIN IMMEDIATE")
                 try:
-                    self._db.executemany("INSERT OR IGNORE INTO embedding VALUES (?, ?)", rows)
+                    self._db.executemany(_INSERT, rows)
                     self._db.execute("COMMIT")
                 except sqlite3.Error:
                     if self._db.in_transaction:
@@ -159,3 +192,5 @@ class Shelf:
                     raise
         except sqlite3.Error as error:
             self._only_read(error)
+            return False
+        return True

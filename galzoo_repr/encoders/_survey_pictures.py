@@ -2,34 +2,43 @@
 
 import os
 import re
+import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 
 import numpy as np
 from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
+from galzoo_repr._config import log
 from galzoo_repr._progress import progress_bar
 from galzoo_repr.catalogue import texts_of
 from galzoo_repr.cutouts import (
     FALLBACK_ON,
+    PICTURE,
     RETRYABLE,
     USABLE,
     CutoutRequest,
     CutoutStore,
+    CutoutStoreError,
+    Enough,
     FetchFigures,
     LegacySurvey,
+    Outcome,
     Route,
     check_surveys,
     cutout_requests,
     fetch_in_turn,
+    opened,
     survey_names,
     usable_factors,
     warn_of_scale,
 )
 from galzoo_repr.encoders._origins import Origins
-from galzoo_repr.images import KEY_BYTES, ImageRecipe, Picture, flux_scales
+from galzoo_repr.encoders._store import Shelf
+from galzoo_repr.exceptions import GalzooWarning
+from galzoo_repr.images import KEY_BYTES, ImageRecipe, Picture, flux_scales, small_jpeg
 
 __all__ = ["SurveyPictures"]
 
@@ -53,6 +62,10 @@ class SurveyPictures:
         Do not look at the columns ``cutout`` and ``cutout_status``.
     mixed : bool
         Take cutouts of several layers or routes together.
+    keep : str or None
+        What to leave of cutouts that are fetched, as for `galzoo_repr.cutouts.CutoutStore`.
+    shelf : Shelf or None
+        Embeddings computed before, for which no cutout is needed.
 
     Attributes
     ----------
@@ -80,6 +93,8 @@ class SurveyPictures:
         coords: str | tuple[str, str] | SkyCoord | None,
         again: bool,
         mixed: bool,
+        keep: str | None,
+        shelf: Shelf | None,
     ) -> None:
         self.survey = LegacySurvey() if survey is None else survey
         self.surveys = check_surveys(self.survey, fallback)
@@ -104,8 +119,16 @@ class SurveyPictures:
             self._factors = [usable_factors(one, recipe) for one in self.surveys]
             for one in self.surveys:
                 warn_of_scale(one)
-        self._owned = not isinstance(store, CutoutStore)
-        self.store = CutoutStore(store) if self._owned else store
+        self.store, self._owned = opened(store, keep)
+        self._shelf, self._told = shelf, False
+        folder = re.escape(f"{self.store.root}{os.sep}")
+        sep = re.escape(os.sep)
+        self._body_name = re.compile(rf"{folder}(..){sep}(..){sep}(\1\2[0-9a-f]{{28}})\.(fits|jpg)")
+        # Digests of the bodies that may go once they are embedded, and what small pictures are made of.
+        self._passing: dict[int, tuple[str, str]] = {}
+        self._may_go = not self.store.read_only and (
+            self.store.keep != "fits" or self.store.max_size is not None
+        )
         try:
             self._origins = self._find_origins(scales)
             self._origins.refuse_mixture(mixed=mixed or len(self.surveys) > 1)
@@ -117,7 +140,9 @@ class SurveyPictures:
         """Whether the columns say all of a row: the file is there, or asking again is of no use."""
         status = self._statuses[row]
         if status in USABLE:
-            return os.path.isfile(self._paths[row])
+            path = self._paths[row]
+            # Of a body of which only a picture was kept, the store may know the embedding.
+            return not path.endswith(PICTURE) and os.path.isfile(path)
         return status not in _UNSETTLED and (len(self.surveys) == 1 or status not in FALLBACK_ON)
 
     def _requests_of(self, survey: Route) -> list[CutoutRequest | None]:
@@ -140,6 +165,8 @@ class SurveyPictures:
         at_hand = [row for row, request in enumerate(self._requests) if request is None]
         # Only files of the store have an origin that is known.
         known = [row for row in at_hand if self._key_in_name(self._paths[row])]
+        if known:
+            self.store.hold_files([self._paths[row] for row in known])
         origins = Origins(self.store.describe([self._paths[row] for row in known]) if known else None)
         if scales is not None:
             for row in at_hand:
@@ -163,7 +190,11 @@ class SurveyPictures:
         return self._origins.facts
 
     def close(self) -> None:
-        """Close the store, if it was opened here."""
+        """Let go what was in use, and close the store, if it was opened here."""
+        # What went wrong before is the error to tell.
+        with suppress(CutoutStoreError):
+            self.store.release()
+            self.store.shrink()
         if self._owned:
             self.store.close()
 
@@ -176,24 +207,95 @@ class SurveyPictures:
         for row, request in enumerate(self._requests):
             if request is None:
                 yield row, self._at_hand(row)
+        yield from self._fetched(figures, progress=progress)
 
+    def lost(
+        self, paths: Sequence[str], statuses: Sequence[str], figures: FetchFigures
+    ) -> Iterator[tuple[int, Picture]]:
+        """Rows whose file went before it was read, to make room for others, with their pictures fetched again."""
+        in_store = f"{self.store.root}{os.sep}"
+        self._rows = [
+            row
+            for row, status in enumerate(statuses)
+            if status == "missing" and (self._requests[row] is not None or paths[row].startswith(in_store))
+        ]
+        if self._rows:
+            log.info("%d cutouts went before they were read, and are fetched again.", len(self._rows))
+            self._told = True
+            self._requests = self._requests_of(self.survey)
+            yield from self._fetched(figures, progress=False)
+
+    def _fetched(self, figures: FetchFigures, *, progress: bool) -> Iterator[tuple[int, Picture]]:
         def requests_of(survey: Route) -> list[CutoutRequest | None]:
             return self._requests if survey is self.survey else self._requests_of(survey)
 
         wanted = len(self._requests) - self._requests.count(None)
+        stream = fetch_in_turn(self.store, self.surveys, requests_of, enough=self._enough, figures=figures)
         with (
             progress_bar(wanted, "fetching", "cutout", shown=progress and wanted > 0) as bar,
-            closing(fetch_in_turn(self.store, self.surveys, requests_of, figures=figures)) as stream,
+            closing(stream),
         ):
             for row, turn, request, outcome in stream:
-                path = self.store.name(request, outcome) if outcome.status in USABLE else ""
-                key = bytes.fromhex(outcome.digest)[:KEY_BYTES] if path else b""
-                self.survey_names[row] = self._names[turn] if path else ""
-                self.fluxes[row] = self._factors[turn] if path else None
-                if path and turn:
+                usable = outcome.status in USABLE
+                path = self.store.name(request, outcome) if usable else ""
+                key = bytes.fromhex(outcome.digest)[:KEY_BYTES] if usable else b""
+                self.survey_names[row] = self._names[turn] if usable else ""
+                self.fluxes[row] = self._factors[turn] if usable else None
+                if usable and turn:
                     self._origins.add(self.surveys[turn])
                 bar.update()
+                may_go = self._may_go and not (self.store.keep == "jpeg" and request.image_format == "jpeg")
+                if usable and (may_go or not path):
+                    self._passing[row] = outcome.digest, path
                 yield row, Picture(path or None, outcome.status, outcome.reason, key, self.fluxes[row])
+
+    def _enough(self, turn: int) -> Enough:
+        """Which cutouts of a survey are not needed, because their embeddings are there."""
+
+        def enough(gone: Sequence[tuple[CutoutRequest, Outcome]]) -> list[bool]:
+            pictures = [
+                Picture(None, key=bytes.fromhex(outcome.digest)[:KEY_BYTES], flux=self._factors[turn])
+                for _, outcome in gone
+            ]
+            known = set() if self._shelf is None else self._shelf.has([one.key for one in pictures])
+            answers = [
+                outcome.status in USABLE and one.key in known
+                for one, (_, outcome) in zip(pictures, gone, strict=True)
+            ]
+            if not all(answers) and not self._told:
+                self._told = True
+                warnings.warn(
+                    "cutouts that were fetched before are not there any more, and have no embedding by this encoder: "
+                    "they are fetched again. keep='fits' and a larger max_cache_size keep what is fetched from now on",
+                    GalzooWarning,
+                    stacklevel=2,
+                )
+            return answers
+
+        return enough
+
+    def embedded(self, rows: Sequence[int]) -> None:
+        """Let the cutouts of rows go that have been embedded, as far as they are not to be kept."""
+        passing = {row: self._passing[row] for row in rows if self._passing.get(row, ("", ""))[1]}
+        if not passing:
+            return
+        if self.store.keep == "fits":
+            self.store.release([digest for digest, _ in passing.values()])
+            return
+        jpeg = self.store.keep == "jpeg"
+        self.store.drop(
+            {
+                digest: small_jpeg(path, self._recipe.bands, flux=self.fluxes[row]) if jpeg else b""
+                for row, (digest, path) in passing.items()
+            }
+        )
+
+    def files(self, paths: Sequence[str]) -> list[str]:
+        """What is left of the files of all rows: themselves, or the pictures that were made of them."""
+        return [self._file(row, path) if row in self._passing else path for row, path in enumerate(paths)]
+
+    def _file(self, row: int, path: str) -> str:
+        return path if path and os.path.isfile(path) else self.store.picture(self._passing[row][0])
 
     def _at_hand(self, row: int) -> Picture:
         path, status = self._paths[row], self._statuses[row]
@@ -203,8 +305,5 @@ class SurveyPictures:
 
     def _key_in_name(self, path: str) -> bytes:
         """Key of a body in the store of cutouts, which names its files by half of their SHA-256."""
-        stem, _ = os.path.splitext(os.path.basename(path))
-        folder = os.path.join(self.store.root, stem[:2], stem[2:4])
-        if re.fullmatch("[0-9a-f]{32}", stem) and os.path.dirname(path) == folder:
-            return bytes.fromhex(stem)
-        return b""
+        named = self._body_name.fullmatch(path)
+        return bytes.fromhex(named[3]) if named else b""

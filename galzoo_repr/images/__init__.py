@@ -3,7 +3,7 @@
 from galzoo_repr.images._field_of_view import RADIUS_COLUMNS, galaxy_zoo_fields, radius_columns
 from galzoo_repr.images._fits import MISSING_FRACTION
 from galzoo_repr.images._flux import REFERENCE_SCALE
-from galzoo_repr.images._gallery import CENTRE, SAME_FRAME, comparison, pictures, read_pictures
+from galzoo_repr.images._gallery import CENTRE, SAME_FRAME, comparison, pictures, read_pictures, small_jpeg
 from galzoo_repr.images._image_data import ImageData
 from galzoo_repr.images._montage import montage
 from galzoo_repr.images._pictures import (
@@ -42,6 +42,7 @@ __all__ = [
     "radius_columns",
     "read_image",
     "read_pictures",
+    "small_jpeg",
     "viewer_griz_stretch",
     "viewer_grz_stretch",
 ]

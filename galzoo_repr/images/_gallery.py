@@ -1,5 +1,6 @@
 """Galaxies as people look at them: small colour pictures of their files, and many side by side."""
 
+import io
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -9,12 +10,15 @@ from PIL import Image
 
 from galzoo_repr._angle import read_angle
 from galzoo_repr.catalogue import galaxy_names
+from galzoo_repr.images._image_data import ImageData
 from galzoo_repr.images._montage import montage
-from galzoo_repr.images._pictures import PictureSource, picture_of, pictures_of
+from galzoo_repr.images._pictures import PictureSource, picture_of, pictures_of, read_image
 from galzoo_repr.images._recipe import ImageRecipe
 
-__all__ = ["CENTRE", "SAME_FRAME", "comparison", "pictures", "read_pictures"]
+__all__ = ["CENTRE", "SAME_FRAME", "comparison", "pictures", "read_pictures", "small_jpeg"]
 
+NATIVE_SIDE = 424  # pixels of the images of Galaxy Zoo DECaLS
+JPEG_QUALITY = 90
 SIDE = 384  # pixels of one picture
 PANEL = 176  # pixels of one picture among many: as wide as a designation
 CENTRE = 0.65  # part of each side of the field that is shown
@@ -56,7 +60,48 @@ def _shown(image: PictureSource | None, recipe: ImageRecipe) -> np.ndarray | Non
     found = picture_of(image).read(recipe.bands, keyed=False)
     if found.pixels is None:
         return None
+    return _in_colour(found, recipe)
+
+
+def _in_colour(found: ImageData, recipe: ImageRecipe) -> np.ndarray:
     return np.rint(recipe.prepare([found])[0].transpose(1, 2, 0) * 255).astype(np.uint8)
+
+
+def small_jpeg(image: PictureSource, bands: str = "grz", *, flux: Sequence[float] | None = None) -> bytes:
+    """
+    Make a small colour picture to look at, in the stretch of Galaxy Zoo.
+
+    Parameters
+    ----------
+    image : str, os.PathLike, bytes, PIL.Image.Image, numpy.ndarray or torch.Tensor
+        Picture in any form that `read_image` takes.
+    bands : str, optional
+        Bands of a FITS file, of which the first, the middle and the last become blue, green and red.
+    flux : sequence of float, optional
+        Flux scale of a FITS file, as for `read_image`.
+
+    Returns
+    -------
+    bytes
+        A JPEG of all of the field, of at most 424 pixels on a side; empty where the picture cannot be read.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from galzoo_repr.images import small_jpeg
+    >>> len(small_jpeg(np.zeros((64, 64, 3)))) > 0, small_jpeg("gone.fits")
+    (True, b'')
+    """
+    if len(bands) != 3:
+        bands = bands[0] + bands[len(bands) // 2] + bands[-1]
+    found = read_image(image, bands, flux=flux, any_scale=True)
+    if found.pixels is None:
+        return b""
+    side = min(found.pixels.shape[1], NATIVE_SIDE)
+    shown = _in_colour(found, ImageRecipe(size=side, bands=bands))
+    content = io.BytesIO()
+    Image.fromarray(shown).save(content, "JPEG", quality=JPEG_QUALITY)
+    return content.getvalue()
 
 
 def pictures(table: Table, rows: Sequence[int]) -> list[np.ndarray | None]:

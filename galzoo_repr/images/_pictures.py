@@ -62,7 +62,7 @@ class Picture:
     ----------
     source : str, bytes, PIL.Image.Image, numpy.ndarray or None
         A file, its content, an image of Pillow, pixels of shape (H, W, 3) or (H, W, 4), or None where there
-        is no picture.
+        is no picture, or only the key of one that was not kept.
     status, reason : str
         Value of ``cutout_status``, and why.
     key : bytes
@@ -122,6 +122,8 @@ class Picture:
         ImageData
         """
         source = content_of(self.source) if isinstance(self.source, str) else self.source
+        if source is None and self.status in ("ok", "partial"):
+            return refused("missing", "its cutout was not kept")
         if source is None:
             return refused(self.status, self.reason)
         if isinstance(source, ImageData):

@@ -170,3 +170,17 @@ def _rows(path):
             connection.close()
     except sqlite3.Error:
         return 0
+
+
+@pytest.mark.parametrize("damage", [b"12345", "text", None, 7])
+def test_a_damaged_vector_is_mended_by_the_next_write(tmp_path, damage):
+    shelf = EmbeddingStore(tmp_path).shelf("0" * 64, dim=2)
+    vectors = np.array([[1.0, 2.0]], dtype=np.float32)
+    shelf.write([b"key"], vectors)
+    damage = b"" if damage is None else damage
+    shelf._db.execute("UPDATE embedding SET vector = ?", (damage,))
+    assert shelf.read([b"key"]) == {}
+    assert shelf.has([b"key"]) == set()
+    assert shelf.write([b"key"], vectors)
+    assert np.array_equal(shelf.read([b"key"])[b"key"], vectors[0])
+    shelf.close()
