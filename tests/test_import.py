@@ -52,8 +52,9 @@ import galzoo_repr as gzr
 """
 WRONG = {
     "gzr.add_cutouts(cat, fov=3)": "fov",
-    "gzr.add_embeddings(cat, images='pictures')": "pictures",
-    "gzr.add_embeddings(cat, encoder='no_such_network')": "there is no encoder",
+    "gzr.add_embeddings(cat, images='pictures', encoder='resnet18', name='new')": "pictures",
+    "gzr.add_embeddings(cat, coords='where', encoder='resnet18', name='new')": "where",
+    "gzr.add_embeddings(cat, encoder='no_such_network', name='new')": "there is no encoder",
     "gzr.Encoder.load(3)": "an encoder is",
     "gzr.add_similarity(cat, 0, embedding='features')": "features",
     "gzr.find_similar(cat, 'nowhere at all')": "nowhere",
@@ -68,7 +69,7 @@ WRONG = {
     "gzr.MorphologyModel.load('gone')": "gone",
     "gzr.pretrain(cat, schema='no such schema')": "no such schema",
     "gzr.pretrain(cat, schema='gz_rings')": "ring",
-    "gzr.SimilarityIndex.load('gone')": "gone",
+    "gzr.SimilarityIndex.open('gone')": "gone",
 }
 
 

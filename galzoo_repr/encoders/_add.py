@@ -151,6 +151,11 @@ def add_embeddings(
     fov = None if fov is None else read_angle(fov, "fov")
     if batch_size is not None:
         check_whole_number("batch_size", batch_size)
+    # What can be wrong with the table is said before an encoder is built, or even downloaded.
+    has_cutouts = {"cutout", "cutout_status"} <= set(catalogue.colnames)
+    pictures = None if images is None else pictures_of(catalogue, images)
+    if images is None and not has_cutouts and not isinstance(coords, SkyCoord):
+        sky_positions(catalogue[:0], coords=coords)
     if not isinstance(encoder, Encoder):
         encoder = Encoder.load(encoder, device=device)
     elif device is not None:
@@ -170,7 +175,6 @@ def add_embeddings(
     )
     try:
         if images is not None:
-            pictures = pictures_of(catalogue, images)
             fluxes = [picture.flux for picture in pictures]
             with say_what_is_kept(lambda: _kept(stream, shelf)):
                 stream.run(enumerate(pictures), progress=progress)
@@ -198,9 +202,6 @@ def add_embeddings(
             stream.paths = source.files(stream.paths)
             facts |= source.facts
             fluxes = source.fluxes
-        elif not {"cutout", "cutout_status"} <= set(catalogue.colnames):
-            # To refuse what a table with galaxies would be refused for.
-            sky_positions(catalogue, coords=coords)
     finally:
         if shelf is not None:
             shelf.close()
