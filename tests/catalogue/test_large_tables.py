@@ -30,6 +30,7 @@ def table_of_many_kinds(n: int) -> Table:
     return table
 
 
+@pytest.mark.filterwarnings("ignore:.*not all ASCII")
 @pytest.mark.parametrize("kind", [Table, QTable])
 @pytest.mark.parametrize("n", [1, 23, 24, 100])
 def test_fits_in_parts_is_the_same_file(tmp_path, monkeypatch, kind, n):
