@@ -26,6 +26,7 @@ from galzoo_repr.catalogue._fits_cells import (
     meant_cells,
 )
 from galzoo_repr.catalogue._fits_header import add_descriptions, describes_column, take_descriptions
+from galzoo_repr.catalogue._fits_parts import write_in_parts
 from galzoo_repr.catalogue._fits_text import decoded, keep_true_text, true_text
 from galzoo_repr.catalogue._record import recorded, to_text
 from galzoo_repr.catalogue._several import listed, place_of
@@ -123,12 +124,17 @@ def _write_hdu(table: Table, path: Path) -> None:
                 gaps[name] = column.mask
             else:
                 nulls[name] = int(column.fill_value)
-    hdu = fits.table_to_hdu(plain, character_as_bytes=True)
-    for name, null in nulls.items():
-        # The null of unsigned integers counts as the file stores them.
-        hdu.columns[name].null = null - int(hdu.columns[name].bzero or 0)
-    add_descriptions(hdu.header, _descriptions(table, plain))
-    hdu.writeto(path)
+    descriptions = _descriptions(table, plain)
+
+    def to_hdu(part: Table) -> fits.BinTableHDU:
+        hdu = fits.table_to_hdu(part, character_as_bytes=True)
+        for name, null in nulls.items():
+            # The null of unsigned integers counts as the file stores them.
+            hdu.columns[name].null = null - int(hdu.columns[name].bzero or 0)
+        add_descriptions(hdu.header, descriptions)
+        return hdu
+
+    write_in_parts(plain, to_hdu, path)
     if any(np.any(gap) for gap in gaps.values()):
         with fits.open(path, memmap=False) as hdus:
             start, dtype = hdus[1].fileinfo()["datLoc"], hdus[1].columns.dtype

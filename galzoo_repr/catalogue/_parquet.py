@@ -24,6 +24,8 @@ __all__ = ["read_parquet", "write_parquet"]
 
 # Rows of one row group, the unit in which other programs read a part of the file.
 _ROW_GROUP = 65536
+# A group is encoded in memory before it is written.
+_BYTES_PER_GROUP = 2**26
 
 # By the convention of the IVOA, VOTable in Parquet 1.0.
 _VOTABLE = b"IVOA.VOTable-Parquet.content"
@@ -59,7 +61,8 @@ def write_parquet(table: Table, path: Path) -> list[str]:
             values = pa.FixedSizeListArray.from_arrays(values, int(np.prod(data.shape[1:])))
         arrays[column.name] = values
     arrow = pa.table(arrays).replace_schema_metadata(metadata)
-    parquet.write_table(arrow, path, row_group_size=_ROW_GROUP)
+    rows = max(1, _BYTES_PER_GROUP * len(arrow) // max(1, arrow.nbytes))
+    parquet.write_table(arrow, path, row_group_size=min(_ROW_GROUP, rows))
     return lost
 
 
