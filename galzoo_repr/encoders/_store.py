@@ -51,7 +51,7 @@ class EmbeddingStore:
     >>> from galzoo_repr.encoders import EmbeddingStore
     >>> with TemporaryDirectory() as folder:
     ...     shelf = EmbeddingStore(folder).shelf("0" * 64, dim=2)
-    ...     shelf.write([b"an image"], np.array([[1.0, 2.0]]))
+    ...     kept = shelf.write([b"an image"], np.array([[1.0, 2.0]]))
     ...     shelf.read([b"an image", b"another"])
     ...     shelf.close()
     {b'an image': array([1., 2.], dtype=float32)}

@@ -83,6 +83,18 @@ def test_embed_adds_finite_embeddings(embedded, galaxies):
     assert np.isfinite(catalogue["embedding"][good]).all()
 
 
+@pytest.mark.parametrize("keep", ["jpeg", "none"])
+def test_embed_keeps_as_much_as_asked(tmp_path, folder, service, small_encoder, keep):
+    out = tmp_path / "embedded.ecsv"
+    options = ("--encoder", small_encoder, "--server", service.url, "--store", tmp_path / "store", "--quiet")
+    result = run("embed", folder / "galaxies.fits", out, *options, "--keep", keep)
+    assert result.exit_code == 0, result.output
+    paths = [str(path) for path in read_catalogue(out)["cutout"]]
+    assert all(path.endswith(".jpg") if keep == "jpeg" else not path for path in paths)
+    assert not list((tmp_path / "store").glob("??/??/*.fits"))
+    assert run("embed", folder / "galaxies.fits", out, "--overwrite", "--keep", "png").exit_code == 1
+
+
 def test_existing_output_is_refused_before_anything_is_asked(embedded, folder, service):
     before = len(service.requests)
     result = run("embed", folder / "galaxies.fits", embedded[1], "--server", service.url)
