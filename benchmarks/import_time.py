@@ -8,6 +8,8 @@ import resource
 import statistics
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 FIRST_EMBEDDING = """
 import numpy as np
@@ -17,6 +19,17 @@ encoder = Encoder.load("bundled", device="cpu")
 encoder.embed(encoder.recipe.prepare([read_image(np.eye(200))]))
 """
 VERB = "import sys; sys.argv[1:] = {!r}; from galzoo_repr.cli import main; main()"
+# Each with a mistake that only the catalogue shows.
+MISTAKES = {
+    "fetch": ["in.ecsv", "out.ecsv", "--coords", "where"],
+    "embed": ["in.ecsv", "out.ecsv", "--images", "pictures"],
+    "embed, no such encoder": ["in.ecsv", "out.ecsv", "--encoder", "no_such_network"],
+    "similar": ["in.ecsv", "--row", "1"],
+    "anomalies": ["in.ecsv", "search"],
+    "finetune": ["in.ecsv", "model", "--label", "ring"],
+    "predict": ["in.ecsv", "model", "out.ecsv"],
+    "pretrain": ["in.ecsv", "encoder", "--schema", "gz_rings"],
+}
 ASTROPY = "import astropy.table, astropy.coordinates, astropy.units"
 
 STATEMENTS = {
@@ -27,16 +40,20 @@ STATEMENTS = {
     "galzoo-repr --help": VERB.format(["--help"]),
     "galzoo-repr embed of a file that is not there": VERB.format(["embed", "gone.fits", "out.fits"]),
     "first embedding by the bundled encoder": FIRST_EMBEDDING,
+    **{
+        f"galzoo-repr {verb}: a mistake": VERB.format([verb.partition(",")[0], *arguments])
+        for verb, arguments in MISTAKES.items()
+    },
     "import torch": "import torch",
 }
 
 
-def seconds_of(statement: str, repeats: int) -> list[float]:
+def seconds_of(statement: str, repeats: int, folder: str) -> list[float]:
     """Core-seconds of fresh interpreters that run one statement, after one that fills the file cache."""
     times = []
     for _ in range(repeats + 1):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([sys.executable, "-c", statement], capture_output=True, check=False)
+        subprocess.run([sys.executable, "-c", statement], capture_output=True, check=False, cwd=folder)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     return times[1:]
@@ -48,9 +65,14 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=7)
     repeats = parser.parse_args().repeats
     print(f"{'core-seconds':48} {'median':>7} {'min':>6} {'max':>6}")
-    for what, statement in STATEMENTS.items():
-        times = seconds_of(statement, repeats)
-        print(f"{what:48} {statistics.median(times):7.2f} {min(times):6.2f} {max(times):6.2f}", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        header = "# %ECSV 1.0\n# ---\n# datatype:\n# - {name: a, datatype: float64}\n"
+        Path(folder, "in.ecsv").write_text(f"{header}a\n1.0\n")
+        for what, statement in STATEMENTS.items():
+            times = seconds_of(statement, repeats, folder)
+            print(
+                f"{what:48} {statistics.median(times):7.2f} {min(times):6.2f} {max(times):6.2f}", flush=True
+            )
 
 
 if __name__ == "__main__":
