@@ -32,10 +32,14 @@ def demo(
     say = (lambda _: None) if quiet else (lambda line: messages.print(f"- {line}"))
     from galzoo_repr._threads import one_thread_from_the_start
 
-    with one_thread_from_the_start():
-        from galzoo_repr.demo import run_demo
+    try:
+        with one_thread_from_the_start():
+            from galzoo_repr.demo import run_demo
 
-        result = run_demo(out, encoder=encoder, n=n, seed=seed, progress=not quiet, say=say)
+            result = run_demo(out, encoder=encoder, n=n, seed=seed, progress=not quiet, say=say)
+    except KeyboardInterrupt:
+        # What its steps keep is in a folder that goes with it.
+        raise KeyboardInterrupt from None
     show(result.summary, f"Found among {len(result.catalogue)} galaxies, and what chance would give")
     output.print(f"Written in {result.seconds:.0f} s: {', '.join(path.name for path in result.files)}")
     output.print(f"Look at {out / 'index.html'}", soft_wrap=True)
@@ -64,6 +68,8 @@ def serve_survey(
     """Serve a simulated survey that answers as the Legacy Survey viewer does, until Ctrl-C."""
     if replay is None and (positions is not None or resize):
         raise ValueError("--positions and --resize are about recorded images; add --replay FOLDER")
+    if replay is not None and not replay.is_dir():
+        raise FileNotFoundError(f"there is no folder {replay}; give the one that holds the images")
     from galzoo_repr._threads import one_thread_from_the_start
 
     with one_thread_from_the_start():

@@ -6,6 +6,7 @@ import warnings
 
 import pytest
 import typer
+from astropy.table import Table
 from astroquery.exceptions import RemoteServiceError
 from typer.testing import CliRunner
 
@@ -141,6 +142,38 @@ except SystemExit:
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.rstrip().endswith("[]")
+
+
+WRONG = {
+    ("fetch", "in.ecsv", "out.ecsv", "--coords", "where"): "where",
+    ("embed", "in.ecsv", "out.ecsv", "--images", "pictures"): "pictures",
+    ("embed", "in.ecsv", "out.ecsv", "--coords", "where", "--encoder", "resnet18"): "where",
+    ("embed", "in.ecsv", "out.ecsv", "--encoder", "no_such_network"): "no_such_network",
+    ("embed", "in.ecsv", "out.ecsv", "--fov", "3"): "unit",
+    ("similar", "in.ecsv", "--row", "1"): "embedding",
+    ("anomalies", "in.ecsv", "search"): "embedding",
+    ("finetune", "in.ecsv", "model", "--label", "ring"): "ring",
+    ("predict", "in.ecsv", "no_model", "out.ecsv"): "no_model",
+    ("pretrain", "in.ecsv", "encoder", "--schema", "gz_rings"): "ring",
+    ("pretrain", "in.ecsv", "encoder", "--start", "no_such_network"): "no_such_network",
+    ("serve-survey", "--replay", "no_folder"): "no_folder",
+}
+
+
+@pytest.mark.parametrize("arguments", WRONG, ids=" ".join)
+def test_mistakes_are_told_before_anything_heavy_is_imported(arguments, tmp_path):
+    Table({"ra": [10.0], "dec": [1.0]}).write(tmp_path / "in.ecsv")
+    code = f"""
+import sys
+from galzoo_repr.cli import app
+try:
+    app({list(arguments)!r})
+except SystemExit as end:
+    print(end.code, sorted({{"torch", "timm", "sklearn", "onnxruntime", "pynndescent"}} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert done.stdout.rstrip().endswith("1 []"), done.stdout + done.stderr
+    assert WRONG[arguments] in done.stderr
 
 
 def test_the_package_runs_as_a_module():
