@@ -19,9 +19,10 @@ from safetensors.numpy import load_file, save
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-__all__ = ["FolderFormat", "locked", "pack_arrays", "publish", "published", "unpack_arrays"]
+__all__ = ["FolderFormat", "locked", "pack_arrays", "publish", "published", "read_json", "unpack_arrays"]
 
 _STAMP = 12  # hexadecimal digits in a name
+_LARGEST_JSON = 1 << 26
 _Content = TypeVar("_Content")
 
 
@@ -104,6 +105,25 @@ def locked(path: Path, *, wait: float = 60.0, by: str = "another process") -> It
         yield
     finally:
         lock.release()
+
+
+def read_json(path: Path) -> object:
+    """
+    Read a JSON file.
+
+    A `FileNotFoundError` if there is none; a `ValueError` if it is not JSON, is nested too deeply to be anything of
+    this package, or is larger than 64 MiB.
+    """
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path} is no file")
+    with path.open("rb") as file:
+        content = file.read(_LARGEST_JSON + 1)
+    if len(content) > _LARGEST_JSON:
+        raise ValueError(f"{path} is larger than {_LARGEST_JSON >> 20} MiB")
+    try:
+        return json.loads(content.decode("utf-8"))
+    except RecursionError:
+        raise ValueError(f"{path} is nested too deeply") from None
 
 
 @dataclass(frozen=True)
@@ -208,7 +228,7 @@ class FolderFormat:
         """
         path = folder / self.card
         try:
-            card = json.loads(path.read_text(encoding="utf-8"))
+            card = read_json(path)
         except FileNotFoundError:
             raise FileNotFoundError(
                 f"{folder} does not hold {self.what}: there is no {self.card} in it"

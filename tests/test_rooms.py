@@ -15,6 +15,7 @@ GROUND = {
     "_arguments",
     "_array",
     "_config",
+    "_database",
     "_device",
     "_fits_header",
     "_folder",
