@@ -20,6 +20,7 @@ GROUND = {
     "_fits_header",
     "_folder",
     "_threads",
+    "_torch_file",
     "_version",
     "exceptions",
 }

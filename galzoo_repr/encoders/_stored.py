@@ -56,8 +56,8 @@ class StoredNetwork:
         """Build the network, with torch."""
         import torch
 
-        model = build_network(self.architecture, self.model_kwargs, source=self.source)
         # Tensors of their own, as training changes them.
         weights = {name: torch.tensor(one) for name, one in self.weights.items()}
+        model = build_network(self.architecture, self.model_kwargs, weights=weights, source=self.source)
         fit_weights(model, weights, source=self.source)
         return model
