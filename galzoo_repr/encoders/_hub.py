@@ -1,6 +1,7 @@
 """Encoders published on the Hugging Face hub, and folders laid out like theirs."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import requests
 from astroquery.exceptions import RemoteServiceError
@@ -13,7 +14,10 @@ from galzoo_repr.encoders._network import build_network
 from galzoo_repr.encoders._weights import fit_weights, read_weights
 from galzoo_repr.images import ImageRecipe
 
-__all__ = ["from_hub", "from_hub_folder", "from_timm", "unreachable"]
+if TYPE_CHECKING:
+    from timm.models import PretrainedCfg
+
+__all__ = ["from_hub", "from_hub_folder", "from_timm", "published_weights", "unreachable"]
 
 _NO_SUCH = (errors.RepositoryNotFoundError, errors.RevisionNotFoundError, errors.HFValidationError)
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
@@ -135,12 +139,12 @@ def _recipe_of(image: dict, channels: int) -> ImageRecipe:
     )
 
 
-def from_timm(name: str) -> dict:
+def published_weights(name: str) -> "tuple[PretrainedCfg, dict]":
     """
-    Arguments of `Encoder` for a timm model, such as ``"convnext_nano.in12k_ft_in1k"``, with its published weights.
+    Settings of a timm model, and its published weights as `timm.create_model` takes them: ``pretrained_cfg_overlay``.
 
-    Its images have the size, mean and standard deviation of the model's own configuration. A `RemoteServiceError` if
-    the weights are neither cached nor reachable; a `ValueError` if there are none.
+    A `RemoteServiceError` if they are neither cached nor reachable; a `ValueError` if there are none that can be read
+    without running code.
     """
     import timm
 
@@ -154,7 +158,19 @@ def from_timm(name: str) -> dict:
         )
     files = (settings.hf_hub_filename,) if settings.hf_hub_filename else _WEIGHTS
     # Timm's own loaders would unpickle where there is no safetensors file.
-    overlay = {"state_dict": read_weights(_download(settings.hf_hub_id, files, None, name))}
+    return settings, {"state_dict": read_weights(_download(settings.hf_hub_id, files, None, name))}
+
+
+def from_timm(name: str) -> dict:
+    """
+    Arguments of `Encoder` for a timm model, such as ``"convnext_nano.in12k_ft_in1k"``, with its published weights.
+
+    Its images have the size, mean and standard deviation of the model's own configuration. A `RemoteServiceError` if
+    the weights are neither cached nor reachable; a `ValueError` if there are none.
+    """
+    import timm
+
+    settings, overlay = published_weights(name)
     try:
         model = timm.create_model(name, pretrained=True, num_classes=0, pretrained_cfg_overlay=overlay)
     except (OSError, RuntimeError) as error:
