@@ -8,7 +8,7 @@ import numpy as np
 from safetensors.numpy import load_file
 
 from galzoo_repr.encoders._network import build_network
-from galzoo_repr.encoders._weights import fit_weights, sha256_of_weights
+from galzoo_repr.encoders._weights import fit_weights, refuse_nan, sha256_of_weights
 
 if TYPE_CHECKING:
     from torch import nn
@@ -46,6 +46,7 @@ class StoredNetwork:
             name: one.astype(np.float32) if one.dtype.kind == "f" else one
             for name, one in load_file(path).items()
         }
+        refuse_nan(weights, source=source)
         return cls(about["architecture"], about["model_kwargs"], weights, about["feature_dim"], source)
 
     def sha256(self) -> str:

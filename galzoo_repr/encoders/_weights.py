@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-__all__ = ["fit_weights", "read_weights", "sha256_of_weights"]
+__all__ = ["fit_weights", "read_weights", "refuse_nan", "sha256_of_weights"]
 
 
 def sha256_of_weights(weights: Mapping[str, Array]) -> str:
@@ -73,8 +73,8 @@ def fit_weights(model: "nn.Module", weights: "dict[str, torch.Tensor]", *, sourc
     """
     Put weights into a network, every one of them in its place, but those of a classifier that it does not have.
 
-    `source` is where they come from, for the message. A `ValueError` if a tensor is missing, left over, or of another
-    shape.
+    `source` is where they come from, for the message. A `ValueError` if a tensor is missing, left over, of another
+    shape, or holds NaN.
     """
     wanted = model.state_dict()
     head = getattr(model, "pretrained_cfg", {}).get("classifier") or ()
@@ -94,4 +94,12 @@ def fit_weights(model: "nn.Module", weights: "dict[str, torch.Tensor]", *, sourc
     if faults:
         more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
         raise ValueError(f"the weights in {source} do not fit the network: {'; '.join(faults[:3])}{more}")
+    refuse_nan(weights, source=source)
     model.load_state_dict(weights)
+
+
+def refuse_nan(weights: Mapping[str, Array], *, source: str) -> None:
+    """Refuse weights that are NaN, with which every embedding would be; infinite ones occur in masks."""
+    if bad := [name for name, one in weights.items() if bool((one != one).any())]:
+        more = f" and {len(bad) - 1} more" if len(bad) > 1 else ""
+        raise ValueError(f"the weights in {source} are not numbers: NaN in {bad[0]}{more}; get them again")
