@@ -181,9 +181,10 @@ def the_card_of_an_encoder_asks_for(folder, about):
 @attack()
 def weights_that_are_not_numbers(folder):
     saved = saved_encoder(folder)
+    state = Encoder.load(saved).model.state_dict()
     weights = {
-        name: torch.full_like(one, float("nan"))
-        for name, one in Encoder.load(saved).model.state_dict().items()
+        name: (one * float("nan")).contiguous() if one.is_floating_point() else one
+        for name, one in state.items()
     }
     save_file(weights, saved / "model.safetensors")
     card = json.loads((saved / "encoder.json").read_text())
