@@ -346,27 +346,22 @@ def test_a_store_that_travels_stays_as_it_is(filled, read_only):
 
 
 def test_a_store_that_is_dropped_or_fails_is_closed(filled, tmp_path):
-    code = (
-        "import gc, sys, warnings\n"
-        "warnings.simplefilter('error')\n"
-        "from galzoo_repr import CutoutStore\n"
-        "from galzoo_repr.encoders import EmbeddingStore\n"
-        "store = CutoutStore(sys.argv[1]); fixed = CutoutStore(sys.argv[1], read_only=True)\n"
-        "shelf = EmbeddingStore(sys.argv[2]).shelf('0' * 64, dim=3)\n"
-        "for folder in sys.argv[1:]:\n"
-        "    open(folder + '/damaged.sqlite', 'wb').write(b'no database' * 100)\n"
-        "import os; os.mkdir(sys.argv[2] + '/bad')\n"
-        "os.rename(sys.argv[2] + '/damaged.sqlite', sys.argv[2] + '/bad/manifest.sqlite')\n"
-        "try:\n    CutoutStore(sys.argv[2] + '/bad')\nexcept OSError: pass\n"
-        "else: sys.exit(2)\n"
-        "del store, fixed, shelf; gc.collect()\n"
-    )
-    run = subprocess.run(
-        [sys.executable, "-c", code, str(filled.root), str(tmp_path)],
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "manifest.sqlite").write_bytes(b"no database" * 100)
+    code = """
+import sys, warnings
+warnings.simplefilter("error")
+from galzoo_repr import CutoutStore
+from galzoo_repr.encoders import EmbeddingStore
+store, fixed = CutoutStore(sys.argv[1]), CutoutStore(sys.argv[1], read_only=True)
+shelf = EmbeddingStore(sys.argv[2]).shelf("0" * 64, dim=3)
+try:
+    CutoutStore(sys.argv[2] + "/damaged")
+except OSError:
+    del store, fixed, shelf
+"""
+    command = [sys.executable, "-c", code, str(filled.root), str(tmp_path)]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert (run.returncode, run.stderr) == (0, "")
 
 
