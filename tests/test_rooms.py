@@ -15,11 +15,13 @@ GROUND = {
     "_arguments",
     "_array",
     "_config",
+    "_database",
     "_device",
     "_fits_header",
     "_folder",
     "_progress",
     "_threads",
+    "_torch_file",
     "_version",
     "exceptions",
 }

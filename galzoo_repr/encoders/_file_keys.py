@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 from galzoo_repr._config import log
+from galzoo_repr._database import open_database
 
 __all__ = ["FileKeys", "FileState", "state_of_file"]
 
@@ -19,7 +20,6 @@ _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS file (name TEXT PRIMARY KEY, size INTEGER, mtime INTEGER, ctime INTEGER, "
     "inode INTEGER, key BLOB) WITHOUT ROWID"
 )
-_BUSY_SECONDS = 10.0
 _CHUNK = 500
 _WRITTEN_AT_ONCE = 1000
 # Within the grain of the clock of a file system (2 s for FAT) a file may change and keep its times.
@@ -55,7 +55,7 @@ class FileKeys:
         self._fresh: list[tuple] = []
         self._db: sqlite3.Connection | None = None
         try:
-            self._db = sqlite3.connect(path, timeout=_BUSY_SECONDS, check_same_thread=False)
+            self._db = open_database(self, path, "rwc")
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
             self._db.execute(_SCHEMA)

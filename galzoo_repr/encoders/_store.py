@@ -5,12 +5,13 @@ import sqlite3
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import numpy as np
 
 from galzoo_repr._config import cache_path, log
+from galzoo_repr._database import open_database
 from galzoo_repr._folder import locked
 from galzoo_repr.encoders._file_keys import FileKeys
 from galzoo_repr.exceptions import GalzooWarning
@@ -23,7 +24,6 @@ _INSERT = (
     "INSERT INTO embedding VALUES (?, ?) ON CONFLICT (image) DO UPDATE SET vector = excluded.vector "
     "WHERE length(vector) != length(excluded.vector)"
 )
-_BUSY_SECONDS = 60.0
 # Keys in one query: SQLite before 3.32 allows 999 variables.
 _CHUNK = 500
 
@@ -109,10 +109,7 @@ class Shelf:
             self._only_read(error)
 
     def _open(self, mode: str) -> sqlite3.Connection:
-        uri = f"{self.path.as_uri()}?mode={mode}"
-        return sqlite3.connect(
-            uri, uri=True, timeout=_BUSY_SECONDS, check_same_thread=False, isolation_level=None
-        )
+        return open_database(self, self.path, mode, isolation_level=None)
 
     def _only_read(self, error: Exception) -> None:
         """Use what is there, if anything is, and say that nothing will be kept."""
@@ -142,7 +139,11 @@ class Shelf:
             self._db = None
 
     def read(self, images: Sequence[bytes]) -> dict[bytes, np.ndarray]:
-        """Embeddings of those images that have one, float32 of shape ``(dim,)``."""
+        """
+        Embeddings of those images that have one, float32 of shape ``(dim,)``.
+
+        What is damaged, of another length or not finite, is left out: it is computed and written again.
+        """
         keys, vectors = self.read_many(images)
         return dict(zip(keys, vectors, strict=True))
 
@@ -152,7 +153,18 @@ class Shelf:
         for chunk in self._chunks(images, "image, vector"):
             found.extend(chunk)
         keys = [key for key, _ in found]
-        return keys, np.frombuffer(b"".join([vector for _, vector in found]), "<f4").reshape(-1, self.dim)
+        vectors = np.frombuffer(b"".join([vector for _, vector in found]), "<f4").reshape(-1, self.dim)
+        damaged = ~np.isfinite(vectors).all(axis=1)
+        if damaged.any():
+            self._drop([key for key, bad in zip(keys, damaged, strict=True) if bad])
+            keys = [key for key, bad in zip(keys, damaged, strict=True) if not bad]
+            vectors = vectors[~damaged]
+        return keys, vectors
+
+    def _drop(self, images: Sequence[bytes]) -> None:
+        if self.writable:
+            with self._lock, suppress(sqlite3.Error):
+                self._db.executemany("DELETE FROM embedding WHERE image = ?", [(key,) for key in images])
 
     def _chunks(self, images: Sequence[bytes], columns: str) -> Iterator[list[tuple]]:
         """Columns of the images that have an embedding of the right length."""

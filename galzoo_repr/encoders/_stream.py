@@ -382,7 +382,8 @@ class EmbeddingStream:
             self.vectors[row], self.embedded[row] = self.vectors[first], self.embedded[first]
             if self.statuses[first] not in ("ok", self.statuses[row]):
                 self.statuses[row] = self.statuses[first]
-                self.reasons[row] = self.reasons.get(first, "")
+            if first in self.reasons:
+                self.reasons[row] = self.reasons[first]
 
 
 def _name_of(picture: Picture) -> str:
