@@ -222,7 +222,7 @@ class TestThrottle:
 def test_retry_after_in_both_forms(header, seconds):
     if header == "date":
         header = formatdate(time.time() + 90, usegmt=True)
-    assert _retry_after(header) == pytest.approx(seconds, abs=2)
+    assert _retry_after({"Retry-After": header}) == pytest.approx(seconds, abs=2)
 
 
 _FETCH = textwrap.dedent(
