@@ -12,6 +12,9 @@ __all__ = ["assemble", "grid_of", "said_of_flux"]
 
 _FLUX_KEYWORDS = ("BUNIT", "MAGZERO", "MAGZPT", "MAGZP", "ZP")
 
+_LONGEST_VALUE = 60
+"""Letters; what says more is no unit."""
+
 
 def grid_of(request: CutoutRequest) -> WCS:
     """Grid of the viewer: gnomonic, north up, east left, the position at pixel (size + 1) / 2 counted from 1."""
@@ -50,5 +53,9 @@ def said_of_flux(header: fits.Header) -> dict[str, str | float]:
     """Cards of a plane that say what its counts are, other than that they are nanomaggies, as is usual here."""
     said = {keyword: header[keyword] for keyword in _FLUX_KEYWORDS if keyword in header}
     return {
-        key: one for key, one in said.items() if str(one).strip().lower() not in ("", "nanomaggy", "22.5")
+        key: one
+        for key, one in said.items()
+        if isinstance(one, str | float | int)
+        and len(str(one)) <= _LONGEST_VALUE
+        and str(one).strip().lower() not in ("", "nanomaggy", "22.5")
     }

@@ -8,7 +8,7 @@ import numpy as np
 from astropy.io import fits
 from astroquery.hips2fits import hips2fitsClass
 
-from galzoo_repr.cutouts._ask import ask
+from galzoo_repr.cutouts._ask import ask, plain_words
 from galzoo_repr.cutouts._assemble import assemble, grid_of, said_of_flux
 from galzoo_repr.cutouts._request import Attempt, CutoutRequest
 from galzoo_repr.cutouts._survey import CutoutSurvey
@@ -69,6 +69,10 @@ class HipsSurvey(CutoutSurvey, hips2fitsClass):
     # 50 million pixels on a side by side.
     _max_size = 7000
     _formats: ClassVar[dict[str, str]] = {"fits": "fits"}
+    redirect_hosts = (
+        "alasky.cds.unistra.fr", "alaskybis.cds.unistra.fr", "alasky.unistra.fr", "alaskybis.unistra.fr",
+        "alasky.u-strasbg.fr", "alaskybis.u-strasbg.fr",
+    )  # fmt: skip
 
     def attempt(self, request: CutoutRequest, *, probed: bool = False) -> Attempt:
         """
@@ -82,9 +86,14 @@ class HipsSurvey(CutoutSurvey, hips2fitsClass):
             attempt = ask(self, replace(request, bands=band), request.server, payload)
             seconds += attempt.outcome.seconds
             if attempt.body:
-                plane = fits.HDUList.fromstring(attempt.body)[0]
-                planes.append(plane.data)
-                said.append(said_of_flux(plane.header))
+                try:
+                    plane = fits.HDUList.fromstring(attempt.body)[0]
+                    planes.append(plane.data)
+                    said.append(said_of_flux(plane.header))
+                # Only the cards that matter have been looked at, and astropy stumbles over others in many ways.
+                except Exception as error:
+                    reason = plain_words(f"{band}: not a readable FITS file: {error}")
+                    return Attempt(replace(attempt.outcome, status="corrupt", reason=reason, final=False))
             elif attempt.outcome.status == "no_coverage":
                 planes.append(np.zeros((request.size, request.size), np.float32))
             else:

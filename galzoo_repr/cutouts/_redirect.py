@@ -46,9 +46,13 @@ def next_address(first: str, seen: list[str], response: requests.Response, hosts
         there = urljoin(seen[-1], location.encode("latin1").decode())
         allowed = _belongs_to(urlsplit(first), urlsplit(there), hosts)
     except ValueError:
-        raise Redirected(f"redirected to {location[:200]!r}, which is no address", response=response) from None
+        raise Redirected(
+            f"redirected to {location[:200]!r}, which is no address", response=response
+        ) from None
     if not allowed:
-        raise Redirected(f"redirected to {there[:200]!r}, another host, which is not asked", response=response)
+        raise Redirected(
+            f"redirected to {there[:200]!r}, another host, which is not asked", response=response
+        )
     if there in seen:
         raise Redirected(f"redirected in a circle, to {there[:200]!r}", response=response)
     if len(seen) > MOST_REDIRECTS:
