@@ -135,15 +135,10 @@ class Shelf:
                     marks = ",".join("?" * len(chunk))
                     query = f"SELECT image, vector FROM embedding WHERE image IN ({marks})"
                     with closing(self._db.execute(query, chunk)) as rows:
-                        # A column of SQLite may hold anything; what is no such vector is computed again.
-                        found.update(
-                            (key, np.frombuffer(vector, "<f4"))
-                            for key, vector in rows
-                            if isinstance(vector, bytes) and len(vector) == 4 * self.dim
-                        )
+                        found.update((key, np.frombuffer(vector, "<f4")) for key, vector in rows)
         except sqlite3.Error as error:
             log.warning("The embeddings in %s cannot be read: %s.", self.path, error)
-        return found
+        return {key: vector for key, vector in found.items() if vector.shape == (self.dim,)}
 
     def write(self, images: Sequence[bytes], vectors: np.ndarray) -> None:
         """Keep a batch of embeddings, shape ``(len(images), dim)``; all of them or none."""
