@@ -117,14 +117,17 @@ def _stream(
     store: CutoutStore, survey: Route, requests: Sequence[CutoutRequest | None], workers: int
 ) -> Iterator[tuple[int, Outcome]]:
     missing: dict[bytes, list[int]] = {}
+    before: dict[bytes, float] = {}
     for row, outcome in _look_up(store, requests):
         if outcome is not None and outcome.final:
             yield row, outcome
         else:
             missing.setdefault(requests[row].key, []).append(row)
+            if outcome is not None:
+                before[requests[row].key] = outcome.time
     # In the order of the catalogue, as far as the service has no wishes of its own.
     asked = survey.arrange([requests[rows[0]] for rows in sorted(missing.values())])
-    with closing(_answers(store, survey, asked, workers)) as answers:
+    with closing(_answers(store, survey, asked, workers, before)) as answers:
         for request, outcome in answers:
             for row in missing[request.key]:
                 yield row, outcome
@@ -142,7 +145,11 @@ def _look_up(
 
 
 def _answers(
-    store: CutoutStore, survey: Route, asked: list[CutoutRequest], workers: int
+    store: CutoutStore,
+    survey: Route,
+    asked: list[CutoutRequest],
+    workers: int,
+    before: dict[bytes, float],
 ) -> Iterator[tuple[CutoutRequest, Outcome]]:
     """What comes of requests that the store does not answer: from the footprint, other calls and the service."""
     left = {request.key: request for request in asked}
@@ -159,7 +166,7 @@ def _answers(
         )
     if len(left) > _LARGE and survey.route != "bricks":
         _warn_large(left.values(), survey, store)
-    leases = Leases(store)
+    leases = Leases(store, before)
     settled: list[tuple[CutoutRequest, Outcome]] = []
 
     def free() -> Iterator[CutoutRequest | None]:
