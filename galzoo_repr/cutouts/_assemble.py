@@ -1,6 +1,8 @@
 """Planes that came one by one, as the one FITS image that the viewer would have sent."""
 
 import io
+import math
+from numbers import Real
 
 import numpy as np
 from astropy.io import fits
@@ -55,7 +57,7 @@ def said_of_flux(header: fits.Header) -> dict[str, str | float]:
     return {
         key: one
         for key, one in said.items()
-        if isinstance(one, str | float | int)
+        if (isinstance(one, str) or (isinstance(one, Real) and math.isfinite(one)))
         and len(str(one)) <= _LONGEST_VALUE
         and str(one).strip().lower() not in ("", "nanomaggy", "22.5")
     }

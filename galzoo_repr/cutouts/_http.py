@@ -169,11 +169,10 @@ def whole_number(text: str) -> int | None:
 
 def _receive(response: requests.Response, most: int) -> bytes:
     """Body of an answer, unpacked while it arrives; an `AnswerTooLarge` as soon as it is more than it may be."""
-    body, unpack = io.BytesIO(), None
+    body, unpack = io.BytesIO(), _unpacker(response)
     try:
         if (announced := whole_number(response.headers.get("Content-Length", "")) or 0) > most:
             raise AnswerTooLarge(f"{announced} bytes are announced, where {most} are enough")
-        unpack = _unpacker(response.headers.get("Content-Encoding", ""))
         while piece := response.raw.read(_PIECE, decode_content=False):
             body.write(piece if unpack is None else unpack.decompress(piece, most + 1 - body.tell()))
             if body.tell() > most:
@@ -194,12 +193,15 @@ def _receive(response: requests.Response, most: int) -> bytes:
     return body.getvalue()
 
 
-def _unpacker(encoding: str) -> "zlib._Decompress | None":
-    encoding = encoding.strip().lower()
+def _unpacker(response: requests.Response) -> "zlib._Decompress | None":
+    encoding = response.headers.get("Content-Encoding", "").strip().lower()
     if encoding in _GZIP:
         return zlib.decompressobj(16 + zlib.MAX_WBITS)
     if encoding not in ("", "identity"):
-        raise ContentDecodingError(f"the answer is packed as {encoding[:40]!r}, which was not asked for")
+        response.close()
+        raise ContentDecodingError(
+            f"the answer is packed as {encoding[:40]!r}, which was not asked for", response=response
+        )
     return None
 
 

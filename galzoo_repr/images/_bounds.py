@@ -7,18 +7,18 @@ LARGEST_FLUX = 1e15
 MOST_PIXELS = 2**26
 """Pixels of a colour picture; 8192 on a side."""
 _ALWAYS = 2**26
-_FACTOR = 100
+_FACTOR = 20
 
 
 def most_unpacked(n_bytes: int) -> int:
     """
-    Bytes that a compressed file may unpack to: a hundred times as many as it has, and 64 MiB in any case.
+    Bytes that a compressed file may unpack to: twenty times as many as it has, and 64 MiB in any case.
 
     Examples
     --------
     >>> from galzoo_repr.images._bounds import most_unpacked
-    >>> most_unpacked(1000), most_unpacked(10**6)
-    (67108864, 100000000)
+    >>> most_unpacked(1000), most_unpacked(10**7)
+    (67108864, 200000000)
     """
     return max(_ALWAYS, _FACTOR * n_bytes)
 

@@ -11,7 +11,7 @@ __all__ = ["sound_part"]
 _BLOCK = 2880
 _DEPTHS = frozenset({8, 16, 32, 64, -32, -64})
 _MOST_AXES = 999
-"""By the standard (FITS 4.0, 4.4.1.1). Programs look for a card for each."""
+"""And most fields of a table (FITS 4.0, 4.4.1.1 and 7.2.1). Programs look for cards of each."""
 _MOST_UNITS = 10_000
 
 
@@ -50,10 +50,12 @@ def _data_bytes(cards: Mapping[str, str], n_content: int) -> int:
     """Bytes of the data of a unit; a `ValueError` names the card that cannot be true."""
     depth = _whole(cards, "BITPIX", -64, 64)
     if depth not in _DEPTHS:
-        raise ValueError(f"BITPIX = {depth}")
+        raise ValueError(f"the unknown depth BITPIX = {depth}")
     axes = [_whole(cards, f"NAXIS{axis}", 0) for axis in range(1, 1 + _whole(cards, "NAXIS", 0, _MOST_AXES))]
     heap = _whole(cards, "PCOUNT", 0) if "PCOUNT" in cards else 0
     groups = _whole(cards, "GCOUNT", 1) if "GCOUNT" in cards else 1
+    if "TFIELDS" in cards:
+        _whole(cards, "TFIELDS", 0, _MOST_AXES)
     if cards.get("ZIMAGE") == "T":
         _refuse_claims(cards, n_content)
     # An axis of length zero is that of random groups.
