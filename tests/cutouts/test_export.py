@@ -94,9 +94,11 @@ def test_rows_come_in_the_order_of_the_cutouts(store, bodies, tmp_path):
 def test_what_is_damaged_or_strange_is_left_out_and_told(store, bodies, tmp_path):
     paths = bodies(2)
     Path(paths[0]).write_bytes(b"x")
-    with pytest.warns(GalzooWarning, match="1 of the cutouts are damaged") as caught:
+    with (
+        pytest.warns(GalzooWarning, match="1 of the cutouts are damaged"),
+        pytest.warns(GalzooWarning, match="1 of the cutouts are not of this store"),
+    ):
         table = store.export(tmp_path / "out", cutouts=[*paths, "elsewhere/abc.fits"])
-    assert any("1 of the cutouts are not of this store" in str(one.message) for one in caught)
     assert len(table) == 1
 
 
