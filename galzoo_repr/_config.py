@@ -70,8 +70,13 @@ def cache_path(name: str) -> Path:
     Returns
     -------
     pathlib.Path
-        Below ``conf.cache_dir`` if that is set, below astropy's cache otherwise. It need not exist yet.
+        Below ``conf.cache_dir`` if that is set, below astropy's cache otherwise. It need not exist yet, nor be one
+        that can be made: whoever writes there says what becomes of that.
     """
     if conf.cache_dir:
         return Path(conf.cache_dir).expanduser() / name
-    return config.get_cache_dir_path("galzoo_repr") / name
+    try:
+        return config.get_cache_dir_path("galzoo_repr") / name
+    except OSError:
+        # A home that cannot be written: astropy makes its folder, and fails.
+        return Path("~/.astropy/cache/galzoo_repr").expanduser() / name

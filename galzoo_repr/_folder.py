@@ -1,12 +1,14 @@
 """What is kept on disk: files that appear complete, folders of a card and its arrays, and the lock on both."""
 
+import glob
 import hashlib
 import json
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -19,9 +21,11 @@ from safetensors.numpy import load_file, save
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-__all__ = ["FolderFormat", "locked", "pack_arrays", "publish", "published", "unpack_arrays"]
+__all__ = ["FolderFormat", "locked", "pack_arrays", "publish", "published", "read_json", "unpack_arrays"]
 
 _STAMP = 12  # hexadecimal digits in a name
+_LEFT_OVER = 24 * 3600.0  # seconds after which nobody writes a draft any more
+_LARGEST_JSON = 1 << 26
 _Content = TypeVar("_Content")
 
 
@@ -42,7 +46,8 @@ def published(path: Path, *, sync: bool = True) -> Iterator[Path]:
     ------
     pathlib.Path
         A hidden file beside it with the same ending, to be written. It takes its place when the block ends, and
-        is removed if the block fails.
+        is removed if the block fails. One that a writer of the same file left when it was killed is removed by the
+        next, a day later, but where `sync` is false.
 
     Examples
     --------
@@ -68,6 +73,8 @@ def published(path: Path, *, sync: bool = True) -> Iterator[Path]:
         os.replace(draft, target)
     finally:
         draft.unlink(missing_ok=True)
+    if sync:
+        _remove_drafts(target.parent, f".{glob.escape(stem)}.{'[0-9a-f]' * _STAMP}.part{glob.escape(ending)}")
     if sync and os.name == "posix":
         # A new name is only on the disk once its folder is.
         descriptor = os.open(target.parent, os.O_RDONLY)
@@ -75,6 +82,14 @@ def published(path: Path, *, sync: bool = True) -> Iterator[Path]:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _remove_drafts(folder: Path, pattern: str) -> None:
+    """Remove what was begun more than a day ago."""
+    for path in folder.glob(pattern):
+        with suppress(OSError):
+            if time.time() - path.lstat().st_mtime > _LEFT_OVER:
+                path.unlink()
 
 
 def publish(path: Path, content: bytes, *, sync: bool = True) -> None:
@@ -104,6 +119,25 @@ def locked(path: Path, *, wait: float = 60.0, by: str = "another process") -> It
         yield
     finally:
         lock.release()
+
+
+def read_json(path: Path) -> object:
+    """
+    Read a JSON file.
+
+    A `FileNotFoundError` if there is none; a `ValueError` if it is not JSON, is nested too deeply to be anything of
+    this package, or is larger than 64 MiB.
+    """
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path} is no file")
+    with path.open("rb") as file:
+        content = file.read(_LARGEST_JSON + 1)
+    if len(content) > _LARGEST_JSON:
+        raise ValueError(f"{path} is larger than {_LARGEST_JSON >> 20} MiB")
+    try:
+        return json.loads(content.decode("utf-8"))
+    except RecursionError:
+        raise ValueError(f"{path} is nested too deeply") from None
 
 
 @dataclass(frozen=True)
@@ -208,7 +242,7 @@ class FolderFormat:
         """
         path = folder / self.card
         try:
-            card = json.loads(path.read_text(encoding="utf-8"))
+            card = read_json(path)
         except FileNotFoundError:
             raise FileNotFoundError(
                 f"{folder} does not hold {self.what}: there is no {self.card} in it"

@@ -12,7 +12,15 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save
 
-from galzoo_repr._folder import FolderFormat, locked, pack_arrays, publish, published, unpack_arrays
+from galzoo_repr._folder import (
+    FolderFormat,
+    locked,
+    pack_arrays,
+    publish,
+    published,
+    read_json,
+    unpack_arrays,
+)
 
 FORMAT = FolderFormat(
     what="a toy",
@@ -243,3 +251,31 @@ def test_a_lock_is_waited_for_or_refused(tmp_path):
         again = locked(link, wait=0, by="another loop")
         with pytest.raises(BlockingIOError, match=r"link.json is in use by another loop; end that one"):
             again.__enter__()
+
+
+def test_the_draft_of_a_killed_writer_goes_a_day_later(tmp_path):
+    old, young, others = (tmp_path / f".table.{stamp * 12}.part.csv" for stamp in "abc")
+    others = others.with_name(".other.cccccccccccc.part.csv")
+    for path in (old, young, others):
+        path.write_text("half")
+    for path in (old, others):
+        os.utime(path, (0, 0))
+    publish(tmp_path / "table.csv", b"whole", sync=False)
+    assert old.exists()
+    publish(tmp_path / "table.csv", b"whole")
+    assert (old.exists(), young.exists(), others.exists()) == (False, True, True)
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"[" * 10**5, "nested too deeply"),
+        (b"{", "Expecting"),
+        (b"\xff", "decode"),
+        (b" " * (2**26 + 1), "larger"),
+    ],
+)
+def test_json_that_cannot_be_read(tmp_path, content, why):
+    (tmp_path / "card.json").write_bytes(content)
+    with pytest.raises(ValueError, match=why):
+        read_json(tmp_path / "card.json")

@@ -15,10 +15,12 @@ GROUND = {
     "_arguments",
     "_array",
     "_config",
+    "_database",
     "_device",
     "_fits_header",
     "_folder",
     "_threads",
+    "_torch_file",
     "_version",
     "exceptions",
 }

@@ -13,7 +13,7 @@ import numpy as np
 from astropy.table import Table
 
 from galzoo_repr._config import log
-from galzoo_repr._folder import locked, publish
+from galzoo_repr._folder import locked, publish, read_json
 from galzoo_repr.catalogue import Embeddings
 
 __all__ = ["RatingsFile", "catalogue_facts", "read_ratings"]
@@ -137,7 +137,7 @@ class RatingsFile:
     def unfinished(self) -> tuple[int, list[int]]:
         """Give the round that was interrupted and all its rows, or the next round and none."""
         try:
-            noted = json.loads(self._plan_path.read_bytes())
+            noted = read_json(self._plan_path)
             number, rows = int(noted["round"]), [int(row) for row in noted["rows"]]
         except FileNotFoundError:
             return self.last_round + 1, []

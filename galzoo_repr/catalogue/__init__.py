@@ -13,6 +13,7 @@ from galzoo_repr.catalogue._provenance import provenance, record_provenance
 from galzoo_repr.catalogue._reduced import ReducedEmbeddings, reduce_embeddings
 from galzoo_repr.catalogue._reduction import Reduction, mean_embedding
 from galzoo_repr.catalogue._sentinels import masking, sentinels, warn_of_sentinels
+from galzoo_repr.catalogue._spreadsheet import for_spreadsheets
 from galzoo_repr.catalogue._unlike import KnownGalaxies
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "as_table",
     "embedding_matrix",
     "fingerprint",
+    "for_spreadsheets",
     "galaxy_names",
     "masking",
     "mean_embedding",

@@ -215,7 +215,7 @@ def with_columns(
         # A mixin (Quantity, SkyCoord) would otherwise be taken in itself, and renamed.
         own = values if isinstance(values, Column) or type(values) is np.ndarray else _own(values)
         if name in table.colnames:
-            table.replace_column(name, own, copy=False)
+            _replace(table, name, own)
         else:
             table.add_column(own, name=name, copy=False)
         if call:
@@ -224,6 +224,24 @@ def with_columns(
     if provenance is not None:
         record_provenance(table, call, provenance)
     return table
+
+
+def _replace(table: Table, name: str, values: Column | Mixin | np.ndarray) -> None:
+    """Put values in place of a column, and make the indices anew that it is part of: astropy refuses to."""
+    primary = table.primary_key
+    indices = {tuple(one.info.name for one in index.columns): index for index in table.indices}
+    gone = {columns: index for columns, index in indices.items() if name in columns}
+    for column in table.itercols() if gone else ():
+        # astropy's own way of removing them fails where an index is of several columns.
+        column.info.indices = [
+            index
+            for index in column.info.indices
+            if tuple(one.info.name for one in index.columns) not in gone
+        ]
+    table.replace_column(name, values, copy=False)
+    for columns, index in gone.items():
+        table.add_index(list(columns), engine=type(index.data), unique=index.data.unique)
+    table.primary_key = primary
 
 
 def _own(values: Mixin) -> Mixin:

@@ -13,6 +13,7 @@ from astropy.table.column import BaseColumn
 from galzoo_repr.catalogue._record import of_header, rebuilt
 from galzoo_repr.catalogue._storable import code_points, objects_to_text, replace_data, storable
 from galzoo_repr.catalogue._text import whole_text
+from galzoo_repr.catalogue._yaml_size import refuse_unfolding
 from galzoo_repr.exceptions import GalzooWarning
 
 __all__ = ["read_ecsv", "write_ecsv"]
@@ -79,7 +80,9 @@ def read_ecsv(path: Path) -> Table:
         warnings.warn(f"{path}: {said}", GalzooWarning, stacklevel=3)
     lines = text.removesuffix("\n").split("\n")
     first_row = next((i for i, line in enumerate(lines) if not line.startswith("#")), len(lines))
-    header = ecsv_header.get_header_from_yaml([line[2:] for line in lines[:first_row]])
+    said_of_it = [line[2:] for line in lines[:first_row]]
+    refuse_unfolding("\n".join(said_of_it[1:]))
+    header = ecsv_header.get_header_from_yaml(said_of_it)
     if not any(line.strip() for line in lines[first_row + 1 :]):
         return _without_rows(header)
     numbers = [facts["name"] for facts in header["datatype"] if facts["datatype"] != "string"]

@@ -30,10 +30,12 @@ from galzoo_repr.catalogue._fits_text import decoded, keep_true_text, true_text
 from galzoo_repr.catalogue._record import recorded, to_text
 from galzoo_repr.catalogue._several import listed, place_of
 from galzoo_repr.catalogue._storable import replace_data, storable
+from galzoo_repr.catalogue._yaml_size import refuse_unfolding
 from galzoo_repr.exceptions import GalzooWarning
 
 __all__ = ["read_fits", "write_fits"]
 
+_SERIALIZED = "--BEGIN-ASTROPY-SERIALIZED-COLUMNS--"
 _RECORD = "GZRMETA"
 _UNUSUAL_NAME = "It is strongly recommended that column names"
 _CARD = 68  # characters of text in one
@@ -281,6 +283,9 @@ def read_fits(path: Path, table: str | int | None = None) -> Table:
     with fits.open(path, character_as_bytes=True, memmap=False) as hdus:
         hdu, said = _chosen_table(hdus, table)
         record = recorded(hdu.header.get(_RECORD), path)
+        # What astropy noted of mixed columns; a line that goes on ends with a backslash.
+        comments = "\n".join(str(line) for line in hdu.header.get("COMMENT", []))
+        refuse_unfolding(comments.rpartition(_SERIALIZED)[2].partition("\n--")[0].replace("\\\n", ""))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", u.UnitsWarning)
             warnings.filterwarnings("ignore", _UNUSUAL_NAME, fits.verify.VerifyWarning)

@@ -18,6 +18,7 @@ from galzoo_repr.catalogue._arrow import NoColumn, column_of
 from galzoo_repr.catalogue._record import masks_beside, of_header, rebuilt
 from galzoo_repr.catalogue._storable import storable
 from galzoo_repr.catalogue._votable_document import parse_document
+from galzoo_repr.catalogue._yaml_size import refuse_unfolding
 from galzoo_repr.exceptions import GalzooWarning
 
 __all__ = ["read_parquet", "write_parquet"]
@@ -155,9 +156,10 @@ def _header(plain: Table, metadata: dict[bytes, bytes], path: Path) -> tuple[dic
     """Read what astropy or this package noted of the columns, and the meta of the table."""
     try:
         lines = metadata.get(b"table_meta_yaml", b"datatype: []").decode().split("\n")
+        refuse_unfolding("\n".join(lines))
         header = ecsv_header.get_header_from_yaml(lines)
         columns = {f["name"]: of_header(f) for f in header["datatype"] if f["name"] in plain.colnames}
-    except (ValueError, KeyError, TypeError, AttributeError, ecsv_header.YamlParseError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, ecsv_header.YamlParseError):
         message = (
             f"the header that astropy keeps in {path} is damaged; units, descriptions and meta are lost."
         )

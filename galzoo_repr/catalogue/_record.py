@@ -13,6 +13,7 @@ from astropy.io.misc import yaml as astropy_yaml
 from astropy.table import MaskedColumn, Table, serialize
 
 from galzoo_repr.catalogue._storable import replace_data
+from galzoo_repr.catalogue._yaml_size import refuse_unfolding
 from galzoo_repr.exceptions import GalzooWarning
 
 __all__ = ["described", "from_text", "masks_beside", "of_header", "rebuilt", "recorded", "to_text"]
@@ -69,8 +70,9 @@ def from_text(text: str) -> dict:
         If the text is something else.
     """
     try:
+        refuse_unfolding(text)
         record = astropy_yaml.load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ValueError(f"not a record of the package: {text[:60]!r}") from error
     if not isinstance(record, dict):
         raise ValueError(f"not a record of the package: {text[:60]!r}")

@@ -19,6 +19,7 @@ __all__ = ["cells_of_rows", "read_decimal_commas", "read_fortran"]
 _FORTRAN = re.compile(r"\s*[+-]?\d*\.\d*[dD][+-]?\d+\s*")
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*(,\d+)?([eE][+-]?\d+)?")
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+")
+_ESCAPED = r"^'+[=+\-@\t\r]"
 _WHOLE = r"[+-]?[0-9]+(\.0*)?"
 _NUMBERS = (pa.int64(), pa.uint64(), pa.float64())
 
@@ -45,6 +46,9 @@ def cells_of_rows(rows: str, names: list[str], delimiter: str) -> Table:
     texts = None if delimiter == " " else _by_arrow(rows, names, delimiter)
     if texts is None:
         texts = _by_astropy(rows, names, delimiter)
+    if "'" in rows:
+        texts = [_without_apostrophes(each) for each in texts]
+    names = [name[1:] if re.match(_ESCAPED, name) else name for name in names]
     if rows.count('"') % 2:
         # A mark without its partner makes all that follows one cell, if it begins one.
         last = [each[-1].as_py() or "" for each in texts if len(each)]
@@ -91,6 +95,17 @@ def _by_astropy(rows: str, names: list[str], delimiter: str) -> list[pa.Array]:
         pa.array(np.ma.getdata(column).astype(str), pa.large_string(), mask=np.ma.getmaskarray(column))
         for column in table.itercols()
     ]
+
+
+def _without_apostrophes(texts: pa.Array) -> pa.Array:
+    """Take away what `for_spreadsheets` has put before some text; not where all text is between two of them."""
+    escaped = compute.match_substring_regex(texts, _ESCAPED)
+    if not compute.any(escaped).as_py():
+        return texts
+    quoted = compute.and_(compute.starts_with(texts, "'"), compute.ends_with(texts, "'"))
+    if compute.all(compute.or_(quoted, compute.equal(texts, ""))).as_py():
+        return texts
+    return compute.if_else(escaped, compute.utf8_slice_codeunits(texts, 1), texts)
 
 
 def _column(texts: pa.Array) -> Column | MaskedColumn:

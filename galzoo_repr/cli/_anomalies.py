@@ -84,6 +84,7 @@ def _write_sheet(table: "Table", chosen: "Table", sheet: Path) -> None:
     import numpy as np
     from astropy.table import MaskedColumn, Table
 
+    from galzoo_repr.catalogue import for_spreadsheets
     from galzoo_repr.images import montage, pictures
 
     rows = np.asarray(chosen["row"])
@@ -97,7 +98,7 @@ def _write_sheet(table: "Table", chosen: "Table", sheet: Path) -> None:
         messages.print(f"Picture written to {picture}", soft_wrap=True)
     blank = Table({"row": rows, "galaxy": [names[row] for row in rows]})
     blank["rating"] = MaskedColumn(np.zeros(len(rows)), mask=True)
-    blank.write(sheet, format="ascii.csv", overwrite=True)
+    for_spreadsheets(blank).write(sheet, format="ascii.csv", overwrite=True)
 
 
 def _show_round(scored: "Table", chosen: "Table") -> None:

@@ -38,7 +38,9 @@ def print_json(facts: dict | list) -> None:
 def show(table: "Table", title: str = "", form: Form = "table") -> None:
     """Print a table on the standard output: for people under a title, or as CSV or JSON for other programs."""
     if form == "csv":
-        table.write(sys.stdout, format="ascii.csv")
+        from galzoo_repr.catalogue import for_spreadsheets
+
+        for_spreadsheets(table).write(sys.stdout, format="ascii.csv")
         return
     if form == "json":
         columns = {name: table[name].tolist() for name in table.colnames}

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
+from itertools import islice
 
 import astropy.units as u
 import numpy as np
@@ -24,6 +25,8 @@ from galzoo_repr.cutouts._store import CutoutStore
 from galzoo_repr.images import ImageRecipe
 
 __all__ = ["add_cutouts", "cutout_requests"]
+
+_REASONS_KEPT = 100
 
 
 def add_cutouts(
@@ -314,10 +317,11 @@ def _facts(surveys: list[Route], store: CutoutStore, found: _Found, reasons: lis
             log.info("%s (%d): %s.", status, summary[status], STATUSES[status])
     turns = Counter(turn for turn, path in zip(found.turns, found.paths, strict=True) if path)
     used = [one for turn, one in enumerate(surveys) if turn in turns] or surveys[:1]
+    bad = ((str(row), reason) for row, reason in enumerate(reasons) if reason)
     facts = survey_facts(used) | {
         "store": str(store.root),
         "summary": summary,
-        "bad_positions": {str(row): reason for row, reason in enumerate(reasons) if reason},
+        "bad_positions": dict(islice(bad, _REASONS_KEPT)),
     }
     if len(surveys) > 1:
         names = survey_names(surveys)

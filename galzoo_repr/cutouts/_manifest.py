@@ -7,12 +7,12 @@ from contextlib import contextmanager, suppress
 from operator import attrgetter
 from pathlib import Path
 
+from galzoo_repr._database import open_database
 from galzoo_repr._folder import locked
 from galzoo_repr.cutouts._request import CutoutRequest, Outcome
 
 __all__ = ["REQUEST_FIELDS", "CutoutStoreError", "Manifest", "request_values"]
 
-_BUSY_SECONDS = 60.0
 _CHUNK = 500
 """Keys in one query; SQLite before 3.32 allows 999 variables."""
 
@@ -70,7 +70,7 @@ class Manifest:
 
     def _open(self) -> sqlite3.Connection:
         if not self.read_only:
-            db = self._connect(f"{self.path.as_uri()}?mode=rwc")
+            db = open_database(self, self.path, "rwc")
             if db.execute("PRAGMA journal_mode").fetchone() != ("wal",):
                 # Two processes may make a store at once, and here SQLite does not wait.
                 with locked(self.path):
@@ -83,16 +83,12 @@ class Manifest:
         # A folder that cannot be written has no place for the shared memory of the WAL: read it as a file
         # at rest.
         try:
-            db = self._connect(f"{self.path.as_uri()}?mode=ro")
+            db = open_database(self, self.path, "ro")
             db.execute("SELECT 1 FROM outcome LIMIT 1")
         except sqlite3.OperationalError:
-            db = self._connect(f"{self.path.as_uri()}?mode=ro&immutable=1")
+            db = open_database(self, self.path, "ro&immutable=1")
             db.execute("SELECT 1 FROM outcome LIMIT 1")
         return db
-
-    @staticmethod
-    def _connect(uri: str) -> sqlite3.Connection:
-        return sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS, check_same_thread=False)
 
     @contextmanager
     def _errors(self) -> Iterator[None]:

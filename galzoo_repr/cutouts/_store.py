@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
@@ -93,7 +94,7 @@ class CutoutStore:
         return f"CutoutStore({str(self.root)!r})"
 
     def __reduce__(self) -> tuple:
-        return CutoutStore, (self.root,)
+        return partial(CutoutStore, read_only=self.read_only), (self.root,)
 
     def __enter__(self) -> "CutoutStore":
         return self

@@ -37,8 +37,11 @@ def read_folder(folder: Path, *, unbuilt: bool = False) -> dict:
         if unbuilt:
             model = StoredNetwork.read(about, path, source=source)
         else:
-            model = build_network(about["architecture"], about["model_kwargs"], source=source)
-            fit_weights(model, read_weights(path), source=str(path))
+            weights = read_weights(path)
+            model = build_network(
+                about["architecture"], about["model_kwargs"], weights=weights, source=source
+            )
+            fit_weights(model, weights, source=str(path))
         same = ("name", "architecture", "model_kwargs", "views", "licence", "origin", "card", "feature_dim")
         return {"model": model, "recipe": recipe, **{key: about[key] for key in same}}
 

@@ -1,19 +1,23 @@
 """Encoders published on the Hugging Face hub, and folders laid out like theirs."""
 
-import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import requests
 from astroquery.exceptions import RemoteServiceError
 from huggingface_hub import constants, errors, hf_hub_download, try_to_load_from_cache
 
 from galzoo_repr._config import log
+from galzoo_repr._folder import read_json
 from galzoo_repr.encoders._names import is_zoobot, zoobot_recipe
 from galzoo_repr.encoders._network import build_network
 from galzoo_repr.encoders._weights import fit_weights, read_weights
 from galzoo_repr.images import ImageRecipe
 
-__all__ = ["from_hub", "from_hub_folder", "from_timm", "unreachable"]
+if TYPE_CHECKING:
+    from timm.models import PretrainedCfg
+
+__all__ = ["from_hub", "from_hub_folder", "from_timm", "published_weights", "unreachable"]
 
 _NO_SUCH = (errors.RepositoryNotFoundError, errors.RevisionNotFoundError, errors.HFValidationError)
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
@@ -96,7 +100,7 @@ def from_hub_folder(folder: Path) -> dict:
 
 def _assemble(config: Path, weights: Path, *, zoobot: bool) -> dict:
     try:
-        about = json.loads(config.read_text())
+        about = read_json(config)
         architecture = about["architecture"]
         # Older files hold the settings of the images at the top level.
         image = about.get("pretrained_cfg", about)
@@ -104,8 +108,9 @@ def _assemble(config: Path, weights: Path, *, zoobot: bool) -> dict:
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise ValueError(f"{config} does not describe a timm model: {error!r}") from error
     kwargs = {**about.get("model_args", {}), "in_chans": channels, "num_classes": 0}
-    model = build_network(architecture, kwargs, source=str(config))
-    fit_weights(model, read_weights(weights), source=str(weights))
+    tensors = read_weights(weights)
+    model = build_network(architecture, kwargs, weights=tensors, source=str(config))
+    fit_weights(model, tensors, source=str(weights))
     recipe = zoobot_recipe(channels) if zoobot else _recipe_of(image, channels)
     log.info(
         "Read %s with weights %s; channels have mean %s, std %s",
@@ -134,6 +139,28 @@ def _recipe_of(image: dict, channels: int) -> ImageRecipe:
     )
 
 
+def published_weights(name: str) -> "tuple[PretrainedCfg, dict]":
+    """
+    Settings of a timm model, and its published weights as `timm.create_model` takes them: ``pretrained_cfg_overlay``.
+
+    A `RemoteServiceError` if they are neither cached nor reachable; a `ValueError` if there are none that can be read
+    without running code.
+    """
+    import timm
+
+    settings = timm.get_pretrained_cfg(name)
+    if settings is None or not settings.has_weights:
+        raise ValueError(f"timm has no weights for {name!r}; see timm.list_pretrained()")
+    if not settings.hf_hub_id:
+        raise ValueError(
+            f"timm has the weights of {name!r} only as a pickle ({settings.url}), which could run code: it was not "
+            "read; choose another model, or turn the file into a safetensors file where that does no harm"
+        )
+    files = (settings.hf_hub_filename,) if settings.hf_hub_filename else _WEIGHTS
+    # Timm's own loaders would unpickle where there is no safetensors file.
+    return settings, {"state_dict": read_weights(_download(settings.hf_hub_id, files, None, name))}
+
+
 def from_timm(name: str) -> dict:
     """
     Arguments of `Encoder` for a timm model, such as ``"convnext_nano.in12k_ft_in1k"``, with its published weights.
@@ -143,13 +170,7 @@ def from_timm(name: str) -> dict:
     """
     import timm
 
-    settings = timm.get_pretrained_cfg(name)
-    if settings is None or not settings.has_weights:
-        raise ValueError(f"timm has no weights for {name!r}; see timm.list_pretrained()")
-    overlay = None
-    if settings.hf_hub_id:
-        files = (settings.hf_hub_filename,) if settings.hf_hub_filename else _WEIGHTS
-        overlay = {"state_dict": read_weights(_download(settings.hf_hub_id, files, None, name))}
+    settings, overlay = published_weights(name)
     try:
         model = timm.create_model(name, pretrained=True, num_classes=0, pretrained_cfg_overlay=overlay)
     except (OSError, RuntimeError) as error:
@@ -161,6 +182,6 @@ def from_timm(name: str) -> dict:
         "architecture": settings.architecture,
         "model_kwargs": {"num_classes": 0},
         "licence": settings.license or "",
-        "origin": f"https://huggingface.co/{settings.hf_hub_id}" if settings.hf_hub_id else str(settings.url),
+        "origin": f"https://huggingface.co/{settings.hf_hub_id}",
         "card": {"timm": timm.__version__},
     }

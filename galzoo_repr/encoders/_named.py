@@ -6,7 +6,7 @@ from pathlib import Path
 from galzoo_repr.encoders._folder import FORMAT, read_folder
 from galzoo_repr.encoders._names import BUNDLED, hub_repository
 
-__all__ = ["parts_of"]
+__all__ = ["parts_of", "published_weights"]
 
 
 def parts_of(name: str | os.PathLike) -> dict:
@@ -40,3 +40,29 @@ def parts_of(name: str | os.PathLike) -> dict:
         f"there is no encoder {name!r}: give 'bundled', a folder written by Encoder.save, a name in "
         "galzoo_repr.encoders.list_encoders(), 'hf-hub:owner/repository', or the name of a timm model"
     )
+
+
+def published_weights(architecture: str) -> dict:
+    """
+    Find the published weights of a timm model, for `timm.create_model`, whose own loaders may unpickle them.
+
+    Parameters
+    ----------
+    architecture : str
+        Name in timm.
+
+    Returns
+    -------
+    dict
+        For the argument ``pretrained_cfg_overlay``.
+
+    Raises
+    ------
+    astroquery.exceptions.RemoteServiceError
+        If they are neither cached nor reachable.
+    ValueError
+        If there are none, or none that can be read without running code.
+    """
+    from galzoo_repr.encoders import _hub
+
+    return _hub.published_weights(architecture)[1]

@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 
 from galzoo_repr._config import cache_path, log
+from galzoo_repr._database import open_database
 from galzoo_repr._folder import locked
 from galzoo_repr.exceptions import GalzooWarning
 
 __all__ = ["EmbeddingStore"]
 
 _SCHEMA = "CREATE TABLE IF NOT EXISTS embedding (image BLOB PRIMARY KEY, vector BLOB NOT NULL)"
-_BUSY_SECONDS = 60.0
 # Keys in one query: SQLite before 3.32 allows 999 variables.
 _CHUNK = 500
 
@@ -95,10 +95,7 @@ class Shelf:
             self._only_read(error)
 
     def _open(self, mode: str) -> sqlite3.Connection:
-        uri = f"{self.path.as_uri()}?mode={mode}"
-        return sqlite3.connect(
-            uri, uri=True, timeout=_BUSY_SECONDS, check_same_thread=False, isolation_level=None
-        )
+        return open_database(self, self.path, mode, isolation_level=None)
 
     def _only_read(self, error: Exception) -> None:
         """Use what is there, if anything is, and say that nothing will be kept."""
@@ -126,8 +123,12 @@ class Shelf:
             self._db = None
 
     def read(self, images: Sequence[bytes]) -> dict[bytes, np.ndarray]:
-        """Embeddings of those images that have one, float32 of shape ``(dim,)``."""
-        found: dict[bytes, np.ndarray] = {}
+        """
+        Embeddings of those images that have one, float32 of shape ``(dim,)``.
+
+        What is damaged, of another length or not finite, is left out: it is computed and written again.
+        """
+        found: dict[bytes, bytes] = {}
         try:
             with self._lock:
                 for start in range(0, len(images) if self._db is not None else 0, _CHUNK):
@@ -135,10 +136,15 @@ class Shelf:
                     marks = ",".join("?" * len(chunk))
                     query = f"SELECT image, vector FROM embedding WHERE image IN ({marks})"
                     with closing(self._db.execute(query, chunk)) as rows:
-                        found.update((key, np.frombuffer(vector, "<f4")) for key, vector in rows)
+                        found.update(rows)
         except sqlite3.Error as error:
             log.warning("The embeddings in %s cannot be read: %s.", self.path, error)
-        return {key: vector for key, vector in found.items() if vector.shape == (self.dim,)}
+        whole = {
+            key: np.frombuffer(value, "<f4")
+            for key, value in found.items()
+            if isinstance(value, bytes) and len(value) == 4 * self.dim
+        }
+        return {key: vector for key, vector in whole.items() if np.isfinite(vector).all()}
 
     def write(self, images: Sequence[bytes], vectors: np.ndarray) -> None:
         """Keep a batch of embeddings, shape ``(len(images), dim)``; all of them or none."""
@@ -151,7 +157,7 @@ class Shelf:
             with self._lock:
                 self._db.execute("BEGIN IMMEDIATE")
                 try:
-                    self._db.executemany("INSERT OR IGNORE INTO embedding VALUES (?, ?)", rows)
+                    self._db.executemany("INSERT OR REPLACE INTO embedding VALUES (?, ?)", rows)
                     self._db.execute("COMMIT")
                 except sqlite3.Error:
                     if self._db.in_transaction:

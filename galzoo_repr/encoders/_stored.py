@@ -8,7 +8,7 @@ import numpy as np
 from safetensors.numpy import load_file
 
 from galzoo_repr.encoders._network import build_network
-from galzoo_repr.encoders._weights import fit_weights, sha256_of_weights
+from galzoo_repr.encoders._weights import fit_weights, refuse_nan, sha256_of_weights
 
 if TYPE_CHECKING:
     from torch import nn
@@ -46,6 +46,7 @@ class StoredNetwork:
             name: one.astype(np.float32) if one.dtype.kind == "f" else one
             for name, one in load_file(path).items()
         }
+        refuse_nan(weights, source=source)
         return cls(about["architecture"], about["model_kwargs"], weights, about["feature_dim"], source)
 
     def sha256(self) -> str:
@@ -56,8 +57,8 @@ class StoredNetwork:
         """Build the network, with torch."""
         import torch
 
-        model = build_network(self.architecture, self.model_kwargs, source=self.source)
         # Tensors of their own, as training changes them.
         weights = {name: torch.tensor(one) for name, one in self.weights.items()}
+        model = build_network(self.architecture, self.model_kwargs, weights=weights, source=self.source)
         fit_weights(model, weights, source=self.source)
         return model

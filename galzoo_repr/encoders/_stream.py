@@ -222,4 +222,5 @@ class EmbeddingStream:
             self.vectors[row] = self.vectors[first]
             if self.statuses[first] not in ("ok", self.statuses[row]):
                 self.statuses[row] = self.statuses[first]
-                self.reasons[row] = self.reasons.get(first, "")
+            if first in self.reasons:
+                self.reasons[row] = self.reasons[first]

@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import pickle
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,12 +10,13 @@ import numpy as np
 from safetensors import SafetensorError
 
 from galzoo_repr._array import Array, is_tensor
+from galzoo_repr._torch_file import read_torch_file
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
-__all__ = ["fit_weights", "read_weights", "sha256_of_weights"]
+__all__ = ["fit_weights", "read_weights", "refuse_nan", "sha256_of_weights"]
 
 
 def sha256_of_weights(weights: Mapping[str, Array]) -> str:
@@ -45,8 +44,8 @@ def read_weights(path: Path) -> "dict[str, torch.Tensor]":
     """
     Named tensors of a weights file, on the CPU: ``.safetensors``, or ``.bin``, ``.pt`` or ``.pth``.
 
-    Those torch reads without running what a pickle may hold. A `ValueError` if the file is not what its name says, or
-    holds anything but tensors.
+    Those are read by an interpreter that runs nothing. A `ValueError` if the file is not what its name says, or holds
+    anything but tensors.
     """
     import torch
     from safetensors.torch import load_file
@@ -55,32 +54,27 @@ def read_weights(path: Path) -> "dict[str, torch.Tensor]":
     if path.suffix == ".safetensors":
         try:
             return load_file(path, device="cpu")
-        except SafetensorError as error:
+        except (SafetensorError, KeyError, AttributeError, ValueError, RuntimeError) as error:
             raise ValueError(f"{path} is not a safetensors file ({error}); it was not read") from error
     if path.suffix not in (".bin", ".pt", ".pth"):
         raise ValueError(f"{path} is no kind of weights file known here: give .safetensors or .bin")
-    try:
-        with warnings.catch_warnings():
-            # Of pickle formats it was not made for; what it cannot read it refuses.
-            warnings.simplefilter("ignore")
-            weights = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-        raise ValueError(
-            f"{path} is damaged or holds more than tensors; it was not read, for a pickle can run code: "
-            "ask its author for a safetensors file"
-        ) from error
+    weights = read_torch_file(path)
     weights = weights.get("state_dict", weights) if isinstance(weights, dict) else weights
-    if not isinstance(weights, dict) or any(not isinstance(one, torch.Tensor) for one in weights.values()):
+    if (
+        not isinstance(weights, dict)
+        or not all(isinstance(name, str) for name in weights)
+        or not all(isinstance(one, torch.Tensor) for one in weights.values())
+    ):
         raise ValueError(f"{path} does not hold a dictionary of tensors")
-    return dict(weights)
+    return weights
 
 
 def fit_weights(model: "nn.Module", weights: "dict[str, torch.Tensor]", *, source: str) -> None:
     """
     Put weights into a network, every one of them in its place, but those of a classifier that it does not have.
 
-    `source` is where they come from, for the message. A `ValueError` if a tensor is missing, left over, or of another
-    shape.
+    `source` is where they come from, for the message. A `ValueError` if a tensor is missing, left over, of another
+    shape, or holds NaN.
     """
     wanted = model.state_dict()
     head = getattr(model, "pretrained_cfg", {}).get("classifier") or ()
@@ -100,4 +94,12 @@ def fit_weights(model: "nn.Module", weights: "dict[str, torch.Tensor]", *, sourc
     if faults:
         more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
         raise ValueError(f"the weights in {source} do not fit the network: {'; '.join(faults[:3])}{more}")
+    refuse_nan(weights, source=source)
     model.load_state_dict(weights)
+
+
+def refuse_nan(weights: Mapping[str, Array], *, source: str) -> None:
+    """Refuse weights that are NaN, with which every embedding would be; infinite ones occur in masks."""
+    if bad := [name for name, one in weights.items() if bool((one != one).any())]:
+        more = f" and {len(bad) - 1} more" if len(bad) > 1 else ""
+        raise ValueError(f"the weights in {source} are not numbers: NaN in {bad[0]}{more}; get them again")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ import numpy as np
 import scipy.sparse
 
 from galzoo_repr._config import log
+from galzoo_repr.index._graph_check import check_graph, trees_of
 from galzoo_repr.index._segments import Segments
 
 if TYPE_CHECKING:
@@ -113,7 +113,8 @@ class NeighbourGraph:
         """
         Make the graph again from what `arrays` gave and the galaxies it was built from, and perhaps others after them.
 
-        None when it was saved under another version of pynndescent, whose inner arrays may differ.
+        None when it was saved under another version of pynndescent, whose inner arrays may differ. A `ValueError` or
+        `KeyError` if the arrays cannot be those of a graph.
         """
         if settings["pynndescent"] != version("pynndescent"):
             log.info("The neighbour graph is of pynndescent %s: it is built again.", settings["pynndescent"])
@@ -121,13 +122,13 @@ class NeighbourGraph:
         from pynndescent import NNDescent
 
         state = {name: value for name, value in settings.items() if name not in ("pynndescent", "seed")}
-        sparse = {name.split(".")[0] for name in arrays if name.endswith(".indptr")}
+        check_graph(arrays, state, vectors)
+        if shadowed := [name for name in (*state, *arrays) if hasattr(NNDescent, name)]:
+            raise ValueError(f"settings of a graph do not replace {shadowed}")
         size = len(arrays["_vertex_order"])
-        for name in sparse:
-            parts = [arrays[f"{name}.{part}"] for part in ("data", "indices", "indptr")]
-            state[name] = scipy.sparse.csr_array(tuple(parts), shape=(size, size))
-        trees = sorted({int(name.split(".")[1]) for name in arrays if re.match(r"tree\.\d+\.", name)})
-        state["_search_forest"] = tuple(_tree(arrays, number) for number in trees)
+        parts = [arrays[f"_search_graph.{part}"] for part in ("data", "indices", "indptr")]
+        state["_search_graph"] = scipy.sparse.csr_array(tuple(parts), shape=(size, size))
+        state["_search_forest"] = tuple(_tree(arrays, number) for number in trees_of(arrays))
         state |= {name: value for name, value in arrays.items() if "." not in name}
         state["_min_distance"] = np.float32(arrays["_min_distance"])
         data = vectors.take("vectors", np.asarray(arrays["_vertex_order"], dtype=np.int64))

@@ -7,14 +7,12 @@ import numpy as np
 from galzoo_repr._arguments import check_choice
 from galzoo_repr._device import choose_device
 from galzoo_repr.index._ann import NeighbourGraph
-from galzoo_repr.index._segments import Segment, Segments
+from galzoo_repr.index._segments import METHODS, Segment, Segments
 from galzoo_repr.index._storage import SavedIndex
 
-__all__ = ["METHODS", "Engine", "choose_method"]
+__all__ = ["Engine", "choose_method"]
 
-METHODS = ("auto", "exact", "pynndescent")
-
-_BATCH = 16384  # queries asked of the graph at a time
+_BATCH = 16384  # queries answered at a time
 _COVERED = 0.75  # share of the galaxies that a graph must cover to be worth using
 
 # Measured by benchmarks/similarity.py on one core of a server, with 10^6 galaxies of 64 dimensions; ratios, not the
@@ -60,7 +58,7 @@ class Engine:
         saved: SavedIndex | None,
     ) -> None:
         self.galaxies, self.metric, self.method, self.seed = galaxies, metric, method, seed
-        self._device, self.saved = device, saved
+        self.asked_device, self.saved = device, saved
         self._graph: NeighbourGraph | None = None
         self._sample: Segments | None = None
         self._checked: str | None = None
@@ -69,7 +67,7 @@ class Engine:
     def device(self) -> str:
         """Where the exact search runs."""
         if self._checked is None:
-            self._checked = choose_device(self._device)
+            self._checked = choose_device(self.asked_device)
         return self._checked
 
     @property
@@ -125,6 +123,23 @@ class Engine:
             return self._exactly(self.galaxies, vectors, n)
         parts = [self._by_graph(vectors[i : i + _BATCH], n) for i in range(0, len(vectors), _BATCH)]
         return np.concatenate([p for p, _ in parts]), np.concatenate([s for _, s in parts])
+
+    def nearest_others(self, n: int, method: str, *, progress: bool) -> tuple[np.ndarray, np.ndarray]:
+        """Find the n nearest other galaxies of every galaxy: places and similarity, as for `nearest`."""
+        from tqdm import tqdm
+
+        size = len(self.galaxies)
+        places, similarity = np.empty((size, n), dtype=np.int64), np.empty((size, n))
+        starts = range(0, size, _BATCH)
+        for start in tqdm(starts, desc="neighbours", disable=not progress or len(starts) == 1):
+            own = np.arange(start, min(start + _BATCH, size))
+            vectors = self.galaxies.take("vectors", own).astype(np.float32)
+            found, alike = self.nearest(vectors, n + 1, method)
+            # A galaxy comes first among its own neighbours, unless another one has the very same embedding.
+            order = np.argsort(found == own[:, None], axis=1, kind="stable")[:, :n]
+            places[own] = np.take_along_axis(found, order, axis=1)
+            similarity[own] = np.take_along_axis(alike, order, axis=1)
+        return places, similarity
 
     def ready_graph(self) -> NeighbourGraph:
         """Give a graph that covers most galaxies, built now if need be."""

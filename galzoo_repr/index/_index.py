@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import ArrayLike
 from galzoo_repr._arguments import check_choice, check_whole_number
 from galzoo_repr.catalogue import Embeddings
 from galzoo_repr.index._answer import answer_table
-from galzoo_repr.index._engine import METHODS, Engine
+from galzoo_repr.index._engine import Engine
 from galzoo_repr.index._ids import check_new_ids
 from galzoo_repr.index._ingest import (
     check_same_encoder,
@@ -24,14 +25,11 @@ from galzoo_repr.index._ingest import (
     read_queries,
     to_segment,
 )
-from galzoo_repr.index._segments import Facts, Segments
+from galzoo_repr.index._segments import DTYPES, METHODS, Facts, Segments
 from galzoo_repr.index._space import METRICS, Space
 from galzoo_repr.index._storage import SavedIndex, save_index
 
 __all__ = ["SimilarityIndex"]
-
-DTYPES = ("float32", "float16")
-_BATCH = 16384  # queries answered at a time
 
 
 class SimilarityIndex:
@@ -156,7 +154,7 @@ class SimilarityIndex:
 
     def __repr__(self) -> str:
         reduced = "" if self.space.reduction is None else f" of {self._facts.given_dim}"
-        graph = ", with a neighbour graph" if self.has_graph else ""
+        graph = ", with a neighbour graph" * self.has_graph
         return (
             f"<SimilarityIndex of {len(self)} galaxies ({self.excluded} without embedding left out), "
             f"{self._galaxies.dim}{reduced} dimensions, {self.space.metric}, {self._facts.dtype}{graph}>"
@@ -244,6 +242,28 @@ class SimilarityIndex:
         saved = SavedIndex(Path(folder))
         return cls(saved.space, saved.galaxies, saved.facts, device=device, saved=saved)
 
+    def verify(self) -> None:
+        """
+        Read the whole folder of an index that was opened, and compare every array with its digest.
+
+        `open` looks at the header and the length of each file, and at the digests of all but the vectors and the
+        graph, which it does not read: 0.1 s for 10^6 galaxies. This takes about 1 s for each GB.
+
+        Raises
+        ------
+        ValueError
+            If a file is another than was written; or if there are no digests, as of an index in memory.
+        """
+        if self._saved is None or not self._saved.verify():
+            raise ValueError("there are no digests to compare with: save the index, and open what was saved")
+
+    def __reduce__(self) -> tuple:
+        """Other processes open the folder of an opened index; one in memory goes whole, without its graph."""
+        device = self._engine.asked_device
+        if self._saved is not None:
+            return partial(type(self).open, device=device), (str(self._saved.folder.resolve()),)
+        return partial(type(self), device=device), (self.space, self._galaxies, self._facts)
+
     def add(
         self,
         galaxies: Table | ArrayLike,
@@ -326,7 +346,7 @@ class SimilarityIndex:
         n = min(check_whole_number("n", n), len(self))
         method = self._engine.choose(len(vectors), n, method)
         places, similarity = self._engine.nearest(self.space.project(vectors), n, method)
-        return self._answer(places, similarity)
+        return answer_table(self._galaxies, self.metric, places, similarity)
 
     def neighbours(self, n: int = 10, *, method: str | None = None, progress: bool = True) -> Table:
         """
@@ -346,22 +366,10 @@ class SimilarityIndex:
         astropy.table.Table
             As for `search`, where ``query`` is the place of the galaxy in `ids`.
         """
-        from tqdm import tqdm
-
         n = min(check_whole_number("n", n), len(self) - 1)
-        places = np.empty((len(self), n), dtype=np.int64)
-        similarity = np.empty((len(self), n))
         method = self._engine.choose(len(self), n, method)
-        starts = range(0, len(self), _BATCH)
-        for start in tqdm(starts, desc="neighbours", disable=not progress or len(starts) == 1):
-            own = np.arange(start, min(start + _BATCH, len(self)))
-            vectors = self._galaxies.take("vectors", own).astype(np.float32)
-            found, alike = self._engine.nearest(vectors, n + 1, method)
-            # A galaxy comes first among its own neighbours, unless another one has the very same embedding.
-            order = np.argsort(found == own[:, None], axis=1, kind="stable")[:, :n]
-            places[own] = np.take_along_axis(found, order, axis=1)
-            similarity[own] = np.take_along_axis(alike, order, axis=1)
-        return self._answer(places, similarity)
+        found = self._engine.nearest_others(n, method, progress=progress)
+        return answer_table(self._galaxies, self.metric, *found)
 
     def pieces(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """
@@ -392,6 +400,3 @@ class SimilarityIndex:
             If it is not.
         """
         check_same_rows(embeddings, self.space, self._galaxies, self._facts)
-
-    def _answer(self, places: np.ndarray, similarity: np.ndarray) -> Table:
-        return answer_table(self._galaxies, self.metric, places, similarity)

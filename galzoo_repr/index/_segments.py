@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from galzoo_repr._arguments import check_choice
 from galzoo_repr.index._ids import common_type
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Facts", "Segment", "Segments"]
+__all__ = ["DTYPES", "METHODS", "Facts", "Segment", "Segments"]
+
+DTYPES = ("float32", "float16")
+METHODS = ("auto", "exact", "pynndescent")
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,16 @@ class Facts:
     method: str
     seed: int
 
+    def __post_init__(self) -> None:
+        texts = (self.encoder, self.embedding, self.dtype, self.method, self.ids or "")
+        numbers = (self.given_dim, self.source_rows, self.seed)
+        if not all(isinstance(one, str) for one in texts) or not all(isinstance(one, int) for one in numbers):
+            raise TypeError(f"{self} mixes texts and whole numbers up")
+        if self.given_dim < 1 or self.source_rows < 0:
+            raise ValueError(f"there is no index of {self.source_rows} rows of {self.given_dim} dimensions")
+        check_choice("dtype", self.dtype, DTYPES)
+        check_choice("method", self.method, METHODS)
+
 
 @dataclass(frozen=True)
 class Segment:
@@ -82,6 +96,9 @@ class Segments:
     def __init__(self, pieces: list[Segment]) -> None:
         self.pieces = list(pieces)
         self._tensors: dict[str, list[torch.Tensor]] = {}
+
+    def __reduce__(self) -> tuple:
+        return Segments, (self.pieces,)
 
     def __len__(self) -> int:
         return sum(map(len, self.pieces))

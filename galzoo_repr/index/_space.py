@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from galzoo_repr._arguments import check_choice
 from galzoo_repr.catalogue import Embeddings, Reduction, mean_embedding
 
 __all__ = ["METRICS", "Space"]
@@ -74,6 +75,38 @@ class Space:
                 f"{embeddings.dim} dimensions, not {components!r}"
             )
         return cls(metric, Reduction.fit(embeddings, components, whiten=whiten))
+
+    def checked(self, given: int) -> "Space":
+        """
+        Check what was read from disk.
+
+        Parameters
+        ----------
+        given : int
+            Dimensions of the embeddings.
+
+        Returns
+        -------
+        Space
+            This one.
+
+        Raises
+        ------
+        ValueError
+            If there is no such metric, or an array has another type or shape, or is not finite.
+        """
+        check_choice("metric", self.metric, METRICS)
+        k = self.dim(given)
+        wanted = {} if self.centre is None else {"centre": (self.centre, (given,))}
+        if self.reduction is not None:
+            shapes = {"mean": (given,), "axes": (given, k), "explained": (k,)}
+            wanted |= {name: (getattr(self.reduction, name), shape) for name, shape in shapes.items()}
+        for name, (array, shape) in wanted.items():
+            if array.shape != shape or array.dtype != np.float64 or not np.isfinite(array).all():
+                raise ValueError(
+                    f"{name} is {array.dtype} of shape {array.shape}, not finite float64 of {shape}"
+                )
+        return self
 
     def project(self, vectors: np.ndarray) -> np.ndarray:
         """

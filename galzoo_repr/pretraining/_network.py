@@ -6,6 +6,7 @@ import timm
 import torch
 from torch import nn
 
+from galzoo_repr.encoders import published_weights
 from galzoo_repr.pretraining._consistency import Projector
 from galzoo_repr.questions import Schema
 
@@ -18,7 +19,7 @@ def make_backbone(
     """
     Make a timm model without a classifier, from (n, channels, size, size) to (n, dim), and arguments to make it again.
 
-    The size is for architectures whose weights depend on it; with `pretrained`, timm downloads weights to start from.
+    The size is for architectures whose weights depend on it; with `pretrained`, it starts from published weights.
     A `ValueError` if timm does not know the architecture.
     """
     if not timm.is_model(architecture):
@@ -26,12 +27,15 @@ def make_backbone(
         hint = f"; did you mean {' or '.join(close)}?" if close else ""
         raise ValueError(f"timm {timm.__version__} has no architecture {architecture!r}{hint}")
     kwargs = {"num_classes": 0, "in_chans": channels}
+    start = {"pretrained": pretrained}
+    if pretrained:
+        start["pretrained_cfg_overlay"] = published_weights(architecture)
     try:
         sized = {**kwargs, "img_size": size}
-        return timm.create_model(architecture, pretrained=pretrained, **sized), sized
+        return timm.create_model(architecture, **start, **sized), sized
     except TypeError:
         # Convolutional networks take no image size: they see any.
-        return timm.create_model(architecture, pretrained=pretrained, **kwargs), kwargs
+        return timm.create_model(architecture, **start, **kwargs), kwargs
 
 
 class VoteNetwork(nn.Module):

@@ -1,5 +1,6 @@
 """The training loop: from votes and images to the weights that explain held-out votes best."""
 
+import hashlib
 import json
 import math
 from collections import deque
@@ -89,6 +90,7 @@ class Training:
         self.optimizer = torch.optim.AdamW(_groups(self.network, plan.weight_decay), lr=plan.learning_rate)
         self.ema = ModelEmaV3(self.network, decay=plan.ema_decay, use_warmup=True)
         self.history: list[dict] = []
+        self._best_sha256: str | None = None
         self.seen_recipe = replace(recipe, crop=1.0)
         images = plan.epoch_size or len(sample.training)
         self.batch_size = min(plan.batch_size, images)
@@ -124,7 +126,14 @@ class Training:
                 bar.set_postfix(
                     loss=f"{trained:.3f}", validation=f"{self.history[-1]['validation_loss']:.3f}"
                 )
-        return load_file(self.folder / BEST)
+        path = self.folder / BEST
+        noted = self._best_sha256 if self.processes.first else None
+        if noted not in (None, hashlib.sha256(path.read_bytes()).hexdigest()):
+            raise ValueError(
+                f"{path} does not hold the best weights of the run that the checkpoint beside it tells of; start again "
+                "with resume=False"
+            )
+        return load_file(path)
 
     @property
     def best(self) -> dict:
@@ -148,7 +157,9 @@ class Training:
             # is repeated.
             if self.best is self.history[-1] or not len(self.sample.validation):
                 state = {name: value.contiguous() for name, value in self.ema.module.state_dict().items()}
-                publish(self.folder / BEST, save(state))
+                body = save(state)
+                publish(self.folder / BEST, body)
+                self._best_sha256 = hashlib.sha256(body).hexdigest()
             write_checkpoint(self.folder, self._state())
             publish(self.folder / _HISTORY, json.dumps(self.history, indent=1).encode())
         self.processes.wait()
@@ -159,6 +170,7 @@ class Training:
             "average": self.ema.module.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "history": self.history,
+            "best_sha256": self._best_sha256,
         }
 
     def _restore(self) -> None:
@@ -167,7 +179,7 @@ class Training:
             self.network.load_state_dict(state["network"])
             self.ema.module.load_state_dict(state["average"])
             self.optimizer.load_state_dict(state["optimizer"])
-            self.history = state["history"]
+            self.history, self._best_sha256 = state["history"], state.get("best_sha256")
 
     # One epoch.
 

@@ -105,7 +105,7 @@ class ReplaySurvey:
         port : int, optional
             Port to listen on; 0 takes a free one.
         host : str, optional
-            Address to listen on.
+            Address to listen on; any but one of this machine alone gets a warning.
         faults : callable, optional
             What goes wrong, see `SurveyService`.
 

@@ -4,13 +4,16 @@ import select
 import socket
 import threading
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
 from types import TracebackType
 from urllib.parse import parse_qs, urlsplit
 
 from galzoo_repr._config import log
+from galzoo_repr.exceptions import GalzooWarning
 from galzoo_repr.simulation._reply import Endpoint, Reply, Request, Writable, html_reply
 
 __all__ = ["Endpoint", "LoggedRequest", "Reply", "Request", "SurveyService", "Writable", "html_reply"]
@@ -55,7 +58,7 @@ class SurveyService:
     port : int, optional
         Port to listen on; 0 takes a free one.
     host : str, optional
-        Address to listen on.
+        Address to listen on; any but one of this machine alone gets a warning.
     base : str, optional
         Path that `url` ends with.
     faults : callable, optional
@@ -94,6 +97,13 @@ class SurveyService:
     ) -> None:
         if not 0 <= port <= 65535:
             raise ValueError(f"port={port} is not allowed; give a number up to 65535, or 0 for a free one")
+        if not _is_of_this_machine(host):
+            warnings.warn(
+                f"The service will answer every computer that reaches {host or 'any address of this machine'}, and "
+                "asks none who it is; host='127.0.0.1' serves this machine alone.",
+                GalzooWarning,
+                stacklevel=3,
+            )
         self.routes = dict(sorted(routes.items(), key=lambda item: -len(item[0])))
         self.faults = faults
         self.requests: list[LoggedRequest] = []
@@ -249,6 +259,13 @@ class SurveyService:
                     log.debug("answering 500 to %s?%s: %r", request.path, request.query, error)
                     return html_reply(500, "Server Error (500)")
         return html_reply(404, "Not Found")
+
+
+def _is_of_this_machine(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -3,7 +3,7 @@
 import math
 import threading
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 import torch
@@ -92,6 +92,10 @@ class SimulatedSurvey:
 
     def __repr__(self) -> str:
         return f"SimulatedSurvey(seed={self.seed})"
+
+    def __reduce__(self) -> tuple:
+        """In another process the same sky is drawn again."""
+        return partial(type(self), footprint=self.footprint, mix=self._mix), (self.seed,)
 
     def catalogue(
         self,
@@ -255,7 +259,7 @@ class SimulatedSurvey:
         port : int, optional
             Port to listen on; 0 takes a free one.
         host : str, optional
-            Address to listen on.
+            Address to listen on; any but one of this machine alone gets a warning.
         zero_point : float, optional
             AB magnitude of one count in the FITS files of the viewer and of the HiPS service, whose layers of the
             Legacy Surveys are in nanomaggies (22.5); the others change alike.

@@ -6,7 +6,8 @@ from pathlib import Path
 import torch
 
 from galzoo_repr._config import log
-from galzoo_repr._folder import publish, published
+from galzoo_repr._folder import publish, published, read_json
+from galzoo_repr._torch_file import read_torch_file
 
 __all__ = ["BEST", "begin_run", "end_run", "is_finished", "read_checkpoint", "write_checkpoint"]
 
@@ -33,11 +34,9 @@ def read_checkpoint(folder: Path) -> dict | None:
     if not path.exists():
         return None
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise ValueError(
-            f"the checkpoint {path} is damaged ({type(error).__name__}); start again with resume=False"
-        ) from error
+        return read_torch_file(path)
+    except ValueError as error:
+        raise ValueError(f"the checkpoint {path} is damaged; start again with resume=False") from error
 
 
 def begin_run(folder: Path, facts: dict, *, resume: bool) -> None:
@@ -51,7 +50,7 @@ def begin_run(folder: Path, facts: dict, *, resume: bool) -> None:
     path = folder / _RUN
     facts = json.loads(json.dumps(facts))
     if resume and path.exists():
-        known = json.loads(path.read_text(encoding="utf-8"))
+        known = read_json(path)
         differing = [key for key in facts if known.get(key) != facts[key]]
         if differing:
             changes = (f"{key} was {_short(known.get(key))}, now {_short(facts[key])}" for key in differing)

@@ -207,3 +207,17 @@ def test_each_column_says_what_computed_it(kind):
 def test_text_is_read_in_every_form(column):
     assert texts_of(column) == ["été.fits", "b", ""]
     assert texts_of(column[:0]) == []
+
+
+@pytest.mark.parametrize("kind", [Table, QTable])
+def test_indices_of_a_table_stay(kind):
+    table = kind({"id": [3, 1, 2], "score": [0.5, 0.2, 0.9]})
+    table.add_index("id", unique=True)
+    table.add_index(["score", "id"])
+    more = with_columns(table, {"x": np.arange(3)})
+    assert more.loc[1]["x"] == 1
+    again = with_columns(more, {"score": np.array([7.0, 8.0, 9.0])}, overwrite=True)
+    names = [tuple(column.info.name for column in index.columns) for index in again.indices]
+    assert sorted(names) == [("id",), ("score", "id")]
+    assert (again.loc[2]["score"], again.primary_key) == (9.0, ("id",))
+    assert (len(table.indices), table.loc[2]["score"]) == (2, 0.9)

@@ -112,7 +112,7 @@ class TestTypes:
             (pa.array([255, None], pa.uint8()), "u1", [255, None]),
             (pa.array([2**60 + 1, None]).dictionary_encode(), "i8", [2**60 + 1, None]),
             (pa.array(["a", None], pa.large_string()), "U1", ["a", None]),
-            (pa.array([0.5, 2], pa.float16()), "f2", [0.5, 2.0]),
+            (pa.array(np.array([0.5, 2], np.float16)), "f2", [0.5, 2.0]),
             (pa.array([[1, 2], None], pa.large_list(pa.int16())), "i2", [[1, 2], [None, None]]),
             (pa.array([[1, 2], []]), "i8", [[1, 2], [None, None]]),
             (pa.array([[True, None], None]), "?", [[True, None], [None, None]]),

@@ -339,6 +339,32 @@ def test_store_travels_to_other_processes(filled, requests_):
         assert other.lookup(requests_)[0].status == "ok"
 
 
+@pytest.mark.parametrize("read_only", [True, False])
+def test_a_store_that_travels_stays_as_it_is(filled, read_only):
+    with CutoutStore(filled.root, read_only=read_only) as store, pickle.loads(pickle.dumps(store)) as other:
+        assert (other.root, other.read_only) == (filled.root, read_only)
+
+
+def test_a_store_that_is_dropped_or_fails_is_closed(filled, tmp_path):
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "manifest.sqlite").write_bytes(b"no database" * 100)
+    code = """
+import sys, warnings
+warnings.simplefilter("error")
+from galzoo_repr import CutoutStore
+from galzoo_repr.encoders import EmbeddingStore
+store, fixed = CutoutStore(sys.argv[1]), CutoutStore(sys.argv[1], read_only=True)
+shelf = EmbeddingStore(sys.argv[2]).shelf("0" * 64, dim=3)
+try:
+    CutoutStore(sys.argv[2] + "/damaged")
+except OSError:
+    del store, fixed, shelf
+"""
+    command = [sys.executable, "-c", code, str(filled.root), str(tmp_path)]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert (run.returncode, run.stderr) == (0, "")
+
+
 def test_manifest_is_plain_sqlite(filled):
     with sqlite3.connect(filled.root / "manifest.sqlite") as db:
         rows = db.execute("SELECT ra, status, zero_fraction FROM outcome ORDER BY ra").fetchall()

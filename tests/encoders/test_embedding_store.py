@@ -170,3 +170,17 @@ def _rows(path):
             connection.close()
     except sqlite3.Error:
         return 0
+
+
+@pytest.mark.parametrize("stored", [b"12345", b"", np.full(4, np.nan, "<f4").tobytes(), bytes(20), "text", 7])
+def test_what_is_damaged_is_computed_again(tmp_path, stored):
+    shelf = EmbeddingStore(tmp_path).shelf(DIGEST, dim=4)
+    shelf.write([b"a", b"b"], np.ones((2, 4), np.float32))
+    connection = sqlite3.connect(shelf.path)
+    with connection:
+        connection.execute("UPDATE embedding SET vector = ? WHERE image = ?", (stored, b"a"))
+    connection.close()
+    assert list(shelf.read([b"a", b"b"])) == [b"b"]
+    shelf.write([b"a"], np.ones((1, 4), np.float32))
+    assert list(shelf.read([b"a", b"b"])) == [b"a", b"b"]
+    shelf.close()

@@ -4,6 +4,8 @@ import hashlib
 import json
 import pickle
 import shutil
+import time
+import warnings
 
 import huggingface_hub
 import pytest
@@ -283,6 +285,56 @@ def test_bin_that_runs_code_is_refused(hub_folder, tmp_path):
     with pytest.raises(ValueError, match="it was not read, for a pickle can run code"):
         Encoder.load(folder)
     assert not (tmp_path / "was_run").exists()
+
+
+def test_a_program_in_place_of_weights_is_refused(hub_folder):
+    folder = hub_folder("pytorch_model.bin")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.script(torch.nn.Linear(2, 2)).save(str(folder / "pytorch_model.bin"))
+    with pytest.raises(ValueError, match="it is a TorchScript program"):
+        Encoder.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "kwargs"),
+    [
+        ("convnext_nano", {"depths": [10**9, 1, 1, 1]}),
+        ("convnext_nano", {"depths": [2000] * 4}),
+        ("convnext_nano", {"dims": [90_000] * 4}),
+        ("vit_tiny_patch16_224", {"img_size": 96_000}),
+        ("swin_tiny_patch4_window7_224", {"window_size": 90_000}),
+        ("lcnet_035", {"drop_path_rate": [1] * 10**5}),
+    ],
+)
+def test_a_network_much_larger_than_its_weights_is_not_built(saved, change_description, architecture, kwargs):
+    began = time.monotonic()
+    with pytest.raises(ValueError, match=r"much larger than the weights|arguments that no network has"):
+        Encoder.load(change_description(architecture=architecture, model_kwargs={"num_classes": 0, **kwargs}))
+    assert time.monotonic() - began < 30
+
+
+@pytest.mark.parametrize(
+    "architecture", ["swin_tiny_patch4_window7_224", "vit_tiny_patch16_224", "eva02_tiny_patch14_224"]
+)
+def test_networks_with_masks_and_positions_are_built(tmp_path, architecture):
+    network = timm.create_model(architecture, num_classes=0)
+    Encoder(network, zoobot_recipe(), name="other").save(tmp_path / "encoder")
+    assert Encoder.load(tmp_path / "encoder").dim == network.num_features
+
+
+def test_weights_that_are_not_numbers_are_refused(saved, change_description):
+    state = load_file(saved / "model.safetensors")
+    name = next(name for name, one in state.items() if one.is_floating_point())
+    state[name].view(-1)[0] = float("nan")
+    save_file(state, saved / "model.safetensors")
+    with pytest.raises(ValueError, match=f"NaN in {name}"):
+        Encoder.load(change_description(weights_sha256=_names_digest(saved / "model.safetensors")))
+
+
+def test_a_timm_model_whose_weights_are_a_pickle_somewhere_is_refused():
+    with pytest.raises(ValueError, match="only as a pickle"):
+        Encoder.load("legacy_seresnet18.in1k")
 
 
 # --- names ---

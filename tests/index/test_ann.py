@@ -3,65 +3,15 @@
 import os
 import subprocess
 import sys
-import types
 
 import numpy as np
 import pytest
-import scipy.sparse
 
 from galzoo_repr import SimilarityIndex, neighbour_table
 from galzoo_repr.index import _ann
 from galzoo_repr.index._segments import Segment, Segments
 
-
-class Approximate:
-    """
-    Stands in for pynndescent.NNDescent, which takes a minute to compile.
-
-    Like it, it keeps its data in an order of its own, and a few queries end among galaxies far away.
-    """
-
-    built = 0
-
-    def __init__(self, data, metric, n_neighbors, random_state):
-        assert metric == "euclidean"
-        type(self).built += 1
-        rng = np.random.default_rng(random_state)
-        self._vertex_order = rng.permutation(len(data)).astype(np.int32)
-        self._raw_data = data[self._vertex_order]
-        self._search_graph = scipy.sparse.csr_array(
-            (np.ones(1, np.uint8), ([0], [0])), shape=(len(data),) * 2
-        )
-        self._search_forest = ((*(np.arange(3) for _ in range(4)), 30),)
-        self._min_distance = np.float32(1)
-        self.search_rng_state = np.arange(3)
-        self.n_neighbors = n_neighbors
-        self._distance_func = len
-
-    def prepare(self):
-        pass
-
-    def query(self, queries, k, epsilon):
-        distance = np.linalg.norm(queries[:, None] - self._raw_data[None], axis=2)
-        lost = (np.arange(len(queries)) % 7 == 3) & (self.search_rng_state[0] == 0)
-        order = np.argsort(np.where(lost[:, None], -distance, distance), axis=1)[:, :k]
-        self.search_rng_state += 1
-        return self._vertex_order[order], np.take_along_axis(distance, order, axis=1)
-
-    def __getstate__(self):
-        return self.__dict__.copy()
-
-    def __setstate__(self, state):
-        assert state["_raw_data"].dtype == state["_input_dtype"]
-        self.__dict__ = state
-
-
-@pytest.fixture(autouse=True)
-def _approximate(monkeypatch):
-    module = types.ModuleType("pynndescent")
-    module.NNDescent = type("NNDescent", (Approximate,), {})
-    Approximate.built = module.NNDescent.built = 0
-    monkeypatch.setitem(sys.modules, "pynndescent", module)
+pytestmark = pytest.mark.usefixtures("approximate")
 
 
 def builds():

@@ -53,7 +53,7 @@ def test_neighbours_when_there_are_few():
 
 
 def test_neighbours_across_batches(monkeypatch):
-    monkeypatch.setattr("galzoo_repr.index._index._BATCH", 16)
+    monkeypatch.setattr("galzoo_repr.index._engine._BATCH", 16)
     cat = catalogue(50)
     table = neighbour_table(cat, 2, progress=False)
     assert np.array_equal(

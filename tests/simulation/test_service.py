@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from galzoo_repr import GalzooWarning
 from galzoo_repr.simulation import Reply, SurveyService
 
 
@@ -303,3 +304,14 @@ def test_interrupt_ends_a_waiting_process():
         output, _ = process.communicate(timeout=60)
     assert output == "stopped\n"
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "", "::", "192.168.1.7", "a.b.org"])
+def test_a_service_for_other_computers_warns(host):
+    with pytest.warns(GalzooWarning, match="asks none who it is"):
+        SurveyService({}, host=host)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.3.2.1", "::1", "localhost"])
+def test_a_service_for_this_machine_alone_does_not(host):
+    SurveyService({}, host=host)

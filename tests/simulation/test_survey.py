@@ -1,5 +1,7 @@
 """The simulated survey: what is in the catalogue is in the images, in whatever order they are asked for."""
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -289,3 +291,10 @@ def test_bad_cutouts_are_refused(survey, options, match):
     arguments = {"ra": 150.0, "dec": 2.0, "size": 8, **options}
     with pytest.raises(ValueError, match=match):
         survey.cutout(arguments.pop("ra"), arguments.pop("dec"), **arguments)
+
+
+def test_a_survey_goes_to_other_processes():
+    survey = SimulatedSurvey(3, mix={"smooth": 1.0})
+    again = pickle.loads(pickle.dumps(survey))
+    assert (again.catalogue(5)["ra"] == survey.catalogue(5)["ra"]).all()
+    assert again.footprint == survey.footprint
