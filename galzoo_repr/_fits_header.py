@@ -12,9 +12,9 @@ _END = b"END".ljust(_CARD)
 _KEY_AND_VALUE = re.compile(r"(.{8})= +(?:'((?:[^']|'')*)'|([^/]*))")
 
 
-def read_fits_header(content: bytes) -> tuple[dict[str, str], int] | None:
+def read_fits_header(content: bytes, start: int = 0) -> tuple[dict[str, str], int] | None:
     """
-    Read the first header of a FITS file.
+    Read a header of a FITS file.
 
     `astropy.io.fits.Header` understands far more, and takes longer than all the rest of reading a cutout.
 
@@ -22,6 +22,8 @@ def read_fits_header(content: bytes) -> tuple[dict[str, str], int] | None:
     ----------
     content : bytes
         Of the file.
+    start : int
+        Where the header begins.
 
     Returns
     -------
@@ -37,16 +39,16 @@ def read_fits_header(content: bytes) -> tuple[dict[str, str], int] | None:
     >>> read_fits_header(header.encode())
     ({'NAXIS': '2'}, 2880)
     """
-    end = content.find(_END)
-    while end % _CARD:
+    end = content.find(_END, start)
+    while (end - start) % _CARD:
         if end < 0:
             return None
         end = content.find(_END, end + 1)
-    text = content[:end].decode("latin1")
+    text = content[start:end].decode("latin1")
     cards = {}
-    for start in range(0, end, _CARD):
-        if card := _KEY_AND_VALUE.match(text, start, start + _CARD):
+    for at in range(0, end - start, _CARD):
+        if card := _KEY_AND_VALUE.match(text, at, at + _CARD):
             keyword, quoted, plain = card.groups()
             value = plain if quoted is None else quoted.replace("''", "'")
             cards[keyword.rstrip()] = value.rstrip()
-    return cards, math.ceil((end + _CARD) / _BLOCK) * _BLOCK
+    return cards, start + math.ceil((end - start + _CARD) / _BLOCK) * _BLOCK

@@ -1,6 +1,8 @@
 """Planes that came one by one, as the one FITS image that the viewer would have sent."""
 
 import io
+import math
+from numbers import Real
 
 import numpy as np
 from astropy.io import fits
@@ -11,6 +13,9 @@ from galzoo_repr.cutouts._request import CutoutRequest
 __all__ = ["assemble", "grid_of", "said_of_flux"]
 
 _FLUX_KEYWORDS = ("BUNIT", "MAGZERO", "MAGZPT", "MAGZP", "ZP")
+
+_LONGEST_VALUE = 60
+"""Letters; what says more is no unit."""
 
 
 def grid_of(request: CutoutRequest) -> WCS:
@@ -50,5 +55,9 @@ def said_of_flux(header: fits.Header) -> dict[str, str | float]:
     """Cards of a plane that say what its counts are, other than that they are nanomaggies, as is usual here."""
     said = {keyword: header[keyword] for keyword in _FLUX_KEYWORDS if keyword in header}
     return {
-        key: one for key, one in said.items() if str(one).strip().lower() not in ("", "nanomaggy", "22.5")
+        key: one
+        for key, one in said.items()
+        if (isinstance(one, str) or (isinstance(one, Real) and math.isfinite(one)))
+        and len(str(one)) <= _LONGEST_VALUE
+        and str(one).strip().lower() not in ("", "nanomaggy", "22.5")
     }

@@ -5,13 +5,18 @@ from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
-from astropy.utils.exceptions import AstropyWarning
 from astropy.wcs import WCS
 
 from galzoo_repr.cutouts._assemble import said_of_flux
 from galzoo_repr.cutouts._request import CutoutRequest, Outcome
+from galzoo_repr.images import sound_part
 
-__all__ = ["sample", "validate_brick"]
+__all__ = ["MOST_BRICK_BYTES", "sample", "validate_brick"]
+
+BRICK_PIXELS = 3600
+"""On a side (https://www.legacysurvey.org/dr10/files)."""
+MOST_BRICK_BYTES = 4 * BRICK_PIXELS**2 + 2**20
+"""A file may be as large as the pixels of a brick without compression; real ones have a fifth of that."""
 
 _NATIVE_SCALE = 0.262
 _MARGIN = 8
@@ -21,15 +26,21 @@ _MARGIN = 8
 def validate_brick(request: CutoutRequest, body: bytes) -> Outcome:
     if not body.startswith(b"SIMPLE  ="):
         return Outcome("truncated" if not body else "server_error", "the answer is not a FITS file")
+    sound, fault = sound_part(body)
+    if sound < len(body) or fault:
+        return Outcome("corrupt", f"the file cannot be read: {fault}")
+    # Faulty files make astropy stumble in many ways.
     try:
         with fits.open(io.BytesIO(body), lazy_load_hdus=False) as hdus:
             last = hdus.fileinfo(len(hdus) - 1)
             shapes = [hdu.shape for hdu in hdus if len(hdu.shape or ()) == 2]
-    except (OSError, ValueError, TypeError, AstropyWarning) as error:
+    except Exception as error:
         return Outcome("truncated", f"the file cannot be read to its end: {error}")
     if last["datLoc"] + last["datSpan"] > len(body):
         return Outcome("truncated", f"{len(body)} of {last['datLoc'] + last['datSpan']} bytes came")
-    return Outcome("ok", final=True) if shapes else Outcome("corrupt", "the file holds no image")
+    if not shapes or max(shapes[0]) > 2 * BRICK_PIXELS:
+        return Outcome("corrupt", "the file holds no image of a brick")
+    return Outcome("ok", final=True)
 
 
 def sample(

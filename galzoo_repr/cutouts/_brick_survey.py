@@ -12,15 +12,14 @@ from typing import ClassVar
 import astropy.units as u
 import numpy as np
 from astropy.coordinates import SkyCoord
-from astropy.utils.exceptions import AstropyWarning
 from astroquery.query import BaseQuery
 
 from galzoo_repr._config import cache_path
 from galzoo_repr._folder import publish
-from galzoo_repr.cutouts._ask import ask
+from galzoo_repr.cutouts._ask import ask, plain_words
 from galzoo_repr.cutouts._assemble import assemble, grid_of
 from galzoo_repr.cutouts._brick_grid import Brick, brick_at
-from galzoo_repr.cutouts._brick_pixels import sample, validate_brick
+from galzoo_repr.cutouts._brick_pixels import MOST_BRICK_BYTES, sample, validate_brick
 from galzoo_repr.cutouts._checks import check_setting, check_text, check_url
 from galzoo_repr.cutouts._coverage import Coverage
 from galzoo_repr.cutouts._flux_scales import ZeroPoint
@@ -201,7 +200,8 @@ class BrickSurvey(CutoutSurvey, BaseQuery):
                 try:
                     values[empty], said = sample(path, ra[empty], dec[empty], request.pixel_scale)
                     facts |= said
-                except (OSError, ValueError, TypeError, IndexError, AstropyWarning) as error:
+                # Files of services, and of folders, make astropy and its C code stumble in many ways.
+                except Exception as error:
                     return values, self._damaged(request, path, error)
             brick = _next_brick(ra, dec, values, tried)
         return values.reshape(x.shape), None
@@ -220,7 +220,7 @@ class BrickSurvey(CutoutSurvey, BaseQuery):
                 return path, None
             if url in self._absent:
                 return None, None
-            attempt = ask(self, request, url, {}, validate=validate_brick)
+            attempt = ask(self, request, url, {}, validate=validate_brick, most=MOST_BRICK_BYTES)
             if attempt.outcome.http_code == 404:
                 self._absent.add(url)
                 return None, None
@@ -232,7 +232,9 @@ class BrickSurvey(CutoutSurvey, BaseQuery):
     def _damaged(self, request: CutoutRequest, path: Path, error: Exception) -> Attempt:
         if not _is_local(request.server):
             path.unlink(missing_ok=True)  # fetched again by the next attempt
-        return Attempt(Outcome("corrupt", f"{path.name} cannot be read: {error}", time=time.time()))
+        return Attempt(
+            Outcome("corrupt", plain_words(f"{path.name} cannot be read: {error}"), time=time.time())
+        )
 
 
 def _is_local(server: str) -> bool:

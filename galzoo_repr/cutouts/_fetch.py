@@ -130,14 +130,18 @@ def _stream(
     figures: FetchFigures | None,
 ) -> Iterator[tuple[int, Outcome]]:
     missing: dict[bytes, list[int]] = {}
+    before: dict[bytes, float] = {}
     for row, outcome in _look_up(store, requests, enough):
         if outcome is not None and outcome.final:
             yield row, outcome
         else:
             missing.setdefault(requests[row].key, []).append(row)
+            if outcome is not None:
+                before[requests[row].key] = outcome.time
     # In the order of the catalogue, as far as the service has no wishes of its own.
     asked = survey.arrange([requests[rows[0]] for rows in sorted(missing.values())])
-    with closing(_answers(store, survey, asked, workers, enough, figures)) as answers:
+    leases = Leases(store, before, enough)
+    with closing(_answers(store, survey, asked, workers, leases, figures)) as answers:
         for request, outcome in answers:
             for row in missing[request.key]:
                 yield row, outcome
@@ -159,7 +163,7 @@ def _answers(
     survey: Route,
     asked: list[CutoutRequest],
     workers: int,
-    enough: Enough | None,
+    leases: Leases,
     figures: FetchFigures | None,
 ) -> Iterator[tuple[CutoutRequest, Outcome]]:
     """What comes of requests that the store does not answer: from the footprint, other calls and the service."""
@@ -177,7 +181,6 @@ def _answers(
         )
     if len(left) > _LARGE and survey.route != "bricks":
         _warn_large(left.values(), survey, store)
-    leases = Leases(store, enough)
     settled: list[tuple[CutoutRequest, Outcome]] = []
 
     def free() -> Iterator[CutoutRequest | None]:

@@ -8,7 +8,7 @@ import numpy as np
 from astropy.io import fits
 from astroquery.hips2fits import hips2fitsClass
 
-from galzoo_repr.cutouts._ask import ask
+from galzoo_repr.cutouts._ask import ask, plain_words
 from galzoo_repr.cutouts._assemble import assemble, grid_of, said_of_flux
 from galzoo_repr.cutouts._request import Attempt, CutoutRequest
 from galzoo_repr.cutouts._survey import CutoutSurvey
@@ -69,6 +69,10 @@ class HipsSurvey(CutoutSurvey, hips2fitsClass):
     # 50 million pixels on a side by side.
     _max_size = 7000
     _formats: ClassVar[dict[str, str]] = {"fits": "fits"}
+    redirect_hosts = (
+        "alasky.cds.unistra.fr", "alaskybis.cds.unistra.fr", "alasky.unistra.fr", "alaskybis.unistra.fr",
+        "alasky.u-strasbg.fr", "alaskybis.u-strasbg.fr",
+    )  # fmt: skip
 
     def attempt(self, request: CutoutRequest, *, probed: bool = False) -> Attempt:
         """
@@ -76,27 +80,24 @@ class HipsSurvey(CutoutSurvey, hips2fitsClass):
 
         The planes come as one image, or else what went wrong with the first band that failed.
         """
-        planes, said, seconds = [], [], 0.0
-        facts = {"VERSION": request.layer.rsplit("/", 1)[-1], "ORIGIN": "hips2fits"}
+        planes: list[bytes] = []
+        seconds = 0.0
         for band, payload in zip(request.bands, self._payload(request), strict=True):
             attempt = ask(self, replace(request, bands=band), request.server, payload)
             seconds += attempt.outcome.seconds
             if attempt.body:
-                plane = fits.HDUList.fromstring(attempt.body)[0]
-                planes.append(plane.data)
-                said.append(said_of_flux(plane.header))
+                planes.append(attempt.body)
             elif attempt.outcome.status == "no_coverage":
-                planes.append(np.zeros((request.size, request.size), np.float32))
+                planes.append(b"")
             else:
                 attempt.outcome.reason = f"{band}: {attempt.outcome.reason}"
                 return attempt
-        # One header speaks for all planes: what differs between them is left out.
-        facts |= {
-            key: one
-            for key, one in (said[0] if said else {}).items()
-            if all(each.get(key) == one for each in said)
-        }
-        body = assemble(request, planes, facts)
+        # Only the cards that matter have been looked at, and astropy stumbles over others in many ways.
+        try:
+            body = _together(request, planes)
+        except Exception as error:
+            reason = plain_words(f"not a readable FITS file: {error}")
+            return Attempt(replace(attempt.outcome, status="corrupt", reason=reason, final=False))
         outcome = validate_body(request, body)
         outcome.http_code, outcome.seconds, outcome.time = 200, seconds, attempt.outcome.time
         kept = outcome.status in ("ok", "partial", "band_missing")
@@ -118,3 +119,23 @@ class HipsSurvey(CutoutSurvey, hips2fitsClass):
         header = dict(wcs.to_header().items())
         header["NAXIS1"], header["NAXIS2"] = map(int, wcs.pixel_shape)
         return {"hips": kwargs["hips"], "wcs": json.dumps(header), "format": "fits"}
+
+
+def _together(request: CutoutRequest, bodies: list[bytes]) -> bytes:
+    """Write planes that came as files of their own, empty where there are no data, as one image."""
+    planes, said = [], []
+    for body in bodies:
+        if not body:
+            planes.append(np.zeros((request.size, request.size), np.float32))
+            continue
+        plane = fits.HDUList.fromstring(body)[0]
+        planes.append(plane.data)
+        said.append(said_of_flux(plane.header))
+    # One header speaks for all planes: what differs between them is left out.
+    common = {
+        key: one
+        for key, one in (said[0] if said else {}).items()
+        if all(each.get(key) == one for each in said)
+    }
+    facts = {"VERSION": request.layer.rsplit("/", 1)[-1], "ORIGIN": "hips2fits"}
+    return assemble(request, planes, facts | common)

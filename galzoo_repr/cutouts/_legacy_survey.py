@@ -69,6 +69,7 @@ class LegacySurvey(CutoutSurvey, BaseQuery):
     # map/cutouts.py).
     _max_size = 3000
     _formats: ClassVar[dict[str, str]] = {"fits": "fits-cutout", "jpeg": "jpeg-cutout"}
+    redirect_hosts = ("www.legacysurvey.org", "legacysurvey.org")
 
     def get_image_list(self, coordinates: SkyCoord | str, **options) -> list[str]:
         """

@@ -1,11 +1,9 @@
-"""Looking after a store of cutouts: what is in it, whether it is whole, out of it, and away with it."""
+"""Looking after a store of cutouts: what is in it, whether it is whole, and away with it."""
 
 import hashlib
 import json
 import os
-import shutil
 import time
-import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -13,19 +11,15 @@ import astropy.units as u
 import numpy as np
 from astropy.table import Column, Table
 
-from galzoo_repr._folder import published
 from galzoo_repr.cutouts._bodies import body_name
-from galzoo_repr.cutouts._caller import level_of_the_caller
 from galzoo_repr.cutouts._checks import check_text
-from galzoo_repr.cutouts._flux_scales import known_scale
 from galzoo_repr.cutouts._keeping import forget, remove_orphans, shrink
 from galzoo_repr.cutouts._manifest import REQUEST_FIELDS, STEM, CutoutStoreError, Manifest
 from galzoo_repr.cutouts._request import CutoutRequest, Outcome
 from galzoo_repr.cutouts._status import STATUSES, USABLE
 from galzoo_repr.cutouts._validate import validate_body
-from galzoo_repr.exceptions import GalzooWarning
 
-__all__ = ["describe", "export", "indexed", "prune", "stats", "verify"]
+__all__ = ["describe", "indexed", "prune", "stats", "verify"]
 
 _NAN = float("nan")
 _NOTHING = CutoutRequest(_NAN, _NAN, 0, _NAN, "", "", "", "", "")
@@ -112,59 +106,6 @@ def _problem(path: Path, outcome: Outcome) -> str:
     if len(body) != outcome.n_bytes:
         return f"has {len(body)} bytes instead of {outcome.n_bytes}"
     return "" if hashlib.sha256(body).hexdigest() == outcome.digest else "is not what was stored"
-
-
-def export(
-    manifest: Manifest,
-    folder: str | os.PathLike,
-    *,
-    cutouts: Sequence[str] | Column | None,
-    names: Sequence[str] | None,
-) -> Table:
-    """See `CutoutStore.export`."""
-    if names is not None and (cutouts is None or len(names) != len(cutouts) or len(set(names)) != len(names)):
-        raise ValueError("names must be different, one for each element of cutouts")
-    wanted = None
-    if cutouts is not None:
-        named = zip(cutouts, [None] * len(cutouts) if names is None else names, strict=True)
-        wanted = {Path(str(path)).stem: name for path, name in named if path}
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    rows, scaled = [], set()
-    for _, request, outcome, source in _bodies(manifest):
-        if source.stem not in wanted if wanted is not None else outcome.status not in USABLE:
-            continue
-        name = (wanted or {}).get(source.stem) or _file_name(request)
-        target = folder / f"{name}{source.suffix}"
-        if not target.exists():
-            with published(target, sync=False) as draft:
-                shutil.copyfile(source, draft)
-        scale = known_scale(request.route, request.layer)
-        if request.image_format == "fits" and (scale is None or {*scale.factors(request.bands)} != {1.0}):
-            scaled.add(f"{request.layer} by {request.route}")
-        rows.append((target.name, request.ra, request.dec, request.layer, request.bands, request.size,
-                     request.pixel_scale, outcome.status))  # fmt: skip
-    if scaled:
-        warnings.warn(
-            f"counts in the files of {', '.join(sorted(scaled))} are not nanomaggies per pixel of 0.262 arcsec, and "
-            "the files do not say so: give the column cutout_flux_scale of the catalogue along with them",
-            GalzooWarning,
-            stacklevel=level_of_the_caller(),
-        )
-    table = Table(
-        rows=rows or None,
-        names=("file", "ra", "dec", "layer", "bands", "size", "pixel_scale", "cutout_status"),
-        dtype=(str, float, float, str, str, int, float, str),
-    )
-    table["ra"].unit = table["dec"].unit = u.deg
-    table["pixel_scale"].unit = u.arcsec
-    return table
-
-
-def _file_name(request: CutoutRequest) -> str:
-    layer = request.layer.replace("/", "_")
-    grid = f"{request.size}px_{request.pixel_scale:g}arcsec"
-    return f"{request.ra:.5f}{request.dec:+.5f}_{layer}_{request.bands}_{grid}"
 
 
 def prune(

@@ -14,13 +14,13 @@ def new_owner() -> str:
 
 def is_gone(owner: str) -> bool:
     """Whether a process of this machine has surely ended; if not, its last sign of life decides."""
-    host, pid, _ = owner.rsplit(" ", 2)
+    host, _, pid = str(owner).rpartition(" ")[0].rpartition(" ")
     # On Windows signal 0 is not a question but ends the process.
-    if os.name != "posix" or host != socket.gethostname():
+    if os.name != "posix" or host != socket.gethostname() or not pid.isdecimal() or len(pid) > 10:
         return False
     try:
         os.kill(int(pid), 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return True
     except OSError:
         return False

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from galzoo_repr.cutouts._connection import abort_when
 from galzoo_repr.cutouts._figures import FetchFigures
-from galzoo_repr.cutouts._http import abort_when
 from galzoo_repr.cutouts._request import Attempt, CutoutRequest, Outcome
 from galzoo_repr.cutouts._route import Route
 from galzoo_repr.cutouts._status import RETRYABLE, USABLE

@@ -100,6 +100,14 @@ class Throttle:
         self._next_start = max(self._next_start, now) + 1 / self.rate
         return ""
 
+    def pace(self, until: float, stop: threading.Event | None = None) -> None:
+        """Wait for the next start, or the deadline, within a request that is under way and is redirected."""
+        with self._condition:
+            start = min(self._next_start, until)
+            self._next_start = max(self._next_start, time.monotonic()) + 1 / self.rate
+            while (left := start - time.monotonic()) > 0 and not (stop is not None and stop.is_set()):
+                self._condition.wait(min(left, 0.1))
+
     def leave(self, outcome: Outcome, retry_after: float, started: float) -> None:
         """
         Learn from an answer and let the next request in.

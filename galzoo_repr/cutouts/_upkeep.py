@@ -11,6 +11,7 @@ from galzoo_repr._folder import publish
 from galzoo_repr.cutouts import _keeping, _maintenance
 from galzoo_repr.cutouts._bodies import picture_path, store_error
 from galzoo_repr.cutouts._checks import check_keep, check_max_size
+from galzoo_repr.cutouts._export import export
 from galzoo_repr.cutouts._manifest import STEM, CutoutStoreError, Manifest
 from galzoo_repr.cutouts._owners import new_owner
 
@@ -218,18 +219,21 @@ class Upkeep:
         Parameters
         ----------
         folder : str or pathlib.Path
-            Where to; made when missing. Files that exist are left alone.
+            Where to; made when missing. Files that exist are left alone: what holds the same is taken for it, and what
+            holds anything else keeps its name.
         cutouts : sequence of str, optional
             Paths, such as the column ``cutout``; every usable cutout when not given. Empty ones are left out.
         names : sequence of str, optional
             One name per element of ``cutouts``, without ending. Position, layer, bands, size and pixel
-            scale make the name when not given.
+            scale make the name when not given. What cannot be in the name of a file becomes ``_``, and of names that
+            would then be the same, or that some system takes for the same, the later ones end in eight digits of
+            the content.
 
         Returns
         -------
         astropy.table.Table
             Columns ``file``, ``ra``, ``dec``, ``layer``, ``bands``, ``size``, ``pixel_scale`` and
-            ``cutout_status``.
+            ``cutout_status``, one row for each cutout, in the order of ``cutouts``.
 
         Raises
         ------
@@ -239,9 +243,10 @@ class Upkeep:
         Warns
         -----
         GalzooWarning
-            If some are of layers whose counts are not nanomaggies per pixel of 0.262 arcsec: the files do not say so.
+            If some are damaged or not of this store, and so left out; or of layers whose counts are not nanomaggies per
+            pixel of 0.262 arcsec, which the files do not say.
         """
-        return _maintenance.export(self.manifest, folder, cutouts=cutouts, names=names)
+        return export(self.manifest, folder, cutouts=cutouts, names=names)
 
     def prune(
         self,

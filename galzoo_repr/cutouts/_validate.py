@@ -4,10 +4,11 @@ import io
 import math
 
 import numpy as np
-from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
 
 from galzoo_repr._fits_header import read_fits_header
 from galzoo_repr.cutouts._request import CutoutRequest, Outcome
+from galzoo_repr.images import LARGEST_FLUX
 
 __all__ = ["validate_body"]
 
@@ -18,6 +19,9 @@ _GREYS = (32, 22)
 """Grey level of a JPEG without data: zeros through the viewer's stretches for g, r, z and for g, r, i."""
 _CENTRE_PIXELS = 0.6
 """The grid may be off by half a pixel (services round CRPIX differently), not by more."""
+_SCALING = {"BSCALE": 1.0, "BZERO": 0.0}
+_MOST_SCANS = 100
+"""Scans of a progressive JPEG; usual are ten."""
 
 # Sent with code 200 by the viewer (legacysurvey/imagine, map/cutouts.py and map/views.py).
 _REFUSALS = {b"no such layer": True, b"no cutouts enabled": False}
@@ -75,12 +79,15 @@ def _validate_fits(request: CutoutRequest, body: bytes) -> Outcome:
         return Outcome("truncated", "the answer ends within the FITS header")
     header, start = read
     try:
-        axes = tuple(int(header[f"NAXIS{i}"]) for i in range(1, int(header["NAXIS"]) + 1))
-        depth = int(header["BITPIX"])
+        n_axes, depth = int(header["NAXIS"]), int(header["BITPIX"])
+        # No more than are of use, as the number may be anything.
+        axes = tuple(int(header[f"NAXIS{i}"]) for i in range(1, min(n_axes, 3) + 1))
     except (KeyError, ValueError):
         return Outcome("corrupt", "the FITS header does not describe an image")
-    if depth != -32 or len(axes) not in (2, 3) or min(axes) < 1:
-        return Outcome("corrupt", f"expected 32-bit float planes, got BITPIX={depth} and axes {axes}")
+    if depth != -32 or n_axes not in (2, 3) or min(axes) < 1:
+        return Outcome("corrupt", f"expected 32-bit float planes, got BITPIX={depth} and NAXIS={n_axes}")
+    if scaling := [key for key, plain in _SCALING.items() if _differs(header, key, plain)]:
+        return Outcome("corrupt", f"expected fluxes as they are, got {' and '.join(scaling)}")
     n_values = math.prod(axes)
     complete = start + -(-4 * n_values // _BLOCK) * _BLOCK
     if len(body) < complete:
@@ -104,9 +111,23 @@ def _check_size(request: CutoutRequest, size: tuple[int, int]) -> Outcome | None
     return Outcome("bad_request" if clamped else "corrupt", reason, final=clamped)
 
 
+def _differs(header: dict[str, str], keyword: str, plain: float) -> bool:
+    try:
+        return keyword in header and _number(header, keyword) != plain
+    except ValueError:
+        return True
+
+
 def _check_bands(request: CutoutRequest, header: dict[str, str], axes: tuple[int, ...]) -> Outcome | None:
     n_planes = axes[2] if len(axes) == 3 else 1
-    sent = header.get("BANDS", "").strip() or (request.bands if n_planes == len(request.bands) else "?")
+    sent = header.get("BANDS", "").strip()
+    one_by_one = "".join(header.get(f"BAND{plane}", "?").strip() for plane in range(min(n_planes, 10)))
+    if sent and "?" not in one_by_one and one_by_one != sent:
+        return Outcome("corrupt", f"the header names the bands {sent!r} and, one by one, {one_by_one!r}")
+    sent = sent or one_by_one
+    # Services that send band by band name none.
+    if set(sent) == {"?"} and n_planes == len(request.bands):
+        sent = request.bands
     if sent == request.bands and n_planes == len(sent):
         return None
     # One unknown letter makes the viewer fall back to all the default bands of the layer.
@@ -152,6 +173,8 @@ def _number(header: dict[str, str], keyword: str) -> float:
 
 def _check_pixels(request: CutoutRequest, planes: np.ndarray) -> Outcome:
     lowest, highest = planes.min(axis=1), planes.max(axis=1)
+    if max(highest.max(), -lowest.min()) > LARGEST_FLUX:
+        return Outcome("corrupt", f"pixels of up to {max(highest.max(), -lowest.min()):.1e} are no fluxes")
     # Where it has no data the viewer writes exact zeros; HiPS services write NaN.
     empty = planes == 0
     if not (np.isfinite(lowest) & np.isfinite(highest)).all():
@@ -172,15 +195,19 @@ def _check_pixels(request: CutoutRequest, planes: np.ndarray) -> Outcome:
 
 
 def _validate_jpeg(request: CutoutRequest, body: bytes) -> Outcome:
+    if body.count(b"\xff\xda") > _MOST_SCANS:
+        return Outcome("corrupt", f"the JPEG has more than {_MOST_SCANS} scans, each of which is decoded")
     try:
-        with Image.open(io.BytesIO(body)) as image:
+        # `Image.open` would warn of what is refused here.
+        with JpegImageFile(io.BytesIO(body)) as image:
+            # What the header claims would be allocated.
+            if wrong := _check_size(request, image.size):
+                return wrong
             pixels = np.asarray(image.convert("RGB"))
-    except OSError as error:
+    # The decoder stumbles over faulty files in many ways.
+    except Exception as error:
         status = "truncated" if b"\xff\xd9" not in body[-64:] else "corrupt"
         return Outcome(status, f"the JPEG cannot be decoded: {error}")
-    wrong = _check_size(request, (pixels.shape[1], pixels.shape[0]))
-    if wrong:
-        return wrong
     if np.ptp(pixels) <= 2:
         level = int(np.median(pixels))
         if any(abs(level - grey) <= 2 for grey in _GREYS):

@@ -1,7 +1,9 @@
 """Pixels become model input."""
 
+from galzoo_repr.images._bounds import LARGEST_FLUX
 from galzoo_repr.images._field_of_view import RADIUS_COLUMNS, galaxy_zoo_fields, radius_columns
 from galzoo_repr.images._fits import MISSING_FRACTION
+from galzoo_repr.images._fits_structure import sound_part
 from galzoo_repr.images._flux import REFERENCE_SCALE
 from galzoo_repr.images._gallery import CENTRE, SAME_FRAME, comparison, pictures, read_pictures, small_jpeg
 from galzoo_repr.images._image_data import ImageData
@@ -22,6 +24,7 @@ from galzoo_repr.images._stretch import galaxy_zoo_stretch, viewer_griz_stretch,
 __all__ = [
     "CENTRE",
     "KEY_BYTES",
+    "LARGEST_FLUX",
     "MISSING_FRACTION",
     "RADIUS_COLUMNS",
     "REFERENCE_SCALE",
@@ -43,6 +46,7 @@ __all__ = [
     "read_image",
     "read_pictures",
     "small_jpeg",
+    "sound_part",
     "viewer_griz_stretch",
     "viewer_grz_stretch",
 ]

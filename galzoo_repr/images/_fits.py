@@ -13,6 +13,8 @@ import numpy as np
 from astropy.io import fits
 
 from galzoo_repr._fits_header import read_fits_header
+from galzoo_repr.images._bounds import LARGEST_FLUX
+from galzoo_repr.images._fits_structure import sound_part
 from galzoo_repr.images._flux import flux_factors
 from galzoo_repr.images._image_data import ImageData, refused
 
@@ -71,11 +73,13 @@ def read_bands(
     if max(order) >= len(planes):
         return refused("corrupt", f"the header names bands {names}, but the file has {len(planes)} planes")
     picked = planes if order == list(range(len(planes))) else planes[order]
-    pixels = picked.astype(np.float32)
-    if any(one != 1 for one in factors):
-        factors = factors * len(planes) if len(factors) == 1 else factors
-        pixels *= np.array([factors[plane] for plane in order], np.float32)[:, None, None]
-    return _finite_bands(pixels, bands)
+    # What is too large becomes infinite, and is looked for afterwards.
+    with np.errstate(all="ignore"):
+        pixels = picked.astype(np.float32)
+        if any(one != 1 for one in factors):
+            factors = factors * len(planes) if len(factors) == 1 else factors
+            pixels *= np.array([factors[plane] for plane in order], np.float32)[:, None, None]
+        return _finite_bands(pixels, bands)
 
 
 def _names_of_bands(cards: Mapping[str, str]) -> str:
@@ -99,8 +103,12 @@ def _as_planes(pixels: np.ndarray) -> np.ndarray | ImageData:
 
 def _finite_bands(pixels: np.ndarray, bands: str) -> ImageData:
     """Zero in place of NaN, and the status that the missing fraction of each band earns."""
-    if not (np.isfinite(pixels.min()) and np.isfinite(pixels.max())):
+    low, high = pixels.min(), pixels.max()
+    if not (np.isfinite(low) and np.isfinite(high)):
         np.nan_to_num(pixels, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+        low, high = pixels.min(), pixels.max()
+    if (most := max(high, -low)) > LARGEST_FLUX:
+        return refused("corrupt", f"pixels of up to {most:.1e} are no fluxes in nanomaggies")
     # numpy counts truths five times as fast as floats.
     filled = np.array([np.count_nonzero(plane != 0) for plane in pixels]) / pixels[0].size
     worst = int(filled.argmin())
@@ -152,13 +160,19 @@ def _quietly() -> Iterator[None]:
 def _planes_by_astropy(content: bytes) -> tuple[np.ndarray, str, Mapping] | ImageData:
     """Read the first image of the sky of any other FITS file: compressed, scaled, or in an extension."""
     passed_over = []
+    sound, fault = sound_part(content)
+    if not sound:
+        return refused("corrupt", f"not a readable FITS file: {fault}")
     try:
-        with _quietly(), fits.open(io.BytesIO(content), memmap=False) as units:
+        with _quietly(), fits.open(io.BytesIO(content[:sound]), memmap=False) as units:
             for unit in units:
-                if not unit.is_image or unit.data is None or unit.data.ndim < 2:
+                # Asking for the data reads, or unpacks, all of it.
+                if not unit.is_image or len(unit.shape) < 2:
                     continue
                 if other := _what_instead_of_sky(unit.header):
                     passed_over.append(other)
+                    continue
+                if unit.data is None:
                     continue
                 header = ChainMap(unit.header, units[0].header)
                 if unit.data.dtype.kind in "iu" and not header.get("BUNIT"):
@@ -171,5 +185,7 @@ def _planes_by_astropy(content: bytes) -> tuple[np.ndarray, str, Mapping] | Imag
         text = str(error)
         short = isinstance(error, EOFError) or "truncated" in text or "too small" in text
         return refused("truncated" if short else "corrupt", f"not a readable FITS file: {text}")
+    if fault:
+        return refused("corrupt", f"not a readable FITS file: {fault}")
     others = f" of the sky, but {', '.join(passed_over)}" if passed_over else ""
     return refused("corrupt", f"the FITS file holds no image{others}")

@@ -101,7 +101,9 @@ class Picture:
         """Give the picture with the name of its file for a key, which tells it from others of the same call."""
         if self.key or not self.path:
             return self
-        return Picture(self.source, key=_key_of_content(os.fsencode(self.path)), flux=self.flux)
+        return Picture(
+            self.source, key=_key_of_content(self.path.encode(errors="surrogatepass")), flux=self.flux
+        )
 
     def read(self, bands: str = "grz", *, keyed: bool = True, fluxes: bool = False) -> ImageData:
         """

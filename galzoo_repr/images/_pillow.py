@@ -5,6 +5,7 @@ import io
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from galzoo_repr.images._bounds import MOST_PIXELS, too_large
 from galzoo_repr.images._colour import colour_last, read_pixels
 from galzoo_repr.images._image_data import ImageData, refused
 
@@ -13,6 +14,8 @@ __all__ = ["decode_colour", "read_pillow"]
 # Tags of TIFF: bits of each number, what zero means, and whether numbers have a sign.
 _BITS, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 262, 339
 _WHITE_IS_ZERO, _SIGNED = 0, 2
+# Pillow starts another program, such as Ghostscript, to make pixels of these.
+_DRAWINGS = ("EPS", "WMF")
 # Formats whose numbers of more than 8 bits Pillow brings to 0 to 65535, but may keep in its mode of 32 bits.
 _SIXTEEN_BITS = ("PNG", "PPM")
 _NO_RANGE = "have no known range; give uint8 in 0 to 255, uint16 in 0 to 65535 or floating ones in 0 to 1"
@@ -27,11 +30,18 @@ def decode_colour(content: bytes) -> ImageData:
         return refused("corrupt", f"neither FITS nor an image; it begins with {start!r}")
     except Exception as error:
         return _unreadable(error)
+    width, height = image.size
+    if width * height > MOST_PIXELS or too_large(width * height * len(image.getbands()), len(content)):
+        return refused(
+            "corrupt", f"the header claims {width} x {height} pixels, too many for {len(content)} bytes"
+        )
     return read_pillow(image)
 
 
 def read_pillow(image: Image.Image) -> ImageData:
     """Read the frame at which an image of Pillow is, upright; Pillow decodes many files only now."""
+    if image.format in _DRAWINGS:
+        return refused("corrupt", f"a drawing ({image.format}) is not run; save it as PNG")
     # Decoders of some fifty formats meet files of every origin, and raise what they happen to.
     try:
         image.load()

@@ -1,6 +1,7 @@
 """Fetching under trouble: retries, pace, back-pressure, several processes at once."""
 
 import os
+import socket
 import subprocess
 import sys
 import textwrap
@@ -16,7 +17,7 @@ import pytest
 from astropy.table import Table
 
 from galzoo_repr import LegacySurvey, add_cutouts
-from galzoo_repr.cutouts import CutoutStore, Outcome, _throttle
+from galzoo_repr.cutouts import CutoutStore, Outcome, _leases, _throttle, fetch_into
 from galzoo_repr.cutouts._ask import _retry_after
 from galzoo_repr.cutouts._leases import Leases
 from galzoo_repr.cutouts._throttle import Throttle, backoff_seconds
@@ -217,12 +218,20 @@ class TestThrottle:
 
 @pytest.mark.parametrize(
     ("header", "seconds"),
-    [("7", 7), (" 0 ", 0), ("", 0), ("soon", 0), (formatdate(0, usegmt=True), 0), ("date", 90)],
-)
+    [
+        ("7", 7), (" 0 ", 0), ("", 0), ("soon", 0), (formatdate(0, usegmt=True), 0), ("date", 90), ("\u00b2", 0),
+        ("-1", 0), ("Mon, 01 Jan 0001 00:00:00 -0000", 0), ("Mon, 01 Jan 2030 00:00:00 +9999", 0), ("9" * 400, 1e18),
+    ],
+)  # fmt: skip
 def test_retry_after_in_both_forms(header, seconds):
     if header == "date":
         header = formatdate(time.time() + 90, usegmt=True)
-    assert _retry_after(header) == pytest.approx(seconds, abs=2)
+    assert _retry_after({"Retry-After": header}) == pytest.approx(seconds, abs=2)
+
+
+def test_retry_after_counts_from_the_clock_of_the_service():
+    headers = {"Retry-After": formatdate(2e9 + 30, usegmt=True), "Date": formatdate(2e9, usegmt=True)}
+    assert _retry_after(headers) == 30
 
 
 _FETCH = textwrap.dedent(
@@ -259,15 +268,47 @@ def test_two_threads_share_the_work(survey, service, store, fetch_all):
     assert len(service.requests) == 60
 
 
-def test_work_of_a_dead_process_is_taken_over(survey, store, service, fetch_all):
+@pytest.fixture
+def soon_stale(monkeypatch):
+    monkeypatch.setattr(_leases, "_STALE_SECONDS", 0.7)
+    monkeypatch.setattr(_leases, "_BEAT_SECONDS", 0.2)
+
+
+@pytest.mark.usefixtures("soon_stale")
+@pytest.mark.parametrize("ahead", [-60, 0, 3e7], ids=["behind", "now", "a year ahead"])
+@pytest.mark.parametrize(
+    "owner", [f"elsewhere 1 {'0' * 32}", "nonsense", f"{socket.gethostname()} {'9' * 30} 0"]
+)
+def test_work_of_a_dead_process_is_taken_over(survey, store, service, fetch_all, owner, ahead):
+    """Wherever its clock stood: what counts is how long it was seen to be silent."""
     requests_ = _requests(survey, 3)
     dead = Leases(store)
-    dead.owner = f"elsewhere 1 {'0' * 32}"
+    dead.owner = owner
     assert dead.take({request.key: request for request in requests_[:2]}, 2) == (requests_[:2], [])
     with store.manifest.transaction() as db:
-        db.execute("UPDATE owner SET beat = beat - 60")
+        db.execute("UPDATE owner SET beat = beat + ?", (ahead,))
     assert {outcome.status for outcome in fetch_all(store, survey, requests_)} == {"ok"}
     assert len(service.requests) == 3
+
+
+@pytest.mark.usefixtures("soon_stale")
+def test_a_call_that_pauses_keeps_its_work(survey, store, service, fetch_all):
+    requests_ = _requests(survey, 20)
+    with CutoutStore(store.root) as other, ThreadPoolExecutor(1) as pool:
+        rows = fetch_into(store, survey, requests_)
+        next(rows)
+        call = pool.submit(fetch_all, other, survey, requests_)
+        time.sleep(1.5)
+        assert not call.done()
+        list(rows)
+        assert {outcome.status for outcome in call.result(20)} == {"ok"}
+    assert len(service.requests) == 20
+
+
+def test_failures_known_before_are_asked_again_whatever_their_time(survey, store, service, fetch_all):
+    request = _requests(survey, 1)[0]
+    store.record([(request, Outcome("server_error", time=time.time() + 3e7))])
+    assert [outcome.status for outcome in fetch_all(store, survey, [request])] == ["ok"]
 
 
 def test_work_of_a_living_process_is_waited_for(survey, store, service, fetch_all):
@@ -301,6 +342,7 @@ class TestKilled:
             assert [outcome.status for outcome in fetch_all(again, survey, [request])] == ["ok"]
         assert len(service.requests) == 1
 
+    @pytest.mark.usefixtures("soon_stale")
     def test_what_was_not_is_no_damage_and_fetched_again(
         self, survey, service, store, arrived, monkeypatch, fetch_all
     ):
@@ -311,8 +353,6 @@ class TestKilled:
         with CutoutStore(store.root) as again:
             assert again.lookup([request]) == [None]
             assert len(again.verify()) == 0
-            with again.manifest.transaction() as db:
-                db.execute("UPDATE owner SET beat = beat - 60")
             assert [outcome.status for outcome in fetch_all(again, survey, [request])] == ["ok"]
         assert len(service.requests) == 2
 

@@ -160,10 +160,10 @@ def test_a_file_that_may_not_be_read_is_corrupt(tmp_path, monkeypatch):
     path = tmp_path / "mine.png"
     path.write_bytes(b"secret")
 
-    def refuse(_path):
+    def refuse(*_, **__):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("pathlib.Path.read_bytes", refuse)
+    monkeypatch.setattr("builtins.open", refuse)
     image = read_image(path)
     assert (image.status, image.reason) == ("corrupt", "the file cannot be read: Permission denied")
 
