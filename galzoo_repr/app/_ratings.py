@@ -90,7 +90,8 @@ class RatingDesk:
         for what, name in (("ratings", interest), ("rater", rater or "me")):
             if not _NAME.fullmatch(name):
                 raise ValueError(
-                    f"{what}={name!r} becomes the name of a file; it may have up to 64 letters, digits, underscores, points and hyphens"
+                    f"{what}={name!r} becomes the name of a file; it may have up to 64 letters, digits, underscores, "
+                    "points and hyphens"
                 )
         self.values, self.n, self.seed = list(values), n, seed
         self.interest, self.rater, self.folder = interest, rater, folder

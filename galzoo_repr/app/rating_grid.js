@@ -245,7 +245,7 @@ class RatingGrid {
     const later = this.cards.findIndex((card, i) => i > this.at && open(card))
     const next = later >= 0 ? later : this.cards.findIndex(open)
     if (next < 0) {
-      this.model.send_msg({ kind: "next" })
+      this.ask({ kind: "next" }) // keys wait for it, too
       return
     }
     this.at = next
