@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -34,6 +35,7 @@ AHEAD = 3
 # Of each batch, so many that others have rated, until there are enough to say how far raters agree.
 SHARED_IN_BATCH = 1
 ENOUGH_SHARED = 30
+REST = 1.0  # seconds between one fit and the next, at least
 _NAME = re.compile(r"[\w.-]{1,64}")
 
 
@@ -228,23 +230,26 @@ class RatingDesk:
         self._wanted.set()
         return rows
 
-    def following(self) -> list[int]:
-        """Rows that a new batch would have now."""
+    def following(self, n: int | None = None) -> list[int]:
+        """Rows that a new batch, of the usual size if no other is given, would have now."""
         with self._lock:
             if self.opinion is None:
                 return []
             seen = self._asked | self._passed | set(self._rows)
-            return [row for row in self.opinion.reserve if row not in seen][: self.n]
+            return [row for row in self.opinion.reserve if row not in seen][: n or self.n]
 
     def coming(self) -> list[int]:
-        """Rows of the present batch and of the next one."""
+        """Rows of the present batch and of the next one, as far as is known."""
         with self._lock:
-            return [*self._rows, *self.following()]
+            missing = 2 * self.n - len(self._rows)
+            return [*self._rows, *self.following(max(missing, self.n))]
 
     def _learn(self) -> None:
         """Learn whenever there are new ratings, until the end."""
+        warm = False
         while self._wanted.wait() and not self._stop.is_set():
             self._wanted.clear()
+            begun = time.monotonic()
             try:
                 with warnings.catch_warnings():
                     # They are for a script; the page shows what they are about.
@@ -256,6 +261,10 @@ class RatingDesk:
                 self.failure = str(error)
             if not self._stop.is_set():
                 self.learned()
+                if not warm:
+                    warm = _warm_up()
+                # As long a rest as the work took: the page comes first, and ratings come in tens.
+                self._stop.wait(max(REST, time.monotonic() - begun))
 
     def _think(self) -> Opinion:
         if self._reduced is None:
@@ -268,6 +277,7 @@ class RatingDesk:
         known = np.column_stack([np.clip(own, low, high), *theirs])
         learnable = np.isfinite(known).any(axis=1) & self._reduced.usable
         judgement = self._reduced.judge(known, raters=raters) if learnable.any() else self._reduced.unjudged()
+        _ = judgement.rating_std  # computed for all rows when first asked for, which the page would wait for
         with self._lock:
             shown = np.isfinite(own)
             shown[list(self._asked | self._passed | set(self._rows))] = True
@@ -305,6 +315,13 @@ class RatingDesk:
         self._thread.join(timeout=30)
         with self._lock:
             self._file.__exit__(None, None, None)
+
+
+def _warm_up() -> bool:
+    """Import what the first fit needs, while the first galaxies are looked at and not after the first rating."""
+    features = np.random.default_rng(0).normal(size=(20, 2))
+    InterestModel(n_components=2).fit(features, np.arange(20) % 2.0).predict(features, return_std=True)
+    return True
 
 
 def _given(table: Table, column: str) -> np.ndarray:
