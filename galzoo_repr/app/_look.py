@@ -184,7 +184,7 @@ class Look:
 def checked_scale(scale: Sequence[float]) -> list[float]:
     """Ratings that can be given, rising, whole ones as int."""
     try:
-        values = sorted(float(value) for value in scale)
+        values = [] if isinstance(scale, str) else sorted(float(value) for value in scale)
     except (TypeError, ValueError):
         values = []
     if not 2 <= len(set(values)) == len(values) <= MOST_KEYS:

@@ -24,6 +24,7 @@ NO_EMBEDDINGS = (
 )
 NOTHING_LEFT = "All galaxies with an embedding were shown."
 IN_BROWSER = 60  # pictures that are kept there
+CHOOSING = "Choosing the next galaxies …"
 THINKING = "Reading the catalogue …"
 
 
@@ -111,7 +112,8 @@ class RatingGrid(JSComponent):
         self._rows = rows
         self._waits = not rows
         opinion = self._ratings.opinion
-        text = self._ratings.failure or (THINKING if opinion is None else NOTHING_LEFT)
+        text = THINKING if opinion is None else CHOOSING if self._ratings.learning else NOTHING_LEFT
+        text = self._ratings.failure or text
         self._send_pictures(rows)
         reply: dict = {"kind": "batch", "cards": self._cards(rows), "text": "" if rows else text}
         if identity is not None:

@@ -31,7 +31,7 @@ from galzoo_repr.exceptions import GalzooWarning
 __all__ = ["Opinion", "RatingDesk"]
 
 # Galaxies chosen ahead, in batches, so that the page need not wait for the next fit.
-AHEAD = 3
+AHEAD = 10
 # Of each batch, so many that others have rated, until there are enough to say how far raters agree.
 SHARED_IN_BATCH = 1
 ENOUGH_SHARED = 30
@@ -108,6 +108,7 @@ class RatingDesk:
         self._file = RatingsFile(folder / f"{self.column}.ratings.ecsv", self._facts).__enter__()
         self._lock = threading.RLock()
         self._stop, self._wanted = threading.Event(), threading.Event()
+        self._thinking = True
         self._passed: set[int] = set()
         self._read_at: dict[str, float] = {}
         self.others: dict[str, np.ndarray] = {}
@@ -226,8 +227,8 @@ class RatingDesk:
             if rows:
                 self._round = self._file.last_round + 1
                 self._file.plan(self._round, rows)
-                self._rows = rows
-        self._wanted.set()
+                self._wanted.set()
+            self._rows = rows
         return rows
 
     def following(self, n: int | None = None) -> list[int]:
@@ -237,6 +238,11 @@ class RatingDesk:
                 return []
             seen = self._asked | self._passed | set(self._rows)
             return [row for row in self.opinion.reserve if row not in seen][: n or self.n]
+
+    @property
+    def learning(self) -> bool:
+        """Whether there will be an opinion that knows more than the present one."""
+        return self._wanted.is_set() or self._thinking
 
     def coming(self) -> list[int]:
         """Rows of the present batch and of the next one, as far as is known."""
@@ -248,6 +254,7 @@ class RatingDesk:
         """Learn whenever there are new ratings, until the end."""
         warm = False
         while self._wanted.wait() and not self._stop.is_set():
+            self._thinking = True
             self._wanted.clear()
             begun = time.monotonic()
             try:
@@ -259,6 +266,7 @@ class RatingDesk:
             except Exception as error:  # the page goes on with what was known
                 log.exception("learning from the ratings failed")
                 self.failure = str(error)
+            self._thinking = False
             if not self._stop.is_set():
                 self.learned()
                 if not warm:
