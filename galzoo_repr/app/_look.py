@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Look", "look"]
 
+__doctest_requires__ = {"look": ["panel"]}
+
 MOST_KEYS = 10  # ratings that can each have a key of their own
 
 
@@ -99,7 +101,17 @@ def look(
     ValueError
         If a column does not exist or an argument is not allowed.
     BlockingIOError
-        If another page, or a loop of `galzoo_repr.rate`, rates under the same name.
+        If another page rates under the same name.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astropy.table import Table
+    >>> import galzoo_repr as gzr
+    >>> cat = Table({"embedding": np.random.default_rng(1).normal(size=(200, 4))})
+    >>> with gzr.look(cat, folder="kept", serve=False) as looked:
+    ...     looked.table.colnames
+    ['embedding', 'interest']
     """
     table = as_table(table)
     check_whole_number("n", n)

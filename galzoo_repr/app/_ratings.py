@@ -35,7 +35,7 @@ AHEAD = 10
 # Of each batch, so many that others have rated, until there are enough to say how far raters agree.
 SHARED_IN_BATCH = 1
 ENOUGH_SHARED = 30
-REST = 1.0  # seconds between one fit and the next, at least
+REST, LONGEST_REST = 1.0, 3.0  # seconds between one fit and the next
 _NAME = re.compile(r"[\w.-]{1,64}")
 
 
@@ -271,8 +271,8 @@ class RatingDesk:
                 self.learned()
                 if not warm:
                     warm = _warm_up()
-                # As long a rest as the work took: the page comes first, and ratings come in tens.
-                self._stop.wait(max(REST, time.monotonic() - begun))
+                # About as long a rest as the work took: the page comes first, and ratings come in tens.
+                self._stop.wait(min(max(REST, time.monotonic() - begun), LONGEST_REST))
 
     def _think(self) -> Opinion:
         if self._reduced is None:
