@@ -135,9 +135,16 @@ def look(
         from galzoo_repr.app._ratings import RatingDesk
 
         desk.ratings = RatingDesk(
-            table, folder, interest=ratings, rater=rater, values=values, n=n, embedding=embedding
+            table,
+            folder,
+            interest=ratings,
+            rater=rater,
+            values=values,
+            n=n,
+            embedding=embedding,
+            get_ready=desk.get_ready,
         )
-        desk.ratings.learned = desk.on_learned
+        desk.ratings.learned = lambda: desk.tell("learned")
     looked = Look(desk)
     if _in_notebook() if serve is None else not serve:
         return looked

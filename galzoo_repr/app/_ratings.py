@@ -70,6 +70,8 @@ class RatingDesk:
         Ratings that can be given, rising.
     n : int
         Galaxies in a batch.
+    get_ready : callable
+        Called in the thread that learns, with rows that will soon be shown.
 
     Raises
     ------
@@ -88,6 +90,7 @@ class RatingDesk:
         n: int = 10,
         embedding: str = "embedding",
         seed: int = 0,
+        get_ready: Callable[[list[int]], None] = lambda rows: None,
     ):
         for what, name in (("ratings", interest), ("rater", rater or "me")):
             if not _NAME.fullmatch(name):
@@ -99,6 +102,7 @@ class RatingDesk:
         self.interest, self.rater, self.folder = interest, rater, folder
         self.column = f"{interest}_{rater}" if rater else interest
         self.embedding = embedding
+        self.get_ready = get_ready
         self.learned: Callable[[], None] = lambda: None
         self._embeddings = read_embeddings(table, embedding)
         self._given = _given(table, self.column)
@@ -226,29 +230,30 @@ class RatingDesk:
             rows = self.following()
             if rows:
                 self._round = self._file.last_round + 1
-                self._file.plan(self._round, rows)
+                # Whoever rates does not wait for the disk: without the note the galaxies are chosen anew.
+                self._file.plan(self._round, rows, sync=False)
                 self._wanted.set()
             self._rows = rows
         return rows
 
-    def following(self, n: int | None = None) -> list[int]:
-        """Rows that a new batch, of the usual size if no other is given, would have now."""
+    def following(self) -> list[int]:
+        """Rows that a new batch would have now."""
         with self._lock:
             if self.opinion is None:
                 return []
             seen = self._asked | self._passed | set(self._rows)
-            return [row for row in self.opinion.reserve if row not in seen][: n or self.n]
+            return [row for row in self.opinion.reserve if row not in seen][: self.n]
 
     @property
     def learning(self) -> bool:
         """Whether there will be an opinion that knows more than the present one."""
         return self._wanted.is_set() or self._thinking
 
-    def coming(self) -> list[int]:
-        """Rows of the present batch and of the next one, as far as is known."""
+    def _coming(self, opinion: Opinion) -> list[int]:
+        """Rows of the present batch, and of the next one by an opinion; of the first opinion those it shows at once."""
         with self._lock:
-            missing = 2 * self.n - len(self._rows)
-            return [*self._rows, *self.following(max(missing, self.n))]
+            following = [row for row in opinion.reserve if row not in self._asked]
+            return [*self._rows, *following[: self.n]]
 
     def _learn(self) -> None:
         """Learn whenever there are new ratings, until the end."""
@@ -261,7 +266,9 @@ class RatingDesk:
                 with warnings.catch_warnings():
                     # They are for a script; the page shows what they are about.
                     warnings.simplefilter("ignore", GalzooWarning)
-                    self.opinion = self._think()
+                    opinion = self._think()
+                    self.get_ready(self._coming(opinion))
+                    self.opinion = opinion
                 self.failure = ""
             except Exception as error:  # the page goes on with what was known
                 log.exception("learning from the ratings failed")

@@ -128,13 +128,11 @@ class Desk:
         for session in list(self.sessions):
             session.later(lambda session=session: session.tell(name, value))
 
-    def on_learned(self) -> None:
-        """Get the pictures of the next galaxies ready, in the thread that learned, and tell all views."""
-        rows = self.ratings.coming()
+    def get_ready(self, rows: list[int]) -> None:
+        """Find out beforehand what is shown of some galaxies, in any thread."""
         _ = self.positions, self.names(rows)
         for row in rows:
             self.pictures.jpeg(row)
-        self.tell("learned")
 
     def close(self) -> None:
         """Write what is waiting to be written, and let go of the files."""
