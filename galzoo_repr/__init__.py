@@ -32,6 +32,7 @@ _ROOM_OF = {
     "SimulatedSurvey": "simulation",
     "Schema": "questions",
     "pretrain": "pretraining",
+    "look": "app",
 }
 _ROOMS = (
     "catalogue",
@@ -47,6 +48,7 @@ _ROOMS = (
     "pretraining",
     "simulation",
     "demo",
+    "app",
 )
 
 __all__ = ["Conf", "GalzooWarning", "__version__", "conf", *_ROOM_OF, *_ROOMS]

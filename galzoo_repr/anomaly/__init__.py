@@ -6,22 +6,26 @@ from galzoo_repr.anomaly._acquisition import expected_improvement
 from galzoo_repr.anomaly._gaussian_process import RatingProcess
 from galzoo_repr.anomaly._rate import rate
 from galzoo_repr.anomaly._rating_sheet import record_answers
-from galzoo_repr.anomaly._ratings_file import read_ratings
+from galzoo_repr.anomaly._ratings_file import RatingsFile, catalogue_facts, ratings_in, read_ratings
 from galzoo_repr.anomaly._scores import add_anomaly_scores, fit_interest, next_to_rate
 from galzoo_repr.anomaly._unsupervised import unusual_scores
 
 # What takes scikit-learn to be imported, when it is first used.
-_LATER = {"InterestModel": "_interest", "ReducedCatalogue": "_scoring"}
+_LATER = {"InterestModel": "_interest", "Judgement": "_scoring", "ReducedCatalogue": "_scoring"}
 
 __all__ = [
     "InterestModel",
+    "Judgement",
     "RatingProcess",
+    "RatingsFile",
     "ReducedCatalogue",
     "add_anomaly_scores",
+    "catalogue_facts",
     "expected_improvement",
     "fit_interest",
     "next_to_rate",
     "rate",
+    "ratings_in",
     "read_ratings",
     "record_answers",
     "unusual_scores",
