@@ -32,6 +32,8 @@ _ROOM_OF = {
     "SimulatedSurvey": "simulation",
     "Schema": "questions",
     "pretrain": "pretraining",
+    "add_map": "plot",
+    "show": "plot",
 }
 _ROOMS = (
     "catalogue",
@@ -46,6 +48,7 @@ _ROOMS = (
     "finetuning",
     "pretraining",
     "simulation",
+    "plot",
     "demo",
 )
 
