@@ -22,7 +22,7 @@ from galzoo_repr.exceptions import GalzooWarning
 __all__ = ["add_map"]
 
 METHODS = ("pca", "umap")
-_COMPONENTS = 50  # that UMAP sees, as its authors advise for wide data; the rest of an embedding is little else than noise
+_COMPONENTS = 50  # that UMAP sees: of a wide embedding the others are little else than noise
 _CHUNK = 20_000  # galaxies placed at once on a map that was made of others
 _LEAST = 4  # galaxies of which UMAP makes a map
 

@@ -1,7 +1,5 @@
 """Many points of a plane: how many lie in each cell of a view, which lie in a polygon, which is nearest."""
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import ArrayLike
 from PIL import Image, ImageDraw
@@ -48,8 +46,7 @@ class PlanePoints:
             raise ValueError(f"x and y must be of one shape (n,), not {x.shape} and {y.shape}")
         rows = np.flatnonzero(np.isfinite(x) & np.isfinite(y))
         x, y = x[rows], y[rows]
-        self._box = _extent(x) + _extent(y)
-        self.bounds: Bounds = _padded(*self._box[:2]) + _padded(*self._box[2:])
+        self.bounds: Bounds = _padded(*_extent(x)) + _padded(*_extent(y))
         tiles = self._tile(x, self.bounds[:2]) + np.uint16(_TILES) * self._tile(y, self.bounds[2:])
         # Whole numbers of 16 bits are sorted by their digits, in time that grows with n alone.
         order = np.argsort(tiles, kind="stable")
@@ -64,46 +61,38 @@ class PlanePoints:
         scaled = (values - ends[0]) * (_TILES / (ends[1] - ends[0]))
         return scaled.clip(0, _TILES - 1).astype(np.uint16)
 
-    def _parts(self, bounds: Bounds) -> Iterator[slice]:
-        """Parts of the order that may lie in a view."""
+    def _parts(self, bounds: Bounds) -> list[slice]:
+        """Parts of the order that hold all points in a view, and some around it."""
         left, right = self._tile(np.array(bounds[:2], float), self.bounds[:2]).astype(int)
         bottom, top = self._tile(np.array(bounds[2:], float), self.bounds[2:]).astype(int)
-        if (left, right) == (0, _TILES - 1):
-            yield slice(self._starts[bottom * _TILES], self._starts[(top + 1) * _TILES])
-            return
-        for line in range(bottom, top + 1):
-            start, stop = self._starts[line * _TILES + left], self._starts[line * _TILES + right + 1]
-            if stop > start:
-                yield slice(start, stop)
+        if 2 * (right - left) > _TILES:  # passing over the rest would cost more
+            return [slice(self._starts[bottom * _TILES], self._starts[(top + 1) * _TILES])]
+        lines = np.arange(bottom, top + 1) * _TILES
+        ends = zip(self._starts[lines + left], self._starts[lines + right + 1], strict=True)
+        return [slice(start, stop) for start, stop in ends if stop > start] or [slice(0, 0)]
 
-    def _view(self, bounds: Bounds) -> tuple[np.ndarray, np.ndarray, slice | np.ndarray]:
-        """Coordinates of the points in a view, and where they are in the order."""
+    def _near(self, bounds: Bounds) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Coordinates and indices of the points in and around a view, and whether they are in it."""
         x0, x1, y0, y1 = bounds
-        if x0 <= self._box[0] and self._box[1] < x1 and y0 <= self._box[2] and self._box[3] < y1:
-            return self._x, self._y, slice(None)
-        parts = list(self._parts(bounds))
-        if not parts:
-            return self._x[:0], self._y[:0], slice(0, 0)
-        x = np.concatenate([self._x[part] for part in parts])
-        y = np.concatenate([self._y[part] for part in parts])
-        at = np.flatnonzero((x >= x0) & (x < x1) & (y >= y0) & (y < y1))
-        places = np.concatenate([np.arange(part.start, part.stop) for part in parts])
-        return x[at], y[at], places[at]
+        parts = self._parts(bounds)
+        of = (self._x, self._y, self.rows)
+        if len(parts) == 1:
+            x, y, rows = (each[parts[0]] for each in of)
+        else:
+            x, y, rows = (np.concatenate([each[part] for part in parts]) for each in of)
+        return x, y, rows, (x >= x0) & (x < x1) & (y >= y0) & (y < y1)
 
-    def _cells(self, bounds: Bounds, shape: tuple[int, int]) -> tuple[np.ndarray, slice | np.ndarray]:
-        """Cell of each point in a view, counted along the lines, and where the points are in the order."""
+    def _cells(self, bounds: Bounds, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+        """Cell of each point near a view, counted along the lines, one more for those outside; and their indices."""
         (height, width), (x0, x1, y0, y1) = shape, bounds
         if not (x1 > x0 and y1 > y0 and height > 0 and width > 0):
             raise ValueError(f"a view needs left < right, bottom < top and cells, not {bounds} and {shape}")
-        x, y, places = self._view(bounds)
-        column = ((x - x.dtype.type(x0)) * x.dtype.type(width / (x1 - x0))).astype(np.int32)
-        line = ((y - y.dtype.type(y0)) * y.dtype.type(height / (y1 - y0))).astype(np.int32)
-        # Rounding may carry a point at the very end over it.
-        np.minimum(column, width - 1, out=column)
-        np.minimum(line, height - 1, out=line)
-        line *= width
-        line += column
-        return line, places
+        x, y, rows, inside = self._near(bounds)
+        cells = _steps(y, y0, y1, height)
+        cells *= width
+        cells += _steps(x, x0, x1, width)
+        cells[~inside] = height * width
+        return cells, rows
 
     def density(self, bounds: Bounds, shape: tuple[int, int]) -> np.ndarray:
         """
@@ -127,7 +116,7 @@ class PlanePoints:
             If the view has no extent.
         """
         cells, _ = self._cells(bounds, shape)
-        return np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape)
+        return _per_cell(cells, shape)
 
     def average(self, bounds: Bounds, shape: tuple[int, int], values: np.ndarray) -> np.ndarray:
         """
@@ -145,15 +134,13 @@ class PlanePoints:
         numpy.ndarray of float, shape (height, width)
             NaN where no point has a value.
         """
-        cells, places = self._cells(bounds, shape)
-        own = values[self.rows[places]]
+        cells, rows = self._cells(bounds, shape)
+        own = values[rows]
         known = np.isfinite(own)
         if not known.all():
             cells, own = cells[known], own[known]
-        sums = np.bincount(cells, own, shape[0] * shape[1])
-        counts = np.bincount(cells, minlength=shape[0] * shape[1])
         with np.errstate(invalid="ignore"):
-            return (sums / counts).reshape(shape)
+            return _per_cell(cells, shape, own) / _per_cell(cells, shape)
 
     def commonest(self, bounds: Bounds, shape: tuple[int, int], codes: np.ndarray, k: int) -> np.ndarray:
         """
@@ -173,12 +160,14 @@ class PlanePoints:
         numpy.ndarray of int, shape (height, width)
             -1 where no point has a class.
         """
-        cells, places = self._cells(bounds, shape)
-        own = codes[self.rows[places]]
-        known = own >= 0
-        joint = cells[known].astype(np.int64) * k + own[known]
-        counts = np.bincount(joint, minlength=shape[0] * shape[1] * k).reshape(*shape, k)
-        return np.where(counts.any(axis=-1), counts.argmax(axis=-1), -1)
+        cells, rows = self._cells(bounds, shape)
+        own = codes[rows]
+        best, most = np.full(shape, -1), np.zeros(shape, dtype=int)
+        for code in range(k):
+            counts = _per_cell(cells[own == code], shape)
+            more = counts > most
+            best[more], most[more] = code, counts[more]
+        return best
 
     def within(self, bounds: Bounds) -> np.ndarray:
         """
@@ -193,7 +182,8 @@ class PlanePoints:
         -------
         numpy.ndarray of int
         """
-        return self.rows[self._view(bounds)[2]]
+        _, _, rows, inside = self._near(bounds)
+        return rows[inside]
 
     def inside(self, polygon: ArrayLike) -> np.ndarray:
         """
@@ -210,8 +200,8 @@ class PlanePoints:
         """
         corners = _corners(polygon)
         (x0, y0), (x1, y1) = corners.min(axis=0), np.nextafter(corners.max(axis=0), np.inf)
-        x, y, places = self._view((x0, x1, y0, y1))
-        return np.sort(self.rows[places][inside_polygon(x, y, corners)])
+        x, y, rows, _ = self._near((x0, x1, y0, y1))
+        return np.sort(rows[inside_polygon(x, y, corners)])
 
     def nearest(self, x: float, y: float, reach: tuple[float, float]) -> int:
         """
@@ -229,12 +219,27 @@ class PlanePoints:
         int
             -1 where there is none.
         """
-        xs, ys, places = self._view((x - reach[0], x + reach[0], y - reach[1], y + reach[1]))
+        xs, ys, rows, _ = self._near((x - reach[0], x + reach[0], y - reach[1], y + reach[1]))
         if not len(xs):
             return -1
         distance = ((xs - x) / reach[0]) ** 2 + ((ys - y) / reach[1]) ** 2
         best = int(distance.argmin())
-        return int(self.rows[places][best]) if distance[best] <= 1 else -1
+        return int(rows[best]) if distance[best] <= 1 else -1
+
+
+def _steps(values: np.ndarray, low: float, high: float, n: int) -> np.ndarray:
+    """Step of each value between two ends, anything for those beyond them."""
+    number = values.dtype.type
+    steps = (values - number(low)) * number(n / (high - low))
+    # Rounding may carry a value at the very end over it; those beyond may be too large for whole numbers.
+    np.clip(steps, 0, n - 1, out=steps)
+    return steps.astype(np.int32)
+
+
+def _per_cell(cells: np.ndarray, shape: tuple[int, int], weights: np.ndarray | None = None) -> np.ndarray:
+    """Points, or the sum of their weights, in each cell."""
+    n = shape[0] * shape[1]
+    return np.bincount(cells, weights, n + 1)[:n].reshape(shape)
 
 
 def inside_polygon(x: ArrayLike, y: ArrayLike, polygon: ArrayLike) -> np.ndarray:

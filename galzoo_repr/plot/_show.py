@@ -101,8 +101,8 @@ class Thumbnails:
         path : str or pathlib.Path
             File, replaced if it is there.
         """
-        page = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Galaxies</title>{self._repr_html_()}</html>'
-        Path(path).write_text(page, encoding="utf-8")
+        head = '<!doctype html><html lang="en"><meta charset="utf-8"><title>Galaxies</title>'
+        Path(path).write_text(f"{head}{self._repr_html_()}</html>", encoding="utf-8")
 
 
 def show(

@@ -65,7 +65,7 @@ def sky(
     >>> from astropy.table import Table
     >>> import galzoo_repr as gzr
     >>> axes = gzr.plot.sky(Table({"ra": [359.9, 0.2], "dec": [1.0, 1.1]}))
-    >>> axes.get_xlabel(), axes.get_xlim()[0] > axes.get_xlim()[1]
+    >>> axes.get_xlabel(), bool(axes.xaxis_inverted())
     ('right ascension [deg]', True)
     """
     table = as_table(table)
@@ -87,10 +87,7 @@ def sky(
     x, y = mollweide(ra, dec) if whole else (ra, dec)
     points = PlanePoints(x, y)
     ax = axes_for(ax, size=(8, 4.4) if whole else (6.4, 5.2))
-    if whole:
-        bounds = _whole_sky(ax)
-    else:
-        bounds = _part_of_sky(ax, points)
+    bounds = _whole_sky(ax) if whole else _part_of_sky(ax, points)
     draw_points(ax, points, x, y, colouring, bounds)
     if not whole:
         ax.set(xlim=(bounds[1], bounds[0]), ylim=bounds[2:], aspect=1 / np.cos(np.radians(_middle(bounds))))
