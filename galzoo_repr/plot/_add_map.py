@@ -104,6 +104,8 @@ def add_map(
         "seed": check_seed(seed),
     }
     check_number("min_dist", min_dist, 0, 1)
+    if not isinstance(name, str) or not name:
+        raise TypeError(f"name must be text, not {type(name).__name__}")
     columns = [f"{name}_x", f"{name}_y"]
     refuse_existing(table, columns, overwrite=overwrite)
     embeddings = read_embeddings(table, embedding)
