@@ -9,6 +9,7 @@ from galzoo_repr.plot._plane import Bounds, PlanePoints
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.cm import ScalarMappable
 
 __all__ = ["MOST_POINTS", "annotate_missing", "axes_for", "draw_points"]
 
@@ -53,12 +54,12 @@ def draw_points(
                 name = "no value" if code < 0 else colouring.classes[code]
                 colour = _NO_VALUE if code < 0 else CLASS_COLOURS[code]
                 ax.scatter(x[of], y[of], area, color=colour, linewidths=0, label=name)
-        ax.legend(title=colouring.label, frameon=False, markerscale=2, fontsize="small")
+        ax.legend(title=colouring.label, framealpha=0.8, fontsize="small")
         return
     known = np.isfinite(values)
     ax.scatter(x[~known], y[~known], area, color=_NO_VALUE, linewidths=0)
     drawn = ax.scatter(x[known], y[known], area, values[known], cmap=_SCALE, linewidths=0)
-    ax.figure.colorbar(drawn, ax=ax, label=colouring.label)
+    _add_scale(ax, drawn, colouring.label)
 
 
 def _draw_cells(ax: "Axes", points: PlanePoints, colouring: Colouring | None, bounds: Bounds) -> None:
@@ -72,18 +73,24 @@ def _draw_cells(ax: "Axes", points: PlanePoints, colouring: Colouring | None, bo
         # One galaxy alone is to be seen as well.
         norm = LogNorm(0.1, max(int(counts.max()), 2))
         drawn = ax.imshow(np.ma.masked_equal(counts, 0), cmap=_DENSITY, norm=norm, **placed)
-        ax.figure.colorbar(drawn, ax=ax, label="galaxies in a cell")
+        _add_scale(ax, drawn, "galaxies in a cell")
     elif colouring.classes:
         codes = points.commonest(bounds, shape, colouring.values, len(colouring.classes))
         ax.imshow(_class_colours(codes, counts), **placed)
         for name, colour in zip(colouring.classes, CLASS_COLOURS, strict=False):
             ax.scatter([], [], 24, color=colour, linewidths=0, label=name)
-        ax.legend(title=f"most are of {colouring.label}", frameon=False, fontsize="small")
+        ax.legend(title=f"most are of {colouring.label}", framealpha=0.8, fontsize="small")
     else:
         means = np.ma.masked_invalid(points.average(bounds, shape, colouring.values))
         ax.imshow(np.ma.masked_where(counts == 0, np.zeros(shape)), cmap="Greys", vmin=-1, vmax=3, **placed)
         drawn = ax.imshow(means, cmap=_SCALE, **placed)
-        ax.figure.colorbar(drawn, ax=ax, label=f"mean of {colouring.label}")
+        _add_scale(ax, drawn, f"mean of {colouring.label}")
+
+
+def _add_scale(ax: "Axes", drawn: "ScalarMappable", label: str) -> None:
+    """Add the scale of colours, below axes that are wide."""
+    wide = ax.get_aspect() != "auto"
+    ax.figure.colorbar(drawn, ax=ax, label=label, location="bottom" if wide else "right", shrink=0.6 if wide else 1)
 
 
 def _class_colours(codes: np.ndarray, counts: np.ndarray) -> np.ndarray:

@@ -88,11 +88,10 @@ def sky(
     points = PlanePoints(x, y)
     ax = axes_for(ax, size=(8, 4.4) if whole else (6.4, 5.2))
     bounds = _whole_sky(ax) if whole else _part_of_sky(ax, points)
+    aspect = 1.0 if whole else 1 / np.cos(np.radians(_middle(bounds)))
+    ax.set_aspect(aspect)
     draw_points(ax, points, x, y, colouring, bounds)
-    if not whole:
-        ax.set(xlim=(bounds[1], bounds[0]), ylim=bounds[2:], aspect=1 / np.cos(np.radians(_middle(bounds))))
-    else:
-        ax.set(aspect="equal")
+    ax.set(aspect=aspect, xlim=bounds[:2] if whole else (bounds[1], bounds[0]), ylim=bounds[2:])
     annotate_missing(ax, len(points), len(table), "have no position")
     return ax
 

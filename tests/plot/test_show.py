@@ -72,7 +72,8 @@ def test_scores_are_shown_by_default_and_columns_may_be_called_as_ours(galaxies)
 
 def test_rows_that_cannot_be_read_say_why(galaxies, tmp_path):
     (tmp_path / "bad.png").write_bytes(b"nothing of the kind")
-    galaxies["cutout"][:2] = [str(tmp_path / "bad.png"), str(tmp_path / "gone.png")]
+    files = [str(tmp_path / "bad.png"), str(tmp_path / "gone.png"), *galaxies["cutout"][2:]]
+    galaxies["cutout"] = files
     reasons = gzr.show(galaxies).reasons
     assert reasons[0].startswith("corrupt: neither FITS nor an image")
     assert "there is no file" in reasons[1]
