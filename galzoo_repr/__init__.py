@@ -34,6 +34,7 @@ _ROOM_OF = {
     "pretrain": "pretraining",
     "add_map": "plot",
     "show": "plot",
+    "look": "app",
 }
 _ROOMS = (
     "catalogue",
@@ -50,6 +51,7 @@ _ROOMS = (
     "simulation",
     "plot",
     "demo",
+    "app",
 )
 
 __all__ = ["Conf", "GalzooWarning", "__version__", "conf", *_ROOM_OF, *_ROOMS]

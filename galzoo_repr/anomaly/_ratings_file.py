@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from io import StringIO
@@ -16,12 +17,15 @@ from galzoo_repr._config import log
 from galzoo_repr._folder import locked, publish
 from galzoo_repr.catalogue import Embeddings
 
-__all__ = ["RatingsFile", "catalogue_facts", "read_ratings"]
+__all__ = ["RatingsFile", "catalogue_facts", "ratings_in", "read_ratings"]
 
 META = "galzoo_repr_ratings"
 _ROWS = 16_384  # embeddings digested at once
 COLUMNS = {
-    "round": ("int64", "Batch of galaxies that this one was chosen with"),
+    "round": (
+        "int64",
+        "Batch of galaxies that this one was chosen with; negative: its last rating is taken back",
+    ),
     "row": ("int64", "Row of the catalogue, counted from 0"),
     "rating": ("float64", "Rating, higher is more interesting; nan if not given"),
     "time": ("str", "When the rating was given, UTC"),
@@ -103,11 +107,15 @@ class RatingsFile:
     @property
     def last_round(self) -> int:
         """Number of the latest batch anything was rated of, or 0."""
-        return max((entry[0] for entry in self._entries), default=0)
+        return max((abs(entry[0]) for entry in self._entries), default=0)
+
+    def given(self) -> list[tuple[int, int, float]]:
+        """Round, row and rating of everything that was shown and not taken back, in the order of the answers."""
+        return standing(self._entries)
 
     def asked(self) -> list[int]:
         """Rows that were shown, rated or not."""
-        return [row for _, row, _ in self._entries]
+        return [row for _, row, _ in self.given()]
 
     def ratings(self, given: np.ndarray, *, before: int | None = None) -> np.ndarray:
         """
@@ -116,10 +124,18 @@ class RatingsFile:
         With `before`, that round and those after it are left out.
         """
         ratings = given.copy()
-        for number, row, rating in self._entries:
+        for number, row, rating in self.given():
             if before is None or number < before:
                 ratings[row] = rating
         return ratings
+
+    def take_back(self) -> int | None:
+        """Take back the last answer that still stands, and give its row; None where there is none."""
+        if not (given := self.given()):
+            return None
+        number, row, _ = given[-1]
+        self.append(-number, row, float("nan"))
+        return row
 
     def append(self, number: int, row: int, rating: float) -> None:
         """Add one rating, NaN if the galaxy was looked at but not rated; it is on the disk when this returns."""
@@ -164,7 +180,8 @@ def read_ratings(path: str | Path) -> Table:
     Returns
     -------
     Table
-        Columns ``round``, ``row``, ``rating`` and ``time``, in the order in which the ratings were given.
+        Columns ``round``, ``row``, ``rating`` and ``time``, in the order in which the ratings were given. A line with
+        a negative round takes back the last one of this round and row; `ratings_in` heeds that.
 
     Raises
     ------
@@ -183,6 +200,51 @@ def read_ratings(path: str | Path) -> Table:
     if table.colnames != list(COLUMNS) or META not in table.meta:
         raise ValueError(f"{path} is not a file of ratings: it has columns {', '.join(table.colnames)}")
     return table
+
+
+def ratings_in(table: Table, n_rows: int) -> np.ndarray:
+    """
+    Ratings that stand in what `read_ratings` gave.
+
+    Parameters
+    ----------
+    table : Table
+    n_rows : int
+        Of the catalogue.
+
+    Returns
+    -------
+    float64 array of shape (n_rows,)
+        NaN where a galaxy is not rated, or its rating was taken back.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from galzoo_repr.anomaly import ratings_in
+    >>> given = Table({"round": [1, 1, -1], "row": [2, 0, 0], "rating": [5.0, 3.0, float("nan")]})
+    >>> ratings_in(given, 3)
+    array([nan, nan,  5.])
+    """
+    values = np.full(n_rows, np.nan)
+    entries = zip(*(table[name].tolist() for name in ("round", "row", "rating")), strict=True)
+    for _, row, rating in standing(list(entries)):
+        if 0 <= row < n_rows:
+            values[row] = rating
+    return values
+
+
+def standing(entries: Sequence[tuple[int, int, float]]) -> list[tuple[int, int, float]]:
+    """Entries (round, row, rating) without those that were taken back, and without the lines that say so."""
+    left: list[tuple[int, int, float]] = []
+    for number, row, rating in entries:
+        if number >= 0:
+            left.append((number, row, rating))
+            continue
+        # Only the last answer is ever taken back, but a file may have been edited.
+        at = next((i for i in range(len(left) - 1, -1, -1) if left[i][:2] == (-number, row)), None)
+        if at is not None:
+            del left[at]
+    return left
 
 
 def _header(catalogue: dict) -> str:

@@ -89,6 +89,11 @@ class ReducedCatalogue:
             clone(self.model)._fit_reduced(self.reduction, self.features, ratings, noise, raters)
         )
 
+    def unjudged(self) -> "Judgement":
+        """Think nothing of any galaxy, which is enough to choose a first batch that is diverse or random, at once."""
+        nothing = np.full(len(self), np.nan)
+        return Judgement(self, None, nothing, nothing)
+
     def apply(self, model: InterestModel) -> "Judgement":
         """Score every galaxy by a fitted model."""
         scores = self._recalled(_told_apart(model), lambda: model._predict_reduced(self.features, True))

@@ -24,6 +24,7 @@ VERBS = (
     "finetune",
     "predict",
     "pretrain",
+    "look",
     "serve-survey",
     "info",
 )

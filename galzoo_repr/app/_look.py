@@ -1,0 +1,224 @@
+"""The verb `look`: a page to look, rate, tag and explore, in a notebook, a script or at the shell."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from astropy.coordinates import SkyCoord
+from astropy.table import Table
+
+from galzoo_repr._arguments import check_number, check_whole_number
+from galzoo_repr.catalogue import as_table, fingerprint, read_embeddings
+
+if TYPE_CHECKING:
+    from galzoo_repr.app._session import Desk
+    from galzoo_repr.cutouts import Route
+    from galzoo_repr.images import Pictures
+
+__all__ = ["Look", "look"]
+
+MOST_KEYS = 10  # ratings that can each have a key of their own
+
+
+def look(
+    table: Table | SkyCoord,
+    *,
+    folder: str | os.PathLike | None = None,
+    ratings: str = "interest",
+    rater: str = "",
+    scale: Sequence[float] = (0, 1, 2, 3, 4, 5),
+    n: int = 10,
+    show: Sequence[str] = (),
+    images: Pictures | None = None,
+    embedding: str = "embedding",
+    survey: Route | None = None,
+    serve: bool | None = None,
+    browser: bool = True,
+    port: int = 0,
+    prefix: str = "",
+    origins: Sequence[str] = (),
+    announce: Callable[[str], None] = print,
+) -> Look:
+    """
+    Look at the galaxies of a catalogue on a page, rate, tag and explore them by keys and mouse.
+
+    In a notebook, the page is what the last line of a cell shows, and the next cells run while it is used. In a
+    script, the page is served until Ctrl-C, to this machine alone and to whoever has the address that is printed.
+
+    Parameters
+    ----------
+    table : Table or QTable
+        Catalogue; never changed. Rating needs a column of embeddings.
+    folder : str or pathlib.Path, optional
+        Where ratings, tags, labels and the state of the page are kept, and found again when `look` is called the next
+        time; by default ``galzoo-look/`` and part of the catalogue's fingerprint, in the current folder.
+    ratings : str
+        Name of what is looked for: the column of ratings, which count if `table` has it.
+    rater : str
+        Name of the person, where several rate the same catalogue. Each has a file and a column of her own,
+        ``<ratings>_<rater>``, and what she learns from is what all of them gave.
+    scale : sequence of float
+        Ratings that can be given, at most ten. Their keys are their digits, or else 1, 2, 3... in order.
+    n : int
+        Galaxies in a batch.
+    show : list of str
+        Columns whose values are shown with each galaxy.
+    images : str or sequence, optional
+        Column of image files, or one picture for each row; by default ``cutout`` or ``file_loc``.
+    embedding : str
+        Column of embeddings.
+    survey : LegacySurvey or another Route, optional
+        Where a wider field is fetched from, when asked for; the Legacy Survey viewer when not given.
+    serve : bool, optional
+        Whether to serve until Ctrl-C; by default everywhere but in a notebook.
+    browser : bool
+        Open a browser when serving.
+    port : int
+        Port to serve on; 0 takes a free one.
+    prefix : str
+        Start of the address behind a proxy that keeps it, such as ``"/user/ann/proxy/5006"``.
+    origins : list of str
+        Hosts, other than this machine, that a proxy may call the page by.
+    announce : callable
+        Called with the address when the page is ready.
+
+    Returns
+    -------
+    Look
+        With the catalogue and its new columns as ``.table``.
+
+    Raises
+    ------
+    ImportError
+        If Panel is not installed.
+    ValueError
+        If a column does not exist or an argument is not allowed.
+    BlockingIOError
+        If another page, or a loop of `galzoo_repr.rate`, rates under the same name.
+    """
+    table = as_table(table)
+    check_whole_number("n", n)
+    check_whole_number("port", port, 0)
+    if port > 65535:
+        raise ValueError(f"port={port} is no port: give 0 (any that is free) to 65535")
+    values = checked_scale(scale)
+    for name in show:
+        if name not in table.colnames:
+            raise ValueError(f"show names no column {name!r}; the columns are {', '.join(table.colnames)}")
+    _check_panel()
+    from galzoo_repr.app._pictures import RowPictures
+    from galzoo_repr.app._session import Desk
+
+    pictures = RowPictures(table, images)
+    rated = embedding in table.colnames
+    folder = Path(folder) if folder is not None else _usual_folder(table, embedding if rated else None)
+    folder.mkdir(parents=True, exist_ok=True)
+    desk = Desk(table, folder, pictures, None, show=list(show), survey=survey, rater=rater)
+    if rated:
+        from galzoo_repr.app._ratings import RatingDesk
+
+        desk.ratings = RatingDesk(
+            table, folder, interest=ratings, rater=rater, values=values, n=n, embedding=embedding
+        )
+        desk.ratings.learned = desk.on_learned
+    looked = Look(desk)
+    if _in_notebook() if serve is None else not serve:
+        return looked
+    from galzoo_repr.app._serve import serve_page
+
+    with looked:
+        serve_page(desk, browser=browser, port=port, prefix=prefix, origins=origins, announce=announce)
+    return looked
+
+
+class Look:
+    """
+    A page of `look`: shown by a notebook as it is, and the catalogue with what was given on it.
+
+    Attributes
+    ----------
+    table : Table
+        The catalogue with the columns that were made on the page; a new one each time.
+    """
+
+    def __init__(self, desk: Desk):
+        self._desk = desk
+        self._page: Any = None
+
+    @property
+    def table(self) -> Table:
+        """The catalogue with all columns so far: ratings and scores, tags, labels."""
+        return self._desk.result()
+
+    def close(self) -> None:
+        """Let go of the files, so that another page may be opened on them."""
+        self._desk.close()
+
+    def __enter__(self) -> Look:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Look at {len(self._desk.table)} galaxies, kept in {self._desk.folder}>"
+
+    def _repr_mimebundle_(
+        self, include: Sequence[str] | None = None, exclude: Sequence[str] | None = None
+    ) -> Any:
+        """Page as a notebook shows it."""
+        from galzoo_repr.app._page import notebook_page
+
+        if self._page is None:
+            self._page = notebook_page(self._desk)
+        return self._page._repr_mimebundle_(include, exclude)
+
+
+def checked_scale(scale: Sequence[float]) -> list[float]:
+    """Ratings that can be given, rising, whole ones as int."""
+    try:
+        values = sorted(float(value) for value in scale)
+    except (TypeError, ValueError):
+        values = []
+    if not 2 <= len(set(values)) == len(values) <= MOST_KEYS:
+        raise ValueError(
+            f"scale must be the ratings that can be given, 2 to {MOST_KEYS} different numbers such as (0, 1, 2, 3, 4, "
+            f"5), not {scale!r}"
+        )
+    for value in values:
+        check_number("scale", value, least=-1e15)
+    return [int(value) if value == int(value) else value for value in values]
+
+
+def _check_panel() -> None:
+    try:
+        import panel as pn  # noqa: F401
+    except ImportError:
+        raise ImportError(
+            'the page is made with Panel, which is not installed: pip install "galzoo_repr[app]"'
+        ) from None
+
+
+def _usual_folder(table: Table, embedding: str | None) -> Path:
+    """Folder of what is kept of a catalogue that has no file."""
+    if embedding is not None:
+        name = fingerprint(read_embeddings(table, embedding))
+    else:
+        import hashlib
+
+        name = hashlib.sha256(repr((len(table), table.colnames, str(table[:3]))).encode()).hexdigest()
+    return Path("galzoo-look") / name[:12]
+
+
+def _in_notebook() -> bool:
+    """Whether a kernel runs this, rather than a terminal or a script."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return shell is not None and hasattr(shell, "kernel")

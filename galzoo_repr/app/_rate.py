@@ -1,0 +1,146 @@
+"""The view to rate galaxies."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import panel as pn
+import param
+from panel.custom import JSComponent
+
+from galzoo_repr.app._cards import card_of, progress_facts
+from galzoo_repr.app._page import HERE
+from galzoo_repr.app._viewer import Viewer
+
+if TYPE_CHECKING:
+    from galzoo_repr.app._ratings import RatingDesk
+    from galzoo_repr.app._session import Session
+
+__all__ = ["view"]
+
+NO_EMBEDDINGS = (
+    "The catalogue has no embeddings, from which this page learns what is interesting: add them first, by "
+    "galzoo_repr.add_embeddings or galzoo-repr embed."
+)
+NOTHING_LEFT = "All galaxies with an embedding were shown."
+THINKING = "Reading the catalogue …"
+
+
+def view(session: Session) -> Any:
+    """Galaxies to rate, with what is known of each, and beside them the viewer of fluxes."""
+    if session.desk.ratings is None:
+        return pn.pane.Str(NO_EMBEDDINGS, sizing_mode="stretch_both", margin=20)
+    viewer = Viewer(session)
+    viewer.visible = False
+    return pn.Row(RatingGrid(session, viewer), viewer, sizing_mode="stretch_both", margin=0)
+
+
+class RatingGrid(JSComponent):
+    """The galaxies of a batch in the browser; answers come as messages, and are on the disk before the reply."""
+
+    keys = param.List(doc="Pairs of a key and the rating that it gives.")
+    css = param.String()
+
+    _esm = HERE / "rating_grid.js"
+
+    def __init__(self, session: Session, viewer: Viewer, **params: Any):
+        self._session, self._viewer = session, viewer
+        super().__init__(
+            keys=_keys(session.desk.ratings.values),
+            css=(HERE / "rating_grid.css").read_text(encoding="utf-8"),
+            sizing_mode="stretch_both",
+            margin=0,
+            **params,
+        )
+        self._sent: set[int] = set()
+        self._rows: list[int] = []
+        self._waits = False
+        session.listen("learned", lambda _: self._learned())
+        self.on_msg(self._answer)
+
+    @property
+    def _ratings(self) -> RatingDesk:
+        return self._session.desk.ratings
+
+    def _answer(self, event: Any) -> None:
+        """Do what the browser asks, and tell it if that failed."""
+        message = event.data
+        try:
+            kind = message["kind"]
+            getattr(self, f"_on_{kind}")(message) if kind in _KINDS else None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            failed = f"not kept: {error}"
+            self._send_msg({"kind": "failed", "id": message.get("id"), "text": failed})
+
+    def _on_ready(self, message: dict) -> None:
+        self._sent.clear()
+        self._batch(self._ratings.batch())
+
+    def _on_rate(self, message: dict) -> None:
+        row, value = int(message["row"]), message["value"]
+        self._ratings.rate(row, value)
+        answer = "skip" if value is None else value
+        reply = {"kind": "done", "id": message["id"], "row": row, "answer": answer}
+        self._send_msg({**reply, "progress": progress_facts(self._ratings)})
+        self._session.desk.tell("rated", row)
+
+    def _on_undo(self, message: dict) -> None:
+        row = self._ratings.undo()
+        card = None
+        if row is not None:
+            self._send_pictures([row])
+            (card,) = self._cards([row])
+        reply = {"kind": "undone", "id": message["id"], "card": card}
+        self._send_msg({**reply, "progress": progress_facts(self._ratings)})
+        self._session.desk.tell("rated", row)
+
+    def _on_next(self, message: dict) -> None:
+        self._ratings.pass_on(self._rows)
+        self._batch(self._ratings.next_batch(), message.get("id"))
+
+    def _on_at(self, message: dict) -> None:
+        self._session.set("current", int(message["row"]))
+
+    def _on_viewer(self, message: dict) -> None:
+        self._viewer.visible = not self._viewer.visible
+        self._viewer.refresh()
+
+    def _batch(self, rows: list[int], identity: int | None = None) -> None:
+        """Show these galaxies, or say why there are none."""
+        self._rows = rows
+        self._waits = not rows
+        opinion = self._ratings.opinion
+        text = self._ratings.failure or (THINKING if opinion is None else NOTHING_LEFT)
+        self._send_pictures(rows)
+        reply: dict = {"kind": "batch", "cards": self._cards(rows), "text": "" if rows else text}
+        if identity is not None:
+            reply["id"] = identity
+        self._send_msg({**reply, "progress": progress_facts(self._ratings)})
+
+    def _learned(self) -> None:
+        """Galaxies were scored anew: show what is thought of them now, and send the pictures of the next."""
+        if self._waits:
+            self._batch(self._ratings.batch())
+        facts = {"kind": "facts", "cards": self._cards(self._rows)}
+        self._send_msg({**facts, "progress": progress_facts(self._ratings)})
+        self._send_pictures(self._ratings.following())
+
+    def _cards(self, rows: list[int]) -> list[dict]:
+        names = self._session.desk.names(rows)
+        return [card_of(self._session.desk, row, name) for row, name in zip(rows, names, strict=True)]
+
+    def _send_pictures(self, rows: list[int]) -> None:
+        for row in rows:
+            if row not in self._sent:
+                self._send_msg({"kind": "picture", "row": row, "data": self._session.desk.pictures.jpeg(row)})
+                self._sent.add(row)
+
+
+_KINDS = {"ready", "rate", "undo", "next", "at", "viewer"}
+
+
+def _keys(values: list[float]) -> list[list]:
+    """Key of each rating: its digit, or else 1, 2, 3... and 0 for the tenth."""
+    if all(value in range(10) for value in values):
+        return [[str(value), value] for value in values]
+    return [[str((i + 1) % 10), value] for i, value in enumerate(values)]
