@@ -90,7 +90,9 @@ def _draw_cells(ax: "Axes", points: PlanePoints, colouring: Colouring | None, bo
 def _add_scale(ax: "Axes", drawn: "ScalarMappable", label: str) -> None:
     """Add the scale of colours, below axes that are wide."""
     wide = ax.get_aspect() != "auto"
-    ax.figure.colorbar(drawn, ax=ax, label=label, location="bottom" if wide else "right", shrink=0.6 if wide else 1)
+    ax.figure.colorbar(
+        drawn, ax=ax, label=label, location="bottom" if wide else "right", shrink=0.6 if wide else 1
+    )
 
 
 def _class_colours(codes: np.ndarray, counts: np.ndarray) -> np.ndarray:
