@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import panel as pn
 from bokeh.events import SelectionGeometry
 from bokeh.models import ColumnDataSource, Range1d
 
+from galzoo_repr._folder import publish
 from galzoo_repr.app._plane_view import CHOSEN, PlaneView, dark_figure
 from galzoo_repr.app._selected import Selected
 from galzoo_repr.plot import add_map, column_label, map_points, mollweide, read_colouring, right_ascensions
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["view"]
 
 NO_PLACES = "The catalogue has neither columns map_x and map_y nor embeddings, of which a map could be made."
+COLUMNS, KEPT = ("map_x", "map_y"), "map.npy"
 DENSITY = "how many there are"
 BINS = 60
 CARD = 150  # pixels of the picture at the pointer
@@ -30,13 +33,13 @@ def view(session: Session) -> Any:
     """Map, sky, histogram and what can be done with the galaxies selected."""
     if not _has_map(session) and session.desk.ratings is None:
         return pn.pane.Str(NO_PLACES, sizing_mode="stretch_both", margin=20)
-    if not _has_map(session):
+    if not _has_map(session) and not _restored(session):
         _add(session, "pca")
     return MapView(session).layout
 
 
 def _has_map(session: Session) -> bool:
-    return {"map_x", "map_y"} <= set(session.table.colnames)
+    return set(COLUMNS) <= set(session.table.colnames)
 
 
 def _add(session: Session, method: str) -> None:
@@ -45,8 +48,26 @@ def _add(session: Session, method: str) -> None:
     mapped = add_map(
         desk.table, method=method, embedding=desk.ratings.embedding, progress=False, overwrite=True
     )
-    for name in ("map_x", "map_y"):
-        desk.add_column(name, np.asarray(mapped[name]), mapped[name].description)
+    places = np.column_stack([np.asarray(mapped[name]) for name in COLUMNS])
+    if method != "pca":
+        content = io.BytesIO()
+        np.save(content, places)
+        publish(desk.folder / KEPT, content.getvalue())
+    for name, own in zip(COLUMNS, places.T, strict=True):
+        desk.add_column(name, own, mapped[name].description)
+
+
+def _restored(session: Session) -> bool:
+    """Put the map of an earlier run back onto the catalogue, if there is one of it."""
+    try:
+        places = np.load(session.desk.folder / KEPT, allow_pickle=False)
+    except (OSError, ValueError):
+        return False
+    if places.shape != (len(session.table), 2):
+        return False
+    for name, own in zip(COLUMNS, places.T, strict=True):
+        session.desk.add_column(name, own, "Place on a map of the embeddings by UMAP")
+    return True
 
 
 class MapView:
@@ -112,8 +133,8 @@ class MapView:
         ra[valid] = right_ascensions(ra[valid])
         if max(np.ptp(ra[valid]), np.ptp(positions.dec[valid])) > 60:
             x, y = mollweide(ra, positions.dec)
-            made = self._plane(x, y, name="sky", labels=("12 h in the middle, east left", ""), equal=True)
-            made.figure.axis.major_label_text_font_size = made.figure.axis.major_tick_line_width = "0px", 0
+            made = self._plane(x, y, name="sky", equal=True)
+            made.figure.axis.visible = False
             _draw_lines(made)
             return made
         made = self._plane(

@@ -16,6 +16,8 @@ __all__ = ["TAGS", "label_rows", "restore_marks", "tag_rows"]
 
 TAGS = "tags"
 KEPT = "marks"
+ABOUT_TAGS = "Tags, separated by semicolons"
+ABOUT_LABELS = "Label given on the page; empty where there is none"
 _COLUMN = re.compile(r"[A-Za-z]\w{0,63}")
 
 
@@ -37,7 +39,7 @@ def tag_rows(desk: Desk, rows: np.ndarray, tag: str) -> None:
         if tag not in known:
             given[row] = "; ".join([*known, tag])
     _keep(desk, TAGS, rows, [given[row] for row in rows])
-    desk.add_column(TAGS, np.array(given, dtype=str), "Tags, separated by semicolons")
+    desk.add_column(TAGS, np.array(given, dtype=str), ABOUT_TAGS)
 
 
 def label_rows(desk: Desk, rows: np.ndarray, column: str, label: str) -> None:
@@ -58,7 +60,7 @@ def label_rows(desk: Desk, rows: np.ndarray, column: str, label: str) -> None:
     for row in rows:
         given[row] = label
     _keep(desk, column, rows, [label] * len(rows))
-    desk.add_column(column, np.array(given, dtype=str), "Label given on the page; empty where there is none")
+    desk.add_column(column, np.array(given, dtype=str), ABOUT_LABELS)
 
 
 def _keep(desk: Desk, column: str, rows: np.ndarray, texts: list[str]) -> None:

@@ -95,6 +95,8 @@ class PlaneView:
         self._colouring: Colouring | None = None
         self._rows, self._chosen = np.zeros(0, dtype=int), PlanePoints([], [])
         self._limits, self._hovered = (0.0, 1.0), -1
+        # In pixels; the browser tells it.
+        self._size = {"inner_width": 600, "inner_height": 400}
         self._on_hover = on_hover
         left, right, bottom, top = self.points.bounds
         self.figure = dark_figure(
@@ -123,13 +125,13 @@ class PlaneView:
         self._scale: ColorBar | None = None
         place = ColumnDataSource({"x": [], "y": []})
         self.figure.js_on_event("mousemove", CustomJS(args={"place": place}, code=POINTER))
-        place.on_change("data", lambda *_: self._hover(place.data))
+        place.on_change("data", lambda attr, old, new: self._hover(new))
         self.figure.on_event(MouseLeave, lambda _: self._hover({"x": []}))
         self.figure.on_event(Tap, lambda event: on_tap(self._at(event.x, event.y)))
         self.figure.on_event(RangesUpdate, lambda _: self._soon())
         self.figure.on_event(SelectionGeometry, lambda event: self._lasso(event, on_select))
         for size in ("inner_width", "inner_height"):
-            self.figure.on_change(size, lambda *_: self._soon())
+            self.figure.on_change(size, self._resize)
         self.paint(None)
 
     def _layer(self, colours: LinearColorMapper, size: int) -> tuple[ColumnDataSource, ColumnDataSource]:
@@ -203,6 +205,11 @@ class PlaneView:
         known = row is not None and row >= 0 and np.isfinite(self._x[row])
         self._here.data = {"x": [self._x[row]], "y": [self._y[row]]} if known else {"x": [], "y": []}
 
+    def _resize(self, attr: str, old: int, new: int) -> None:
+        if new and new > 15:
+            self._size[attr] = int(new)
+            self._soon()
+
     def _soon(self) -> None:
         if not self._waits:
             self._waits = True
@@ -222,7 +229,7 @@ class PlaneView:
         colouring: Colouring | None,
     ) -> None:
         bounds, few = self.bounds, len(points) <= MOST_POINTS and len(self.points) <= MOST_POINTS
-        shape = (max(self.figure.inner_height or 400, 16), max(self.figure.inner_width or 600, 16))
+        shape = (self._size["inner_height"], self._size["inner_width"])
         rows = points.rows if few else points.within(bounds)
         if few or len(rows) <= MOST_IN_VIEW:
             drawn = [id(points), id(colouring)]
@@ -275,8 +282,8 @@ class PlaneView:
 
     def _at(self, x: float, y: float) -> int:
         left, right, bottom, top = self.bounds
-        pixel_x = abs(right - left) / (self.figure.inner_width or 600)
-        pixel_y = abs(top - bottom) / (self.figure.inner_height or 400)
+        pixel_x = abs(right - left) / self._size["inner_width"]
+        pixel_y = abs(top - bottom) / self._size["inner_height"]
         return self.points.nearest(x, y, (REACH * pixel_x, REACH * pixel_y))
 
     def _hover(self, place: dict) -> None:

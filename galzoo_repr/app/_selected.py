@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import panel as pn
 
-from galzoo_repr.app._marks import label_rows, restore_marks, tag_rows
+from galzoo_repr.app._marks import label_rows, tag_rows
 
 if TYPE_CHECKING:
     from galzoo_repr.app._session import Session
@@ -48,9 +48,6 @@ class Selected:
             _button("Clear", lambda: session.set("selection", [])),
             margin=0,
         )
-        if session.desk.recall("marks", {}) and not getattr(session.desk, "marks_restored", False):
-            session.desk.marks_restored = True
-            restore_marks(session.desk)
 
     @property
     def layout(self) -> Any:
