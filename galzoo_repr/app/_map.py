@@ -13,7 +13,7 @@ from bokeh.models import ColumnDataSource, Range1d
 
 from galzoo_repr._folder import publish
 from galzoo_repr.app._plane_view import CHOSEN, PlaneView, dark_figure
-from galzoo_repr.app._selected import Selected
+from galzoo_repr.app._selected import Selected, dressed
 from galzoo_repr.plot import add_map, column_label, map_points, mollweide, read_colouring, right_ascensions
 
 if TYPE_CHECKING:
@@ -88,11 +88,12 @@ class MapView:
         self.map = self._make_map()
         self.selected = Selected(session)
         self._offer_columns()
-        self.colour.param.watch(lambda _: self._paint(), "value")
+        # What is told may come from where the models of Bokeh must not be changed.
+        self.colour.param.watch(lambda _: session.later(self._paint), "value")
         self._umap.on_click(lambda _: self._make_umap())
-        session.listen("selection", self._show_selection)
-        session.listen("current", self._show_current)
-        session.listen("columns", self._on_column)
+        session.listen("selection", lambda rows: session.later(lambda: self._show_selection(rows)))
+        session.listen("current", lambda row: session.later(lambda: self._show_current(row)))
+        session.listen("columns", lambda name: session.later(lambda: self._on_column(name)))
         self._show_selection(session.selection)
         self._show_current(session.current)
 
@@ -107,7 +108,7 @@ class MapView:
             parts.append(pn.pane.Bokeh(self.sky.figure, sizing_mode="stretch_both", margin=0, min_height=170))
         parts.append(self.histogram.layout)
         right = pn.Column(*parts, sizing_mode="stretch_height", width=430, margin=(0, 0, 0, 8))
-        return pn.Row(left, right, sizing_mode="stretch_both", margin=6)
+        return dressed(pn.Row(left, right, sizing_mode="stretch_both", margin=6))
 
     def _plane(self, x: np.ndarray, y: np.ndarray, **options: Any) -> PlaneView:
         return PlaneView(
@@ -222,10 +223,10 @@ class Histogram:
 
     def __init__(self, session: Session):
         self._session, self._values, self._edges = session, np.zeros(0), np.linspace(0, 1, BINS + 1)
-        self.column = pn.widgets.Select(name="Distribution of", width=170)
-        self.low = pn.widgets.FloatInput(name="From", width=85)
-        self.high = pn.widgets.FloatInput(name="To", width=85)
-        self._choose = pn.widgets.Button(name="Select", width=60, align="end")
+        self.column = pn.widgets.Select(name="Distribution of", width=140, margin=(5, 4))
+        self.low = pn.widgets.FloatInput(name="From", width=92, margin=(5, 4))
+        self.high = pn.widgets.FloatInput(name="To", width=92, margin=(5, 4))
+        self._choose = pn.widgets.Button(name="Select", width=64, align="end", margin=(5, 4))
         self.figure = dark_figure(
             name="histogram", tools="xbox_select,reset", x_range=Range1d(0, 1), min_height=130
         )
@@ -236,7 +237,7 @@ class Histogram:
         for source, colour in ((self._all, BLUE), (self._own, ORANGE)):
             self.figure.quad("left", "right", "top", 0, source=source, color=colour, nonselection_alpha=1)
         self.figure.on_event(SelectionGeometry, self._boxed)
-        self.column.param.watch(lambda event: self.show(event.new), "value")
+        self.column.param.watch(lambda event: session.later(lambda: self.show(event.new)), "value")
         self._choose.on_click(lambda _: self._select(self.low.value, self.high.value))
 
     @property
@@ -250,7 +251,8 @@ class Histogram:
         """Offer the columns of numbers."""
         names = [name for name in names if self._session.table[name].dtype.kind in "fiu"]
         if names != self.column.options:
-            self.column.options = names
+            value = self.column.value if self.column.value in names else next(iter(names), None)
+            self.column.param.update(options=names, value=value)
 
     def show(self, name: str | None) -> None:
         """Show a column."""
@@ -266,7 +268,7 @@ class Histogram:
         self._edges = np.linspace(low, high, BINS + 1)
         self.figure.x_range.update(start=low, end=high)
         self.figure.xaxis.axis_label = column_label(self._session.table, name)
-        self.low.value, self.high.value = low, high
+        self.low.value, self.high.value = float(f"{low:.6g}"), float(f"{high:.6g}")
         self._all.data = self._bars(known)
         self.select(self._session.selection)
 

@@ -11,6 +11,7 @@ import numpy as np
 import panel as pn
 
 from galzoo_repr.app._samp import send_to_samp
+from galzoo_repr.app._selected import dressed
 from galzoo_repr.catalogue import write_catalogue
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class OutView:
             show = pn.widgets.Button(name="Show in Aladin", width=140)
             show.on_click(lambda _: self._show_sky())
             parts += [show, self._sky]
-        return pn.Column(*parts, self.said, sizing_mode="stretch_both", margin=14)
+        return dressed(pn.Column(*parts, self.said, sizing_mode="stretch_both", margin=14))
 
     def _usual_path(self) -> str:
         return str(Path(self._session.desk.folder).resolve() / f"catalogue{FORMATS[self.form.value]}")

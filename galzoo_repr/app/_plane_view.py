@@ -31,6 +31,7 @@ CLEAR, NO_VALUE = "#00000000", "#5b6370ff"
 # Classes are told apart on a dark ground too.
 CLASSES = tuple("#f0e442" if colour == "#4c4c4c" else colour for colour in CLASS_COLOURS)
 STEPS = 24  # shades of a class; the last value stands for none
+SPARSE = 300_000
 REACH = 12  # pixels within which the pointer finds a galaxy
 # The place of the pointer is told at most this often, in milliseconds.
 POINTER = """
@@ -229,7 +230,9 @@ class PlaneView:
         colouring: Colouring | None,
     ) -> None:
         bounds, few = self.bounds, len(points) <= MOST_POINTS and len(self.points) <= MOST_POINTS
-        shape = (self._size["inner_height"], self._size["inner_width"])
+        # Cells of some pixels: of fewer galaxies the picture would be nothing but dots.
+        cell = 2 if len(self.points) > SPARSE else 3
+        shape = (self._size["inner_height"] // cell, self._size["inner_width"] // cell)
         rows = points.rows if few else points.within(bounds)
         if few or len(rows) <= MOST_IN_VIEW:
             drawn = [id(points), id(colouring)]

@@ -8,9 +8,13 @@ import threading
 from pathlib import Path
 
 import numpy as np
-from astropy.samp import SAMPHubError, SAMPIntegratedClient
-from astropy.samp.errors import SAMPProxyError
 from astropy.table import Table
+
+try:
+    from pyvo.samp import SAMPHubError, SAMPIntegratedClient, SAMPProxyError
+except ImportError:  # before pyvo took it over from astropy
+    from astropy.samp import SAMPHubError, SAMPIntegratedClient
+    from astropy.samp.errors import SAMPProxyError
 
 from galzoo_repr.catalogue import write_catalogue
 

@@ -8,11 +8,12 @@ import numpy as np
 import panel as pn
 
 from galzoo_repr.app._marks import label_rows, tag_rows
+from galzoo_repr.app._page import HERE
 
 if TYPE_CHECKING:
     from galzoo_repr.app._session import Session
 
-__all__ = ["Selected"]
+__all__ = ["Selected", "dressed"]
 
 SIDE, AT_ONCE = 112, 40  # pixels of a picture in the grid, and pictures on one page of it
 MOST_RATED = 500  # galaxies that get one rating at once, each of which is written to the disk
@@ -105,7 +106,15 @@ class Selected:
         else:
             shown = pn.pane.JPG(jpeg, width=SIDE, height=SIDE, alt_text=name, margin=0)
         look = _button(name[:18], lambda: self._session.set("current", row), width=SIDE)
-        return pn.Column(shown, look, margin=3)
+        return dressed(pn.Column(shown, look, margin=3))
+
+
+def dressed(layout: Any) -> Any:
+    """Give the controls of a layout the colours of the page, light or dark."""
+    css = (HERE / "controls.css").read_text(encoding="utf-8")
+    for each in layout.select():
+        each.stylesheets = [*each.stylesheets, css]
+    return layout
 
 
 def _rate_rows(desk: Any, rows: np.ndarray, value: float) -> None:
