@@ -77,7 +77,7 @@ class MapView:
         self.session = session
         self._card = pn.pane.JPG(None, width=CARD, height=CARD, alt_text="Galaxy at the pointer", margin=4)
         self._words = pn.pane.Str("", margin=4, sizing_mode="stretch_width")
-        self.colour = pn.widgets.Select(name="Colour by", options=[DENSITY], width=190)
+        self.colour = pn.widgets.Select(label="Colour by", options=[DENSITY], width=190)
         self._umap = pn.widgets.Button(
             name="Make UMAP", width=110, align="end", visible=session.desk.ratings is not None
         )
@@ -223,10 +223,10 @@ class Histogram:
 
     def __init__(self, session: Session):
         self._session, self._values, self._edges = session, np.zeros(0), np.linspace(0, 1, BINS + 1)
-        self.column = pn.widgets.Select(name="Distribution of", width=140, margin=(5, 4))
-        self.low = pn.widgets.FloatInput(name="From", width=92, margin=(5, 4))
-        self.high = pn.widgets.FloatInput(name="To", width=92, margin=(5, 4))
-        self._choose = pn.widgets.Button(name="Select", width=64, align="end", margin=(5, 4))
+        self.column = pn.widgets.Select(label="Distribution of", width=140, margin=(5, 4))
+        self.low = pn.widgets.FloatInput(label="From", width=92, margin=(5, 4))
+        self.high = pn.widgets.FloatInput(label="To", width=92, margin=(5, 4))
+        self._choose = pn.widgets.Button(label="Select", width=64, align="end", margin=(5, 4))
         self.figure = dark_figure(
             name="histogram", tools="xbox_select,reset", x_range=Range1d(0, 1), min_height=130
         )

@@ -39,13 +39,13 @@ class OutView:
 
     def __init__(self, session: Session):
         self._session = session
-        self.which = pn.widgets.RadioButtonGroup(name="Galaxies", options=[ALL, OWN], value=ALL)
-        self.form = pn.widgets.Select(name="Format", options=list(FORMATS), width=140)
-        self.path = pn.widgets.TextInput(name="File", value=self._usual_path(), width=460)
-        self.replace = pn.widgets.Checkbox(name="Replace a file that is there")
-        self.save = pn.widgets.Button(name="Save", button_type="primary", width=110)
-        self.send = pn.widgets.Button(name="Send by SAMP", width=140)
-        self.said = pn.pane.Str("", name="said", margin=(10, 5))
+        self.which = pn.widgets.RadioButtonGroup(label="Galaxies", options=[ALL, OWN], value=ALL)
+        self.form = pn.widgets.Select(label="Format", options=list(FORMATS), width=140)
+        self.path = pn.widgets.TextInput(label="File", value=self._usual_path(), width=460)
+        self.replace = pn.widgets.Checkbox(label="Replace a file that is there")
+        self.save = pn.widgets.Button(label="Save", button_type="primary", width=110)
+        self.send = pn.widgets.Button(label="Send by SAMP", width=140)
+        self.said = pn.pane.Str("", margin=(10, 5))
         self._count = pn.pane.Str("")
         self._sky = pn.Column(sizing_mode="stretch_width")
         self.form.param.watch(lambda _: setattr(self.path, "value", self._usual_path()), "value")
@@ -68,7 +68,7 @@ class OutView:
             self.send,
         ]
         if find_spec("ipyaladin") is not None and find_spec("ipywidgets_bokeh") is not None:
-            show = pn.widgets.Button(name="Show in Aladin", width=140)
+            show = pn.widgets.Button(label="Show in Aladin", width=140)
             show.on_click(lambda _: self._show_sky())
             parts += [show, self._sky]
         return dressed(pn.Column(*parts, self.said, sizing_mode="stretch_both", margin=14))

@@ -22,7 +22,7 @@ __all__ = ["send_to_samp"]
 
 MTYPE = "table.load.votable"
 KEPT_FOR = 600  # seconds that a file is left for programs which read it
-WIDEST = 8  # numbers in a cell that other programs show
+WIDEST = 4  # numbers in a cell that other programs show
 
 
 def send_to_samp(table: Table, *, name: str = "galaxies", clients: str = "") -> list[str]:

@@ -123,6 +123,6 @@ def _rate_rows(desk: Any, rows: np.ndarray, value: float) -> None:
 
 
 def _button(name: str, action: Any, width: int | None = None) -> Any:
-    button = pn.widgets.Button(name=name, width=width, margin=(5, 3))
+    button = pn.widgets.Button(label=name, width=width, margin=(5, 3))
     button.on_click(lambda _: action())
     return button

@@ -228,4 +228,4 @@ def test_the_galaxy_at_the_pointer_is_shown(served, page, tmp_path):
         if page.locator("img[alt='Galaxy at the pointer'][src^='data:']").count():
             break
         page.wait_for_timeout(100)
-    page.get_by_text("<img src=x onerror=alert(1)>").first.wait_for()
+    page.locator("pre", has_text="<img src=x onerror=alert(1)>").first.wait_for()
