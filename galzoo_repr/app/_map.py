@@ -12,6 +12,7 @@ from bokeh.events import SelectionGeometry
 from bokeh.models import ColumnDataSource, Range1d
 
 from galzoo_repr._folder import publish
+from galzoo_repr.app._cards import text_of_cell
 from galzoo_repr.app._plane_view import CHOSEN, PlaneView, dark_figure
 from galzoo_repr.app._selected import Selected, dressed
 from galzoo_repr.plot import add_map, column_label, map_points, mollweide, read_colouring, right_ascensions
@@ -79,7 +80,7 @@ class MapView:
         self._words = pn.pane.Str("", margin=4, sizing_mode="stretch_width")
         self.colour = pn.widgets.Select(label="Colour by", options=[DENSITY], width=190)
         self._umap = pn.widgets.Button(
-            name="Make UMAP", width=110, align="end", visible=session.desk.ratings is not None
+            label="Make UMAP", width=110, align="end", visible=session.desk.ratings is not None
         )
         self._said = pn.pane.Str("", align="end", margin=8)
         self.histogram = Histogram(session)
@@ -181,7 +182,7 @@ class MapView:
         lines = [desk.names([row])[0], f"row {row}"]
         for name in dict.fromkeys([*desk.show, self.colour.value, self.histogram.column.value]):
             if name in self.session.table.colnames:
-                lines.append(f"{name} {self.session.table[name][row]}"[:60])
+                lines.append(f"{name} {text_of_cell(desk, name, row)}")
         self._words.object = "\n".join(lines)
 
     def _tap(self, row: int) -> None:

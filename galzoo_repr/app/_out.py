@@ -43,7 +43,7 @@ class OutView:
         self.form = pn.widgets.Select(label="Format", options=list(FORMATS), width=140)
         self.path = pn.widgets.TextInput(label="File", value=self._usual_path(), width=460)
         self.replace = pn.widgets.Checkbox(label="Replace a file that is there")
-        self.save = pn.widgets.Button(label="Save", button_type="primary", width=110)
+        self.save = pn.widgets.Button(label="Save", width=110)
         self.send = pn.widgets.Button(label="Send by SAMP", width=140)
         self.said = pn.pane.Str("", margin=(10, 5))
         self._count = pn.pane.Str("")

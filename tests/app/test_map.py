@@ -218,14 +218,19 @@ def test_a_lasso_in_the_browser_is_tagged_and_a_kill_loses_nothing(served, page,
 
 
 def test_the_galaxy_at_the_pointer_is_shown(served, page, tmp_path):
-    table = mapped(1, folder=tmp_path)
-    table["name"] = ["<img src=x onerror=alert(1)>"]
-    figure = open_map(page, served(table))
+    table = mapped(folder=tmp_path)
+    # One at a place of its own, the middle between the heaps, and two which say where that is.
+    table["map_x"][:3], table["map_y"][:3] = [3, -2, 8], [0, -4, 4]
+    table["name"] = ["<img src=x onerror=alert(1)>", *[f"galaxy {row}" for row in range(1, 60)]]
+    first = served(table)
+    figure = open_map(page, first)
     box = figure.bounding_box()
-    # One galaxy alone is in the middle of the axes.
-    for step in range(200):
-        page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.46 + step % 5)
-        if page.locator("img[alt='Galaxy at the pointer'][src^='data:']").count():
+    words = page.locator("pre", has_text="<img src=x onerror=alert(1)>")
+    for step in range(400):
+        across, down = 0.44 + step % 20 / 200, 0.40 + step // 20 / 200
+        page.mouse.move(box["x"] + across * box["width"], box["y"] + down * box["height"])
+        page.wait_for_timeout(90)
+        if words.count() and words.first.is_visible():
             break
-        page.wait_for_timeout(100)
-    page.locator("pre", has_text="<img src=x onerror=alert(1)>").first.wait_for()
+    words.first.wait_for()
+    assert page.locator("img[alt='Galaxy at the pointer'][src^='data:']").count()
