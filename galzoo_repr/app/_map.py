@@ -14,7 +14,7 @@ from bokeh.models import ColumnDataSource, Range1d
 from galzoo_repr._folder import publish
 from galzoo_repr.app._cards import text_of_cell
 from galzoo_repr.app._plane_view import CHOSEN, PlaneView, dark_figure
-from galzoo_repr.app._selected import Selected, dressed
+from galzoo_repr.app._selected import Selected, dressed, plain
 from galzoo_repr.plot import add_map, column_label, map_points, mollweide, read_colouring, right_ascensions
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ class MapView:
         for name in dict.fromkeys([*desk.show, self.colour.value, self.histogram.column.value]):
             if name in self.session.table.colnames:
                 lines.append(f"{name} {text_of_cell(desk, name, row)}")
-        self._words.object = "\n".join(lines)
+        self._words.object = plain("\n".join(lines))
 
     def _tap(self, row: int) -> None:
         if row >= 0:
@@ -216,7 +216,7 @@ class MapView:
         threading.Thread(target=work, name="galzoo_repr map", daemon=True).start()
 
     def _told(self, said: str) -> None:
-        self._umap.disabled, self._said.object = False, said
+        self._umap.disabled, self._said.object = False, plain(said)
 
 
 class Histogram:

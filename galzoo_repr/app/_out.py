@@ -11,7 +11,7 @@ import numpy as np
 import panel as pn
 
 from galzoo_repr.app._samp import send_to_samp
-from galzoo_repr.app._selected import dressed
+from galzoo_repr.app._selected import dressed, plain
 from galzoo_repr.catalogue import write_catalogue
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class OutView:
         threading.Thread(target=work, name="galzoo_repr out", daemon=True).start()
 
     def _told(self, button: Any, said: str) -> None:
-        button.disabled, self.said.object = False, said
+        button.disabled, self.said.object = False, plain(said)
 
     def _save(self) -> str:
         path, table = Path(self.path.value).expanduser(), self._chosen()

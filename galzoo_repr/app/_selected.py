@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from galzoo_repr.app._page import HERE
 if TYPE_CHECKING:
     from galzoo_repr.app._session import Session
 
-__all__ = ["Selected", "dressed"]
+__all__ = ["Selected", "dressed", "plain"]
 
 SIDE, AT_ONCE = 112, 40  # pixels of a picture in the grid, and pictures on one page of it
 MOST_RATED = 500  # galaxies that get one rating at once, each of which is written to the disk
@@ -74,7 +75,7 @@ class Selected:
             action(self._session.desk, self._rows, *arguments)
             self.said.object = f"{len(self._rows):,} {done}"
         except (OSError, ValueError) as error:
-            self.said.object = str(error)
+            self.said.object = plain(str(error))
 
     def _rate(self) -> None:
         if len(self._rows) > MOST_RATED:
@@ -104,9 +105,14 @@ class Selected:
         if jpeg is None:
             shown = pn.pane.Str("no picture", width=SIDE, height=SIDE)
         else:
-            shown = pn.pane.JPG(jpeg, width=SIDE, height=SIDE, alt_text=name, margin=0)
+            shown = pn.pane.JPG(jpeg, width=SIDE, height=SIDE, alt_text=plain(name), margin=0)
         look = _button(name[:18], lambda: self._session.set("current", row), width=SIDE)
         return dressed(pn.Column(shown, look, margin=3))
+
+
+def plain(text: str) -> str:
+    """Give text so that Panel shows it as it is: its panes of text and pictures take what they get for HTML."""
+    return escape(text, quote=True)
 
 
 def dressed(layout: Any) -> Any:
