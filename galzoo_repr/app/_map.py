@@ -191,7 +191,7 @@ class MapView:
 
     def _on_column(self, name: str) -> None:
         self._offer_columns()
-        if name == "map_y":
+        if name == COLUMNS[1] and not self.map.shows(*map_points(self.session.table)):
             self.map = self._make_map()
             self.map.select(self.session.selection)
             self._paint()
@@ -238,7 +238,6 @@ class Histogram:
         for source, colour in ((self._all, BLUE), (self._own, ORANGE)):
             self.figure.quad("left", "right", "top", 0, source=source, color=colour, nonselection_alpha=1)
         self.figure.on_event(SelectionGeometry, self._boxed)
-        self.column.param.watch(lambda event: session.later(lambda: self.show(event.new)), "value")
         self._choose.on_click(lambda _: self._select(self.low.value, self.high.value))
 
     @property
@@ -251,9 +250,14 @@ class Histogram:
     def offer(self, names: list[str]) -> None:
         """Offer the columns of numbers."""
         names = [name for name in names if self._session.table[name].dtype.kind in "fiu"]
-        if names != self.column.options:
-            value = self.column.value if self.column.value in names else next(iter(names), None)
-            self.column.param.update(options=names, value=value)
+        if names == self.column.options:
+            return
+        value = self.column.value if self.column.value in names else next(iter(names), None)
+        first = not self.column.options
+        self.column.param.update(options=names, value=value)
+        if first:  # at once: what is sent later might arrive in the browser before the plot itself
+            self.show(value)
+            self.column.param.watch(lambda event: self._session.later(lambda: self.show(event.new)), "value")
 
     def show(self, name: str | None) -> None:
         """Show a column."""
@@ -269,7 +273,7 @@ class Histogram:
         self._edges = np.linspace(low, high, BINS + 1)
         self.figure.x_range.update(start=low, end=high)
         self.figure.xaxis.axis_label = column_label(self._session.table, name)
-        self.low.value, self.high.value = float(f"{low:.6g}"), float(f"{high:.6g}")
+        self.low.value, self.high.value = _short(low, np.floor), _short(high, np.ceil)
         self._all.data = self._bars(known)
         self.select(self._session.selection)
 
@@ -293,6 +297,12 @@ class Histogram:
     def _select(self, low: float, high: float) -> None:
         inside = (self._values >= min(low, high)) & (self._values <= max(low, high))
         self._session.set("selection", np.flatnonzero(inside))
+
+
+def _short(value: float, towards: np.ufunc) -> float:
+    """A number of a few digits at or beyond another."""
+    step = 10.0 ** np.floor(np.log10(max(abs(value), 1e-300)) - 4)
+    return float(f"{towards(value / step) * step:.8g}")
 
 
 def coloured(table: Any) -> list[str]:

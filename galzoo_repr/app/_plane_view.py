@@ -145,6 +145,10 @@ class PlaneView:
         )
         return image, dots
 
+    def shows(self, x: np.ndarray, y: np.ndarray) -> bool:
+        """Whether these are the places shown."""
+        return np.array_equal(x, self._x, equal_nan=True) and np.array_equal(y, self._y, equal_nan=True)
+
     @property
     def bounds(self) -> Bounds:
         """Left, right, bottom and top of what is shown."""
