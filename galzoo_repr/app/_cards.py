@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["card_of", "links_to", "progress_facts", "text_of_cell"]
 
 LONGEST = 200  # characters of a cell that are shown
+# Interesting galaxies, and ratings, from which on shares and expectations mean something.
+ENOUGH, ENOUGH_RATED = 3, 10
 VIEWER = "https://www.legacysurvey.org/viewer"
 SIMBAD = "https://simbad.cds.unistra.fr/simbad/sim-coo"
 
@@ -97,9 +99,9 @@ def progress_facts(ratings: RatingDesk) -> dict:
     advice = ""
     if opinion is not None:
         progress = opinion.progress
-        if progress.of and math.isfinite(progress.precision):
+        if progress.of >= ENOUGH and math.isfinite(progress.precision):
             facts.append([f"precision at {progress.of}, held out", f"{progress.precision:.0%}"])
-        if math.isfinite(progress.expected):
+        if n_rated >= ENOUGH_RATED and math.isfinite(progress.expected):
             facts.append(["expected in the next 100", f"{progress.expected:.1f}"])
         if len(progress.raters) > 1:
             for one in progress.raters:
