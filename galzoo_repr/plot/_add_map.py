@@ -49,7 +49,7 @@ def add_map(
         Catalogue with embeddings; never changed.
     method : {"pca", "umap"}, optional
         Principal components, which take a moment and keep distances between far galaxies; or UMAP (McInnes, Healy
-        and Melville 2018, arXiv:1802.03426), which takes much longer and keeps neighbours together. It needs umap-learn.
+        and Melville 2018, arXiv:1802.03426), which is slow and keeps neighbours together. It needs umap-learn.
     embedding : str, optional
         Column of embeddings, shape (n, d).
     sample : int, optional
