@@ -12,6 +12,9 @@ import textwrap
 from dataclasses import asdict
 from pathlib import Path
 
+from astropy.table import Table
+
+import galzoo_repr as gzr
 from galzoo_repr.demo import run_demo
 
 README = Path(__file__).parents[1] / "README.md"
@@ -41,10 +44,23 @@ def _plain(text: str) -> str:
     return re.sub(r"([\\*`|_])", r"\\\1", text)
 
 
+def draw_plots(catalogue: Table) -> None:
+    """Draw the demonstration's galaxies as the page on plots shows them."""
+    import matplotlib.pyplot as plt
+
+    catalogue = gzr.add_map(catalogue)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 4), layout="constrained")
+    gzr.plot.map(catalogue, colour="anomaly_score", ax=left)
+    gzr.plot.scores(catalogue, ax=right)
+    figure.savefig(IMAGES / "plots.png", dpi=80)
+
+
 def main() -> None:
     """Run the demonstration, and write down what it shows."""
     with tempfile.TemporaryDirectory() as folder:
-        findings = run_demo(Path(folder) / "demo", progress=False, say=print).findings
+        found = run_demo(Path(folder) / "demo", progress=False, say=print)
+    findings = found.findings
+    draw_plots(found.catalogue)
     pictures = {}
     for finding in findings:
         if finding.name in WANTED:

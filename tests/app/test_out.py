@@ -1,0 +1,110 @@
+"""Ways out of the page: files of every format, and other programs by SAMP."""
+
+import threading
+
+import numpy as np
+import pytest
+from astropy.table import Table
+
+try:
+    from pyvo.samp import SAMPHubServer, SAMPIntegratedClient, conf
+except ImportError:
+    from astropy.samp import SAMPHubServer, SAMPIntegratedClient, conf
+
+import galzoo_repr as gzr
+from galzoo_repr.catalogue import read_catalogue
+
+from .conftest import galaxies, until
+
+
+@pytest.fixture
+def hub(monkeypatch, tmp_path):
+    """A hub of this test alone, off the network."""
+    monkeypatch.setenv("SAMP_HUB", f"std-lockurl:{(tmp_path / 'hub').as_uri()}")
+    with conf.set_temp("use_internet", False):
+        server = SAMPHubServer(web_profile=False, lockfile=str(tmp_path / "hub"), addr="127.0.0.1")
+        server.start()
+        yield server
+        server.stop()
+
+
+@pytest.fixture
+def receiver(hub):
+    """A program that takes tables, and what it got."""
+    client = SAMPIntegratedClient(name="TOPCAT", addr="127.0.0.1")
+    client.connect()
+    client.got, client.came = [], threading.Event()
+
+    def take(private_key, sender_id, mtype, params, extra):
+        client.got.append(params)
+        client.came.set()
+
+    client.bind_receive_notification("table.load.votable", take)
+    yield client
+    client.disconnect()
+
+
+@pytest.fixture
+def out(tmp_path):
+    """The view of a catalogue of sixty galaxies."""
+    from galzoo_repr.app._out import OutView
+    from galzoo_repr.app._session import Session
+
+    looked = gzr.look(galaxies(), folder=tmp_path / "look", serve=False)
+    yield OutView(Session(looked._desk))
+    looked.close()
+
+
+def test_a_table_reaches_another_program_without_its_embeddings(receiver):
+    from galzoo_repr.app._samp import send_to_samp
+
+    assert send_to_samp(galaxies(5), name="five") == ["TOPCAT"]
+    assert receiver.came.wait(20)
+    (params,) = receiver.got
+    table = Table.read(params["url"].removeprefix("file://"), format="votable")
+    assert params["name"] == "five"
+    assert table["name"].tolist() == [f"galaxy {row}" for row in range(5)]
+    assert "embedding" not in table.colnames
+
+
+def test_without_a_hub_it_is_said_what_to_start(monkeypatch, tmp_path):
+    from galzoo_repr.app._samp import send_to_samp
+
+    monkeypatch.setenv("SAMP_HUB", f"std-lockurl:{(tmp_path / 'none').as_uri()}")
+    with pytest.raises(ConnectionError, match="no SAMP hub on this machine; start TOPCAT or Aladin"):
+        send_to_samp(galaxies(5))
+
+
+def test_a_hub_without_programs_is_told(hub):
+    from galzoo_repr.app._samp import send_to_samp
+
+    with pytest.raises(ConnectionError, match="no program at the SAMP hub takes tables"):
+        send_to_samp(galaxies(5))
+
+
+def test_those_selected_are_sent_from_the_page(out, receiver):
+    out.which.value = "those selected"
+    out.send.clicks += 1
+    until(lambda: out.said.object.startswith("Not done: nothing is selected"))
+    out._session.set("selection", [3, 7])
+    out.send.clicks += 1
+    until(lambda: out.said.object == "2 galaxies sent to TOPCAT")
+    assert receiver.came.wait(20)
+    assert len(Table.read(receiver.got[0]["url"].removeprefix("file://"), format="votable")) == 2
+
+
+@pytest.mark.parametrize("form", ["Parquet", "ECSV", "FITS", "VOTable"])
+def test_the_catalogue_is_saved_in_every_format(out, form):
+    out._session.desk.add_column("mine", np.arange(60), "Mine")
+    out.form.value = form
+    out.save.clicks += 1
+    until(lambda: out.said.object.startswith("60 galaxies saved to"))
+    back = read_catalogue(out.path.value)
+    assert back["mine"].tolist() == list(range(60))
+    assert back["embedding"].shape == (60, 6)
+    out.save.clicks += 1
+    until(lambda: out.said.object.startswith("Not done:"))
+    assert "catalogue" in out.said.object
+    out.replace.value = True
+    out.save.clicks += 1
+    until(lambda: out.said.object.startswith("60 galaxies saved to"))
