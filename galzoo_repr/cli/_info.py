@@ -37,7 +37,7 @@ def info(
         "device": choose_device(),
         "cache": str(folder),
         "kept_bytes": kept,
-        "encoders": ["bundled", *_downloaded()],
+        "encoders": ["bundled", "bundled-int8", *_downloaded()],
     }
     if as_json:
         print_json(facts)
