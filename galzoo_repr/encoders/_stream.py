@@ -224,7 +224,7 @@ class EmbeddingStream:
         rows, keys, images = ready.result()
         self._count(bar, size - len(rows))
         # The bar moves, and an interrupt is obeyed, between passes of the network.
-        step = self._batch_size or self._encoder.images_per_pass
+        step = max(self._batch_size or 0, self._encoder.images_per_pass)
         with self.figures.spent("encoding"):
             for start in range(0, len(rows), step):
                 if self._stop.is_set():

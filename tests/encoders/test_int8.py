@@ -80,6 +80,6 @@ def test_it_survives_pickling(small, full):
 
 def test_it_is_listed_and_needs_no_torch():
     assert "bundled-int8" in list_encoders()["name"]
-    code = "import sys; from galzoo_repr import Encoder; Encoder.load('bundled-int8').digest; print('torch' in sys.modules)"
+    code = "import sys, galzoo_repr; galzoo_repr.Encoder.load('bundled-int8'); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
