@@ -41,7 +41,7 @@ def info(
         "kept_bytes": kept,
         "max_cache_size": conf.max_cache_size or "no limit",
         "keep": conf.keep,
-        "encoders": ["bundled", *_downloaded()],
+        "encoders": ["bundled", "bundled-int8", *_downloaded()],
     }
     if as_json:
         print_json(facts)

@@ -333,9 +333,8 @@ class EmbeddingStream:
         rows, keys, images = ready.result()
         self._count(bar, size - len(rows))
         # The bar moves, and an interrupt is obeyed, between passes of the network.
-        step = (
-            len(rows) or 1 if self._on_gpu else self._batch_size or images_per_pass(self._encoder.recipe.size)
-        )
+        least = images_per_pass(self._encoder.recipe.size)
+        step = len(rows) or 1 if self._on_gpu else max(self._batch_size or 0, least)
         with self.figures.spent("encoding"):
             for start in range(0, len(rows), step):
                 if self._stop.is_set():

@@ -94,6 +94,7 @@ def test_the_number_of_threads_changes_no_prediction(embeddings, ratings):
     assert np.allclose(alone, together, rtol=0, atol=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore::galzoo_repr.GalzooWarning")  # some look like words for no value
 @settings(max_examples=25, deadline=None)
 @given(
     values=arrays(float, 30, elements=st.one_of(st.just(np.nan), st.floats(-50, 50, allow_subnormal=False))),

@@ -286,7 +286,7 @@ def test_interrupt_is_prompt_and_keeps_what_came(where, embed, service, small_ba
 @pytest.mark.parametrize(
     ("limit", "rate", "slow_answer", "slow_encoder", "fetched_before"),
     [
-        ("the pace at which the survey may be asked", 20, 0, 0, False),
+        ("the pace at which the survey may be asked", 4, 0, 0, False),
         ("the answers of the survey", 1e4, 0.2, 0, False),
         ("the encoder", 1e4, 0, 1, True),
     ],
@@ -306,17 +306,17 @@ def test_what_limited_is_measured(
 ):
     there = LegacySurvey(server=service.running.url, layer="ls-dr10", timeout=20, rate=rate, workers=1)
     if fetched_before:
-        add_cutouts(catalogue(20), survey=there, store=tmp_path / "store", fov=FOV, progress=False)
+        add_cutouts(catalogue(8), survey=there, store=tmp_path / "store", fov=FOV, progress=False)
     service.trouble = lambda number: time.sleep(slow_answer)
     original = Encoder.embed
     monkeypatch.setattr(
         Encoder, "embed", lambda self, *a, **o: time.sleep(slow_encoder) or original(self, *a, **o)
     )
     caplog.clear()
-    result = embed(catalogue(20), survey=there, progress=True)
+    result = embed(catalogue(8), survey=there, progress=True)
     figures = result.meta["galzoo_repr"]["add_embeddings"]["figures"]
     assert figures["limited_by"] == limit
-    assert (figures["embedded"], figures["fetched"]) == (20, 0 if fetched_before else 20)
+    assert (figures["embedded"], figures["fetched"]) == (8, 0 if fetched_before else 8)
     assert f"limited by {limit}." in caplog.text
     bars = capsys.readouterr().err
     assert "embedding: 100%" in bars
