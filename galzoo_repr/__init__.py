@@ -32,6 +32,8 @@ _ROOM_OF = {
     "SimulatedSurvey": "simulation",
     "Schema": "questions",
     "pretrain": "pretraining",
+    "add_map": "plot",
+    "show": "plot",
     "look": "app",
 }
 _ROOMS = (
@@ -47,6 +49,7 @@ _ROOMS = (
     "finetuning",
     "pretraining",
     "simulation",
+    "plot",
     "demo",
     "app",
 )

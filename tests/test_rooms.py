@@ -36,6 +36,10 @@ BELOW = {
     "finetuning": {"catalogue", "images", "cutouts", "encoders", "questions", "training"},
     "pretraining": {"catalogue", "images", "encoders", "questions", "training"},
     "simulation": {"images", "questions"},
+    "plot": {
+        *("catalogue", "images", "cutouts", "encoders", "index"),
+        *("similarity", "anomaly", "finetuning"),
+    },
 }
 ABOVE = ("cli", "demo", "app")  # they use the public names of all rooms, and nothing imports them
 

@@ -111,6 +111,7 @@ def look(
         if name not in table.colnames:
             raise ValueError(f"show names no column {name!r}; the columns are {', '.join(table.colnames)}")
     _check_panel()
+    from galzoo_repr.app._marks import restore_marks
     from galzoo_repr.app._pictures import RowPictures
     from galzoo_repr.app._session import Desk
 
@@ -119,6 +120,7 @@ def look(
     folder = Path(folder) if folder is not None else _usual_folder(table, embedding if rated else None)
     folder.mkdir(parents=True, exist_ok=True)
     desk = Desk(table, folder, pictures, None, show=list(show), survey=survey, rater=rater)
+    restore_marks(desk)
     if rated:
         from galzoo_repr.app._ratings import RatingDesk
 

@@ -38,7 +38,7 @@ from galzoo_repr.app._session import Desk, Session
 __all__ = ["VIEWS", "notebook_page", "page", "served_page"]
 
 # Title of the tab, and module of the view.
-VIEWS = (("Rate", "_rate"),)
+VIEWS = (("Rate", "_rate"), ("Map", "_map"), ("Out", "_out"))
 HERE = Path(__file__).parent
 TABS = """
 :host { --gz-tab: var(--gz-text, inherit); height: 100%; }

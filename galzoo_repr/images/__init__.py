@@ -1,9 +1,17 @@
 """Pixels become model input."""
 
+from galzoo_repr.images._captions import caption_columns, captions, cell_texts
 from galzoo_repr.images._field_of_view import RADIUS_COLUMNS, galaxy_zoo_fields, radius_columns
 from galzoo_repr.images._fits import MISSING_FRACTION
 from galzoo_repr.images._flux import REFERENCE_SCALE
-from galzoo_repr.images._gallery import CENTRE, SAME_FRAME, comparison, pictures, read_pictures
+from galzoo_repr.images._gallery import (
+    CENTRE,
+    SAME_FRAME,
+    catalogue_montage,
+    comparison,
+    pictures,
+    read_pictures,
+)
 from galzoo_repr.images._image_data import ImageData
 from galzoo_repr.images._montage import montage
 from galzoo_repr.images._pictures import (
@@ -31,6 +39,10 @@ __all__ = [
     "Picture",
     "PictureSource",
     "Pictures",
+    "caption_columns",
+    "captions",
+    "catalogue_montage",
+    "cell_texts",
     "comparison",
     "flux_scales",
     "galaxy_zoo_fields",

@@ -9,11 +9,12 @@ from PIL import Image
 
 from galzoo_repr._angle import read_angle
 from galzoo_repr.catalogue import galaxy_names
+from galzoo_repr.images._captions import captions as written_captions
 from galzoo_repr.images._montage import montage
-from galzoo_repr.images._pictures import PictureSource, picture_of, pictures_of
+from galzoo_repr.images._pictures import Pictures, PictureSource, picture_of, pictures_of
 from galzoo_repr.images._recipe import ImageRecipe
 
-__all__ = ["CENTRE", "SAME_FRAME", "comparison", "pictures", "read_pictures"]
+__all__ = ["CENTRE", "SAME_FRAME", "catalogue_montage", "comparison", "pictures", "read_pictures"]
 
 SIDE = 384  # pixels of one picture
 PANEL = 176  # pixels of one picture among many: as wide as a designation
@@ -139,4 +140,62 @@ def comparison(
         panel=PANEL,
         lead=bool(asked),
         frames=frames,
+    )
+
+
+def catalogue_montage(
+    table: Table,
+    captions: str | Sequence[str] | None = None,
+    *,
+    images: Pictures = "cutout",
+    fov: u.Quantity | None = None,
+    title: str = "",
+    columns: int = 5,
+    panel: int = PANEL,
+) -> Image.Image:
+    """
+    Draw the galaxies of a catalogue with any of its columns under each.
+
+    Parameters
+    ----------
+    table : astropy.table.Table
+        Catalogue, or some of its rows, as ``cat[:20]``.
+    captions : str or sequence of str, optional
+        Columns to write under each picture, as for `galzoo_repr.images.captions`.
+    images : str, sequence or array, optional
+        Column of the pictures, or pictures in any form that `pictures_of` takes. A galaxy without one is a black panel.
+    fov : `~astropy.units.Quantity`, optional
+        Field of view of the images, one angle or one for each, for scale bars.
+    title : str, optional
+        Line above all.
+    columns : int, optional
+        Panels in a row.
+    panel : int, optional
+        Side of a panel in pixels.
+
+    Returns
+    -------
+    `PIL.Image.Image`
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is no such column, or nothing to draw.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astropy.table import Table
+    >>> from galzoo_repr.images import catalogue_montage
+    >>> galaxies = Table({"name": ["one", "two"], "z": [0.1, 0.2]})
+    >>> catalogue_montage(galaxies, ["name", "z"], images=np.zeros((2, 64, 64, 3), np.uint8), panel=100).size
+    (242, 172)
+    """
+    return montage(
+        read_pictures(pictures_of(table, images), size=SIDE, crop=CENTRE),
+        written_captions(table, captions),
+        fov=None if fov is None else read_angle(fov, "fov") * CENTRE,
+        title=title,
+        columns=columns,
+        panel=panel,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +24,7 @@ def similarity_montage(
     *,
     cutout: str = "cutout",
     name: str | None = None,
+    captions: str | Sequence[str] = (),
     fov: u.Quantity | None = None,
     title: str = "",
     columns: int = 5,
@@ -40,6 +42,8 @@ def similarity_montage(
         Column of image files (`galzoo_repr.add_cutouts`). A galaxy without an image is a black panel.
     name : str, optional
         Column of names; by default ``name``, ``iauname`` or the like where there is one, or else the row.
+    captions : str or sequence of str
+        Further columns to write under each galaxy, in a line each.
     fov : astropy.units.Quantity, optional
         Field of view of the images, one angle or one for each; by default that of the Galaxy Zoo rule where
         the table has radii. Without it there are no scale bars.
@@ -61,6 +65,7 @@ def similarity_montage(
         If the table is not an answer, is empty, or has no column of image files.
     """
     from galzoo_repr.images import CENTRE, montage, pictures_of, read_pictures
+    from galzoo_repr.images import captions as written
 
     missing = [column for column in ("similarity", "similarity_rank", cutout) if column not in found.colnames]
     if missing:
@@ -72,10 +77,12 @@ def similarity_montage(
         raise ValueError("the answer has no galaxies to draw")
     pictures = read_pictures(pictures_of(found, cutout), size=_SIDE, crop=CENTRE)
     labels = []
-    for label, line, picture in zip(_names(found, name), found, pictures, strict=True):
+    more = written(found, captions)
+    for label, line, picture, further in zip(_names(found, name), found, pictures, more, strict=True):
         rank, alike = line["similarity_rank"], f"similarity {line['similarity']:.3f}"
         drawn = "" if picture is not None else " (no image)"
-        labels.append(f"{label}\n{'query' if rank == 0 else f'{rank}: {alike}'}{drawn}")
+        lines = [label, f"{'query' if rank == 0 else f'{rank}: {alike}'}{drawn}", *further.splitlines()]
+        labels.append("\n".join(lines))
     fields = _fields(found, fov)
     return montage(
         pictures,

@@ -1,0 +1,152 @@
+"""What is written under the picture of a galaxy: any columns of its catalogue, in a line each."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from astropy import units as u
+from astropy.coordinates import BaseCoordinateFrame, SkyCoord
+from astropy.table import Table
+from astropy.time import Time
+
+from galzoo_repr._arguments import check_column
+from galzoo_repr.catalogue import galaxy_names, name_column, read_cells, texts_of
+
+__all__ = ["caption_columns", "captions", "cell_texts"]
+
+NOTHING = "-"
+# What the package computes and people want to see first, by the end of the name of the column.
+_USUAL = ("similarity", "anomaly_score", "predicted_rating", "_probability")
+_SHOWN = 3  # numbers of a vector
+
+
+def captions(table: Table, columns: str | Sequence[str] | None = None) -> list[str]:
+    r"""
+    Write a few columns of a catalogue as captions of its pictures.
+
+    Parameters
+    ----------
+    table : astropy.table.Table
+        Catalogue of n rows.
+    columns : str or sequence of str, optional
+        Columns, of any type, a line each. By default what the galaxies are called, and the scores that this package
+        has added.
+
+    Returns
+    -------
+    list of str
+        One for each row, of lines separated by newlines: names and designations as they are, other columns as
+        "column value unit", and "-" where there is no value.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a column is not named by text, or is not there.
+
+    Examples
+    --------
+    >>> from astropy import units as u
+    >>> from astropy.table import QTable
+    >>> from galzoo_repr.images import captions
+    >>> galaxies = QTable({"name": ["NGC 628", "NGC 1300"], "r50": [70.123, 80] * u.arcsec, "z": [0.002, float("nan")]})
+    >>> captions(galaxies, ["name", "r50", "z"])
+    ['NGC 628\nr50 70.12 arcsec\nz 0.002', 'NGC 1300\nr50 80 arcsec\nz -']
+    """
+    chosen = caption_columns(table, columns)
+    named = name_column(table)
+    lines = [] if columns is not None else [galaxy_names(table)]
+    for column in chosen:
+        texts = cell_texts(table, column)
+        lines.append(texts if column == named else [f"{column} {text}" for text in texts])
+    return ["\n".join(of_row) for of_row in zip(*lines, strict=True)] if lines else [""] * len(table)
+
+
+def caption_columns(table: Table, columns: str | Sequence[str] | None = None) -> list[str]:
+    """
+    Names of the columns to write under pictures: those asked for, or the scores that this package has added.
+
+    Parameters
+    ----------
+    table : astropy.table.Table
+    columns : str or sequence of str, optional
+        As for `captions`.
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a column is not named by text, or is not there.
+    """
+    if columns is None:
+        return [name for name in table.colnames if name.endswith(_USUAL)]
+    names = [columns] if isinstance(columns, str) else list(columns)
+    return [check_column("captions", name, table.colnames) for name in names]
+
+
+def cell_texts(table: Table, name: str) -> list[str]:
+    """
+    Write the cells of a column of any type as short text, with the unit.
+
+    Parameters
+    ----------
+    table : astropy.table.Table
+    name : str
+        Of the column. Its format is obeyed if it has one; otherwise degrees have five decimals, and other real
+        numbers four digits.
+
+    Returns
+    -------
+    list of str
+        One line for each row, "-" where there is no value.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is no such column.
+    """
+    column = table[check_column("column", name, table.colnames)]
+    if isinstance(column, SkyCoord | BaseCoordinateFrame):
+        texts = np.atleast_1d(SkyCoord(column).to_string("hmsdms", precision=1)).tolist()
+        return [NOTHING if "nan" in text else text for text in texts]
+    if isinstance(column, Time):
+        return [NOTHING if np.ma.is_masked(text) else str(text) for text in column.isot]
+    if not isinstance(column, np.ndarray):
+        return [_one_line(str(cell)) for cell in column]
+    if column.ndim > 1 and column[0:1].size != 1:
+        return [_vector(cells) for cells in column]
+    if column.dtype.kind in "SUOT":
+        return [_one_line(text) or NOTHING for text in texts_of(column)]
+    cells = read_cells(column)
+    written = column.info.format or ("" if cells.values.dtype.kind != "f" else _digits(column.unit))
+    unit = f" {column.unit}" if getattr(column, "unit", None) else ""
+    return [
+        NOTHING if gone else _one_line(_formatted(value, written)) + unit
+        for value, gone in zip(cells.values.tolist(), cells.missing.tolist(), strict=True)
+    ]
+
+
+def _digits(unit: u.UnitBase | None) -> str:
+    return ".5f" if unit == u.deg else ".4g"
+
+
+def _formatted(value: float, written: str) -> str:
+    """Write a number in a format of astropy: a function, or text of any of three styles."""
+    if callable(written):
+        return str(written(value))
+    if "%" in written:
+        return written % value
+    return written.format(value) if "{" in written else format(value, written)
+
+
+def _vector(cells: np.ndarray) -> str:
+    numbers = np.ravel(np.ma.getdata(getattr(cells, "value", cells))).tolist()
+    shown = ", ".join(
+        f"{number:.3g}" if isinstance(number, float) else str(number) for number in numbers[:_SHOWN]
+    )
+    return f"{shown}, ... ({len(numbers)} values)" if len(numbers) > _SHOWN else shown
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

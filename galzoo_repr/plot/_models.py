@@ -1,0 +1,125 @@
+"""How good a fine-tuned model is: probabilities against what was found, and what more labels would bring."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from astropy.table import Table
+
+from galzoo_repr._arguments import check_choice
+from galzoo_repr.plot._axes import axes_for
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from galzoo_repr.finetuning import MorphologyModel, Report
+
+__all__ = ["learning_curve", "reliability"]
+
+
+def reliability(model: "MorphologyModel | Report", *, ax: "Axes | None" = None) -> "Axes":
+    """
+    Draw the share of galaxies that have a feature against the probability that was predicted for them.
+
+    Of each galaxy the probability is by a model that has not seen its label. Where probabilities are right, points
+    lie on the diagonal.
+
+    Parameters
+    ----------
+    model : MorphologyModel or Report
+        Model of `galzoo_repr.finetune`, or its ``report``.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    TypeError, ValueError
+        If this is no model, it predicts no probabilities, or ``ax`` is something else.
+    ImportError
+        If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astropy.table import Table
+    >>> import galzoo_repr as gzr
+    >>> embedding = np.random.default_rng(0).normal(size=(120, 4)).astype("float32")
+    >>> model = gzr.finetune(Table({"embedding": embedding, "ring": embedding[:, 0] > 0}), "ring", progress=False)
+    >>> gzr.plot.reliability(model).get_xlabel()
+    'predicted probability'
+    """
+    report = getattr(model, "report", model)
+    if not hasattr(report, "plot_reliability"):
+        raise TypeError(
+            f"model must be a MorphologyModel, as galzoo_repr.finetune gives, or its report, not "
+            f"{type(model).__name__}"
+        )
+    return report.plot_reliability(axes_for(ax, size=(4.5, 4.5)))
+
+
+def learning_curve(curve: Table, figure: str | None = None, *, ax: "Axes | None" = None) -> "Axes":
+    """
+    Draw how much better a model gets with more labels.
+
+    Parameters
+    ----------
+    curve : `~astropy.table.Table`
+        From `galzoo_repr.finetuning.learning_curve`.
+    figure : str, optional
+        Which of its figures, such as ``"ROC AUC"``; the first by default.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        With a line for each label or question; bars are standard deviations over the choices of galaxies.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If this is no learning curve, there is no such figure in it, or ``ax`` is something else.
+    ImportError
+        If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> import galzoo_repr as gzr
+    >>> rows = [(20, "", "accuracy", 0.8, 0.05), (40, "", "accuracy", 0.9, 0.03)]
+    >>> axes = gzr.plot.learning_curve(Table(rows=rows, names=["n", "part", "figure", "value", "std"]))
+    >>> axes.get_xlabel(), axes.get_ylabel()
+    ('labelled galaxies to learn from', 'accuracy')
+    """
+    if not isinstance(curve, Table):
+        raise TypeError(
+            "curve must be a table, as galzoo_repr.finetuning.learning_curve gives, not "
+            f"{type(curve).__name__}"
+        )
+    missing = [name for name in ("n", "part", "figure", "value", "std") if name not in curve.colnames]
+    if missing:
+        raise ValueError(
+            f"the table has no column {', '.join(repr(name) for name in missing)}; give one that "
+            "galzoo_repr.finetuning.learning_curve made"
+        )
+    names = list(dict.fromkeys(str(name) for name in curve["figure"]))
+    if not names:
+        raise ValueError("the learning curve has no rows to draw")
+    figure = names[0] if figure is None else check_choice("figure", figure, names)
+    chosen = curve[np.asarray(curve["figure"], dtype=str) == figure]
+    ax = axes_for(ax, size=(5.2, 4))
+    for part in dict.fromkeys(str(part) for part in chosen["part"]):
+        of = chosen[np.asarray(chosen["part"], dtype=str) == part]
+        of.sort("n")
+        n, value, std = (np.asarray(of[name], dtype=float) for name in ("n", "value", "std"))
+        ax.errorbar(n, value, std, marker="o", capsize=2, label=part or None)
+    if any(str(part) for part in chosen["part"]):
+        ax.legend(frameon=False, fontsize="small")
+    ax.set(xlabel="labelled galaxies to learn from", ylabel=figure, xscale="log")
+    sizes = np.unique(np.asarray(chosen["n"], dtype=int))
+    ax.set_xticks(sizes, [str(size) for size in sizes])
+    ax.minorticks_off()
+    return ax

@@ -1,0 +1,94 @@
+"""How a score falls from the first galaxy to the last, with its uncertainty and the galaxies that were rated."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from astropy.table import Table
+
+from galzoo_repr._arguments import check_column
+from galzoo_repr.catalogue import as_table, read_cells
+from galzoo_repr.plot._axes import annotate_missing, axes_for
+from galzoo_repr.plot._colours import CLASS_COLOURS, column_label
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["scores"]
+
+_DRAWN = 2000  # ranks at most, close together where the score is high
+
+
+def scores(
+    table: Table, score: str = "anomaly_score", *, ratings: str | None = None, ax: "Axes | None" = None
+) -> "Axes":
+    """
+    Draw a score against the rank of the galaxies, the highest first.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table` or `~astropy.table.QTable`
+        Catalogue with a score, from `galzoo_repr.add_anomaly_scores`, say, or any column of numbers.
+    score : str, optional
+        Its column. If there is a column of this name with ``_std`` behind it, a band shows plus and minus one
+        standard deviation.
+    ratings : str, optional
+        Column of ratings, drawn as points at the ranks of the galaxies that were rated.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The ranks are logarithmic for more than a thousand galaxies.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a column is missing or holds no numbers, or ``ax`` is something else.
+    ImportError
+        If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> import galzoo_repr as gzr
+    >>> cat = Table({"anomaly_score": [1.0, 3.0, 2.0], "anomaly_score_std": [0.1, 0.2, 0.1]})
+    >>> axes = gzr.plot.scores(cat)
+    >>> axes.get_ylabel()
+    'anomaly_score'
+    """
+    table = as_table(table)
+    values = _numbers(table, "score", score)
+    rated = None if ratings is None else _numbers(table, "ratings", ratings)
+    order = np.argsort(-values, kind="stable")[: np.count_nonzero(np.isfinite(values))]
+    n = len(order)
+    if not n:
+        raise ValueError(f"there is nothing to draw: no galaxy has a value of {score!r}")
+    ax = axes_for(ax)
+    ranks = (
+        np.unique(np.rint(np.geomspace(1, n, min(n, _DRAWN))).astype(int))
+        if n > _DRAWN
+        else np.arange(1, n + 1)
+    )
+    shown = order[ranks - 1]
+    spread = f"{score}_std"
+    if spread in table.colnames:
+        std = np.nan_to_num(_numbers(table, "score", spread)[shown])
+        band = (values[shown] - std, values[shown] + std)
+        ax.fill_between(ranks, *band, color=CLASS_COLOURS[0], alpha=0.2, lw=0, label="one standard deviation")
+    ax.plot(ranks, values[shown], color=CLASS_COLOURS[0], lw=1.5, label=score)
+    if rated is not None:
+        places = np.flatnonzero(np.isfinite(rated[order]))
+        ax.plot(places + 1, rated[order][places], ".", color=CLASS_COLOURS[3], label=f"{ratings}, as rated")
+    if ax.get_legend_handles_labels()[1][1:]:
+        ax.legend(frameon=False, fontsize="small")
+    ax.set(xlabel="rank", ylabel=column_label(table, score), xscale="log" if n > 1000 else "linear")
+    annotate_missing(ax, n, len(table), "have no score")
+    return ax
+
+
+def _numbers(table: Table, argument: str, column: str) -> np.ndarray:
+    cells = read_cells(table[check_column(argument, column, table.colnames)])
+    if cells.texts or cells.values.ndim != 1 or cells.values.dtype.kind == "c":
+        raise ValueError(f"{argument}={column!r} must hold one number for each row")
+    return cells.numbers()

@@ -1,0 +1,203 @@
+"""Thumbnails of galaxies, as a notebook shows them and as text."""
+
+import base64
+import html
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from astropy.table import Table
+from PIL import Image
+
+from galzoo_repr._arguments import check_number, check_whole_number
+from galzoo_repr.catalogue import as_table, galaxy_names, name_column, texts_of
+from galzoo_repr.images import CENTRE, Pictures, caption_columns, cell_texts, pictures_of, read_pictures
+
+__all__ = ["Thumbnails", "show"]
+
+_QUALITY = 85  # of a JPEG, at which no difference is seen
+_GRID = "display:flex;flex-wrap:wrap;gap:12px;font:12px/1.4 sans-serif"
+_NO_PICTURE = (
+    "display:flex;align-items:center;justify-content:center;text-align:center;padding:8px;box-sizing:border-box;"
+    "border:1px dashed #888;color:#888"
+)
+
+
+@dataclass(frozen=True)
+class Thumbnails:
+    """
+    Small pictures of galaxies with a few words under each.
+
+    A notebook shows them; ``print`` gives the words as a table.
+
+    Attributes
+    ----------
+    names : list of str
+        What the galaxies are called.
+    words : dict of str to list of str
+        Columns under the pictures, by name, one text for each galaxy.
+    jpegs : list of bytes or None
+        Pictures, None where there is none.
+    reasons : list of str
+        Why there is none; empty where there is one.
+    size : int
+        Side of a picture in pixels.
+    n_rows : int
+        Rows of the catalogue, which may be more than are shown.
+    """
+
+    names: list[str]
+    words: dict[str, list[str]]
+    jpegs: list[bytes | None]
+    reasons: list[str]
+    size: int
+    n_rows: int
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __repr__(self) -> str:
+        pictures = [
+            "yes" if jpeg is not None else reason
+            for jpeg, reason in zip(self.jpegs, self.reasons, strict=True)
+        ]
+        names = _distinct(["galaxy", *self.words, "picture"])
+        texts = Table([self.names, *self.words.values(), pictures], names=names, dtype=[str] * len(names))
+        lines = texts.pformat(max_lines=-1, max_width=-1, align="<")
+        return "\n".join(
+            [*lines, self._count(), "A notebook shows the pictures; .save('galaxies.html') writes them."]
+        )
+
+    def _repr_html_(self) -> str:
+        figures = "".join(self._figure(row) for row in range(len(self)))
+        rest = "" if len(self) == self.n_rows else f"<div>{html.escape(self._count())}</div>"
+        return f'<div style="{_GRID}">{figures}</div>{rest}'
+
+    def _count(self) -> str:
+        shown = f"{len(self):,} galaxies" if len(self) != 1 else "1 galaxy"
+        return shown if len(self) == self.n_rows else f"the first {len(self):,} of {self.n_rows:,} galaxies"
+
+    def _figure(self, row: int) -> str:
+        name, side = html.escape(self.names[row]), f"width:{self.size}px;height:{self.size}px"
+        if (jpeg := self.jpegs[row]) is not None:
+            data = base64.b64encode(jpeg).decode()
+            picture = f'<img src="data:image/jpeg;base64,{data}" alt="{name}" style="{side};margin:0">'
+        else:
+            picture = f'<div style="{side};{_NO_PICTURE}">{html.escape(self.reasons[row])}</div>'
+        lines = [f"<b>{name}</b>"]
+        lines += [f"{html.escape(column)} {html.escape(texts[row])}" for column, texts in self.words.items()]
+        return (
+            f'<figure style="margin:0;width:{self.size}px;overflow-wrap:anywhere">{picture}'
+            f"<figcaption>{'<br>'.join(lines)}</figcaption></figure>"
+        )
+
+    def save(self, path: str | Path) -> None:
+        """
+        Write a page of HTML that needs nothing else.
+
+        Parameters
+        ----------
+        path : str or pathlib.Path
+            File, replaced if it is there.
+        """
+        head = '<!doctype html><html lang="en"><meta charset="utf-8"><title>Galaxies</title>'
+        Path(path).write_text(f"{head}{self._repr_html_()}</html>", encoding="utf-8")
+
+
+def show(
+    table: Table,
+    captions: str | Sequence[str] | None = None,
+    *,
+    images: Pictures = "cutout",
+    most: int = 100,
+    size: int = 160,
+    crop: float = CENTRE,
+) -> Thumbnails:
+    """
+    Show galaxies of a catalogue as thumbnails, with any of its columns under each.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table` or `~astropy.table.QTable`
+        Catalogue with cutouts, or some of its rows, as ``cat[:20]``.
+    captions : str or sequence of str, optional
+        Columns to write under each picture, of any type; by default the scores that this package has added. What
+        the galaxies are called, or else where they are, stands first.
+    images : str, sequence or array, optional
+        Column of the pictures, or pictures in any form, as for `galzoo_repr.images.pictures_of`.
+    most : int, optional
+        Galaxies shown at most, the first of the table.
+    size : int, optional
+        Side of a picture in pixels.
+    crop : float, optional
+        Central part of each side of the cutout that is shown, up to 1.
+
+    Returns
+    -------
+    Thumbnails
+        Which a notebook shows, also when it is exported, without any file or network. As text it is a table.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a column is missing, or a number is out of its range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astropy.table import Table
+    >>> import galzoo_repr as gzr
+    >>> cat = Table({"name": ["one", "two"], "cutout": ["one.jpg", ""], "z": [0.1, 0.25]})
+    >>> gzr.show(cat, "z", images=np.zeros((2, 64, 64, 3), np.uint8))
+    galaxy  z   picture
+    ------ ---- -------
+    one    0.1  yes
+    two    0.25 yes
+    2 galaxies
+    A notebook shows the pictures; .save('galaxies.html') writes them.
+    """
+    table, n_rows = as_table(table), len(table)
+    most = check_whole_number("most", most)
+    size = check_whole_number("size", size, 16)
+    check_number("crop", crop, 0, 1, above=True)
+    columns = caption_columns(table, captions)
+    if n_rows > most:
+        if not isinstance(images, str) and len(images) == n_rows:
+            images = images[:most]
+        table = table[:most]
+    sources = pictures_of(table, images)
+    statuses = f"{images}_status" if isinstance(images, str) else ""
+    known = texts_of(table[statuses]) if statuses in table.colnames else [""] * len(table)
+    jpegs, reasons = [], []
+    for picture, shown, status in zip(
+        sources, read_pictures(sources, size=size, crop=crop), known, strict=True
+    ):
+        jpegs.append(None if shown is None else _jpeg(shown))
+        reasons.append("" if shown is not None else _reason(picture.read(keyed=False), status))
+    names = galaxy_names(table)
+    words = {column: cell_texts(table, column) for column in columns if column != name_column(table)}
+    return Thumbnails(names, words, jpegs, reasons, size, n_rows)
+
+
+def _jpeg(pixels: object) -> bytes:
+    written = io.BytesIO()
+    Image.fromarray(pixels).save(written, "JPEG", quality=_QUALITY, optimize=True)
+    return written.getvalue()
+
+
+def _reason(found: object, status: str) -> str:
+    """Why there is no picture: what fetching it said, if there was none to fetch."""
+    if found.status == "missing" and status not in ("", "ok"):
+        return status
+    return f"{found.status}: {found.reason}" if found.reason else found.status
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """Names of columns that are not the same, should the catalogue have one that is called as one of ours."""
+    seen: list[str] = []
+    for name in names:
+        while name in seen:
+            name += "_"
+        seen.append(name)
+    return seen
