@@ -24,6 +24,7 @@ NO_EMBEDDINGS = (
 )
 NOTHING_LEFT = "All galaxies with an embedding were shown."
 THINKING = "Reading the catalogue …"
+ALIKE = ["m", "alike", "more", "find more like this"]
 
 
 def view(session: Session) -> Any:
@@ -38,15 +39,26 @@ def view(session: Session) -> Any:
 class RatingGrid(JSComponent):
     """The galaxies of a batch in the browser; answers come as messages, and are on the disk before the reply."""
 
-    keys = param.List(doc="Pairs of a key and the rating that it gives.")
+    keys = param.List(
+        doc="Pairs of a key and the answer that it gives; they go before keys of other meaning."
+    )
+    more = param.List(
+        doc="Other keys: key, kind of the message it sends, text of its button, and what it does."
+    )
+    without = param.List(doc="Usual keys that mean nothing here.")
+    takes_focus = param.Boolean(True, doc="Whether keys go to it at once.")
+    title = param.String("Rate galaxies")
+    meaning = param.String("rate: higher is more interesting")
     css = param.String()
 
     _esm = HERE / "rating_grid.js"
+    _kinds = frozenset({"ready", "rate", "undo", "next", "at", "viewer", "alike"})
 
     def __init__(self, session: Session, viewer: Viewer, **params: Any):
         self._session, self._viewer = session, viewer
         super().__init__(
-            keys=_keys(session.desk.ratings.values),
+            keys=params.pop("keys") if "keys" in params else _keys(session.desk.ratings.values),
+            more=params.pop("more", [ALIKE]),
             css=(HERE / "rating_grid.css").read_text(encoding="utf-8"),
             sizing_mode="stretch_both",
             margin=0,
@@ -55,8 +67,11 @@ class RatingGrid(JSComponent):
         self._sent: set[int] = set()
         self._rows: list[int] = []
         self._waits = False
-        session.listen("learned", lambda _: self._learned())
+        self._listen()
         self.on_msg(self._answer)
+
+    def _listen(self) -> None:
+        self._session.listen("learned", lambda _: self._learned())
 
     @property
     def _ratings(self) -> RatingDesk:
@@ -67,7 +82,7 @@ class RatingGrid(JSComponent):
         message = event.data
         try:
             kind = message["kind"]
-            getattr(self, f"_on_{kind}")(message) if kind in _KINDS else None
+            getattr(self, f"_on_{kind}")(message) if kind in self._kinds else None
         except (OSError, ValueError, KeyError, TypeError) as error:
             failed = f"not kept: {error}"
             self._send_msg({"kind": "failed", "id": message.get("id"), "text": failed})
@@ -81,8 +96,8 @@ class RatingGrid(JSComponent):
         self._ratings.rate(row, value)
         answer = "skip" if value is None else value
         reply = {"kind": "done", "id": message["id"], "row": row, "answer": answer}
-        self._send_msg({**reply, "progress": progress_facts(self._ratings)})
-        self._session.desk.tell("rated", row)
+        self._send_msg({**reply, "progress": self._progress()})
+        self._tell(row)
 
     def _on_undo(self, message: dict) -> None:
         row = self._ratings.undo()
@@ -91,8 +106,8 @@ class RatingGrid(JSComponent):
             self._send_pictures([row])
             (card,) = self._cards([row])
         reply = {"kind": "undone", "id": message["id"], "card": card}
-        self._send_msg({**reply, "progress": progress_facts(self._ratings)})
-        self._session.desk.tell("rated", row)
+        self._send_msg({**reply, "progress": self._progress()})
+        self._tell(row)
 
     def _on_next(self, message: dict) -> None:
         self._ratings.pass_on(self._rows)
@@ -109,34 +124,48 @@ class RatingGrid(JSComponent):
         """Show these galaxies, or say why there are none."""
         self._rows = rows
         self._waits = not rows
-        opinion = self._ratings.opinion
-        text = self._ratings.failure or (THINKING if opinion is None else NOTHING_LEFT)
+        text = self._nothing()
         self._send_pictures(rows)
         reply: dict = {"kind": "batch", "cards": self._cards(rows), "text": "" if rows else text}
         if identity is not None:
             reply["id"] = identity
-        self._send_msg({**reply, "progress": progress_facts(self._ratings)})
+        self._send_msg({**reply, "progress": self._progress()})
 
     def _learned(self) -> None:
         """Galaxies were scored anew: show what is thought of them now, and send the pictures of the next."""
         if self._waits:
             self._batch(self._ratings.batch())
         facts = {"kind": "facts", "cards": self._cards(self._rows)}
-        self._send_msg({**facts, "progress": progress_facts(self._ratings)})
+        self._send_msg({**facts, "progress": self._progress()})
         self._send_pictures(self._ratings.following())
+
+    def _on_alike(self, message: dict) -> None:
+        """Look for galaxies like this one, on the page to find them."""
+        self._session.set("query", {"examples": [{"row": int(message["row"])}], "negatives": []})
+        self._session.set("view", "Find")
+
+    def _tell(self, row: int | None) -> None:
+        self._session.desk.tell("rated", row)
+
+    def _nothing(self) -> str:
+        """Why there is no galaxy to show."""
+        return self._ratings.failure or (THINKING if self._ratings.opinion is None else NOTHING_LEFT)
+
+    def _progress(self) -> dict:
+        return progress_facts(self._ratings)
+
+    def _card(self, row: int, name: str) -> dict:
+        return card_of(self._session.desk, row, name)
 
     def _cards(self, rows: list[int]) -> list[dict]:
         names = self._session.desk.names(rows)
-        return [card_of(self._session.desk, row, name) for row, name in zip(rows, names, strict=True)]
+        return [self._card(row, name) for row, name in zip(rows, names, strict=True)]
 
     def _send_pictures(self, rows: list[int]) -> None:
         for row in rows:
             if row not in self._sent:
                 self._send_msg({"kind": "picture", "row": row, "data": self._session.desk.pictures.jpeg(row)})
                 self._sent.add(row)
-
-
-_KINDS = {"ready", "rate", "undo", "next", "at", "viewer"}
 
 
 def _keys(values: list[float]) -> list[list]:
