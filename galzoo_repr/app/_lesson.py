@@ -15,10 +15,10 @@ from galzoo_repr._config import log
 from galzoo_repr.app._learned import pictures_of_model
 from galzoo_repr.app._mark_words import UNSURE
 from galzoo_repr.catalogue import read_embeddings, with_columns
-from galzoo_repr.finetuning import MorphologyModel, finetune, learning_curve, which_to_label
 
 if TYPE_CHECKING:
     from galzoo_repr.app._session import Desk
+    from galzoo_repr.finetuning import MorphologyModel
 
 __all__ = ["Learned", "Lesson"]
 
@@ -171,6 +171,9 @@ class Lesson:
             self._ready()
         if self._known(labels).sum() < EVERY:
             return
+        # It takes a second or two, which only this thread has.
+        from galzoo_repr.finetuning import finetune, which_to_label
+
         table = with_columns(self._desk.table, {self.column: Column(labels)}, overwrite=True)
         try:
             model = finetune(table, self.column, embedding=self._embedding, progress=False)
@@ -224,6 +227,8 @@ class Lesson:
         return said
 
     def _curve(self, table: Table, n: int) -> Table | None:
+        from galzoo_repr.finetuning import learning_curve
+
         sizes = [size for size in SIZES if size <= n - 10]
         try:
             return learning_curve(

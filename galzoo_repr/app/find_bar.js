@@ -10,6 +10,15 @@ const make = (tag, className, text) => {
   return node
 }
 
+// Of a view that is made later, the page does not know at once, and cannot send anything.
+const ready = (model) => {
+  try {
+    model.send_msg({ kind: "ready" })
+  } catch {
+    setTimeout(() => ready(model), 30)
+  }
+}
+
 class FindBar {
   constructor(model) {
     this.model = model
@@ -19,7 +28,7 @@ class FindBar {
   }
 
   build() {
-    this.root = make("div", "find-bar")
+    this.root = make("div", "sought")
     this.root.dataset.lmSuppressShortcuts = "true"
     this.form = make("form")
     this.form.setAttribute("aria-label", "What to look for")
@@ -152,6 +161,6 @@ export function render({ model, el }) {
   style.textContent = model.css
   const bar = new FindBar(model)
   el.append(style, bar.root)
-  model.on("after_render", () => model.send_msg({ kind: "ready" }))
+  model.on("after_render", () => ready(model))
   model.on("remove", () => bar.ends.abort())
 }

@@ -11,6 +11,15 @@ const make = (tag, className, text) => {
 }
 const MOST = 8 // tags that are proposed at once
 
+// Of a view that is made later, the page does not know at once, and cannot send anything.
+const ready = (model) => {
+  try {
+    model.send_msg({ kind: "ready" })
+  } catch {
+    setTimeout(() => ready(model), 30)
+  }
+}
+
 class LabelBar {
   constructor(model) {
     this.model = model
@@ -22,7 +31,7 @@ class LabelBar {
   }
 
   build() {
-    this.root = make("div", "label-bar")
+    this.root = make("div", "asked")
     this.root.dataset.lmSuppressShortcuts = "true"
     this.said = make("p", "said")
     this.said.setAttribute("role", "status")
@@ -203,5 +212,5 @@ export function render({ model, el }) {
   style.textContent = model.css
   const bar = new LabelBar(model)
   el.append(style, bar.root)
-  model.on("after_render", () => model.send_msg({ kind: "ready" }))
+  model.on("after_render", () => ready(model))
 }

@@ -8,6 +8,15 @@ const make = (tag, className, text) => {
 }
 const dark = window.matchMedia("(prefers-color-scheme: dark)")
 
+// Of a view that is made later, the page does not know at once, and cannot send anything.
+const ready = (model) => {
+  try {
+    model.send_msg({ kind: "ready" })
+  } catch {
+    setTimeout(() => ready(model), 30)
+  }
+}
+
 export function render({ model, el }) {
   const style = make("style", "", model.css)
   const root = make("section", "learned")
@@ -37,6 +46,6 @@ export function render({ model, el }) {
     }
   })
   dark.addEventListener("change", draw)
-  model.on("after_render", () => model.send_msg({ kind: "ready" }))
+  model.on("after_render", () => ready(model))
   model.on("remove", () => dark.removeEventListener("change", draw))
 }

@@ -19,6 +19,15 @@ const HELP = [
   ["v", "look at the fluxes: stretch, bands, zoom"], ["?", "this help"],
 ]
 
+// Of a view that is made later, the page does not know at once, and cannot send anything.
+const ready = (model) => {
+  try {
+    model.send_msg({ kind: "ready" })
+  } catch {
+    setTimeout(() => ready(model), 30)
+  }
+}
+
 class Pictures {
   // Decoded pictures by row.
   constructor() { this.known = new Map() }
@@ -131,7 +140,7 @@ class RatingGrid {
   start() {
     if (this.model.takes_focus) this.root.focus()
     this.message("No galaxies yet: reading the catalogue …")
-    this.model.send_msg({ kind: "ready" })
+    ready(this.model)
   }
 
   // --- messages ---------------------------------------------------------------------------------------------------
