@@ -51,6 +51,7 @@ class FindView:
         self.bar = FindBar(self)
         self.grid = FoundGrid(session, self._viewer, self)
         session.listen("query", lambda _: self.look_again())
+        session.listen("view", lambda title: self._focus() if title == "Find" else None)
         if self.query["examples"]:
             self.look_again()
 
@@ -140,6 +141,10 @@ class FindView:
         self.found, self._first = found, 0
         self.bar.say(f"{len(found.rows)} galaxies, the most alike first" if found.rows else "")
         self.grid.restart()
+
+    def _focus(self) -> None:
+        """Let keys go to what was found, or to the query while there is none."""
+        self.grid.focus() if self.query["examples"] else self.bar.focus()
 
     # -- what the grid asks for ------------------------------------------------------------------------------------
 
@@ -258,6 +263,10 @@ class FindBar(JSComponent):
         self._chips = chips
         self._send_msg({"kind": "chips", "chips": chips, "separation": self._search.query["separation"]})
 
+    def focus(self) -> None:
+        """Let keys go to the text."""
+        self._send_msg({"kind": "focus"})
+
     def _answer(self, event: Any) -> None:
         message = event.data
         try:
@@ -269,7 +278,8 @@ class FindBar(JSComponent):
     def _on_ready(self, message: dict) -> None:
         self.show(self._chips)
         self.say(*self._said[:1], failed=self._said[1])
-        self._send_msg({"kind": "focus"})
+        if not self._search.query["examples"]:
+            self.focus()
 
     def _on_add(self, message: dict) -> None:
         text, sign, search = str(message["text"]), _sign(message), self._search.search

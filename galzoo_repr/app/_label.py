@@ -37,7 +37,7 @@ class LabelView:
 
     def __init__(self, session: Session):
         self._session, self._only = session, False
-        self.bar = LabelBar(session, ask=self.ask, only=self.only, leave=self._leave)
+        self.bar = LabelBar(session, ask=self.ask, only=self.only, leave=lambda: self.grid.focus())
         self._body = pn.Row(sizing_mode="stretch_both", margin=0)
         self._viewer = Viewer(session)
         self._viewer.visible = False
@@ -46,6 +46,7 @@ class LabelView:
         self._begin(column)
         session.listen("taught", lambda _: self._taught())
         session.listen("marked", self._marked)
+        session.listen("view", lambda title: self.grid.focus() if title == "Label" else None)
 
     @property
     def layout(self) -> Any:
@@ -88,9 +89,6 @@ class LabelView:
     def _marked(self, column: str) -> None:
         self.grid.marked(column)
         self.panel.tell()
-
-    def _leave(self) -> None:
-        self.grid.focus()
 
 
 def lesson_for(session: Session, column: str) -> Lesson:
@@ -194,7 +192,7 @@ class LearnedPanel(JSComponent):
         """Send the browser what is known by now."""
         lesson, learned = self._lesson, self._lesson.learned
         said = "Learning …" if lesson.working and (lesson.n_new >= EVERY or learned.model) else self._since()
-        message: dict = {"state": said, "text": learned.report, "labels": learned.n_labelled}
+        message: dict = {"state": said, **learned.report, "labels": learned.n_labelled}
         if anew or learned.pictures is not self._shown:
             message["pictures"] = list(learned.pictures or ())
             self._shown = learned.pictures

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from galzoo_repr.finetuning import MorphologyModel, Report
 
-__all__ = ["pictures_of_model"]
+__all__ = ["pictures_of_model", "report_of_model"]
 
 WIDTH, HEIGHT, SHARPNESS = 3.2, 2.6, 180  # inches of one drawing, and pixels to an inch
 STYLES = ("default", "dark_background")
@@ -35,6 +35,26 @@ def pictures_of_model(model: MorphologyModel, curve: Table | None) -> tuple[byte
         with matplotlib.style.context([style, {"font.size": 8, "text.parse_math": False}]):
             drawn.append(_picture(model, curve))
     return None if None in drawn else tuple(drawn)
+
+
+def report_of_model(model: MorphologyModel) -> dict[str, str]:
+    """Figures of a model with their intervals as ``"text"``, and what its pictures show as ``"alt"``."""
+    report = model.report
+    if not report.n_folds:
+        return {"text": str(report), "alt": ""}
+    lines = [f"{report.n_galaxies} galaxies, held out in turn", "(intervals of 95 per cent)"]
+    lines += [f"{_named(one.part, one.name):<20} {one}" for one in report.metrics]
+    counts = [
+        f"labelled {true}, predicted {best}: {report.confusion[i, j]}"
+        for i, true in enumerate(report.classes)
+        for j, best in enumerate(report.classes)
+    ]
+    alt = "; ".join(["Reliability, confusion and learning curve", *counts])
+    return {"text": "\n".join(lines), "alt": alt}
+
+
+def _named(part: str, figure: str) -> str:
+    return f"{part}: {figure}" if part else figure
 
 
 def _picture(model: MorphologyModel, curve: Table | None) -> bytes | None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import threading
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from astropy.table import Column, Table
 
 from galzoo_repr._config import log
-from galzoo_repr.app._learned import pictures_of_model
+from galzoo_repr.app._learned import pictures_of_model, report_of_model
 from galzoo_repr.app._mark_words import UNSURE
 from galzoo_repr.catalogue import read_embeddings, with_columns
 
@@ -36,7 +36,7 @@ class Learned:
     model: MorphologyModel | None = None
     reserve: list[int] = field(default_factory=list)
     opinions: dict[int, str] = field(default_factory=dict)
-    report: str = ""
+    report: dict[str, str] = field(default_factory=dict)
     pictures: tuple[bytes, bytes] | None = None
 
 
@@ -61,6 +61,7 @@ class Lesson:
         self._desk, self.column, self._embedding, self.n = desk, column, embedding, n
         self.learned, self.failure, self.working = Learned(0), "", False
         self._own: list[int] | None = None
+        self._exhausted = False
         self._lock = threading.RLock()
         self._passed: set[int] = set()
         self._rows: list[int] = []
@@ -106,6 +107,7 @@ class Lesson:
             self._own = None if rows is None else [int(row) for row in rows]
             self._rows = []
             self._passed.clear()
+            self._exhausted = False
 
     def batch(self) -> list[int]:
         """Rows that are being labelled."""
@@ -116,21 +118,22 @@ class Lesson:
         """Begin a new batch; empty while nothing is known, or where nothing is left."""
         with self._lock:
             self._rows = self.following()
+            if self._own is None and len(self._rows) < self.n and not self._exhausted:
+                self._wanted.set()
             return self._rows
 
     def following(self) -> list[int]:
         """Rows that a new batch would have now."""
         with self._lock:
             queue = self._reserve() if self._own is None else self._own
+            return self._left(queue)[: self.n]
+
+    def _left(self, rows: list[int]) -> list[int]:
+        with self._lock:
             seen = self._passed | set(self._rows) | self._desk.marks.own_answers(self.column)
-            return [row for row in queue if row not in seen][: self.n]
+        return [row for row in rows if row not in seen]
 
     # -- what is known ------------------------------------------------------------------------------------------------
-
-    @property
-    def n_labelled(self) -> int:
-        """Labels that can be learned from."""
-        return int(self._known(self._desk.marks.answers(self.column)).sum())
 
     @property
     def n_new(self) -> int:
@@ -166,45 +169,66 @@ class Lesson:
     def _think(self) -> None:
         labels = self._desk.marks.answers(self.column)
         n_given = len(self._desk.marks.own_answers(self.column))
-        if not self.learned.reserve:
-            self.learned = Learned(0, reserve=self._first(labels))
-            self._ready()
-        if self._known(labels).sum() < EVERY:
+        known = int(self._known(labels).sum())
+        fresh = self.learned.model is not None and n_given - self.learned.n_labelled < EVERY
+        if known < EVERY or fresh:
+            self._choose(labels, self.learned.model)
             return
+        if not self.learned.reserve:
+            self._choose(labels, None)
         # It takes a second or two, which only this thread has.
-        from galzoo_repr.finetuning import finetune, which_to_label
+        from galzoo_repr.finetuning import finetune, learning_curve
 
-        table = with_columns(self._desk.table, {self.column: Column(labels)}, overwrite=True)
+        table = self._table(labels)
         try:
             model = finetune(table, self.column, embedding=self._embedding, progress=False)
         except ValueError:
-            self.learned = Learned(n_given, reserve=self._first(labels))
+            self.learned = Learned(n_given)
+            self._choose(labels, None)
             raise
-        # Among them may be some that nobody was sure of.
-        n = AHEAD * self.n + int((labels == UNSURE).sum())
-        chosen = which_to_label(table, model, n, embedding=self._embedding, progress=False)
-        reserve = np.asarray(chosen["row"]).tolist()
-        opinions = self._opinions(table, model, reserve)
-        self.learned = Learned(n_given, model, reserve, opinions, str(model.report), self.learned.pictures)
-        self._ready()
-        known = int(self._known(labels).sum())
-        curve = self._curve(table, known) if known >= EVERY else None
-        pictures = pictures_of_model(model, curve)
-        self.learned = Learned(n_given, model, reserve, opinions, str(model.report), pictures)
+        self.learned = replace(self.learned, n_labelled=n_given, model=model, report=report_of_model(model))
+        self._choose(labels, model)
+        try:
+            sizes = [size for size in SIZES if size <= known - 10]
+            curve = learning_curve(
+                table, self.column, sizes, repeats=REPEATS, embedding=self._embedding, progress=False
+            )
+        except ValueError:  # a class is too rare for any of the sizes
+            curve = None
+        self.learned = replace(self.learned, pictures=pictures_of_model(model, curve))
 
-    def _ready(self) -> None:
-        """Tell that there are galaxies to label, once their pictures are read."""
+    def _table(self, labels: np.ndarray) -> Table:
+        return with_columns(self._desk.table, {self.column: Column(labels)}, overwrite=True)
+
+    def _choose(self, labels: np.ndarray, model: MorphologyModel | None) -> None:
+        """Choose the next galaxies, and tell of them once their pictures are read."""
+        with self._lock:
+            passed = self._passed.copy()
+        if model is None:
+            rows, opinions = self._first(labels, passed), {}
+        else:
+            from galzoo_repr.finetuning import which_to_label
+
+            # Among them may be some that nobody was sure of.
+            n = AHEAD * self.n + int((labels == UNSURE).sum()) + len(passed)
+            table = self._table(labels)
+            chosen = which_to_label(table, model, n, embedding=self._embedding, progress=False)
+            rows = np.asarray(chosen["row"]).tolist()
+            opinions = self._opinions(table, model, rows)
+        self.learned = replace(self.learned, reserve=rows, opinions=opinions)
+        self._exhausted = not self._left(rows)
         if self._stop.is_set():
             return
         for row in self.following():
             self._desk.pictures.jpeg(row)
         self._desk.tell("taught")
 
-    def _first(self, labels: np.ndarray) -> list[int]:
+    def _first(self, labels: np.ndarray, passed: set[int]) -> list[int]:
         """Galaxies that are not alike, while no model tells which would teach most."""
         from sklearn.cluster import kmeans_plusplus
 
         free = self._usable[labels[self._usable] == ""]
+        free = free[~np.isin(free, list(passed))]
         generator = np.random.default_rng(len(free))
         if len(free) > AT_FIRST:
             free = generator.choice(free, AT_FIRST, replace=False)
@@ -225,17 +249,6 @@ class Lesson:
             best = int(value.argmax())
             said[row] = f"{model.classes[best]} {value[best]:.0%} ± {std[best]:.0%}"
         return said
-
-    def _curve(self, table: Table, n: int) -> Table | None:
-        from galzoo_repr.finetuning import learning_curve
-
-        sizes = [size for size in SIZES if size <= n - 10]
-        try:
-            return learning_curve(
-                table, self.column, sizes, repeats=REPEATS, embedding=self._embedding, progress=False
-            )
-        except ValueError:  # a class is too rare for any of the sizes
-            return None
 
     def close(self) -> None:
         """End the thread."""

@@ -192,6 +192,7 @@ class LabelBar {
   about({ name, tags, selected, many }) {
     this.many.checked = many
     this.many.disabled = !selected
+    this.many.parentNode.hidden = !selected
     this.manyText.textContent = `all ${selected.toLocaleString("en")} selected`
     this.chips.replaceChildren(make("span", "of", name), ...tags.map(([tag, text]) => {
       const chip = make("span", "chip")

@@ -24,7 +24,7 @@ export function render({ model, el }) {
   root.setAttribute("aria-label", "What was learned from the labels")
   const state = make("p", "said"), picture = make("img"), text = make("pre")
   state.setAttribute("role", "status")
-  picture.alt = "Reliability, confusion and learning curve; the figures are below"
+  picture.alt = "Reliability, confusion and learning curve"
   picture.hidden = true
   root.append(make("h2", "", "What was learned"), state, picture, text)
   el.append(style, root)
@@ -39,6 +39,7 @@ export function render({ model, el }) {
   model.on("msg:custom", (message) => {
     state.textContent = message.state
     text.textContent = message.text
+    if (message.alt) picture.alt = message.alt
     root.dataset.labels = message.labels
     if (message.pictures) {
       shown = message.pictures

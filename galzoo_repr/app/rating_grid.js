@@ -174,7 +174,8 @@ class RatingGrid {
       for (const card of message.cards) Object.assign(this.cards.find((one) => one.row === card.row) ?? {}, card)
       this.showAbout()
     } else if (message.kind === "focus") {
-      this.root.focus()
+      requestAnimationFrame(() => this.root.focus())
+      this.show()
     } else if (message.kind === "failed") {
       this.live.textContent = message.text
       this.live.classList.add("failed")
