@@ -146,9 +146,9 @@ class RatingsFile:
         os.fsync(self._file.fileno())
         self._entries.append((number, row, rating))
 
-    def plan(self, number: int, rows: list[int]) -> None:
-        """Note which rows a round shows, before it shows the first."""
-        publish(self._plan_path, json.dumps({"round": number, "rows": rows}).encode())
+    def plan(self, number: int, rows: list[int], *, sync: bool = True) -> None:
+        """Note which rows a round shows, before it shows the first; without `sync` a power cut may lose the note."""
+        publish(self._plan_path, json.dumps({"round": number, "rows": rows}).encode(), sync=sync)
 
     def unfinished(self) -> tuple[int, list[int]]:
         """Give the round that was interrupted and all its rows, or the next round and none."""

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Look", "look"]
 
+__doctest_requires__ = {"look": ["panel"]}
+
 MOST_KEYS = 10  # ratings that can each have a key of their own
 
 
@@ -99,7 +101,17 @@ def look(
     ValueError
         If a column does not exist or an argument is not allowed.
     BlockingIOError
-        If another page, or a loop of `galzoo_repr.rate`, rates under the same name.
+        If another page rates under the same name.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astropy.table import Table
+    >>> import galzoo_repr as gzr
+    >>> cat = Table({"embedding": np.random.default_rng(1).normal(size=(200, 4))})
+    >>> with gzr.look(cat, folder="kept", serve=False) as looked:
+    ...     looked.table.colnames
+    ['embedding', 'interest']
     """
     table = as_table(table)
     check_whole_number("n", n)
@@ -124,9 +136,16 @@ def look(
         from galzoo_repr.app._ratings import RatingDesk
 
         desk.ratings = RatingDesk(
-            table, folder, interest=ratings, rater=rater, values=values, n=n, embedding=embedding
+            table,
+            folder,
+            interest=ratings,
+            rater=rater,
+            values=values,
+            n=n,
+            embedding=embedding,
+            get_ready=desk.get_ready,
         )
-        desk.ratings.learned = desk.on_learned
+        desk.ratings.learned = lambda: desk.tell("learned")
     try:
         restore_marks(desk)
     except BaseException:  # so that it can be tried again
@@ -190,7 +209,7 @@ class Look:
 def checked_scale(scale: Sequence[float]) -> list[float]:
     """Ratings that can be given, rising, whole ones as int."""
     try:
-        values = sorted(float(value) for value in scale)
+        values = [] if isinstance(scale, str) else sorted(float(value) for value in scale)
     except (TypeError, ValueError):
         values = []
     if not 2 <= len(set(values)) == len(values) <= MOST_KEYS:

@@ -23,6 +23,8 @@ NO_EMBEDDINGS = (
     "galzoo_repr.add_embeddings or galzoo-repr embed."
 )
 NOTHING_LEFT = "All galaxies with an embedding were shown."
+IN_BROWSER = 60  # pictures that are kept there
+CHOOSING = "Choosing the next galaxies …"
 THINKING = "Reading the catalogue …"
 ALIKE = ["m", "alike", "more", "find more like this"]
 
@@ -64,7 +66,7 @@ class RatingGrid(JSComponent):
             margin=0,
             **params,
         )
-        self._sent: set[int] = set()
+        self._sent: dict[int, None] = {}
         self._rows: list[int] = []
         self._waits = False
         self._listen()
@@ -81,8 +83,8 @@ class RatingGrid(JSComponent):
         """Do what the browser asks, and tell it if that failed."""
         message = event.data
         try:
-            kind = message["kind"]
-            getattr(self, f"_on_{kind}")(message) if kind in self._kinds else None
+            if message["kind"] in self._kinds:
+                getattr(self, f"_on_{message['kind']}")(message)
         except (OSError, ValueError, KeyError, TypeError) as error:
             failed = f"not kept: {error}"
             self._send_msg({"kind": "failed", "id": message.get("id"), "text": failed})
@@ -137,7 +139,13 @@ class RatingGrid(JSComponent):
             self._batch(self._ratings.batch())
         facts = {"kind": "facts", "cards": self._cards(self._rows)}
         self._send_msg({**facts, "progress": self._progress()})
-        self._send_pictures(self._ratings.following())
+        self._send_one_by_one(self._ratings.following())
+
+    def _send_one_by_one(self, rows: list[int]) -> None:
+        """Send the pictures of galaxies that are not shown yet, with room for keys between them."""
+        if rows:
+            self._send_pictures(rows[:1])
+            self._session.later(lambda: self._send_one_by_one(rows[1:]))
 
     def _on_alike(self, message: dict) -> None:
         """Look for galaxies like this one, on the page to find them."""
@@ -149,7 +157,9 @@ class RatingGrid(JSComponent):
 
     def _nothing(self) -> str:
         """Why there is no galaxy to show."""
-        return self._ratings.failure or (THINKING if self._ratings.opinion is None else NOTHING_LEFT)
+        opinion = self._ratings.opinion
+        text = THINKING if opinion is None else CHOOSING if self._ratings.learning else NOTHING_LEFT
+        return self._ratings.failure or text
 
     def _progress(self) -> dict:
         return progress_facts(self._ratings)
@@ -165,7 +175,9 @@ class RatingGrid(JSComponent):
         for row in rows:
             if row not in self._sent:
                 self._send_msg({"kind": "picture", "row": row, "data": self._session.desk.pictures.jpeg(row)})
-                self._sent.add(row)
+                self._sent[row] = None
+                while len(self._sent) > IN_BROWSER:
+                    del self._sent[next(iter(self._sent))]
 
 
 def _keys(values: list[float]) -> list[list]:

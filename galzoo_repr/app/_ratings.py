@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -30,10 +31,11 @@ from galzoo_repr.exceptions import GalzooWarning
 __all__ = ["Opinion", "RatingDesk"]
 
 # Galaxies chosen ahead, in batches, so that the page need not wait for the next fit.
-AHEAD = 3
+AHEAD = 10
 # Of each batch, so many that others have rated, until there are enough to say how far raters agree.
 SHARED_IN_BATCH = 1
 ENOUGH_SHARED = 30
+REST, LONGEST_REST = 1.0, 3.0  # seconds between one fit and the next
 _NAME = re.compile(r"[\w.-]{1,64}")
 
 
@@ -68,6 +70,8 @@ class RatingDesk:
         Ratings that can be given, rising.
     n : int
         Galaxies in a batch.
+    get_ready : callable
+        Called in the thread that learns, with rows that will soon be shown.
 
     Raises
     ------
@@ -86,6 +90,7 @@ class RatingDesk:
         n: int = 10,
         embedding: str = "embedding",
         seed: int = 0,
+        get_ready: Callable[[list[int]], None] = lambda rows: None,
     ):
         for what, name in (("ratings", interest), ("rater", rater or "me")):
             if not _NAME.fullmatch(name):
@@ -97,6 +102,7 @@ class RatingDesk:
         self.interest, self.rater, self.folder = interest, rater, folder
         self.column = f"{interest}_{rater}" if rater else interest
         self.embedding = embedding
+        self.get_ready = get_ready
         self.learned: Callable[[], None] = lambda: None
         self._embeddings = read_embeddings(table, embedding)
         self._given = _given(table, self.column)
@@ -106,6 +112,7 @@ class RatingDesk:
         self._file = RatingsFile(folder / f"{self.column}.ratings.ecsv", self._facts).__enter__()
         self._lock = threading.RLock()
         self._stop, self._wanted = threading.Event(), threading.Event()
+        self._thinking = True
         self._passed: set[int] = set()
         self._read_at: dict[str, float] = {}
         self.others: dict[str, np.ndarray] = {}
@@ -223,9 +230,10 @@ class RatingDesk:
             rows = self.following()
             if rows:
                 self._round = self._file.last_round + 1
-                self._file.plan(self._round, rows)
-                self._rows = rows
-        self._wanted.set()
+                # Whoever rates does not wait for the disk: without the note the galaxies are chosen anew.
+                self._file.plan(self._round, rows, sync=False)
+                self._wanted.set()
+            self._rows = rows
         return rows
 
     def following(self) -> list[int]:
@@ -236,26 +244,42 @@ class RatingDesk:
             seen = self._asked | self._passed | set(self._rows)
             return [row for row in self.opinion.reserve if row not in seen][: self.n]
 
-    def coming(self) -> list[int]:
-        """Rows of the present batch and of the next one."""
+    @property
+    def learning(self) -> bool:
+        """Whether there will be an opinion that knows more than the present one."""
+        return self._wanted.is_set() or self._thinking
+
+    def _coming(self, opinion: Opinion) -> list[int]:
+        """Rows of the present batch, and of the next one by an opinion; of the first opinion those it shows at once."""
         with self._lock:
-            return [*self._rows, *self.following()]
+            following = [row for row in opinion.reserve if row not in self._asked]
+            return [*self._rows, *following[: self.n]]
 
     def _learn(self) -> None:
         """Learn whenever there are new ratings, until the end."""
+        warm = False
         while self._wanted.wait() and not self._stop.is_set():
+            self._thinking = True
             self._wanted.clear()
+            begun = time.monotonic()
             try:
                 with warnings.catch_warnings():
                     # They are for a script; the page shows what they are about.
                     warnings.simplefilter("ignore", GalzooWarning)
-                    self.opinion = self._think()
+                    opinion = self._think()
+                    self.get_ready(self._coming(opinion))
+                    self.opinion = opinion
                 self.failure = ""
             except Exception as error:  # the page goes on with what was known
                 log.exception("learning from the ratings failed")
                 self.failure = str(error)
+            self._thinking = False
             if not self._stop.is_set():
                 self.learned()
+                if not warm:
+                    warm = _warm_up()
+                # About as long a rest as the work took: the page comes first, and ratings come in tens.
+                self._stop.wait(min(max(REST, time.monotonic() - begun), LONGEST_REST))
 
     def _think(self) -> Opinion:
         if self._reduced is None:
@@ -268,6 +292,7 @@ class RatingDesk:
         known = np.column_stack([np.clip(own, low, high), *theirs])
         learnable = np.isfinite(known).any(axis=1) & self._reduced.usable
         judgement = self._reduced.judge(known, raters=raters) if learnable.any() else self._reduced.unjudged()
+        _ = judgement.rating_std  # computed for all rows when first asked for, which the page would wait for
         with self._lock:
             shown = np.isfinite(own)
             shown[list(self._asked | self._passed | set(self._rows))] = True
@@ -305,6 +330,13 @@ class RatingDesk:
         self._thread.join(timeout=30)
         with self._lock:
             self._file.__exit__(None, None, None)
+
+
+def _warm_up() -> bool:
+    """Import what the first fit needs, while the first galaxies are looked at and not after the first rating."""
+    features = np.random.default_rng(0).normal(size=(20, 2))
+    InterestModel(n_components=2).fit(features, np.arange(20) % 2.0).predict(features, return_std=True)
+    return True
 
 
 def _given(table: Table, column: str) -> np.ndarray:

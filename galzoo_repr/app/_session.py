@@ -75,6 +75,7 @@ class Desk:
         self.lessons: dict[str, Any] = {}
         self.sessions: list[Session] = []
         self._writing = threading.Lock()
+        self._names: dict[int, str] = {}
 
     @cached_property
     def positions(self) -> SkyPositions | None:
@@ -88,12 +89,17 @@ class Desk:
 
     def names(self, rows: Sequence[int]) -> list[str]:
         """Names, or positions, or numbers, of some galaxies."""
-        rows = np.asarray(rows, dtype=int)
-        columns = {name: self.table[name] for name in self.table.colnames}
-        some = Table({name: column[rows] for name, column in columns.items() if len(column.shape) == 1})
-        names = galaxy_names(some) if len(rows) else []
-        # Where there is neither name nor position it is the number in this small table.
-        return [name if name != f"row {at}" else f"row {rows[at]}" for at, name in enumerate(names)]
+        asked = [int(row) for row in rows]
+        unknown = [row for row in dict.fromkeys(asked) if row not in self._names]
+        if unknown:
+            columns = {name: self.table[name] for name in self.table.colnames}
+            some = Table(
+                {name: column[unknown] for name, column in columns.items() if len(column.shape) == 1}
+            )
+            # Where there is neither name nor position it is the number in this small table.
+            for at, (row, name) in enumerate(zip(unknown, galaxy_names(some), strict=True)):
+                self._names[row] = f"row {row}" if name == f"row {at}" else name
+        return [self._names[row] for row in asked]
 
     def result(self) -> Table:
         """The catalogue with all columns, those of the ratings and scores included."""
@@ -131,11 +137,11 @@ class Desk:
         for session in list(self.sessions):
             session.later(lambda session=session: session.tell(name, value))
 
-    def on_learned(self) -> None:
-        """Get the pictures of the next galaxies ready, in the thread that learned, and tell all views."""
-        for row in self.ratings.coming():
+    def get_ready(self, rows: list[int]) -> None:
+        """Find out beforehand what is shown of some galaxies, in any thread."""
+        _ = self.positions, self.names(rows)
+        for row in rows:
             self.pictures.jpeg(row)
-        self.tell("learned")
 
     def close(self) -> None:
         """Write what is waiting to be written, and let go of the files."""

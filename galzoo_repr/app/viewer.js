@@ -147,6 +147,7 @@ class Viewer {
   labelled(label, control, name) {
     const node = make("label", "", label)
     control.name = name
+    control.ariaLabel = label
     node.append(control)
     return node
   }

@@ -1,0 +1,75 @@
+"""The page in a notebook's cell: it is shown, cells go on, and the table comes back."""
+
+import pytest
+
+nbformat = pytest.importorskip("nbformat", reason="there is no Jupyter here")
+preprocessors = pytest.importorskip("nbconvert.preprocessors", reason="there is no Jupyter here")
+pytest.importorskip("ipykernel", reason="there is no kernel to run a notebook")
+
+MAKE = """
+import numpy as np
+from astropy.table import Table
+import galzoo_repr as gzr
+embedding = np.random.default_rng(1).normal(size=(60, 4)).astype("float32")
+cat = Table({"embedding": embedding, "ra": np.linspace(0, 60, 60), "dec": np.zeros(60)})
+"""
+LOOK = """
+looked = gzr.look(cat, folder={folder!r})
+looked
+"""
+GO_ON = """
+print(looked, "interest" in looked.table.colnames)
+looked.close()
+"""
+
+
+# Of kernels and their clients, which this package has no part in.
+@pytest.mark.filterwarnings("ignore")
+def test_a_cell_shows_the_page_and_the_next_ones_run(tmp_path):
+    cells = [MAKE, LOOK.format(folder=str(tmp_path / "kept")), GO_ON]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    preprocessors.ExecutePreprocessor(timeout=300, kernel_name="python3").preprocess(notebook)
+    shown = [output for output in notebook.cells[1].outputs if "data" in output]
+    html = "".join(output["data"].get("text/html", "") for output in shown)
+    assert "RatingGrid" in html + str(shown)
+    assert "cdn." not in html.replace("cdn.bokeh.org/bokeh/release", "")
+    assert "Look at 60 galaxies" in notebook.cells[2].outputs[-1]["text"]
+    assert "True" in notebook.cells[2].outputs[-1]["text"]
+
+
+def test_without_panel_one_sentence_says_what_to_install(monkeypatch, tmp_path):
+    import sys
+
+    from astropy.table import Table
+
+    from galzoo_repr import look
+
+    monkeypatch.setitem(sys.modules, "panel", None)
+    with pytest.raises(ImportError, match=r'pip install "galzoo_repr\[app\]"'):
+        look(Table({"embedding": [[1.0, 2.0]]}), folder=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"scale": (1,)}, "scale must be the ratings"),
+        ({"scale": "012345"}, "scale must be the ratings"),
+        ({"scale": range(11)}, "scale must be the ratings"),
+        ({"scale": (1, 1)}, "scale must be the ratings"),
+        ({"scale": (0, float("nan"))}, "scale must be"),
+        ({"n": 0}, "n must be"),
+        ({"port": 70000}, "is no port"),
+        ({"show": ["gone"]}, "show names no column 'gone'"),
+        ({"images": "gone"}, "images='gone' names no column"),
+        ({"images": ["one"]}, "images holds 1 pictures"),
+        ({"rater": "../ann"}, "becomes the name of a file"),
+        ({"ratings": ""}, "becomes the name of a file"),
+    ],
+)
+def test_arguments_that_cannot_be_are_refused(wrong, message, tmp_path):
+    from galzoo_repr import look
+
+    from .conftest import galaxies
+
+    with pytest.raises(ValueError, match=message):
+        look(galaxies(20), folder=tmp_path / "kept", serve=False, **wrong)
