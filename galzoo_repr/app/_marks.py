@@ -10,6 +10,7 @@ import threading
 from collections import Counter
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -173,10 +174,16 @@ class Marks:
         """All tags, those of most galaxies first."""
         with self._lock:
             times = Counter(tag for said in self._everybody() for tags in said.tags.values() for tag in tags)
-            texts, counts = np.unique(self.base(TAGS), return_counts=True)
-        for text, n in zip(texts.tolist(), counts.tolist(), strict=True):
-            times.update(dict.fromkeys(tags_in(text), n))
+            times.update(self._base_tags)
         return [tag for tag, _ in sorted(times.items(), key=lambda item: (-item[1], item[0]))]
+
+    @cached_property
+    def _base_tags(self) -> Counter:
+        """How many galaxies have each tag in the catalogue itself."""
+        times: Counter = Counter()
+        for text, n in zip(*np.unique(self.base(TAGS), return_counts=True), strict=True):
+            times.update(dict.fromkeys(tags_in(str(text)), int(n)))
+        return times
 
     def answer(self, row: int, column: str) -> str:
         """Label of a galaxy by this person, or else in the catalogue; empty where there is none."""

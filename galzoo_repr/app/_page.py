@@ -48,6 +48,7 @@ TABS = """
 .bk-tab { padding: 6px 14px !important; color: var(--gz-faint, inherit) !important; border: 0 !important; }
 .bk-tab.bk-active { color: var(--gz-text, inherit) !important; background: none !important;
   border-bottom: 2px solid var(--gz-accent, #1f5fbf) !important; }
+.bk-tab:hover { background: none !important; color: var(--gz-text, inherit) !important; }
 .bk-tab:focus-visible { outline: 2px solid var(--gz-accent, #1f5fbf); outline-offset: -2px; }
 """
 
