@@ -93,9 +93,9 @@ class Desk:
         unknown = [row for row in dict.fromkeys(asked) if row not in self._names]
         if unknown:
             columns = {name: self.table[name] for name in self.table.colnames}
-            some = Table(
-                {name: column[unknown] for name, column in columns.items() if len(column.shape) == 1}
-            )
+            flat = {name: column[unknown] for name, column in columns.items() if len(column.shape) == 1}
+            # With a column of its own, as a table without any has no rows.
+            some = Table({"row in the page": unknown, **flat})
             # Where there is neither name nor position it is the number in this small table.
             for at, (row, name) in enumerate(zip(unknown, galaxy_names(some), strict=True)):
                 self._names[row] = f"row {row}" if name == f"row {at}" else name
