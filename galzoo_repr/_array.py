@@ -17,8 +17,9 @@ Array = Union[np.ndarray, "torch.Tensor"]
 
 def is_tensor(value: object) -> bool:
     """Whether this is a tensor, which nothing can be before torch is imported."""
-    torch = sys.modules.get("torch")
-    return torch is not None and isinstance(value, torch.Tensor)
+    # While another thread imports torch, it is there without its classes.
+    tensor = getattr(sys.modules.get("torch"), "Tensor", None)
+    return tensor is not None and isinstance(value, tensor)
 
 
 def namespace_of(value: Array) -> ModuleType:

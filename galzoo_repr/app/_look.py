@@ -132,7 +132,6 @@ def look(
     folder = Path(folder) if folder is not None else _usual_folder(table, embedding if rated else None)
     folder.mkdir(parents=True, exist_ok=True)
     desk = Desk(table, folder, pictures, None, show=list(show), survey=survey, rater=rater)
-    restore_marks(desk)
     if rated:
         from galzoo_repr.app._ratings import RatingDesk
 
@@ -147,6 +146,11 @@ def look(
             get_ready=desk.get_ready,
         )
         desk.ratings.learned = lambda: desk.tell("learned")
+    try:
+        restore_marks(desk)
+    except BaseException:  # so that it can be tried again
+        desk.close()
+        raise
     looked = Look(desk)
     if _in_notebook() if serve is None else not serve:
         return looked

@@ -7,7 +7,8 @@ and called when its tab is first shown, once for each page. What views share is 
     session.table                     the catalogue with all columns so far (read only)
     session.selection                 int array of row numbers; session.set("selection", rows, by=my_callback)
     session.current                   row of the galaxy looked at, or None; the viewer shows it
-    session.query                     what is searched for, a dict or None
+    session.query                     what is searched for, a dict or None: {"examples": [...], "negatives": [...]} of
+                                      {"row": 3}, {"text": "150.1 2.2"} or {"file": ...}; set it, then "view" to "Find"
     session.listen(name, callback)    callback(value) on "selection", "current", "query", "view", "columns", "rated"
                                       (ratings changed), "learned" (galaxies were scored anew), or a name of your own
     session.tell(name, value)         tell the listeners of this page; session.desk.tell(...) those of all pages
@@ -19,6 +20,7 @@ and what all pages share is ``session.desk``::
     desk.names(rows), desk.positions  names of some galaxies; their positions, or None
     desk.add_column(name, values, description)    a new or changed column of the catalogue
     desk.keep(name, value), desk.recall(name)     JSON that is kept between runs, on the disk when keep returns
+    desk.marks                        Marks: .tag(rows, "ring"), .label(rows, "bar", "yes"), .tags(row), .answers("bar")
     desk.ratings                      RatingDesk or None: .ratings(), .opinion.judgement.score, ...
 
 Text of catalogues, names and tags is text: give it to the browser by ``textContent`` or as the value of a widget, never
@@ -38,7 +40,7 @@ from galzoo_repr.app._session import Desk, Session
 __all__ = ["VIEWS", "notebook_page", "page", "served_page"]
 
 # Title of the tab, and module of the view.
-VIEWS = (("Rate", "_rate"), ("Map", "_map"), ("Out", "_out"))
+VIEWS = (("Rate", "_rate"), ("Label", "_label"), ("Find", "_find"), ("Map", "_map"), ("Out", "_out"))
 HERE = Path(__file__).parent
 TABS = """
 :host { --gz-tab: var(--gz-text, inherit); height: 100%; }
@@ -46,6 +48,7 @@ TABS = """
 .bk-tab { padding: 6px 14px !important; color: var(--gz-faint, inherit) !important; border: 0 !important; }
 .bk-tab.bk-active { color: var(--gz-text, inherit) !important; background: none !important;
   border-bottom: 2px solid var(--gz-accent, #1f5fbf) !important; }
+.bk-tab:hover { background: none !important; color: var(--gz-text, inherit) !important; }
 .bk-tab:focus-visible { outline: 2px solid var(--gz-accent, #1f5fbf); outline-offset: -2px; }
 """
 

@@ -16,7 +16,7 @@ from galzoo_repr.images import Picture, pictures_of, read_pictures
 if TYPE_CHECKING:
     from galzoo_repr.images import Pictures
 
-__all__ = ["RowPictures"]
+__all__ = ["RowPictures", "jpeg_of"]
 
 SIDE = 424  # pixels of a JPEG, as many as a cutout of Galaxy Zoo has
 QUALITY = 90
@@ -78,7 +78,7 @@ class RowPictures:
         side : int
             Pixels on a side.
         """
-        return self._jpegs.get((row, side), lambda: _jpeg(self.picture(row), side))
+        return self._jpegs.get((row, side), lambda: jpeg_of(self.picture(row), side))
 
     def planes(self, row: int) -> Planes | None:
         """Fluxes of one galaxy, None where its picture is no FITS file of g, r and z."""
@@ -111,7 +111,8 @@ class _Latest(Generic[T]):
         return value
 
 
-def _jpeg(picture: Picture, side: int) -> bytes | None:
+def jpeg_of(picture: Picture, side: int) -> bytes | None:
+    """JPEG of a picture with so many pixels on a side, None if it cannot be read."""
     from PIL import Image
 
     (pixels,) = read_pictures([picture], size=side)

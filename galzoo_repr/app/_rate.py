@@ -26,6 +26,7 @@ NOTHING_LEFT = "All galaxies with an embedding were shown."
 IN_BROWSER = 60  # pictures that are kept there
 CHOOSING = "Choosing the next galaxies …"
 THINKING = "Reading the catalogue …"
+ALIKE = ["m", "alike", "more", "find more like this"]
 
 
 def view(session: Session) -> Any:
@@ -40,15 +41,26 @@ def view(session: Session) -> Any:
 class RatingGrid(JSComponent):
     """The galaxies of a batch in the browser; answers come as messages, and are on the disk before the reply."""
 
-    keys = param.List(doc="Pairs of a key and the rating that it gives.")
+    keys = param.List(
+        doc="Pairs of a key and the answer that it gives; they go before keys of other meaning."
+    )
+    more = param.List(
+        doc="Other keys: key, kind of the message it sends, text of its button, and what it does."
+    )
+    without = param.List(doc="Usual keys that mean nothing here.")
+    takes_focus = param.Boolean(True, doc="Whether keys go to it at once.")
+    title = param.String("Rate galaxies")
+    meaning = param.String("rate: higher is more interesting")
     css = param.String()
 
     _esm = HERE / "rating_grid.js"
+    _kinds = frozenset({"ready", "rate", "undo", "next", "at", "viewer", "alike"})
 
     def __init__(self, session: Session, viewer: Viewer, **params: Any):
         self._session, self._viewer = session, viewer
         super().__init__(
-            keys=_keys(session.desk.ratings.values),
+            keys=params.pop("keys") if "keys" in params else _keys(session.desk.ratings.values),
+            more=params.pop("more", [ALIKE]),
             css=(HERE / "rating_grid.css").read_text(encoding="utf-8"),
             sizing_mode="stretch_both",
             margin=0,
@@ -57,8 +69,11 @@ class RatingGrid(JSComponent):
         self._sent: dict[int, None] = {}
         self._rows: list[int] = []
         self._waits = False
-        session.listen("learned", lambda _: self._learned())
+        self._listen()
         self.on_msg(self._answer)
+
+    def _listen(self) -> None:
+        self._session.listen("learned", lambda _: self._learned())
 
     @property
     def _ratings(self) -> RatingDesk:
@@ -68,7 +83,7 @@ class RatingGrid(JSComponent):
         """Do what the browser asks, and tell it if that failed."""
         message = event.data
         try:
-            if message["kind"] in _KINDS:
+            if message["kind"] in self._kinds:
                 getattr(self, f"_on_{message['kind']}")(message)
         except (OSError, ValueError, KeyError, TypeError) as error:
             failed = f"not kept: {error}"
@@ -83,8 +98,8 @@ class RatingGrid(JSComponent):
         self._ratings.rate(row, value)
         answer = "skip" if value is None else value
         reply = {"kind": "done", "id": message["id"], "row": row, "answer": answer}
-        self._send_msg({**reply, "progress": progress_facts(self._ratings)})
-        self._session.desk.tell("rated", row)
+        self._send_msg({**reply, "progress": self._progress()})
+        self._tell(row)
 
     def _on_undo(self, message: dict) -> None:
         row = self._ratings.undo()
@@ -93,8 +108,8 @@ class RatingGrid(JSComponent):
             self._send_pictures([row])
             (card,) = self._cards([row])
         reply = {"kind": "undone", "id": message["id"], "card": card}
-        self._send_msg({**reply, "progress": progress_facts(self._ratings)})
-        self._session.desk.tell("rated", row)
+        self._send_msg({**reply, "progress": self._progress()})
+        self._tell(row)
 
     def _on_next(self, message: dict) -> None:
         self._ratings.pass_on(self._rows)
@@ -111,21 +126,19 @@ class RatingGrid(JSComponent):
         """Show these galaxies, or say why there are none."""
         self._rows = rows
         self._waits = not rows
-        opinion = self._ratings.opinion
-        text = THINKING if opinion is None else CHOOSING if self._ratings.learning else NOTHING_LEFT
-        text = self._ratings.failure or text
+        text = self._nothing()
         self._send_pictures(rows)
         reply: dict = {"kind": "batch", "cards": self._cards(rows), "text": "" if rows else text}
         if identity is not None:
             reply["id"] = identity
-        self._send_msg({**reply, "progress": progress_facts(self._ratings)})
+        self._send_msg({**reply, "progress": self._progress()})
 
     def _learned(self) -> None:
         """Galaxies were scored anew: show what is thought of them now, and send the pictures of the next."""
         if self._waits:
             self._batch(self._ratings.batch())
         facts = {"kind": "facts", "cards": self._cards(self._rows)}
-        self._send_msg({**facts, "progress": progress_facts(self._ratings)})
+        self._send_msg({**facts, "progress": self._progress()})
         self._send_one_by_one(self._ratings.following())
 
     def _send_one_by_one(self, rows: list[int]) -> None:
@@ -134,9 +147,29 @@ class RatingGrid(JSComponent):
             self._send_pictures(rows[:1])
             self._session.later(lambda: self._send_one_by_one(rows[1:]))
 
+    def _on_alike(self, message: dict) -> None:
+        """Look for galaxies like this one, on the page to find them."""
+        self._session.set("query", {"examples": [{"row": int(message["row"])}], "negatives": []})
+        self._session.set("view", "Find")
+
+    def _tell(self, row: int | None) -> None:
+        self._session.desk.tell("rated", row)
+
+    def _nothing(self) -> str:
+        """Why there is no galaxy to show."""
+        opinion = self._ratings.opinion
+        text = THINKING if opinion is None else CHOOSING if self._ratings.learning else NOTHING_LEFT
+        return self._ratings.failure or text
+
+    def _progress(self) -> dict:
+        return progress_facts(self._ratings)
+
+    def _card(self, row: int, name: str) -> dict:
+        return card_of(self._session.desk, row, name)
+
     def _cards(self, rows: list[int]) -> list[dict]:
         names = self._session.desk.names(rows)
-        return [card_of(self._session.desk, row, name) for row, name in zip(rows, names, strict=True)]
+        return [self._card(row, name) for row, name in zip(rows, names, strict=True)]
 
     def _send_pictures(self, rows: list[int]) -> None:
         for row in rows:
@@ -145,9 +178,6 @@ class RatingGrid(JSComponent):
                 self._sent[row] = None
                 while len(self._sent) > IN_BROWSER:
                     del self._sent[next(iter(self._sent))]
-
-
-_KINDS = {"ready", "rate", "undo", "next", "at", "viewer"}
 
 
 def _keys(values: list[float]) -> list[list]:

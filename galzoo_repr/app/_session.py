@@ -49,6 +49,10 @@ class Desk:
         Columns that are shown with each galaxy.
     survey : Route or None
         Where a wider field is fetched from.
+    marks : Marks or None
+        Tags and labels.
+    lessons : dict of str to Lesson
+        Columns of labels that were looked at, and what was learned from them.
     rater : str
         Name of the person, empty for the only one.
     """
@@ -67,6 +71,8 @@ class Desk:
         self.table, self.folder = table, folder
         self.pictures, self.ratings = pictures, ratings
         self.show, self.survey, self.rater = list(show), survey, rater
+        self.marks: Any = None  # they know of this class
+        self.lessons: dict[str, Any] = {}
         self.sessions: list[Session] = []
         self._writing = threading.Lock()
         self._names: dict[int, str] = {}
@@ -97,6 +103,8 @@ class Desk:
 
     def result(self) -> Table:
         """The catalogue with all columns, those of the ratings and scores included."""
+        if self.marks is not None:
+            self.marks.refresh()
         table = self.table
         if self.ratings is not None:
             table = self.ratings.with_columns(table)
@@ -105,7 +113,8 @@ class Desk:
     def add_column(self, name: str, values: np.ndarray, description: str) -> None:
         """Add a column to the catalogue, or replace it, and tell all views (``"columns"``)."""
         column = Column(values, description=description)
-        self.table = with_columns(self.table, {name: column}, overwrite=True)
+        with self._writing:
+            self.table = with_columns(self.table, {name: column}, overwrite=True)
         self.tell("columns", name)
 
     def keep(self, name: str, value: Any) -> None:
@@ -138,6 +147,10 @@ class Desk:
         """Write what is waiting to be written, and let go of the files."""
         for session in list(self.sessions):
             session.close()
+        for lesson in self.lessons.values():
+            lesson.close()
+        if self.marks is not None:
+            self.marks.close()
         if self.ratings is not None:
             self.ratings.close()
 

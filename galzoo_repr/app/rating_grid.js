@@ -1,8 +1,9 @@
 // Galaxies to rate, as a grid or one by one, by keys alone or by mouse.
 //
-// The model has `keys` ([[key, value], ...]) and sends and receives messages. An answer is sent to Python, which writes it
-// to the disk and confirms it; only then the next galaxy is shown. Keys pressed meanwhile wait in a queue. Text from the
-// catalogue is only ever set as textContent.
+// The model has `keys` ([[key, answer], ...]), `more` keys ([[key, kind of message, button, meaning], ...]), those it is
+// `without`, a `title` and the `meaning` of its answers, and sends and receives messages. An answer is sent to Python,
+// which writes it to the disk and confirms it; only then the next galaxy is shown. Keys pressed meanwhile wait in a
+// queue. Text from the catalogue is only ever set as textContent.
 
 const make = (tag, className, text) => {
   const node = document.createElement(tag)
@@ -17,6 +18,15 @@ const HELP = [
   ["space", "next batch"], ["g or Enter", "grid, or one large"], ["p", "hide or show predictions"],
   ["v", "look at the fluxes: stretch, bands, zoom"], ["?", "this help"],
 ]
+
+// Of a view that is made later, the page does not know at once, and cannot send anything.
+const ready = (model) => {
+  try {
+    model.send_msg({ kind: "ready" })
+  } catch {
+    setTimeout(() => ready(model), 30)
+  }
+}
 
 class Pictures {
   // Decoded pictures by row, the last ones: a few more than Python thinks are here.
@@ -47,6 +57,8 @@ class RatingGrid {
   constructor(model) {
     this.model = model
     this.keys = new Map(model.keys)
+    this.more = new Map(model.more.map(([key, kind]) => [key, kind]))
+    this.usual = ["s", "u", "Backspace", " "].filter((key) => !model.without.includes(key) && !this.keys.has(key))
     this.cards = []
     this.at = 0
     this.pictures = new Pictures()
@@ -61,11 +73,12 @@ class RatingGrid {
 
   build() {
     const keys = [...this.keys.keys()]
+    const named = keys.length ? `keys ${keys[0]} to ${keys.at(-1)}, ` : ""
     this.root = make("div", "rate")
     this.root.tabIndex = 0
     this.root.dataset.lmSuppressShortcuts = "true"
     this.root.setAttribute("role", "application")
-    this.root.setAttribute("aria-label", `Rate galaxies: keys ${keys[0]} to ${keys.at(-1)}, question mark for help`)
+    this.root.setAttribute("aria-label", `${this.model.title}: ${named}question mark for help`)
     this.stage = make("div", "stage")
     this.stage.setAttribute("role", "listbox")
     this.stage.setAttribute("aria-label", "Galaxies of this batch")
@@ -83,10 +96,16 @@ class RatingGrid {
       node.addEventListener("click", () => { this.press(key); this.root.focus() })
       return node
     }
-    for (const [key, value] of this.keys) this.bar.append(button(String(value), `Rate ${value} (key ${key})`, key))
+    for (const [key, value] of this.keys) {
+      const verb = typeof value === "number" ? `Rate ${value}` : value
+      this.bar.append(button(String(value), `${verb} (key ${key})`, key))
+    }
+    if (this.usual.includes("s")) this.bar.append(button("skip", "Skip (s)", "s"))
+    if (this.usual.includes("Backspace")) this.bar.append(button("undo", "Undo (Backspace)", "Backspace"))
     this.bar.append(
-      button("skip", "Skip (s)", "s"), button("undo", "Undo (u)", "u"), button("next", "Next batch (space)", " "),
+      button("next", "Next batch (space)", " "),
       make("span", "gap"),
+      ...this.model.more.map(([key, , text, meaning]) => button(text, `${meaning} (${key})`, key)),
       button("large", "Grid or one large (g)", "g"), button("fluxes", "Look at the fluxes (v)", "v"),
       button("?", "Help (question mark)", "?"),
     )
@@ -105,7 +124,10 @@ class RatingGrid {
     help.setAttribute("aria-label", "Keys")
     const list = make("dl")
     const keys = [...this.keys.keys()].join(" ")
-    for (const [key, meaning] of [[keys, "rate: higher is more interesting"], ...HELP]) {
+    const usual = HELP.filter(([key]) => key !== "s" || this.usual.includes("s"))
+      .map(([key, meaning]) => [key.startsWith("u ") && !this.usual.includes("u") ? "Backspace" : key, meaning])
+    const more = this.model.more.map(([key, , , meaning]) => [key, meaning])
+    for (const [key, meaning] of [...(keys ? [[keys, this.model.meaning]] : []), ...more, ...usual]) {
       list.append(make("dt", "", key), make("dd", "", meaning))
     }
     help.append(make("h2", "", "Keys"), list)
@@ -113,9 +135,9 @@ class RatingGrid {
   }
 
   start() {
-    this.root.focus()
+    if (this.model.takes_focus) this.root.focus()
     this.message("No galaxies yet: reading the catalogue …")
-    this.model.send_msg({ kind: "ready" })
+    ready(this.model)
   }
 
   // --- messages ---------------------------------------------------------------------------------------------------
@@ -148,6 +170,9 @@ class RatingGrid {
     } else if (message.kind === "facts") {
       for (const card of message.cards) Object.assign(this.cards.find((one) => one.row === card.row) ?? {}, card)
       this.showAbout()
+    } else if (message.kind === "focus") {
+      requestAnimationFrame(() => this.root.focus())
+      this.show()
     } else if (message.kind === "failed") {
       this.live.textContent = message.text
       this.live.classList.add("failed")
@@ -214,17 +239,18 @@ class RatingGrid {
       this.model.send_msg({ kind: "viewer" })
       return true
     }
-    const asks = this.keys.has(key) || ["s", "u", "Backspace", " "].includes(key)
+    const asks = this.keys.has(key) || this.usual.includes(key)
     if (asks && this.waiting !== null) {
       this.queue.push(key)
       return true
     }
     const card = this.cards[this.at]
-    if (key === "u" || key === "Backspace") this.ask({ kind: "undo" })
+    if (this.keys.has(key)) card && this.ask({ kind: "rate", row: card.row, value: this.keys.get(key) })
+    else if (this.more.has(key)) card && this.model.send_msg({ kind: this.more.get(key), row: card.row })
+    else if (!asks) return this.move(key)
     else if (key === " ") this.ask({ kind: "next" })
-    else if (card && key === "s") this.ask({ kind: "rate", row: card.row, value: null })
-    else if (card && this.keys.has(key)) this.ask({ kind: "rate", row: card.row, value: this.keys.get(key) })
-    else return this.move(key)
+    else if (key !== "s") this.ask({ kind: "undo" })
+    else if (card) this.ask({ kind: "rate", row: card.row, value: null })
     return true
   }
 
@@ -264,7 +290,7 @@ class RatingGrid {
       const figure = make("figure")
       figure.id = `card-${card.row}`
       figure.setAttribute("role", "option")
-      figure.append(this.pictures.node(card.row), make("figcaption", "", card.name), make("span", "badge"))
+      figure.append(this.pictures.node(card.row), make("figcaption", "", card.caption ?? card.name), make("span", "badge"))
       figure.addEventListener("click", () => { this.at = i; this.show() })
       figure.addEventListener("dblclick", () => this.press("g"))
       return figure
@@ -332,6 +358,7 @@ class RatingGrid {
     if (this.predictions && card.predicted !== null) {
       rows.unshift(["predicted", `${number(card.predicted, 1)} ± ${number(card.std, 1)}`])
     }
+    if (this.predictions) rows.unshift(...(card.opinions ?? []))
     for (const [name, value] of rows) facts.append(make("dt", "", name), make("dd", "", value))
     const links = make("p", "links")
     for (const [text, address] of card.links) {

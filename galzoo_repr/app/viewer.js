@@ -69,6 +69,15 @@ function changed(pixels, { stops, invert }) {
   return out
 }
 
+// Of a view that is made later, the page does not know at once, and cannot send anything.
+const ready = (model) => {
+  try {
+    model.send_msg({ kind: "ready" })
+  } catch {
+    setTimeout(() => ready(model), 30)
+  }
+}
+
 class Viewer {
   constructor(model) {
     this.model = model
@@ -313,6 +322,6 @@ export function render({ model, el }) {
   el.append(style, viewer.root)
   el.style.height = "100%"
   el.viewer = viewer
-  model.on("after_render", () => model.send_msg({ kind: "ready" }))
+  model.on("after_render", () => ready(model))
   model.on("remove", () => viewer.sized.disconnect())
 }

@@ -28,6 +28,7 @@ NO_VALUE |= {
     "unlabelled",
     "unlabeled",
     "unrated",
+    "unsure",
     "nodata",
 }
 NO_VALUE |= {

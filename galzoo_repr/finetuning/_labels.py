@@ -20,7 +20,7 @@ from galzoo_repr.questions import Schema, votes_from_table
 __all__ = ["TASKS", "Labels", "read_labels"]
 
 TASKS = ("binary", "classes", "regression", "several", "votes")
-_ALSO_CLASSES = {"none", "unknown", "undefined"}  # words for no value that could be answers
+_ALSO_CLASSES = {"none", "unknown", "undefined", "unsure"}  # words for no value that could be answers
 _MOST_CLASSES = 30
 _MOST_NAMED = 1000  # different values, beyond which they are names of galaxies rather than classes
 

@@ -5,6 +5,7 @@ from galzoo_repr.similarity._add import add_similarity
 from galzoo_repr.similarity._find import find_similar
 from galzoo_repr.similarity._montage import similarity_montage
 from galzoo_repr.similarity._query import Query
+from galzoo_repr.similarity._query_table import query_table
 
 __all__ = [
     "Query",
@@ -12,5 +13,6 @@ __all__ = [
     "add_similarity",
     "find_similar",
     "neighbour_table",
+    "query_table",
     "similarity_montage",
 ]
