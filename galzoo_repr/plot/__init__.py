@@ -6,7 +6,7 @@ from galzoo_repr.plot._colours import CLASS_COLOURS, Colouring, column_label, re
 from galzoo_repr.plot._map import map, map_points
 from galzoo_repr.plot._models import learning_curve, reliability
 from galzoo_repr.plot._mollweide import HALF_WIDTH, from_mollweide, mollweide, right_ascensions
-from galzoo_repr.plot._plane import Bounds, PlanePoints, inside_polygon, shades
+from galzoo_repr.plot._plane import PlanePoints, inside_polygon, shades
 from galzoo_repr.plot._scores import scores
 from galzoo_repr.plot._show import Thumbnails, show
 from galzoo_repr.plot._sky import sky
@@ -15,7 +15,6 @@ __all__ = [
     "CLASS_COLOURS",
     "HALF_WIDTH",
     "MOST_POINTS",
-    "Bounds",
     "Colouring",
     "PlanePoints",
     "Thumbnails",
