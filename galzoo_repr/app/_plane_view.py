@@ -19,7 +19,7 @@ from bokeh.models import (
 from bokeh.palettes import Inferno256, Viridis256
 from bokeh.plotting import figure
 
-from galzoo_repr.plot import CLASS_COLOURS, MOST_POINTS, Bounds, Colouring, PlanePoints, shades
+from galzoo_repr.plot import CLASS_COLOURS, MOST_POINTS, Colouring, PlanePoints, shades
 
 __all__ = ["DARK", "PlaneView", "dark_figure"]
 
@@ -150,12 +150,12 @@ class PlaneView:
         return np.array_equal(x, self._x, equal_nan=True) and np.array_equal(y, self._y, equal_nan=True)
 
     @property
-    def bounds(self) -> Bounds:
+    def bounds(self) -> tuple[float, float, float, float]:
         """Left, right, bottom and top of what is shown."""
         across, up = self.figure.x_range, self.figure.y_range
         return float(across.start), float(across.end), float(up.start), float(up.end)
 
-    def zoom(self, bounds: Bounds) -> None:
+    def zoom(self, bounds: tuple[float, float, float, float]) -> None:
         """Show a part of the plane."""
         self.figure.x_range.update(start=bounds[0], end=bounds[1])
         self.figure.y_range.update(start=bounds[2], end=bounds[3])
