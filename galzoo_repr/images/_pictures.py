@@ -124,7 +124,7 @@ class Picture:
         ImageData
         """
         source = content_of(self.source) if isinstance(self.source, str) else self.source
-        if source is None and self.status in ("ok", "partial"):
+        if source is None and self.key and self.status in ("ok", "partial"):
             return refused("missing", "its cutout was not kept")
         if source is None:
             return refused(self.status, self.reason)
