@@ -21,7 +21,7 @@ pytest.importorskip("panel", reason="the page needs Panel: pip install 'galzoo_r
 CHROMIUM = os.environ.get("GALZOO_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 # Every host but this machine is nowhere.
 RULES = "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"
-PATIENCE = 60_000  # milliseconds; machines that test are busy
+PATIENCE = 150_000  # milliseconds; machines that test are busy
 
 
 def galaxies(n: int = 60, *, folder: Path | None = None, seed: int = 0) -> Table:
