@@ -243,8 +243,8 @@ class Upkeep:
         Warns
         -----
         GalzooWarning
-            If some are damaged or not of this store, and so left out; or of layers whose counts are not nanomaggies per
-            pixel of 0.262 arcsec, which the files do not say.
+            If some are damaged, dropped to save room, or not of this store, and so left out; or of layers whose counts
+            are not nanomaggies per pixel of 0.262 arcsec, which the files do not say.
         """
         return export(self.manifest, folder, cutouts=cutouts, names=names)
 

@@ -321,3 +321,20 @@ def test_what_limited_is_measured(
     bars = capsys.readouterr().err
     assert "embedding: 100%" in bars
     assert "fetching: 100%" in bars
+
+
+def test_figures_add_up_with_repetitions_that_fail(encoder, survey, galaxies, tmp_path):
+    """The first galaxy, which comes again as the last, has too little data; the others are embedded before."""
+    survey.missing_at = {10.0: 0.4}
+    for embedded, before in ((4, 0), (0, 4)):
+        with pytest.warns(match="2 of 6 rows have no embedding"):
+            table = add_embeddings(
+                galaxies,
+                encoder=encoder,
+                survey=survey,
+                store=tmp_path / "cutouts",
+                embedding_store=tmp_path / "embeddings",
+                progress=False,
+            )
+        figures = table.meta["galzoo_repr"]["add_embeddings"]["figures"]
+        assert (figures["embedded"], figures["embedded_before"], figures["failed"]) == (embedded, before, 2)
