@@ -33,8 +33,10 @@ class Upkeep:
     read_only: bool
 
     def __init__(self, keep: str | None, max_size: u.Quantity | str | None):
-        self._keep = None if keep is None else check_keep(keep)
-        self._max_size = None if max_size is None else check_max_size(max_size)
+        # A configuration that cannot be meant is refused here, too, before anything is fetched.
+        kept, most = check_keep(keep), check_max_size(max_size)
+        self._keep = None if keep is None else kept
+        self._max_size = None if max_size is None else most
         self._holder = new_owner()
 
     @property

@@ -20,6 +20,7 @@ from galzoo_repr.encoders._encoder import Encoder
 from galzoo_repr.encoders._store import EmbeddingStore, Shelf
 from galzoo_repr.encoders._stream import EmbeddingStream
 from galzoo_repr.encoders._survey_pictures import SurveyPictures
+from galzoo_repr.encoders._vectors import settled
 from galzoo_repr.images import Pictures, pictures_of
 
 __all__ = ["add_embeddings"]
@@ -294,7 +295,7 @@ def _summary(stream: EmbeddingStream, failed: list[int], encoder: Encoder, fov: 
 def _column_of_embeddings(stream: EmbeddingStream, facts: dict) -> Column:
     made_by = {key: facts[key] for key in ("encoder", "encoder_digest", "recipe_digest")}
     return Column(
-        stream.vectors,
+        settled(stream.vectors),
         description=f"What the galaxy looks like to encoder {facts['encoder']}; NaN where there is no image",
         meta={**made_by, "encoders": [facts["encoder_digest"]]},
         copy=False,

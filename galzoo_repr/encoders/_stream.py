@@ -139,9 +139,13 @@ class EmbeddingStream:
         """Figures of the whole run, in which some rows failed, as `closing_line` takes them."""
         # A thread that never got a batch did not wait for anything.
         workers = min(cores(), -(-len(self.paths) // self._size)) if self._many else 1
-        before = len(self.paths) - failed - self.computed - int(self._copied.sum())
+        repeated = int(self._copied.sum())
         return self.figures.facts(
-            workers=workers, embedded=self.computed, embedded_before=before, failed=failed
+            workers=workers,
+            embedded=self.computed,
+            embedded_before=len(self.paths) - failed - self.computed - repeated,
+            repeated=repeated,
+            failed=failed,
         )
 
     @contextmanager

@@ -2,6 +2,8 @@
 
 import gc
 import os
+import subprocess
+import sys
 import time
 from functools import partial
 from pathlib import Path
@@ -361,6 +363,27 @@ class TestLargeColumns:
         assert np.array_equal(part, plain[1:])
         if os.name == "posix":
             assert list(mapped.iterdir()) == []
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
+    def test_what_a_forked_process_writes_is_its_own(self, tmp_path):
+        code = (
+            "import os, numpy as np\n"
+            "from galzoo_repr import conf\n"
+            "from galzoo_repr.encoders._vectors import new_vectors, settled\n"
+            f"conf.mapped_above, conf.cache_dir = 1e-9, {str(tmp_path)!r}\n"
+            "vectors = new_vectors(3000, 4)\n"
+            "vectors[1:] = 1.0\n"
+            "column = settled(vectors)[1:]\n"
+            "del vectors\n"
+            "child = os.fork()\n"
+            "if not child:\n"
+            "    column[:] = 2.0\n"
+            "    os._exit(not (column == 2.0).all())\n"
+            "assert os.waitpid(child, 0)[1] == 0\n"
+            "assert (column == 1.0).all()\n"
+        )
+        subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+        assert list((tmp_path / "columns").iterdir()) == []
 
     def test_without_room_for_the_file(self, embed, galaxies, plain, mapped):
         mapped.parent.mkdir()

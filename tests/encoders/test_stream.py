@@ -12,6 +12,7 @@ from astropy.table import Table
 from astroquery.exceptions import LargeQueryWarning
 
 from galzoo_repr import Encoder, LegacySurvey, add_cutouts, add_embeddings
+from galzoo_repr._progress import closing_line
 from galzoo_repr.cutouts import CutoutStore
 from galzoo_repr.cutouts._manifest import Manifest
 from galzoo_repr.simulation import Reply, SurveyService, html_reply
@@ -338,3 +339,14 @@ def test_figures_add_up_with_repetitions_that_fail(encoder, survey, galaxies, tm
             )
         figures = table.meta["galzoo_repr"]["add_embeddings"]["figures"]
         assert (figures["embedded"], figures["embedded_before"], figures["failed"]) == (embedded, before, 2)
+        assert figures["repeated"] == 0
+
+
+def test_figures_add_up_with_repetitions(encoder, survey, galaxies, tmp_path):
+    table = add_embeddings(
+        galaxies, encoder=encoder, survey=survey, store=tmp_path, embedding_store=False, progress=False
+    )
+    figures = table.meta["galzoo_repr"]["add_embeddings"]["figures"]
+    counted = ("embedded", "embedded_before", "repeated", "failed")
+    assert [figures[name] for name in counted] == [5, 0, 1, 0]
+    assert ", 1 repeated, none failed" in closing_line(6, figures)
