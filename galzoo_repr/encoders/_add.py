@@ -261,8 +261,10 @@ def _shelf(store: EmbeddingStore | str | os.PathLike | bool | None, digest: str,
 def _kept(stream: EmbeddingStream, shelf: Shelf | None, source: SurveyPictures | None = None) -> str:
     """What is left of a call that is interrupted."""
     kept = []
-    if source is not None and source.store.keep == "fits":
-        kept.append(f"{stream.figures.fetch.fetched:,} cutouts fetched now are kept in {source.store.root}")
+    if source is not None:
+        fetched = f"{stream.figures.fetch.fetched:,} cutouts fetched now"
+        left = fetched if source.store.keep == "fits" else "cutouts fetched but not encoded"
+        kept.append(f"{left} are kept in {source.store.root}")
     if shelf is not None:
         kept.append(f"{stream.computed:,} embeddings computed now are kept in {shelf.path.parent}")
     return ", ".join(kept)
