@@ -71,7 +71,7 @@ def closing_line(galaxies: int, figures: Mapping[str, float | str]) -> str:
         How many there were.
     figures : mapping
         ``seconds``, ``failed`` and ``limited_by``, and as far as there are any ``fetched`` with ``fetching_seconds``,
-        ``embedded`` and ``embedded_before``.
+        ``embedded``, ``embedded_before`` and ``repeated``, those that show the same image as another.
 
     Examples
     --------
@@ -86,6 +86,8 @@ def closing_line(galaxies: int, figures: Mapping[str, float | str]) -> str:
         told.append(f"embedded {embedded:,} ({_rate(embedded, figures['seconds'])})")
     if before := figures.get("embedded_before"):
         told.append(f"{before:,} embedded before")
+    if repeated := figures.get("repeated"):
+        told.append(f"{repeated:,} repeated")
     told.append(f"{figures['failed']:,} failed" if figures["failed"] else "none failed")
     limit = f"; limited by {figures['limited_by']}" if figures["limited_by"] else ""
     return f"{galaxies:,} galaxies in {_duration(figures['seconds'])}: {', '.join(told)}{limit}"

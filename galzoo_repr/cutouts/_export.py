@@ -10,7 +10,7 @@ from pathlib import Path
 import astropy.units as u
 from astropy.table import Column, Table
 
-from galzoo_repr.cutouts._bodies import body_name
+from galzoo_repr.cutouts._bodies import PICTURE, body_name
 from galzoo_repr.cutouts._caller import level_of_the_caller
 from galzoo_repr.cutouts._file_names import same_name, stems
 from galzoo_repr.cutouts._flux_scales import known_scale
@@ -38,13 +38,16 @@ def export(
             raise ValueError("names must be different, one for each element of cutouts")
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    rows, scaled, strange, damaged = [], set(), 0, 0
+    rows, scaled, strange, dropped, damaged = [], set(), 0, 0, 0
     files = _Files(folder)
     for name, known in _wanted(manifest, cutouts, names):
         if known is None:
             strange += 1
             continue
         request, outcome = known
+        if not outcome.n_bytes:
+            dropped += 1
+            continue
         source = Path(body_name(manifest.root, request, outcome))
         body = _whole_body(source, outcome)
         if body is None:
@@ -56,7 +59,7 @@ def export(
             scaled.add(f"{request.layer} by {request.route}")
         rows.append((file, request.ra, request.dec, request.layer, request.bands, request.size,
                      request.pixel_scale, outcome.status))  # fmt: skip
-    _warn(scaled, strange, damaged)
+    _warn(scaled, strange, dropped, damaged)
     return _table(rows)
 
 
@@ -70,14 +73,21 @@ def _wanted(
                 yield None, (request, outcome)
         return
     paths = [str(path) for path in cutouts]
-    wanted = {Path(path).stem for path in paths if path}
+    wanted = {_stem(path) for path in paths if path}
     known: dict[str, Known] = {}
     for _, request, outcome in manifest.rows("digest != ''"):
-        if outcome.digest[:STEM] in wanted:
-            known.setdefault(outcome.digest[:STEM], (request, outcome))
+        stem = outcome.digest[:STEM]
+        # Of requests with the same answer, one whose body is there.
+        if stem in wanted and (stem not in known or not known[stem][1].n_bytes):
+            known[stem] = request, outcome
     for path, name in zip(paths, names or [None] * len(paths), strict=True):
         if path:
-            yield name, known.get(Path(path).stem)
+            yield name, known.get(_stem(path))
+
+
+def _stem(path: str) -> str:
+    """Letters of the digest in the name of a body, or of the small picture that was kept of it."""
+    return Path(path.removesuffix(PICTURE)).stem
 
 
 def _whole_body(source: Path, outcome: Outcome) -> bytes | None:
@@ -148,7 +158,7 @@ def _name_of(request: CutoutRequest) -> str:
     return f"{request.ra:.5f}{request.dec:+.5f}_{layer}_{request.bands}_{grid}"
 
 
-def _warn(scaled: set[str], strange: int, damaged: int) -> None:
+def _warn(scaled: set[str], strange: int, dropped: int, damaged: int) -> None:
     words = []
     if scaled:
         words.append(
@@ -157,6 +167,11 @@ def _warn(scaled: set[str], strange: int, damaged: int) -> None:
         )
     if strange:
         words.append(f"{strange} of the cutouts are not of this store, and are left out")
+    if dropped:
+        words.append(
+            f"{dropped} of the cutouts were dropped to save room (keep, max_cache_size), and are left out: add_cutouts "
+            "fetches them again"
+        )
     if damaged:
         words.append(f"{damaged} of the cutouts are damaged, as verify() tells, and are left out")
     for word in words:

@@ -33,8 +33,10 @@ class Upkeep:
     read_only: bool
 
     def __init__(self, keep: str | None, max_size: u.Quantity | str | None):
-        self._keep = None if keep is None else check_keep(keep)
-        self._max_size = None if max_size is None else check_max_size(max_size)
+        # A configuration that cannot be meant is refused here, too, before anything is fetched.
+        kept, most = check_keep(keep), check_max_size(max_size)
+        self._keep = None if keep is None else kept
+        self._max_size = None if max_size is None else most
         self._holder = new_owner()
 
     @property
@@ -243,8 +245,8 @@ class Upkeep:
         Warns
         -----
         GalzooWarning
-            If some are damaged or not of this store, and so left out; or of layers whose counts are not nanomaggies per
-            pixel of 0.262 arcsec, which the files do not say.
+            If some are damaged, dropped to save room, or not of this store, and so left out; or of layers whose counts
+            are not nanomaggies per pixel of 0.262 arcsec, which the files do not say.
         """
         return export(self.manifest, folder, cutouts=cutouts, names=names)
 

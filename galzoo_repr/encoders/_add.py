@@ -20,6 +20,7 @@ from galzoo_repr.encoders._encoder import Encoder
 from galzoo_repr.encoders._store import EmbeddingStore, Shelf
 from galzoo_repr.encoders._stream import EmbeddingStream
 from galzoo_repr.encoders._survey_pictures import SurveyPictures
+from galzoo_repr.encoders._vectors import settled
 from galzoo_repr.images import Pictures, pictures_of
 
 __all__ = ["add_embeddings"]
@@ -260,8 +261,10 @@ def _shelf(store: EmbeddingStore | str | os.PathLike | bool | None, digest: str,
 def _kept(stream: EmbeddingStream, shelf: Shelf | None, source: SurveyPictures | None = None) -> str:
     """What is left of a call that is interrupted."""
     kept = []
-    if source is not None and source.store.keep == "fits":
-        kept.append(f"{stream.figures.fetch.fetched:,} cutouts fetched now are kept in {source.store.root}")
+    if source is not None:
+        fetched = f"{stream.figures.fetch.fetched:,} cutouts fetched now"
+        left = fetched if source.store.keep == "fits" else "cutouts fetched but not encoded"
+        kept.append(f"{left} are kept in {source.store.root}")
     if shelf is not None:
         kept.append(f"{stream.computed:,} embeddings computed now are kept in {shelf.path.parent}")
     return ", ".join(kept)
@@ -294,7 +297,7 @@ def _summary(stream: EmbeddingStream, failed: list[int], encoder: Encoder, fov: 
 def _column_of_embeddings(stream: EmbeddingStream, facts: dict) -> Column:
     made_by = {key: facts[key] for key in ("encoder", "encoder_digest", "recipe_digest")}
     return Column(
-        stream.vectors,
+        settled(stream.vectors),
         description=f"What the galaxy looks like to encoder {facts['encoder']}; NaN where there is no image",
         meta={**made_by, "encoders": [facts["encoder_digest"]]},
         copy=False,

@@ -39,7 +39,7 @@ class EmbedFigures:
             with self._adding:
                 setattr(self, on, getattr(self, on) + seconds)
 
-    def facts(self, *, workers: int, embedded: int, embedded_before: int, failed: int) -> dict:
+    def facts(self, *, workers: int, embedded: int, embedded_before: int, repeated: int, failed: int) -> dict:
         """Figures until now, of the work of so many threads that encode, as `closing_line` takes them."""
         seconds = time.monotonic() - self._began
         # What these threads had to wait for is first what others read, then what was fetched.
@@ -57,6 +57,7 @@ class EmbedFigures:
             "fetching_seconds": round(self.fetch.seconds, 3),
             "embedded": embedded,
             "embedded_before": embedded_before,
+            "repeated": repeated,
             "failed": failed,
             "limited_by": max(spent, key=spent.get) if embedded or self.fetch.fetched else "",
         }

@@ -61,9 +61,10 @@ class Origins:
             rows.append(found[kind])
         return rows
 
-    def refuse_mixture(self, *, mixed: bool) -> None:
-        """Refuse cutouts of several layers or routes, unless asked for."""
-        kinds = sorted({f"{layer} by {route}" for route, layer, _ in self.kinds})
+    def refuse_mixture(self, *, mixed: bool, also: Route | None = None) -> None:
+        """Refuse cutouts of several layers or routes, also with those of a further survey, unless asked for."""
+        kinds = {f"{layer} by {route}" for route, layer, _ in self.kinds}
+        kinds = sorted(kinds if also is None else kinds | {f"{also.layer} by {also.route}"})
         if len(kinds) > 1 and not mixed:
             raise ValueError(
                 f"the cutouts are of {', '.join(kinds)}, whose pixels differ, and so would the embeddings; fetch "

@@ -113,7 +113,11 @@ class Shelf:
 
     def _only_read(self, error: Exception) -> None:
         """Use what is there, if anything is, and say that nothing will be kept."""
-        self.writable = False
+        with self._lock:
+            if not self.writable:
+                # Another thread has met with the same, and said so.
+                return
+            self.writable = False
         self.close()
         warnings.warn(
             f"Embeddings are computed but not kept, because {self.path.parent} cannot be written: {error}. "
@@ -162,8 +166,8 @@ class Shelf:
         return keys, vectors
 
     def _drop(self, images: Sequence[bytes]) -> None:
-        if self.writable:
-            with self._lock, suppress(sqlite3.Error):
+        with self._lock, suppress(sqlite3.Error):
+            if self.writable:
                 self._db.executemany("DELETE FROM embedding WHERE image = ?", [(key,) for key in images])
 
     def _chunks(self, images: Sequence[bytes], columns: str) -> Iterator[list[tuple]]:
@@ -187,13 +191,14 @@ class Shelf:
 
     def write(self, images: Sequence[bytes], vectors: np.ndarray) -> bool:
         """Keep a batch of embeddings, shape ``(len(images), dim)``; all of them or none. Whether they are kept."""
-        if not self.writable:
-            return False
         finite = np.isfinite(vectors).all(axis=1)
         rows = [(key, vector.astype("<f4").tobytes()) for key, vector in zip(images, vectors, strict=True)]
         rows = [row for row, good in zip(rows, finite, strict=True) if good]
         try:
             with self._lock:
+                # Another thread may just have met with trouble.
+                if not self.writable:
+                    return False
                 self._db.execute("BEGIN IMMEDIATE")
                 try:
                     self._db.executemany(_INSERT, rows)

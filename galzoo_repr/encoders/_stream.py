@@ -108,6 +108,7 @@ class EmbeddingStream:
         self._many = encoder.backend == "onnx" and not self._on_gpu
         self._first_row: dict[bytes, int] = {}
         self._duplicates: list[tuple[int, int]] = []
+        self._copied = np.zeros(rows, dtype=bool)
         self._counting = threading.Lock()
 
     def run(self, pictures: Iterable[tuple[int, Picture]], *, progress: bool) -> None:
@@ -138,9 +139,13 @@ class EmbeddingStream:
         """Figures of the whole run, in which some rows failed, as `closing_line` takes them."""
         # A thread that never got a batch did not wait for anything.
         workers = min(cores(), -(-len(self.paths) // self._size)) if self._many else 1
-        before = len(self.paths) - failed - self.computed - len(self._duplicates)
+        repeated = int(self._copied.sum())
         return self.figures.facts(
-            workers=workers, embedded=self.computed, embedded_before=max(before, 0), failed=failed
+            workers=workers,
+            embedded=self.computed,
+            embedded_before=len(self.paths) - failed - self.computed - repeated,
+            repeated=repeated,
+            failed=failed,
         )
 
     @contextmanager
@@ -341,7 +346,7 @@ class EmbeddingStream:
                     break
                 some = slice(start, start + step)
                 self._embed(rows[some], keys[some], images[some])
-                self._count(bar, len(rows[some]), computed=True)
+                self._count(bar, len(rows[some]))
         self._room.release()
 
     def _embed(self, rows: list[int], keys: list[bytes], images: list[ImageData] | np.ndarray) -> None:
@@ -353,10 +358,11 @@ class EmbeddingStream:
                 self.reasons[row] = "the network gives numbers that are not finite"
         kept = self._shelf is None or self._shelf.write(keys, vectors)
         self._have([row for row, good in zip(rows, finite, strict=True) if good], kept=kept)
-
-    def _count(self, bar: "tqdm", rows: int, *, computed: bool = False) -> None:
         with self._counting:
-            self.computed += rows if computed else 0
+            self.computed += int(finite.sum())
+
+    def _count(self, bar: "tqdm", rows: int) -> None:
+        with self._counting:
             bar.update(rows)
 
     def _embedded(self, images: list[ImageData] | np.ndarray) -> np.ndarray:
@@ -383,6 +389,10 @@ class EmbeddingStream:
                 self.statuses[row] = self.statuses[first]
             if first in self.reasons:
                 self.reasons[row] = self.reasons[first]
+            self._copied[row] = self.embedded[first]
+        # In another try the rows that failed may show something else.
+        self._duplicates.clear()
+        self._first_row = {key: row for key, row in self._first_row.items() if self.embedded[row]}
 
 
 def _name_of(picture: Picture) -> str:

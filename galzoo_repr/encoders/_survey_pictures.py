@@ -114,11 +114,7 @@ class SurveyPictures:
         self._rows = [row for row in range(n) if not self._is_settled(row)]
         # None in the rows of which all is known.
         self._requests = self._requests_of(self.survey) if self._rows else [None] * n
-        self._factors = [None] * len(self.surveys)
-        if self._rows:
-            self._factors = [usable_factors(one, recipe) for one in self.surveys]
-            for one in self.surveys:
-                warn_of_scale(one)
+        self._factors = self._usable_factors() if self._rows else []
         self.store, self._owned = opened(store, keep)
         self._shelf, self._told = shelf, False
         folder = re.escape(f"{self.store.root}{os.sep}")
@@ -131,10 +127,18 @@ class SurveyPictures:
         )
         try:
             self._origins = self._find_origins(scales)
-            self._origins.refuse_mixture(mixed=mixed or len(self.surveys) > 1)
+            self._mixed = mixed or len(self.surveys) > 1
+            self._origins.refuse_mixture(mixed=self._mixed)
         except ValueError:
             self.close()
             raise
+
+    def _usable_factors(self) -> list[tuple[float, ...] | None]:
+        """Flux scale of each survey that is to be asked."""
+        factors = [usable_factors(one, self._recipe) for one in self.surveys]
+        for one in self.surveys:
+            warn_of_scale(one)
+        return factors
 
     def _is_settled(self, row: int) -> bool:
         """Whether the columns say all of a row: the file is there, or asking again is of no use."""
@@ -220,9 +224,21 @@ class SurveyPictures:
             if status == "missing" and (self._requests[row] is not None or paths[row].startswith(in_store))
         ]
         if self._rows:
+            try:
+                if not self.asked:
+                    self._factors = self._usable_factors()
+                    self._origins.refuse_mixture(mixed=self._mixed, also=self.survey)
+                self._requests = self._requests_of(self.survey)
+            except ValueError as error:
+                warnings.warn(
+                    f"{len(self._rows)} cutouts went before they were read, and cannot be fetched again: {error}",
+                    GalzooWarning,
+                    stacklevel=2,
+                )
+                return
             log.info("%d cutouts went before they were read, and are fetched again.", len(self._rows))
             self._told = True
-            self._requests = self._requests_of(self.survey)
+            self._origins.add(self.survey)
             yield from self._fetched(figures, progress=False)
 
     def _fetched(self, figures: FetchFigures, *, progress: bool) -> Iterator[tuple[int, Picture]]:

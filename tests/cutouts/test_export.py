@@ -6,7 +6,7 @@ from pathlib import Path
 import astropy.units as u
 import pytest
 
-from galzoo_repr.cutouts import fetch_into
+from galzoo_repr.cutouts import Attempt, CutoutRequest, CutoutStore, Outcome, fetch_into
 from galzoo_repr.cutouts._file_names import file_stem
 from galzoo_repr.exceptions import GalzooWarning
 
@@ -100,6 +100,22 @@ def test_what_is_damaged_or_strange_is_left_out_and_told(store, bodies, tmp_path
     ):
         table = store.export(tmp_path / "out", cutouts=[*paths, "elsewhere/abc.fits"])
     assert len(table) == 1
+
+
+@pytest.mark.parametrize("picture", [b"", b"a small picture"])
+def test_what_was_dropped_to_save_room_is_not_called_damaged(tmp_path, picture):
+    with CutoutStore(tmp_path / "passing", keep="none") as store:
+        request = CutoutRequest(1.0, 2.0, 16, 0.262, "grz", "layer", "fits", "http://service", "viewer")
+        outcome = Outcome("ok", final=True)
+        store.publish(request, Attempt(outcome, b"SIMPLE  ="))
+        store.record([(request, outcome)])
+        path = store.name(request, outcome)
+        store.drop({outcome.digest: picture})
+        for cutouts in (None, [path], [store.picture(outcome.digest)] if picture else [path]):
+            with pytest.warns(GalzooWarning) as told:
+                assert len(store.export(tmp_path / "out", cutouts=cutouts)) == 0
+            assert [str(one.message)[:42] for one in told] == ["1 of the cutouts were dropped to save room"]
+        assert len(store.verify()) == 0
 
 
 @pytest.mark.parametrize(

@@ -173,6 +173,11 @@ class TestSize:
             ):
                 _ = store.keep
 
+    @pytest.mark.parametrize(("name", "value"), [("max_cache_size", "much"), ("keep", "some")])
+    def test_what_cannot_be_meant_is_said_before_anything_is_fetched(self, tmp_path, name, value):
+        with conf.set_temp(name, value), pytest.raises(ValueError, match=rf"conf\.{name}='{value}'"):
+            CutoutStore(tmp_path)
+
     def test_by_the_environment(self):
         script = "from galzoo_repr import conf; print(conf.keep, conf.max_cache_size)"
         environment = {**os.environ, "GALZOO_REPR_KEEP": "none", "GALZOO_REPR_MAX_CACHE_SIZE": "7 GB"}

@@ -5,6 +5,7 @@ import os
 import signal
 import sqlite3
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -185,3 +186,22 @@ def test_what_is_damaged_is_computed_again(tmp_path, stored):
     assert shelf.write([b"a"], np.ones((1, 4), np.float32))
     assert list(shelf.read([b"a", b"b"])) == [b"a", b"b"]
     shelf.close()
+
+
+def test_a_disk_that_is_full_is_said_once_by_several_threads(shelf):
+    """Another batch meets with it while this one is made ready, or at the same time."""
+
+    class Meanwhile(np.ndarray):
+        def __iter__(self):
+            assert not shelf.write(keys_of(range(1000)), np.ones((1000, 4), np.float32))
+            return super().__iter__()
+
+    shelf.write(keys_of([0]), np.ones((1, 4), np.float32))
+    (pages,) = shelf._db.execute("PRAGMA page_count").fetchone()
+    shelf._db.execute(f"PRAGMA max_page_count={pages + 1}")
+    vectors = np.ones((1000, 4), np.float32).view(Meanwhile)
+    with ThreadPoolExecutor(4) as pool, pytest.warns(GalzooWarning, match="not kept.*full") as told:
+        kept = list(pool.map(lambda _: shelf.write(keys_of(range(2000, 3000)), vectors), range(8)))
+    assert not any(kept)
+    assert len(told) == 1
+    assert list(shelf.read(keys_of([0, 2000]))) == keys_of([0])

@@ -2,6 +2,8 @@
 
 import gc
 import os
+import subprocess
+import sys
 import time
 from functools import partial
 from pathlib import Path
@@ -164,6 +166,43 @@ class TestRoom:
             gone.clear()
         assert len(survey.asked) > asked
 
+    @pytest.mark.parametrize("trouble", ["scale", "another survey", "no positions"])
+    def test_files_of_a_table_that_go_are_fetched_as_they_were_or_not_at_all(
+        self, embed, galaxies, survey, trouble, tmp_path
+    ):
+        """They are there when the call begins, and another process prunes them right after."""
+        from galzoo_repr.encoders import _survey_pictures
+
+        survey.zero_point = 25.0
+        table = embed(galaxies, embedding_store=False)
+        first = np.asarray(table["embedding"])
+        options = {"embedding_store": False, "name": "again"}
+        if trouble == "another survey":
+            options["survey"] = type(survey)()
+            options["survey"].layer = "another"
+        elif trouble == "no positions":
+            table.remove_columns(["ra", "dec"])
+        original = _survey_pictures.SurveyPictures.pictures
+
+        def pruned(self, *args, **options):
+            for path in table["cutout"]:
+                Path(path).unlink(missing_ok=True)
+            return original(self, *args, **options)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(_survey_pictures.SurveyPictures, "pictures", pruned)
+            if trouble == "scale":
+                again = embed(table, **options)
+                assert np.array_equal(again["again"], first)
+                assert np.array_equal(again["cutout_flux_scale"], table["cutout_flux_scale"])
+                return
+            with (
+                pytest.warns(GalzooWarning, match="6 cutouts went .* cannot be fetched again"),
+                pytest.warns(GalzooWarning, match="6 of 6 rows have no embedding .missing 6"),
+            ):
+                again = embed(table, **options)
+        assert np.isnan(again["again"]).all()
+
     def test_a_largest_size_holds_and_loses_nothing(self, embed, galaxies, plain, tmp_path):
         largest = 0.7 * sum(path.stat().st_size for path in (tmp_path / "plain").glob("??/??/*.fits"))
         with conf.set_temp("max_cache_size", f"{largest} B"):
@@ -324,6 +363,27 @@ class TestLargeColumns:
         assert np.array_equal(part, plain[1:])
         if os.name == "posix":
             assert list(mapped.iterdir()) == []
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
+    def test_what_a_forked_process_writes_is_its_own(self, tmp_path):
+        code = (
+            "import os, numpy as np\n"
+            "from galzoo_repr import conf\n"
+            "from galzoo_repr.encoders._vectors import new_vectors, settled\n"
+            f"conf.mapped_above, conf.cache_dir = 1e-9, {str(tmp_path)!r}\n"
+            "vectors = new_vectors(3000, 4)\n"
+            "vectors[1:] = 1.0\n"
+            "column = settled(vectors)[1:]\n"
+            "del vectors\n"
+            "child = os.fork()\n"
+            "if not child:\n"
+            "    column[:] = 2.0\n"
+            "    os._exit(not (column == 2.0).all())\n"
+            "assert os.waitpid(child, 0)[1] == 0\n"
+            "assert (column == 1.0).all()\n"
+        )
+        subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+        assert list((tmp_path / "columns").iterdir()) == []
 
     def test_without_room_for_the_file(self, embed, galaxies, plain, mapped):
         mapped.parent.mkdir()

@@ -12,6 +12,7 @@ from astropy.table import Table
 from astroquery.exceptions import LargeQueryWarning
 
 from galzoo_repr import Encoder, LegacySurvey, add_cutouts, add_embeddings
+from galzoo_repr._progress import closing_line
 from galzoo_repr.cutouts import CutoutStore
 from galzoo_repr.cutouts._manifest import Manifest
 from galzoo_repr.simulation import Reply, SurveyService, html_reply
@@ -321,3 +322,31 @@ def test_what_limited_is_measured(
     bars = capsys.readouterr().err
     assert "embedding: 100%" in bars
     assert "fetching: 100%" in bars
+
+
+def test_figures_add_up_with_repetitions_that_fail(encoder, survey, galaxies, tmp_path):
+    """The first galaxy, which comes again as the last, has too little data; the others are embedded before."""
+    survey.missing_at = {10.0: 0.4}
+    for embedded, before in ((4, 0), (0, 4)):
+        with pytest.warns(match="2 of 6 rows have no embedding"):
+            table = add_embeddings(
+                galaxies,
+                encoder=encoder,
+                survey=survey,
+                store=tmp_path / "cutouts",
+                embedding_store=tmp_path / "embeddings",
+                progress=False,
+            )
+        figures = table.meta["galzoo_repr"]["add_embeddings"]["figures"]
+        assert (figures["embedded"], figures["embedded_before"], figures["failed"]) == (embedded, before, 2)
+        assert figures["repeated"] == 0
+
+
+def test_figures_add_up_with_repetitions(encoder, survey, galaxies, tmp_path):
+    table = add_embeddings(
+        galaxies, encoder=encoder, survey=survey, store=tmp_path, embedding_store=False, progress=False
+    )
+    figures = table.meta["galzoo_repr"]["add_embeddings"]["figures"]
+    counted = ("embedded", "embedded_before", "repeated", "failed")
+    assert [figures[name] for name in counted] == [5, 0, 1, 0]
+    assert ", 1 repeated, none failed" in closing_line(6, figures)
