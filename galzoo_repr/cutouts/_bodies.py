@@ -17,7 +17,8 @@ _SUFFIXES = {"fits": ".fits", "jpeg": ".jpg"}
 def body_name(root: Path | str, request: CutoutRequest, outcome: Outcome) -> str:
     """File that answers a request, ``ab/cd/<digest>.fits`` or ``.jpg`` below the root; empty when nothing was kept."""
     digest = outcome.digest
-    if not digest:
+    # A path is made of letters and digits alone, whatever a manifest or a journal says.
+    if not digest or not digest.isalnum() or request.image_format not in _SUFFIXES:
         return ""
     # Text: for a million rows, making paths costs more than looking them up.
     folder = f"{root}{os.sep}{digest[:2]}{os.sep}{digest[2:4]}{os.sep}"

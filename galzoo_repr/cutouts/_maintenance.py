@@ -83,13 +83,16 @@ def verify(manifest: Manifest, *, repair: bool) -> Table:
         if key in on_its_way and not path.exists():
             continue
         if path not in problems:
-            problems[path] = _problem(path, outcome)
+            problems[path] = (
+                _problem(path, outcome) if path.name else "the manifest names no file of the store"
+            )
         if problems[path]:
             bad.append((key, request, path))
     if repair and bad:
         _refuse_read_only(manifest, "repaired")
         for _, _, path in bad:
-            path.unlink(missing_ok=True)
+            if path.name:
+                path.unlink(missing_ok=True)
         manifest.forget([key for key, _, _ in bad])
     return Table(
         {
@@ -215,7 +218,7 @@ def indexed(root: Path) -> list[tuple[CutoutRequest, Outcome]]:
             outcome = Outcome("", digest=fields.pop("digest"))
             request = CutoutRequest(**fields)
             body = Path(body_name(root, request, outcome)).read_bytes()
-        except (OSError, ValueError, TypeError, KeyError):
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             continue
         if hashlib.sha256(body).hexdigest() == outcome.digest:
             digest, outcome = outcome.digest, validate_body(request, body)
