@@ -366,9 +366,8 @@ class SimilarityIndex:
         """
         n = min(check_whole_number("n", n), len(self) - 1)
         method = self._engine.choose(len(self), n, method)
-        return answer_table(
-            self._galaxies, self.metric, *self._engine.nearest_others(n, method, progress=progress)
-        )
+        found = self._engine.nearest_others(n, method, progress=progress)
+        return answer_table(self._galaxies, self.metric, *found)
 
     def pieces(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """
