@@ -19,9 +19,13 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
     from astropy.utils import iers
+    from hypothesis import settings
     from pytest_astropy_header.display import PYTEST_HEADER_MODULES, TESTED_VERSIONS
 
     iers.conf.auto_download = False
+    # How long one example takes says more of the machine than of the package.
+    settings.register_profile("galzoo_repr", deadline=None)
+    settings.load_profile("galzoo_repr")
     PYTEST_HEADER_MODULES.clear()
     # Read from the installed metadata: importing torch only to print its version would delay every run.
     TESTED_VERSIONS.update(

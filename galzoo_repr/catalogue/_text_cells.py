@@ -92,7 +92,7 @@ def _by_astropy(rows: str, names: list[str], delimiter: str) -> list[pa.Array]:
         converters={name: [ascii_io.convert_numpy(str)] for name in names},
     )
     return [
-        pa.array(np.ma.getdata(column).astype(str), pa.large_string(), mask=np.ma.getmaskarray(column))
+        pa.array(np.ma.getdata(column).astype(str), mask=np.ma.getmaskarray(column)).cast(pa.large_string())
         for column in table.itercols()
     ]
 

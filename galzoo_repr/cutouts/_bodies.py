@@ -19,8 +19,9 @@ _DIGEST = re.compile("[0-9a-f]{64}")
 def body_name(root: Path | str, request: CutoutRequest, outcome: Outcome) -> str:
     """File that answers a request, ``ab/cd/<digest>.fits`` or ``.jpg`` below the root; empty when nothing is kept."""
     digest = outcome.digest
-    # A length of 0 says that the body was there and has been dropped.
-    if not digest or not outcome.n_bytes:
+    # A length of 0 says that the body was there and has been dropped. A path is made of letters and digits alone,
+    # whatever a manifest or a journal says.
+    if not digest or not outcome.n_bytes or not digest.isalnum() or request.image_format not in SUFFIXES:
         return ""
     # Text: for a million rows, making paths costs more than looking them up.
     folder = f"{root}{os.sep}{digest[:2]}{os.sep}{digest[2:4]}{os.sep}"

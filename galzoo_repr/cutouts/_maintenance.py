@@ -75,7 +75,9 @@ def verify(manifest: Manifest, *, repair: bool) -> Table:
         if key in on_its_way and not path.exists():
             continue
         if path not in problems:
-            problems[path] = _problem(path, outcome)
+            problems[path] = (
+                _problem(path, outcome) if path.name else "the manifest names no file of the store"
+            )
         if problems[path]:
             bad.append((key, request, path))
     if repair and bad:
@@ -86,7 +88,8 @@ def verify(manifest: Manifest, *, repair: bool) -> Table:
                 claimed = db.execute("SELECT 1 FROM claim WHERE key = ?", (key,)).fetchone()
                 outcomes = manifest.lookup([key])
                 if not claimed and key in outcomes and _problem(path, outcomes[key]):
-                    path.unlink(missing_ok=True)
+                    if path.name:
+                        path.unlink(missing_ok=True)
                     manifest.forget([key])
     return Table(
         {
@@ -156,7 +159,7 @@ def indexed(root: Path) -> list[tuple[CutoutRequest, Outcome]]:
             outcome = Outcome("", digest=fields.pop("digest"), n_bytes=1)
             request = CutoutRequest(**fields)
             body = Path(body_name(root, request, outcome)).read_bytes()
-        except (OSError, ValueError, TypeError, KeyError):
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             continue
         if hashlib.sha256(body).hexdigest() == outcome.digest:
             digest, outcome = outcome.digest, validate_body(request, body)

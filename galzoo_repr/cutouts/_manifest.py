@@ -1,5 +1,6 @@
 """The store's record of what was asked and what came of it: one SQLite file shared by processes."""
 
+import re
 import sqlite3
 import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -13,6 +14,7 @@ from galzoo_repr.cutouts._request import CutoutRequest, Outcome
 
 __all__ = ["REQUEST_FIELDS", "STEM", "CutoutStoreError", "Manifest", "request_values"]
 
+_DIGEST = re.compile("[0-9a-f]{64}")
 _CHUNK = 500
 """Keys in one query; SQLite before 3.32 allows 999 variables."""
 
@@ -226,6 +228,10 @@ def _values(request: CutoutRequest, outcome: Outcome) -> tuple:
 def _outcome(row: tuple) -> Outcome:
     outcome = Outcome(*row)
     outcome.final = bool(outcome.final)
+    if outcome.digest and not (isinstance(outcome.digest, str) and _DIGEST.fullmatch(outcome.digest)):
+        # It would name a file outside the store. What is not final is asked for again.
+        outcome.digest, outcome.n_bytes, outcome.final = "", 0, False
+        outcome.status, outcome.reason = "corrupt", "the manifest does not name a file of the store"
     if outcome.zero_fraction is None:
         outcome.zero_fraction = float("nan")
     return outcome

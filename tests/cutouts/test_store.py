@@ -345,6 +345,23 @@ def test_a_store_that_travels_stays_as_it_is(filled, read_only):
         assert (other.root, other.read_only) == (filled.root, read_only)
 
 
+@pytest.mark.parametrize(
+    "digest", ["../../outside", "/" + "a" * 63, "..", "A" * 64, "a" * 63, b"a" * 64, 12, "0\0" * 32]
+)
+def test_a_manifest_that_names_a_file_elsewhere_removes_nothing(filled, requests_, digest):
+    outside = filled.root.parent / "outside.fits"
+    outside.write_text("mine")
+    with filled.manifest.transaction() as db:
+        db.execute("UPDATE outcome SET digest = ? WHERE key = ?", (digest, requests_[0].key))
+    known = filled.lookup(requests_[:1])[0]
+    assert not known.final
+    assert filled.name(requests_[0], known) == ""
+    assert len(filled.verify(repair=True)) == 1
+    assert outside.read_text() == "mine"
+    assert len(filled.verify()) == 0
+    assert filled.root.is_dir()
+
+
 def test_a_store_that_is_dropped_or_fails_is_closed(filled, tmp_path):
     (tmp_path / "damaged").mkdir()
     (tmp_path / "damaged" / "manifest.sqlite").write_bytes(b"no database" * 100)
