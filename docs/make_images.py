@@ -7,6 +7,9 @@ Make the demonstration's pictures, captions and alternative texts in the README 
 
 import json
 import re
+import shutil
+import subprocess
+import sys
 import tempfile
 import textwrap
 from dataclasses import asdict
@@ -20,6 +23,8 @@ from galzoo_repr.demo import run_demo
 README = Path(__file__).parents[1] / "README.md"
 IMAGES = Path(__file__).parent / "images"
 WORDS = IMAGES / "demo.json"
+# Columns that the page makes itself.
+LEARNED = ("interest", "anomaly_score", "anomaly_score_std", "anomaly_rank", "anomaly_unlike")
 WANTED = ("similar_merger", "rated", "interesting")
 
 
@@ -55,12 +60,46 @@ def draw_plots(catalogue: Table) -> None:
     figure.savefig(IMAGES / "plots.png", dpi=80)
 
 
+def draw_page(catalogue: Table) -> None:
+    """Take pictures of the page in a browser, with a dozen galaxies rated; needs Panel, playwright and Chromium."""
+    from playwright.sync_api import sync_playwright
+
+    from galzoo_repr.catalogue import write_catalogue
+
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as driver:
+        path = Path(folder) / "galaxies.parquet"
+        write_catalogue(catalogue[[n for n in catalogue.colnames if n not in LEARNED]], path)
+        command = [sys.executable, "-m", "galzoo_repr", "look", str(path), "--no-browser"]
+        server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        page.goto(server.stdout.readline().strip())
+        page.locator("figure.here").wait_for(timeout=120_000)
+        for key in "041025301204":
+            page.keyboard.press(key)
+            page.wait_for_timeout(400)
+        page.keyboard.press(" ")
+        page.wait_for_timeout(6_000)
+        for name, press in (("rate", ""), ("viewer", "v"), ("find", "vm"), ("map", "")):
+            for key in press:
+                page.keyboard.press(key)
+                page.wait_for_timeout(2_000)
+            if name == "map":
+                page.get_by_text("Map", exact=True).first.click()
+            page.wait_for_timeout(8_000)
+            page.screenshot(path=IMAGES / f"page_{name}.jpg", type="jpeg", quality=80)
+        browser.close()
+        server.terminate()
+        server.wait()
+
+
 def main() -> None:
     """Run the demonstration, and write down what it shows."""
     with tempfile.TemporaryDirectory() as folder:
         found = run_demo(Path(folder) / "demo", progress=False, say=print)
     findings = found.findings
     draw_plots(found.catalogue)
+    draw_page(found.catalogue)
     pictures = {}
     for finding in findings:
         if finding.name in WANTED:
