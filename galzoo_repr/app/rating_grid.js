@@ -135,7 +135,7 @@ class RatingGrid {
   }
 
   start() {
-    if (this.model.takes_focus) this.root.focus()
+    if (this.model.takes_focus) this.root.focus({ preventScroll: true })
     this.message("No galaxies yet: reading the catalogue …")
     ready(this.model)
   }
