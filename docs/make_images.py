@@ -7,15 +7,22 @@ Make the demonstration's pictures, captions and alternative texts in the README 
 
 import json
 import re
+import shutil
+import subprocess
+import sys
 import tempfile
 import textwrap
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from astropy.table import Table
 
 import galzoo_repr as gzr
 from galzoo_repr.demo import run_demo
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 README = Path(__file__).parents[1] / "README.md"
 IMAGES = Path(__file__).parent / "images"
@@ -55,12 +62,57 @@ def draw_plots(catalogue: Table) -> None:
     figure.savefig(IMAGES / "plots.png", dpi=80)
 
 
+def draw_page(n: int = 120) -> None:
+    """Take pictures of the page in a browser, while galaxies are rated; needs Panel, playwright and Chromium."""
+    from playwright.sync_api import sync_playwright
+
+    from galzoo_repr.catalogue import write_catalogue
+
+    simulated = gzr.SimulatedSurvey(seed=3)
+    with tempfile.TemporaryDirectory() as folder, gzr.conf.set_temp("cache_dir", f"{folder}/cache"):
+        with simulated.serve() as service:
+            survey = gzr.LegacySurvey(server=service.url)
+            catalogue = gzr.add_embeddings(simulated.catalogue(n), survey=survey, progress=False)
+        path = Path(folder) / "galaxies.parquet"
+        write_catalogue(catalogue["name", "ra", "dec", "mag_r", "cutout", "cutout_status", "embedding"], path)
+        command = [sys.executable, "-m", "galzoo_repr", "look", str(path), "--no-browser", "--show", "mag_r"]
+        with (
+            subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server,
+            sync_playwright() as driver,
+        ):
+            browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+            page = browser.new_page(viewport={"width": 1280, "height": 800})
+            page.goto(server.stdout.readline().strip())
+            _use_page(page, list(catalogue["true_kind"]))
+            browser.close()
+            server.terminate()
+
+
+def _use_page(page: "Page", kinds: list[str]) -> None:
+    """Rate as one who likes spirals does, and go through the views."""
+    for _ in range(16):
+        page.locator("figure.here").wait_for(timeout=120_000)
+        row = int(page.locator(".rate").get_attribute("data-row"))
+        page.keyboard.press("5" if "spiral" in str(kinds[row]) else "0")
+        page.wait_for_timeout(500)
+    page.keyboard.press(" ")
+    for name, keys in (("rate", ""), ("viewer", "v"), ("find", "vm"), ("map", "")):
+        for key in keys:
+            page.keyboard.press(key)
+            page.wait_for_timeout(2_000)
+        if name == "map":
+            page.get_by_text("Map", exact=True).first.click()
+        page.wait_for_timeout(8_000)
+        page.screenshot(path=IMAGES / f"page_{name}.jpg", type="jpeg", quality=80)
+
+
 def main() -> None:
     """Run the demonstration, and write down what it shows."""
     with tempfile.TemporaryDirectory() as folder:
         found = run_demo(Path(folder) / "demo", progress=False, say=print)
     findings = found.findings
     draw_plots(found.catalogue)
+    draw_page()
     pictures = {}
     for finding in findings:
         if finding.name in WANTED:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -9,11 +10,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from astropy.coordinates import SkyCoord
-from astropy.table import Table
+from astropy.table import Column, Table
 
-from galzoo_repr._arguments import check_number, check_whole_number
-from galzoo_repr.catalogue import as_table, fingerprint, read_embeddings
+from galzoo_repr._arguments import check_column, check_number, check_whole_number
+from galzoo_repr.catalogue import as_table, fingerprint, read_embeddings, with_columns
 
 if TYPE_CHECKING:
     from galzoo_repr.app._session import Desk
@@ -24,6 +26,7 @@ __all__ = ["Look", "look"]
 
 __doctest_requires__ = {"look": ["panel"]}
 
+STILL = 10  # galaxies that are shown where a notebook was exported
 MOST_KEYS = 10  # ratings that can each have a key of their own
 
 
@@ -119,9 +122,14 @@ def look(
     if port > 65535:
         raise ValueError(f"port={port} is no port: give 0 (any that is free) to 65535")
     values = checked_scale(scale)
+    show, origins = _checked_names("show", show), _checked_names("origins", origins)
     for name in show:
         if name not in table.colnames:
             raise ValueError(f"show names no column {name!r}; the columns are {', '.join(table.colnames)}")
+    if (
+        embedding != "embedding"
+    ):  # without any, galaxies can still be looked at; a name that was given is meant
+        check_column("embedding", embedding, table.colnames)
     _check_panel()
     from galzoo_repr.app._marks import restore_marks
     from galzoo_repr.app._pictures import RowPictures
@@ -130,8 +138,8 @@ def look(
     pictures = RowPictures(table, images)
     rated = embedding in table.colnames
     folder = Path(folder) if folder is not None else _usual_folder(table, embedding if rated else None)
-    folder.mkdir(parents=True, exist_ok=True)
-    desk = Desk(table, folder, pictures, None, show=list(show), survey=survey, rater=rater)
+    _make(folder)
+    desk = Desk(table, folder, pictures, None, show=show, survey=survey, rater=rater)
     if rated:
         from galzoo_repr.app._ratings import RatingDesk
 
@@ -203,7 +211,31 @@ class Look:
 
         if self._page is None:
             self._page = notebook_page(self._desk)
-        return self._page._repr_mimebundle_(include, exclude)
+        bundle = self._page._repr_mimebundle_(include, exclude)
+        data, *rest = bundle if isinstance(bundle, tuple) else (bundle,)
+        if "text/html" in data:
+            data["text/html"] = f'<div class="galzoo-look">{self._still()}{data["text/html"]}</div>'
+        return (data, *rest) if rest else data
+
+    def _still(self) -> str:
+        """What stands in an exported notebook, where nothing answers; the page hides it when it is answered."""
+        from galzoo_repr.plot import show
+
+        desk = self._desk
+        rows, captions = np.arange(min(STILL, len(desk.table))), list(desk.show)
+        table = desk.table
+        if desk.ratings is not None:
+            # Those rated highest, and then the first of the catalogue.
+            ratings, column = desk.ratings.ratings(), desk.ratings.column
+            rows = np.argsort(-np.nan_to_num(ratings, nan=-np.inf), kind="stable")[:STILL]
+            table = with_columns(table, {column: Column(ratings)}, overwrite=True)
+            captions = [column, *captions]
+        images = desk.pictures.images
+        if images is not None and not isinstance(images, str):
+            images = [images[row] for row in rows]
+        shown = "" if images is None else show(table[rows], captions, images=images)._repr_html_()
+        told = html.escape(f"{self!r}. Run the cell again for the page.")
+        return f'<div class="galzoo-still">{shown}<p>{told}</p></div>'
 
 
 def checked_scale(scale: Sequence[float]) -> list[float]:
@@ -220,6 +252,26 @@ def checked_scale(scale: Sequence[float]) -> list[float]:
     for value in values:
         check_number("scale", value, least=-1e15)
     return [int(value) if value == int(value) else value for value in values]
+
+
+def _checked_names(argument: str, names: Sequence[str]) -> list[str]:
+    """Give a list of names; one name alone is no list of its letters."""
+    names = [names] if isinstance(names, str) else list(names)
+    if not all(isinstance(name, str) for name in names):
+        raise TypeError(f"{argument} must be a list of names, not {names!r}")
+    return names
+
+
+def _make(folder: Path) -> None:
+    """Make the folder of what is kept."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(13, "it may not be written to")
+    except OSError as error:
+        raise type(error)(
+            f"what is given on the page cannot be kept in {folder}: {error.strerror}; give another folder"
+        ) from error
 
 
 def _check_panel() -> None:

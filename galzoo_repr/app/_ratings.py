@@ -36,6 +36,8 @@ AHEAD = 10
 SHARED_IN_BATCH = 1
 ENOUGH_SHARED = 30
 REST, LONGEST_REST = 1.0, 3.0  # seconds between one fit and the next
+# Columns that the page writes beside the ratings.
+OTHERS_OF_THE_PAGE = ("tags", "anomaly_score", "anomaly_score_std", "anomaly_rank", "anomaly_unlike")
 _NAME = re.compile(r"[\w.-]{1,64}")
 
 
@@ -93,7 +95,7 @@ class RatingDesk:
         get_ready: Callable[[list[int]], None] = lambda rows: None,
     ):
         for what, name in (("ratings", interest), ("rater", rater or "me")):
-            if not _NAME.fullmatch(name):
+            if not isinstance(name, str) or not _NAME.fullmatch(name):
                 raise ValueError(
                     f"{what}={name!r} becomes the name of a file; it may have up to 64 letters, digits, underscores, "
                     "points and hyphens"
@@ -105,7 +107,7 @@ class RatingDesk:
         self.get_ready = get_ready
         self.learned: Callable[[], None] = lambda: None
         self._embeddings = read_embeddings(table, embedding)
-        self._given = _given(table, self.column)
+        self._given = _given(table, self.column, self.values, {embedding, *OTHERS_OF_THE_PAGE})
         self._n_given = int(np.isfinite(self._given).sum())
         self._n_found = int((self._given >= self.interesting_from).sum())
         self._facts = catalogue_facts(self._embeddings, interest)
@@ -339,10 +341,24 @@ def _warm_up() -> bool:
     return True
 
 
-def _given(table: Table, column: str) -> np.ndarray:
-    """Ratings that the catalogue has already."""
-    if column not in table.colnames:
-        return np.full(len(table), np.nan)
+def _given(table: Table, column: str, values: list[float], taken: set[str]) -> np.ndarray:
+    """Ratings that the catalogue has already; a `ValueError` if it has something else there, which would be lost."""
     from galzoo_repr.catalogue import read_cells
 
-    return np.asarray(read_cells(table[column]).numbers(), dtype=float)
+    if column in taken:
+        raise ValueError(f"ratings={column!r} is a column for other things; give another name")
+    if column not in table.colnames:
+        return np.full(len(table), np.nan)
+    cells = read_cells(table[column]) if table[column].shape == (len(table),) else None
+    if cells is None or cells.texts or cells.values.dtype.kind not in "buif":
+        raise ValueError(
+            f"column {column!r} holds no ratings, and would be replaced by them; give another name"
+        )
+    given = np.asarray(cells.numbers(), dtype=float)
+    known = given[np.isfinite(given)]
+    if len(known) and not values[0] <= known.min() <= known.max() <= values[-1]:
+        raise ValueError(
+            f"column {column!r} holds numbers from {known.min():g} to {known.max():g}, but the scale is "
+            f"{values[0]:g} to {values[-1]:g}; give their scale, or another name for the ratings"
+        )
+    return given

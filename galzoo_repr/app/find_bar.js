@@ -24,7 +24,7 @@ class FindBar {
     this.model = model
     this.urls = []
     this.build()
-    model.on("msg:custom", (message) => this.receive(message))
+    model.on("msg:custom", (message) => (hideStill(this.root), this.receive(message)))
   }
 
   build() {
@@ -163,4 +163,11 @@ export function render({ model, el }) {
   el.append(style, bar.root)
   model.on("after_render", () => ready(model))
   model.on("remove", () => bar.ends.abort())
+}
+
+// The picture that an exported notebook has instead of a page that is answered.
+function hideStill(node) {
+  while (node.getRootNode().host) node = node.getRootNode().host
+  const still = node.closest(".galzoo-look")?.querySelector(".galzoo-still")
+  if (still) still.hidden = true
 }

@@ -68,7 +68,7 @@ class RatingGrid {
     this.large = false
     this.predictions = true
     this.build()
-    model.on("msg:custom", (message) => this.receive(message))
+    model.on("msg:custom", (message) => (hideStill(this.root), this.receive(message)))
   }
 
   build() {
@@ -135,7 +135,7 @@ class RatingGrid {
   }
 
   start() {
-    if (this.model.takes_focus) this.root.focus()
+    if (this.model.takes_focus) this.root.focus({ preventScroll: true })
     this.message("No galaxies yet: reading the catalogue …")
     ready(this.model)
   }
@@ -388,4 +388,11 @@ export function render({ model, el }) {
   el.style.height = "100%"
   model.on("after_render", () => grid.start())
   model.on("remove", () => grid.sized.disconnect())
+}
+
+// The picture that an exported notebook has instead of a page that is answered.
+function hideStill(node) {
+  while (node.getRootNode().host) node = node.getRootNode().host
+  const still = node.closest(".galzoo-look")?.querySelector(".galzoo-still")
+  if (still) still.hidden = true
 }
