@@ -307,7 +307,11 @@ class TestTrouble:
             "store = CutoutStore(sys.argv[1])\n"
             "print(store.read_only, store.stats()['n'].sum())\n"
         )
-        done = subprocess.run([sys.executable, "-c", code, str(root)], capture_output=True, text=True)
+        # The other user has a home of its own.
+        env = {**os.environ, "HOME": str(root.parent)}
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(root)], capture_output=True, text=True, env=env
+        )
         assert done.stdout.split() == ["True", "5"], done.stderr
 
     def test_place_that_is_no_folder(self, tmp_path):
