@@ -16,12 +16,16 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-pytest.importorskip("panel", reason="the page needs Panel: pip install 'galzoo_repr[app]'")
-
 CHROMIUM = os.environ.get("GALZOO_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 # Every host but this machine is nowhere.
 RULES = "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"
 PATIENCE = 150_000  # milliseconds; machines that test are busy
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _panel() -> None:
+    """Skip all tests of the page where Panel is not installed, however they are called."""
+    pytest.importorskip("panel", reason="the page needs Panel: pip install 'galzoo_repr[app]'")
 
 
 def galaxies(n: int = 60, *, folder: Path | None = None, seed: int = 0) -> Table:
