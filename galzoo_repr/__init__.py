@@ -46,6 +46,7 @@ _ROOMS = (
     "finetuning",
     "pretraining",
     "simulation",
+    "hats",
     "demo",
 )
 

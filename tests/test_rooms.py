@@ -14,6 +14,7 @@ GROUND = {
     "_angle",
     "_arguments",
     "_array",
+    "_by_partition",
     "_config",
     "_device",
     "_fits_header",
@@ -37,6 +38,7 @@ BELOW = {
     "finetuning": {"catalogue", "images", "cutouts", "encoders", "questions", "training"},
     "pretraining": {"catalogue", "images", "encoders", "questions", "training"},
     "simulation": {"images", "questions"},
+    "hats": {"catalogue", "images", "cutouts", "encoders", "index", "similarity", "anomaly", "finetuning"},
 }
 ABOVE = ("cli", "demo")  # they use the public names of all rooms, and nothing imports them
 
