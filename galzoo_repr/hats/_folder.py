@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from pyarrow import parquet
 
 from galzoo_repr._folder import published
 
-__all__ = ["INDEX", "HatsFolder", "Pixel", "declare_complete", "partition_path", "write_partition"]
+__all__ = ["INDEX", "HatsFolder", "Pixel", "declare_complete", "partition_path", "read_rows", "write_partition"]
 
 #: Column of the place on the sky, HEALPix of order 29, by the convention of HATS.
 INDEX = "_healpix_29"
@@ -84,11 +84,14 @@ class HatsFolder:
         What ``hats.properties`` says.
     pixels : list of Pixel
         Its partitions, along the sky. This order is that of its rows.
+    metadata : dict of bytes to bytes
+        Of partitions that have none of their own, as another program wrote them.
     """
 
     root: Path
     properties: Mapping[str, str]
     pixels: list[Pixel]
+    metadata: Mapping[bytes, bytes] = field(default_factory=dict)
 
     @classmethod
     def open(cls, path: str | os.PathLike) -> "HatsFolder":
@@ -153,9 +156,8 @@ class HatsFolder:
         """Read a partition, or some of its columns; a `ValueError` if it is damaged."""
         path = self.path_of(pixel)
         try:
-            if path.is_dir():
-                return parquet.read_table(path, columns=columns, partitioning=None)
-            return parquet.ParquetFile(path).read(columns=columns)
+            arrow = read_rows(path, columns)
+            return arrow.replace_schema_metadata({**self.metadata, **(arrow.schema.metadata or {})})
         except (pa.ArrowException, OSError) as error:
             if isinstance(error, FileNotFoundError | PermissionError):
                 raise
@@ -165,6 +167,13 @@ class HatsFolder:
     def schema(self) -> pa.Schema:
         """Columns and metadata of the first partition."""
         return self.read(self.pixels[0]).slice(0, 0).schema
+
+
+def read_rows(path: Path, columns: list[str] | None = None) -> pa.Table:
+    """Read a file of Parquet, or a folder of them, as Arrow holds it."""
+    if path.is_dir():
+        return parquet.read_table(path, columns=columns, partitioning=None)
+    return parquet.ParquetFile(path).read(columns=columns)
 
 
 def _rows_in(path: Path) -> int:
