@@ -77,7 +77,8 @@ def parts_of(arrow: pa.Schema, names: Sequence[str]) -> list[str]:
     """
     mixins = _header(arrow).get("meta", {}).get(_MIXINS, {})
     whole = {name: list(_leaves(mixins[name])) for name in mixins}
-    known = [*whole, *(name for name in arrow.names if name not in sum(whole.values(), []))]
+    pieces = {part for parts in whole.values() for part in parts}
+    known = [*whole, *(name for name in arrow.names if name not in pieces)]
     if unknown := [name for name in names if name not in known]:
         raise ValueError(f"there is no column {unknown[0]!r}; the columns are {', '.join(known)}")
     return [part for name in names for part in whole.get(name, [name])]
@@ -199,7 +200,9 @@ def _summed(records: Sequence[Mapping]) -> dict:
     total = {}
     for record in records:
         for call, facts in record.items():
-            ours = total.setdefault(call, {key: facts[key] for key in facts if key not in ("partition", "summary")})
+            ours = total.setdefault(
+                call, {key: facts[key] for key in facts if key not in ("partition", "summary")}
+            )
             if "partition" not in facts:
                 ours.setdefault("summary", facts.get("summary"))
                 continue

@@ -43,7 +43,13 @@ __all__ = ["from_hats", "to_hats"]
 
 # Columns of positions that are added where the catalogue has none in degrees of ICRS, and taken off again.
 _ADDED = ("_ra", "_dec")
-_USUAL = (("ra", "dec"), ("RA", "DEC"), ("RAJ2000", "DEJ2000"), ("RA_ICRS", "DE_ICRS"), ("TARGET_RA", "TARGET_DEC"))
+_USUAL = (
+    ("ra", "dec"),
+    ("RA", "DEC"),
+    ("RAJ2000", "DEJ2000"),
+    ("RA_ICRS", "DE_ICRS"),
+    ("TARGET_RA", "TARGET_DEC"),
+)
 # Finer pixels are of no use: this is a third of an arcsecond.
 _FINEST = 19
 
@@ -316,5 +322,3 @@ def _inside(
     else:
         inside = moc.contains_skycoords(places)
     return pa.array(np.asarray(inside))
-
-

@@ -118,7 +118,9 @@ def run_parts(
         for outcome in ended:
             bar.update(1)
             wrong = isinstance(outcome.error, TypeError | ValueError) and not outcomes
-            if outcome.error is not None and (job is None or (wrong and len(job.missing()) == len(job.pixels))):
+            if outcome.error is not None and (
+                job is None or (wrong and len(job.missing()) == len(job.pixels))
+            ):
                 ended.close()
                 raise outcome.error
             outcomes.append(outcome)
@@ -138,7 +140,9 @@ def attempt(work: Callable[[Pixel], object], pixel: Pixel) -> Outcome:
             reason, error = "", None
         except MemoryError as problem:
             rows, result, error = 0, None, problem
-            reason = "there was not enough memory; write the catalogue with fewer rows in a partition (max_rows=)"
+            reason = (
+                "there was not enough memory; write the catalogue with fewer rows in a partition (max_rows=)"
+            )
         except Exception as problem:
             rows, result, reason = 0, None, f"{type(problem).__name__}: {problem}"
             # Not every exception can be sent from process to process.
@@ -192,7 +196,9 @@ def _note(job: Job, outcome: Outcome) -> None:
         path.unlink(missing_ok=True)
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    publish(path, json.dumps({"partition": str(outcome.pixel), "reason": outcome.reason}).encode(), sync=False)
+    publish(
+        path, json.dumps({"partition": str(outcome.pixel), "reason": outcome.reason}).encode(), sync=False
+    )
     log.warning("Partition %s failed: %s", outcome.pixel, outcome.reason)
 
 

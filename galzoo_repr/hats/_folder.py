@@ -14,7 +14,15 @@ from pyarrow import parquet
 
 from galzoo_repr._folder import published
 
-__all__ = ["INDEX", "HatsFolder", "Pixel", "declare_complete", "partition_path", "read_rows", "write_partition"]
+__all__ = [
+    "INDEX",
+    "HatsFolder",
+    "Pixel",
+    "declare_complete",
+    "partition_path",
+    "read_rows",
+    "write_partition",
+]
 
 #: Column of the place on the sky, HEALPix of order 29, by the convention of HATS.
 INDEX = "_healpix_29"
@@ -60,7 +68,11 @@ def partition_path(root: Path, pixel: Pixel, suffix: str = ".parquet") -> Path:
     """
     group = pixel.number // 10_000 * 10_000
     return (
-        root / "dataset" / f"Norder={pixel.order}" / f"Dir={group}" / f"Npix={pixel.number}{suffix.strip('/')}"
+        root
+        / "dataset"
+        / f"Norder={pixel.order}"
+        / f"Dir={group}"
+        / f"Npix={pixel.number}{suffix.strip('/')}"
     )
 
 
@@ -115,7 +127,7 @@ class HatsFolder:
         """
         if "://" in str(path):
             raise ValueError(
-                f"{path} is not on this machine; copy it, or open the part you need with lsdb.open_catalog and give that"
+                f"{path} is not on this machine; copy it, or give the part you need as lsdb.open_catalog opens it"
             )
         root = Path(path).expanduser()
         if not root.is_dir():

@@ -213,7 +213,9 @@ def described(value: object) -> str | None:
     if isinstance(value, SkyCoord):
         return value.icrs.to_string("decimal", precision=9).__repr__()
     if isinstance(value, Table):
-        return described([np.asarray(value[name]) for name in value.colnames if value[name].dtype is not None])
+        return described(
+            [np.asarray(value[name]) for name in value.colnames if value[name].dtype is not None]
+        )
     if isinstance(value, Mapping):
         return str({str(key): described(item) for key, item in value.items()})
     if isinstance(value, list | tuple):

@@ -64,7 +64,9 @@ def rank_all(paths: Sequence[Path], lengths: Sequence[int], *, piece: int = _PIE
         if total := sum(map(len, parts)):
             places = np.empty(total, dtype=np.int64)
             # Stable: equal scores stay in the order of partitions, and within them in that of rows.
-            places[np.argsort(np.concatenate(parts), kind="stable")] = np.arange(before + 1, before + total + 1)
+            places[np.argsort(np.concatenate(parts), kind="stable")] = np.arange(
+                before + 1, before + total + 1
+            )
             done = 0
             for number, part in enumerate(parts):
                 order = np.load(_order_of(paths[number]), mmap_mode="r")

@@ -161,7 +161,9 @@ def _meant(query: object) -> tuple[list[str], SkyCoord | None]:
     if isinstance(query, Table):
         found = sky_positions(query) if _placed(query) else None
         return [], None if found is None else found.skycoord[found.valid]
-    several = [query] if isinstance(query, str) else query if isinstance(query, list | tuple | np.ndarray) else []
+    several = (
+        [query] if isinstance(query, str) else query if isinstance(query, list | tuple | np.ndarray) else []
+    )
     texts = [str(one) for one in several if isinstance(one, str)]
     places = []
     for one in ([tuple(query)] if len(several) == 2 and not isinstance(query, str) else []) + texts:

@@ -67,8 +67,8 @@ def add_similarity(
     """
     if options.get("min_separation") is not None:
         raise ValueError(
-            "min_separation= cannot be used to rank a whole HATS catalogue; find_similar(..., min_separation=) gives the "
-            "best of it so"
+            "min_separation= cannot be used to rank a whole HATS catalogue; find_similar(..., min_separation=) gives "
+            "the best of it so"
         )
     if n is not None:
         check_whole_number("n", n)
@@ -114,7 +114,8 @@ def prepared_for(folder: HatsFolder, query: Query, options: dict) -> PreparedQue
 
 def _with_rows(prepared: PreparedQuery, rows: np.ndarray) -> PreparedQuery:
     """The same with rows of the catalogue for those of the table of candidates."""
-    def moved(examples):  # noqa: ANN001, ANN202
+
+    def moved(examples):  # noqa: ANN001
         return replace(examples, rows=np.where(examples.rows >= 0, rows[examples.rows], -1))
 
     negatives = None if prepared.negatives is None else moved(prepared.negatives)
@@ -221,7 +222,8 @@ def _final(
     folder: HatsFolder, prepared: PreparedQuery, known: np.ndarray, n: int, own: dict, include_query: bool
 ) -> Table:
     """The answer of the one-machine verb among the rows that can be in it."""
-    def among(examples):  # noqa: ANN001, ANN202
+
+    def among(examples):  # noqa: ANN001
         places = np.searchsorted(known, examples.rows)
         return replace(examples, rows=np.where(examples.rows >= 0, places, -1))
 
@@ -229,6 +231,7 @@ def _final(
     here = replace(prepared, examples=among(prepared.examples), negatives=negatives)
     best = find_in_table(rows_of(folder, known), here, n, include_query=include_query, **own)
     best["row"][:] = known[np.asarray(best["row"])]
+    best.meta["galzoo_repr"]["find_similar"]["example_rows"] = prepared.examples.rows.tolist()
     best.remove_columns([name for name in ("_healpix_29", "_ra", "_dec") if name in best.colnames])
     return best
 
@@ -329,4 +332,3 @@ def _fitted(
 def _scratch() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="galzoo_repr-") as folder:
         yield Path(folder)
-

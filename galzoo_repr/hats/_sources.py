@@ -50,10 +50,10 @@ def _written(table: "lsdb.Catalog", place: Path, client: "Client | None") -> Non
     import dask
 
     settings = {} if client is not None else {"scheduler": "synchronous"}
-    plain = type(table)(table._ddf, table._ddf_pixel_map, table.hc_structure)
     with warnings.catch_warnings(), dask.config.set(**settings):
         warnings.simplefilter("ignore")
-        plain.write_catalog(place, catalog_name=place.stem, progress_bar=False, as_collection=False)
+        # No collection, so that its margin, whose galaxies are in other partitions too, stays behind.
+        table.write_catalog(place, catalog_name=place.stem, progress_bar=False, as_collection=False)
 
 
 def answer(table: HatsLike, out: Path) -> HatsLike:

@@ -1,7 +1,7 @@
 """A verb of the package, done to one partition in whatever process."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -17,7 +17,7 @@ from galzoo_repr.hats._folder import HatsFolder, Pixel, read_rows, write_partiti
 from galzoo_repr.hats._job import Job
 from galzoo_repr.hats._ranks import rank_file, write_scores
 
-__all__ = ["VerbOnPart", "WithRanks"]
+__all__ = ["VerbOnPart", "WithRanks", "verb_named"]
 
 _ROOMS = {
     "add_cutouts": "cutouts",
@@ -81,12 +81,11 @@ class VerbOnPart:
             options["query"] = prepared.in_rows(*self.folder.starts[number : number + 2].tolist())
         if "coords" in options and options["coords"] is None:
             options["coords"] = _coords(self.folder, table)
-        verb = getattr(import_module(f"galzoo_repr.{_ROOMS[self.call]}"), self.call)
         with ExitStack() as settings:
             if self.rate is not None:
                 for name in _RATES:
                     settings.enter_context(conf.set_temp(name, self.rate))
-            return verb(table, **options)
+            return verb_named(self.call)(table, **options)
 
     def new_columns(self, pixel: Pixel, table: Table, result: Table) -> Table:
         """Only the columns that the verb made, with the meta of the whole, which says of what partition it is."""
@@ -100,6 +99,8 @@ class VerbOnPart:
         for call, record in made.meta.get("galzoo_repr", {}).items():
             if call.startswith(self.call):
                 record["partition"] = str(pixel)
+                if (prepared := self.options.get("query")) is not None and "example_rows" in record:
+                    record["example_rows"] = prepared.examples.rows.tolist()
         return made
 
     def aside(self, pixel: Pixel) -> Path:
@@ -136,6 +137,11 @@ class WithRanks:
                 record["partition"] = str(pixel)
         write_partition(columns_beside(self.verb.folder.read(pixel), made), self.verb.job.path_of(pixel))
         return len(made), None
+
+
+def verb_named(call: str) -> Callable[..., Table]:
+    """Give a verb of the package."""
+    return getattr(import_module(f"galzoo_repr.{_ROOMS[call]}"), call)
 
 
 def score_of(table: Table, stem: str) -> str:

@@ -4,12 +4,14 @@ import os
 import shutil
 import warnings
 from collections.abc import Mapping
+from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Union
 
 import numpy as np
 from astropy.coordinates import SkyCoord
 
+from galzoo_repr._arguments import check_number
 from galzoo_repr.exceptions import GalzooWarning
 from galzoo_repr.hats._engine import part_of, run_parts
 from galzoo_repr.hats._folder import HatsFolder
@@ -17,17 +19,22 @@ from galzoo_repr.hats._job import Job
 from galzoo_repr.hats._ranks import rank_all
 from galzoo_repr.hats._rows import sample_of
 from galzoo_repr.hats._sources import HatsLike, answer, opened
-from galzoo_repr.hats._verb_on_part import VerbOnPart, WithRanks
+from galzoo_repr.hats._verb_on_part import VerbOnPart, WithRanks, verb_named
 
 if TYPE_CHECKING:
     from distributed import Client
+
+    from galzoo_repr.finetuning import MorphologyModel
 
 __all__ = ["SAMPLE", "add_by_part", "add_cutouts", "add_embeddings", "add_predictions", "add_ranked"]
 
 #: Galaxies, at even steps through the catalogue, in which principal components and class balances are found.
 SAMPLE = 200_000
 # How the work is done, which does not change its result: a call may go on with another.
-_MANNER = ("device", "batch_size", "progress", "workers", "store", "embedding_store", "keep", "overwrite")
+_MANNER = (
+    *("device", "batch_size", "progress", "workers", "store", "embedding_store", "keep", "overwrite"),
+    *("out", "client"),
+)
 
 
 def add_cutouts(
@@ -132,7 +139,7 @@ def add_embeddings(
 
 def add_predictions(
     table: HatsLike,
-    model: object,
+    model: Union["MorphologyModel", str, os.PathLike],
     *,
     out: str | os.PathLike | None = None,
     client: "Client | None" = None,
@@ -183,7 +190,9 @@ def _balance(folder: HatsFolder, model: object, embedding: str) -> dict[str, flo
 
     labels = [name for name in (model.label, *model.classes) if name in folder.schema.names]
     seen = sample_of(folder, SAMPLE, [embedding, *dict.fromkeys(labels)])
-    seen = add_predictions(seen, model, prior="catalogue", embedding=embedding, name="_balance", progress=False)
+    seen = add_predictions(
+        seen, model, prior="catalogue", embedding=embedding, name="_balance", progress=False
+    )
     return provenance(seen, "add_predictions__balance")["balance"]
 
 
@@ -245,7 +254,13 @@ def add_ranked(
 def _begun(
     call: str, folder: HatsFolder, options: Mapping[str, object], out: str | os.PathLike | None
 ) -> Job:
-    told = {name: value for name, value in options.items() if name not in _MANNER}
+    parameters = signature(verb_named(call)).parameters.values()
+    takes_more = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+    if not takes_more and (unknown := set(options) - {parameter.name for parameter in parameters}):
+        raise TypeError(f"{call} has no argument {sorted(unknown)[0]!r}")
+    # What is left out is the same as its default.
+    told = {p.name: p.default for p in parameters if p.default is not p.empty} | dict(options)
+    told = {name: value for name, value in told.items() if value is not None and name not in _MANNER}
     return Job.begin(out, call, folder, told, overwrite=bool(options.get("overwrite")))
 
 
@@ -273,13 +288,13 @@ def _ended(table: HatsLike, job: Job, folder: HatsFolder, *, quiet: bool = False
 
 
 def _check_options(options: Mapping[str, object], max_rate: float | None) -> None:
-    from galzoo_repr._arguments import check_number
-
     if max_rate is not None:
         check_number("max_rate", max_rate, above=True)
     images, coords, fov = (options.get(name) for name in ("images", "coords", "fov"))
     if images is not None and not isinstance(images, str):
-        raise ValueError("images must be the name of a column, for a catalogue that is worked on by partition")
+        raise ValueError(
+            "images must be the name of a column, for a catalogue that is worked on by partition"
+        )
     if isinstance(coords, SkyCoord):
         raise ValueError("coords must be names of columns, for a catalogue that is worked on by partition")
     if np.ndim(getattr(fov, "value", 0)):
@@ -290,9 +305,9 @@ def _sendable(
     call: str, options: Mapping[str, object], job: Job, client: "Client | None"
 ) -> dict[str, object]:
     """Options as other processes can take them: a network as the folder it is saved in."""
-    options = {"progress": False, "coords": None, **options} if call != "add_predictions" else {**options}
-    if call == "add_predictions":
-        options = {"progress": False, **options}
+    options = {**options, "progress": False}
+    if call != "add_predictions":  # which is told of positions only where it embeds
+        options.setdefault("coords", None)
     if client is None:
         return options
     for name in ("encoder", "model"):

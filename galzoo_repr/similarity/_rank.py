@@ -140,7 +140,10 @@ class Ranking:
 
 
 def rank(
-    catalogue: Catalogue, query: Query | PreparedQuery, criteria: Criteria, index: SimilarityIndex | None = None
+    catalogue: Catalogue,
+    query: Query | PreparedQuery,
+    criteria: Criteria,
+    index: SimilarityIndex | None = None,
 ) -> Ranking:
     """Score and order every row of a catalogue; with an index of it, in the space of the index."""
     if isinstance(query, PreparedQuery):
