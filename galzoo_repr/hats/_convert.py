@@ -233,7 +233,7 @@ def _healpix(positions: SkyPositions) -> np.ndarray:
             from hats.pixel_math.spatial_index import compute_spatial_index
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            f"HATS catalogues are written with the package hats: pip install 'galzoo_repr[hats]' ({error})"
+            f"to write HATS catalogues takes the package hats: pip install 'galzoo_repr[hats]' ({error})"
         ) from error
     return np.asarray(compute_spatial_index(positions.ra, positions.dec), dtype=np.int64)
 

@@ -22,6 +22,8 @@ __all__ = ["Outcome", "part_of", "run_parts"]
 
 # Partitions in the hands of each process, and waiting there: none is ever idle, and the scheduler stays small.
 _AHEAD = 2
+# Times that a partition is given out anew, when the processes that had it are gone.
+_TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -159,24 +161,39 @@ def _through(client: "Client", work: Callable[[Pixel], object], pixels: Iterable
     """Keep every process of a cluster busy, without handing out all partitions at once."""
     from distributed import as_completed
 
-    [shared] = client.scatter([work], broadcast=True)
     left = iter(pixels)
-    room = _AHEAD * max(1, sum(client.nthreads().values()))
-    futures = {client.submit(attempt, shared, pixel, pure=False): pixel for pixel in islice(left, room)}
-    ending = as_completed(list(futures))
+    # What all calls share goes to every process once.
+    [shared] = client.scatter([work], broadcast=True, hash=False)
+    futures: dict[object, Pixel] = {}
+    lost: Counter[Pixel] = Counter()
+    ending = as_completed()
+
+    def submit(pixel: Pixel) -> None:
+        future = client.submit(attempt, shared, pixel, pure=False)
+        futures[future] = pixel
+        ending.add(future)
+
+    for pixel in islice(left, _AHEAD * max(1, sum(client.nthreads().values()))):
+        submit(pixel)
     try:
         for future in ending:
             pixel = futures.pop(future)
-            error = future.exception()
-            if error is None:
+            error = future.exception() if future.status == "error" else None
+            if future.status not in ("finished", "error") and lost[pixel] < _TRIES:
+                # All processes that had it are gone; new ones take their places.
+                lost[pixel] += 1
+                if shared.status != "finished":
+                    [shared] = client.scatter([work], broadcast=True, hash=False)
+                submit(pixel)
+                continue
+            if future.status == "finished":
                 yield future.result()
             else:
+                error = error or RuntimeError("its process ended again and again")
                 yield Outcome(pixel, reason=_death(error), error=error)
             future.release()
             for pixel in islice(left, 1):
-                new = client.submit(attempt, shared, pixel, pure=False)
-                futures[new] = pixel
-                ending.add(new)
+                submit(pixel)
     finally:
         client.cancel(list(futures))
 

@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -157,7 +158,7 @@ class HatsFolder:
     @cached_property
     def lengths(self) -> np.ndarray:
         """Rows of each partition, int64 of shape (partitions,)."""
-        return np.array([_rows_in(self.path_of(pixel)) for pixel in self.pixels], dtype=np.int64)
+        return np.array([self._length(pixel) for pixel in self.pixels], dtype=np.int64)
 
     @cached_property
     def starts(self) -> np.ndarray:
@@ -166,19 +167,29 @@ class HatsFolder:
 
     def read(self, pixel: Pixel, columns: list[str] | None = None) -> pa.Table:
         """Read a partition, or some of its columns; a `ValueError` if it is damaged."""
-        path = self.path_of(pixel)
-        try:
-            arrow = read_rows(path, columns)
+        with _damage_of(pixel, self.path_of(pixel)):
+            arrow = read_rows(self.path_of(pixel), columns)
             return arrow.replace_schema_metadata({**self.metadata, **(arrow.schema.metadata or {})})
-        except (pa.ArrowException, OSError) as error:
-            if isinstance(error, FileNotFoundError | PermissionError):
-                raise
-            raise ValueError(f"partition {pixel} in {path} cannot be read: {error}") from error
+
+    def _length(self, pixel: Pixel) -> int:
+        with _damage_of(pixel, self.path_of(pixel)):
+            return _rows_in(self.path_of(pixel))
 
     @cached_property
     def schema(self) -> pa.Schema:
         """Columns and metadata of the first partition."""
         return self.read(self.pixels[0]).slice(0, 0).schema
+
+
+@contextmanager
+def _damage_of(pixel: Pixel, path: Path) -> Iterator[None]:
+    """Say which partition it is that Arrow cannot read."""
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, FileNotFoundError | PermissionError):
+            raise
+        raise ValueError(f"partition {pixel} in {path} cannot be read: {error}") from error
 
 
 def read_rows(path: Path, columns: list[str] | None = None) -> pa.Table:

@@ -109,7 +109,21 @@ class Job:
 
     def missing(self, pixels: list[Pixel] | None = None) -> list[Pixel]:
         """Partitions that are not done."""
-        return [pixel for pixel in pixels or self.pixels if not self.path_of(pixel).exists()]
+        return [
+            pixel for pixel in (self.pixels if pixels is None else pixels) if not self.path_of(pixel).exists()
+        ]
+
+    def reason_of(self, pixel: Pixel) -> str:
+        """Why a partition failed; empty if it did not."""
+        try:
+            return json.loads(self.note_of(pixel).read_text(encoding="utf-8"))["reason"]
+        except FileNotFoundError:
+            return ""
+
+    def give_up(self) -> None:
+        """Remove what was begun, if no partition is done."""
+        if len(self.missing()) == len(self.pixels):
+            shutil.rmtree(self.out, ignore_errors=True)
 
     def finish(self, properties: Mapping[str, str]) -> bool:
         """Declare the catalogue complete if all its partitions are there; tell whether it is."""
@@ -117,6 +131,8 @@ class Job:
             return False
         with locked(self.hidden / _CARD):
             if not (self.out / "hats.properties").exists():
+                for draft in (self.out / "dataset").glob("*/*/.*.part.parquet"):
+                    draft.unlink(missing_ok=True)  # of processes that were killed
                 declare_complete(self.out, self.pixels, {**properties, "obs_collection": self.out.name})
         return True
 
@@ -166,10 +182,7 @@ def parts_of_job(out: str | os.PathLike) -> Parts:
         raise FileNotFoundError(f"no work by partition was begun in {out}")
     job = Job(out, card["call"], [Pixel(*pixel) for pixel in card["pixels"]])
     missing = job.missing()
-    failed = {}
-    for pixel in missing:
-        if job.note_of(pixel).exists():
-            failed[str(pixel)] = json.loads(job.note_of(pixel).read_text(encoding="utf-8"))["reason"]
+    failed = {str(pixel): reason for pixel in missing if (reason := job.reason_of(pixel))}
     gone = set(missing)
     return Parts(job.call, [str(p) for p in job.pixels if p not in gone], [str(p) for p in missing], failed)
 

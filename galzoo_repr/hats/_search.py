@@ -99,16 +99,23 @@ def prepared_for(folder: HatsFolder, query: Query, options: dict) -> PreparedQue
     known = rows_of(folder, carrier)
     spaced = criteria.get("components") is not None or criteria.get("metric") == "euclidean"
     sample = sample_of(folder, SAMPLE, [embedding]) if spaced else known
-    prepared = prepare_query(
-        known,
-        asked(rows) if callable(asked) else asked,
-        sample=read_embeddings(sample, embedding),
-        parts=lambda: embeddings_of(folder, embedding),
-        embedding=embedding,
-        coords=coords,
-        fetch=Fetch(**{key: options.get(key) for key in _OF_FETCH}),
-        **criteria,
-    )
+    try:
+        prepared = prepare_query(
+            known,
+            asked(rows) if callable(asked) else asked,
+            sample=read_embeddings(sample, embedding),
+            parts=lambda: embeddings_of(folder, embedding),
+            embedding=embedding,
+            coords=coords,
+            fetch=Fetch(**{key: options.get(key) for key in _OF_FETCH}),
+            **criteria,
+        )
+    except ValueError as error:
+        if not len(rows):
+            raise
+        raise ValueError(
+            f"{error} (rows are counted among rows {rows[:10].tolist()} of the whole catalogue)"
+        ) from error
     return _with_rows(prepared, carrier)
 
 

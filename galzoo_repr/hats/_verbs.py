@@ -3,7 +3,8 @@
 import os
 import shutil
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Union
@@ -214,8 +215,9 @@ def add_by_part(
     work = VerbOnPart(
         call, folder, job, _sendable(call, options, job, client), rate=_share(max_rate, client, part)
     )
-    todo = job.missing(part_of(job.pixels, part)) if part_of(job.pixels, part) else []
-    run_parts(work, todo, job=job, client=client, progress=progress, what=call)
+    todo = job.missing(part_of(job.pixels, part))
+    with _nothing_left_of_wrong_arguments(job, part):
+        run_parts(work, todo, job=job, client=client, progress=progress, what=call)
     return _ended(table, job, folder, quiet=part is not None)
 
 
@@ -242,13 +244,25 @@ def add_ranked(
     work = VerbOnPart(call, folder, job, dict(options), ranked=stem)
     if job.missing():
         todo = [pixel for pixel in job.pixels if not work.aside(pixel).with_suffix(".parquet").exists()]
-        outcomes = run_parts(work, todo, job=job, client=client, progress=progress, what=call)
+        with _nothing_left_of_wrong_arguments(job):
+            outcomes = run_parts(work, todo, job=job, client=client, progress=progress, what=call)
         if not any(outcome.reason for outcome in outcomes):
             rank_all([work.aside(pixel) for pixel in job.pixels], folder.lengths.tolist())
             run_parts(
                 WithRanks(work, n), job.missing(), job=job, client=client, progress=progress, what="Ranks"
             )
     return _ended(table, job, folder)
+
+
+@contextmanager
+def _nothing_left_of_wrong_arguments(job: Job, part: tuple[int, int] | None = None) -> Iterator[None]:
+    """Remove a job whose arguments were refused, so that the folder is free for the right ones."""
+    try:
+        yield
+    except (TypeError, ValueError):
+        if part is None:
+            job.give_up()
+        raise
 
 
 def _begun(
@@ -275,9 +289,9 @@ def _ended(table: HatsLike, job: Job, folder: HatsFolder, *, quiet: bool = False
             shutil.rmtree(job.hidden / aside, ignore_errors=True)
         return answer(table, job.out)
     missing = job.missing()
-    failed = [pixel for pixel in missing if job.note_of(pixel).exists()]
+    failed = [pixel for pixel in missing if job.reason_of(pixel)]
     if failed or not quiet:
-        reason = f", {failed[0]} because of {job.note_of(failed[0]).read_text()}" if failed else ""
+        reason = f" ({failed[0]}: {job.reason_of(failed[0])})" if failed else ""
         warnings.warn(
             f"{len(missing)} of {len(job.pixels)} partitions of {job.out} are missing, {len(failed)} of them failed"
             f"{reason}; the same call tries them again, and galzoo-repr parts {job.out} lists them",
