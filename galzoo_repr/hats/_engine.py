@@ -22,8 +22,6 @@ __all__ = ["Outcome", "part_of", "run_parts"]
 
 # Partitions in the hands of each process, and waiting there: none is ever idle, and the scheduler stays small.
 _AHEAD = 2
-# Times that a partition is given out anew, when the processes that had it are gone.
-_TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -158,38 +156,39 @@ def _here(work: Callable[[Pixel], object], pixels: Iterable[Pixel]) -> Iterator[
 
 
 def _through(client: "Client", work: Callable[[Pixel], object], pixels: Iterable[Pixel]) -> Iterator[Outcome]:
-    """Keep every process of a cluster busy, without handing out all partitions at once."""
+    """
+    Keep every process of a cluster busy, without handing out all partitions at once.
+
+    When a process dies, Dask suspects all that it had in hand. These are tried again in the end, one at a time.
+    """
     from distributed import as_completed
 
-    left = iter(pixels)
-    # What all calls share goes to every process once.
-    [shared] = client.scatter([work], broadcast=True, hash=False)
+    left, suspects, tried = iter(pixels), [], set()
     futures: dict[object, Pixel] = {}
-    lost: Counter[Pixel] = Counter()
     ending = as_completed()
 
     def submit(pixel: Pixel) -> None:
-        future = client.submit(attempt, shared, pixel, pure=False)
+        # Nothing is kept in the processes, which may die: what one partition needs goes with it.
+        narrowed = work.narrowed(pixel) if hasattr(work, "narrowed") else work
+        future = client.submit(attempt, narrowed, pixel, pure=False)
         futures[future] = pixel
         ending.add(future)
 
     for pixel in islice(left, _AHEAD * max(1, sum(client.nthreads().values()))):
         submit(pixel)
     try:
-        for future in ending:
+        while futures or suspects:
+            if not futures:
+                submit(suspects.pop())
+            future = next(ending)
             pixel = futures.pop(future)
-            error = future.exception() if future.status == "error" else None
-            if future.status not in ("finished", "error") and lost[pixel] < _TRIES:
-                # All processes that had it are gone; new ones take their places.
-                lost[pixel] += 1
-                if shared.status != "finished":
-                    [shared] = client.scatter([work], broadcast=True, hash=False)
-                submit(pixel)
-                continue
             if future.status == "finished":
                 yield future.result()
+            elif pixel not in tried:
+                tried.add(pixel)
+                suspects.append(pixel)
             else:
-                error = error or RuntimeError("its process ended again and again")
+                error = future.exception() if future.status == "error" else RuntimeError("it was cancelled")
                 yield Outcome(pixel, reason=_death(error), error=error)
             future.release()
             for pixel in islice(left, 1):

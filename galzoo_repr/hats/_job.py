@@ -238,4 +238,5 @@ def described(value: object) -> str | None:
         digest = hashlib.sha256(f"{content.dtype.str}{content.shape}".encode())
         digest.update(repr(content.tolist()).encode() if content.dtype.kind == "O" else content.tobytes())
         return digest.hexdigest() + (f" {value.unit}" if hasattr(value, "unit") else "")
-    return type(value).__name__
+    facts = {name: getattr(value, name, None) for name in ("server", "layer", "root")}
+    return type(value).__name__ + (f" {facts}" if any(facts.values()) else "")

@@ -134,13 +134,15 @@ class BestOfPart:
     """Finds the most similar galaxies of one partition: their rows in the catalogue, and how similar they are."""
 
     verb: VerbOnPart
-    embedding: str
+
+    def narrowed(self, pixel: Pixel) -> "BestOfPart":
+        """Give the same without what concerns other partitions."""
+        return replace(self, verb=self.verb.narrowed(pixel))
 
     def __call__(self, pixel: Pixel) -> tuple[int, tuple[np.ndarray, np.ndarray]]:
         """Give the number of rows, and rows and similarities, best first."""
-        folder = self.verb.folder
-        start = int(folder.starts[folder.pixels.index(pixel)])
-        table = as_part(folder, pixel)
+        start = (self.verb.rows or self.verb.narrowed(pixel).rows)[0]
+        table = as_part(self.verb.folder, pixel)
         found = self.verb.apply(pixel, table)
         return len(table), (np.asarray(found["row"]) + start, np.asarray(found["similarity"]))
 
@@ -207,8 +209,9 @@ def _merged(
     verb = VerbOnPart(
         "find_similar", folder, None, {**own, "query": prepared, "n": reach, "coords": own.get("coords")}
     )
-    work = BestOfPart(verb, own.get("embedding", "embedding"))
-    outcomes = run_parts(work, folder.pixels, client=client, progress=progress, what="find_similar")
+    outcomes = run_parts(
+        BestOfPart(verb), folder.pixels, client=client, progress=progress, what="find_similar"
+    )
     rows = np.concatenate([outcome.result[0] for outcome in outcomes])
     similarity = np.concatenate([outcome.result[1] for outcome in outcomes])
     cut_off = [outcome.result[1][-1] for outcome in outcomes if len(outcome.result[0]) == reach]

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
@@ -50,6 +50,8 @@ class VerbOnPart:
         Column of scores that are ranked only when all are known: the new columns are then set aside.
     rate : float or None
         Requests per second that this process may send.
+    rows : (int, int) or None
+        Number of the first row of the partition in the catalogue, and of the row after its last, if need be.
     """
 
     call: str
@@ -58,6 +60,16 @@ class VerbOnPart:
     options: Mapping[str, object] = field(default_factory=dict)
     ranked: str = ""
     rate: float | None = None
+    rows: tuple[int, int] | None = None
+
+    def narrowed(self, pixel: Pixel) -> "VerbOnPart":
+        """Give the same without what concerns other partitions, to be sent to another process."""
+        rows = None
+        if hasattr(self.options.get("query"), "in_rows"):
+            number = self.folder.pixels.index(pixel)
+            rows = tuple(self.folder.starts[number : number + 2].tolist())
+        job = None if self.job is None else replace(self.job, pixels=[pixel])
+        return replace(self, folder=replace(self.folder, pixels=[pixel]), job=job, rows=rows)
 
     def __call__(self, pixel: Pixel) -> tuple[int, object]:
         """Do one partition; give its number of rows, and None."""
@@ -77,8 +89,7 @@ class VerbOnPart:
             if isinstance(options.get(name), str | os.PathLike):
                 options[name] = _loaded(kind, str(options[name]), options.get("device"))
         if (prepared := options.get("query")) is not None and hasattr(prepared, "in_rows"):
-            number = self.folder.pixels.index(pixel)
-            options["query"] = prepared.in_rows(*self.folder.starts[number : number + 2].tolist())
+            options["query"] = prepared.in_rows(*(self.rows or self.narrowed(pixel).rows))
         if "coords" in options and options["coords"] is None:
             options["coords"] = _coords(self.folder, table)
         with ExitStack() as settings:
@@ -122,6 +133,10 @@ class WithRanks:
 
     verb: VerbOnPart
     n: int | None = None
+
+    def narrowed(self, pixel: Pixel) -> "WithRanks":
+        """Give the same without what concerns other partitions."""
+        return replace(self, verb=self.verb.narrowed(pixel))
 
     def __call__(self, pixel: Pixel) -> tuple[int, object]:
         """Do one partition; give its number of rows, and None."""
