@@ -70,7 +70,7 @@ def add_anomaly_scores(
     Parameters
     ----------
     table : Table or QTable
-        Catalogue with embeddings.
+        Catalogue with embeddings. Or a HATS catalogue: its folder, or what LSDB made of it.
     ratings : str, list of str or None
         Column of ratings on any scale, higher is more interesting; NaN or masked where a galaxy is not rated.
         Several columns are of several raters, all on the same scale: each has a noise of her own, so that

@@ -63,7 +63,7 @@ def add_cutouts(
     Parameters
     ----------
     table : `~astropy.table.Table`, `~astropy.table.QTable` or `~astropy.coordinates.SkyCoord`
-        Catalogue; never changed.
+        Catalogue; never changed. Or a HATS catalogue: its folder, or what LSDB made of it.
     survey : LegacySurvey, HipsSurvey or BrickSurvey, optional
         Service to ask; the Legacy Survey viewer when not given.
     fallback : sequence of LegacySurvey, HipsSurvey or BrickSurvey, optional
