@@ -67,7 +67,8 @@ def add_embeddings(
     Parameters
     ----------
     table : `~astropy.table.Table`, `~astropy.table.QTable` or `~astropy.coordinates.SkyCoord`
-        Catalogue of n rows; never changed. Or a HATS catalogue: its folder, or what LSDB made of it. If it has the columns ``cutout`` and ``cutout_status`` of
+        Catalogue of n rows; never changed. Or a HATS catalogue:
+        its folder, or what LSDB made of it. If it has the columns ``cutout`` and ``cutout_status`` of
         `galzoo_repr.add_cutouts`, these cutouts are used, and only those that failed for a passing reason are
         fetched.
     encoder : Encoder, str or os.PathLike, optional

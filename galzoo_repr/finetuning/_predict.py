@@ -70,7 +70,8 @@ def add_predictions(
     Parameters
     ----------
     table : Table, QTable or SkyCoord
-        Catalogue, or a HATS catalogue: its folder, or what LSDB made of it. Where it has no column of embeddings, its galaxies are embedded first, by the encoder of
+        Catalogue, or a HATS catalogue: its folder, or what LSDB made of it.
+        Where it has no column of embeddings, its galaxies are embedded first, by the encoder of
         the model. A model whose encoder was fine-tuned embeds galaxies of any catalogue with it.
     model : MorphologyModel, str or os.PathLike
         As `galzoo_repr.finetune` gives it, or the folder it was saved in, or its name on the hub,

@@ -62,7 +62,8 @@ def add_similarity(
     Parameters
     ----------
     table : astropy.table.Table or astropy.table.QTable
-        Catalogue with embeddings (`galzoo_repr.add_embeddings`). Or a HATS catalogue: its folder, or what LSDB made of it.
+        Catalogue with embeddings (`galzoo_repr.add_embeddings`). Or a HATS catalogue:
+        its folder, or what LSDB made of it.
     query : Query
         The example, or examples:
 

@@ -71,7 +71,8 @@ def find_similar(
     Parameters
     ----------
     table : astropy.table.Table or astropy.table.QTable
-        Catalogue with embeddings (`galzoo_repr.add_embeddings`). Or a HATS catalogue: its folder, or what LSDB made of it.
+        Catalogue with embeddings (`galzoo_repr.add_embeddings`). Or a HATS catalogue:
+        its folder, or what LSDB made of it.
     query : Query
         What to look for, in any form that `galzoo_repr.add_similarity` takes; or the name of a column of
         tags: text (several tags with commas between them; a tag may be repeated to count more) or lists of
