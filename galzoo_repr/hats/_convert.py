@@ -32,6 +32,7 @@ from galzoo_repr.hats._folder import (
     HatsFolder,
     Pixel,
     declare_complete,
+    flat_provenance,
     partition_path,
     write_partition,
 )
@@ -142,13 +143,12 @@ def to_hats(
         pixels = _pixels(index, max_rows)
         for pixel, rows in pixels.items():
             write_partition(arrow.slice(rows.start, rows.stop - rows.start), partition_path(draft, pixel))
-        facts = {key: value for key, value in table.meta.items() if str(key).startswith("GZR")}
         about = {
             "obs_collection": name or folder.name,
             "hats_col_ra": columns[0],
             "hats_col_dec": columns[1],
             "hats_builder": "galzoo_repr",
-            **{f"galzoo_repr_{key.lower()}": value for key, value in facts.items()},
+            **flat_provenance(table.meta),
         }
         declare_complete(draft, list(pixels), about)
         if folder.exists():

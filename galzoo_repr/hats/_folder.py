@@ -20,6 +20,7 @@ __all__ = [
     "HatsFolder",
     "Pixel",
     "declare_complete",
+    "flat_provenance",
     "partition_path",
     "read_rows",
     "write_partition",
@@ -255,6 +256,11 @@ def _pixels_of(root: Path) -> list[Pixel]:
 def along_sky(pixel: Pixel) -> tuple[int, int]:
     """Key that sorts partitions by their place on the sky, neighbours together."""
     return pixel.number << 2 * (29 - pixel.order), pixel.order
+
+
+def flat_provenance(meta: Mapping[str, object]) -> dict[str, object]:
+    """Give the short entries of the provenance of a table as properties of its catalogue."""
+    return {f"galzoo_repr_{key.lower()}": meta[key] for key in meta if str(key).startswith("GZR")}
 
 
 def declare_complete(root: Path, pixels: list[Pixel], properties: Mapping[str, str]) -> None:

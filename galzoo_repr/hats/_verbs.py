@@ -15,10 +15,10 @@ from astropy.coordinates import SkyCoord
 from galzoo_repr._arguments import check_number
 from galzoo_repr.exceptions import GalzooWarning
 from galzoo_repr.hats._engine import part_of, run_parts
-from galzoo_repr.hats._folder import HatsFolder
+from galzoo_repr.hats._folder import HatsFolder, flat_provenance
 from galzoo_repr.hats._job import Job
 from galzoo_repr.hats._ranks import rank_all
-from galzoo_repr.hats._rows import sample_of
+from galzoo_repr.hats._rows import rows_of, sample_of
 from galzoo_repr.hats._sources import HatsLike, answer, opened
 from galzoo_repr.hats._verb_on_part import VerbOnPart, WithRanks, verb_named
 
@@ -284,6 +284,8 @@ def _ended(table: HatsLike, job: Job, folder: HatsFolder, *, quiet: bool = False
         for key, value in folder.properties.items()
         if not key.startswith(("hats_n", "hats_skymap", "hats_estsize"))
     }
+    if not job.missing():
+        told |= flat_provenance(rows_of(HatsFolder(job.out, told, job.pixels[:1]), np.zeros(0)).meta)
     if job.finish({**told, "hats_builder": "galzoo_repr"}):
         for aside in ("scores", "input"):
             shutil.rmtree(job.hidden / aside, ignore_errors=True)
