@@ -5,8 +5,6 @@ import pytest
 from astropy.table import MaskedColumn, Table
 from PIL import Image
 
-pytest.importorskip("hats", reason="the extra [hats] is not installed")
-
 
 @pytest.fixture(scope="session")
 def galaxies():

@@ -1,6 +1,7 @@
 """Catalogues go to HATS and come back as they were."""
 
 import warnings
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -11,6 +12,9 @@ from astropy.time import Time
 
 from galzoo_repr.catalogue import provenance, record_provenance, write_catalogue
 from galzoo_repr.hats import from_hats, to_hats
+
+if find_spec("lsdb") is None:
+    pytest.skip("the extra [hats] is not installed", allow_module_level=True)
 
 N = 200
 

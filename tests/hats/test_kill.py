@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 import warnings
+from importlib.util import find_spec
 
 import pytest
 
@@ -13,6 +14,9 @@ from galzoo_repr.hats import from_hats, parts_of_job
 from galzoo_repr.hats._engine import run_parts
 from galzoo_repr.hats._folder import Pixel
 from galzoo_repr.hats._job import Job
+
+if find_spec("lsdb") is None:
+    pytest.skip("the extra [hats] is not installed", allow_module_level=True)
 
 SLOW = """
 import sys, time, warnings

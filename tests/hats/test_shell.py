@@ -2,12 +2,16 @@
 
 import json
 import shutil
+from importlib.util import find_spec
 
 import pytest
 from typer.testing import CliRunner
 
 from galzoo_repr.cli import app
 from galzoo_repr.hats import from_hats
+
+if find_spec("lsdb") is None:
+    pytest.skip("the extra [hats] is not installed", allow_module_level=True)
 
 
 def run(*arguments):

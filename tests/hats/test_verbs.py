@@ -1,6 +1,7 @@
 """By partition, the verbs give what they give for the whole table."""
 
 import shutil
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -15,6 +16,9 @@ from galzoo_repr.hats import add_embeddings as add_by_part
 from galzoo_repr.hats import from_hats, parts_of_job, to_hats
 from galzoo_repr.hats._engine import part_of
 from galzoo_repr.hats._ranks import rank_all, rank_file, write_scores
+
+if find_spec("lsdb") is None:
+    pytest.skip("the extra [hats] is not installed", allow_module_level=True)
 
 
 @pytest.fixture(scope="module")
