@@ -50,6 +50,7 @@ _ROOMS = (
     "pretraining",
     "simulation",
     "plot",
+    "hats",
     "demo",
     "app",
 )

@@ -14,6 +14,7 @@ GROUND = {
     "_angle",
     "_arguments",
     "_array",
+    "_by_partition",
     "_config",
     "_database",
     "_device",
@@ -43,6 +44,7 @@ BELOW = {
         *("catalogue", "images", "cutouts", "encoders", "index"),
         *("similarity", "anomaly", "finetuning"),
     },
+    "hats": {"catalogue", "images", "cutouts", "encoders", "index", "similarity", "anomaly", "finetuning"},
 }
 ABOVE = ("cli", "demo", "app")  # they use the public names of all rooms, and nothing imports them
 

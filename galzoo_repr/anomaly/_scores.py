@@ -1,5 +1,6 @@
 """Interest as columns of a catalogue: a score for every galaxy, and the rows to look at next."""
 
+import os
 import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
 from galzoo_repr._arguments import check_choice, check_seed, check_whole_number
+from galzoo_repr._by_partition import by_partition, is_hats, refuse_for_table
 from galzoo_repr.anomaly._acquisition import FIRST_BATCHES
 from galzoo_repr.anomaly._columns import (
     column_of,
@@ -37,6 +39,8 @@ from galzoo_repr.catalogue import (
 from galzoo_repr.exceptions import GalzooWarning
 
 if TYPE_CHECKING:
+    from distributed import Client
+
     from galzoo_repr.anomaly._interest import InterestModel
     from galzoo_repr.anomaly._scoring import Judgement
 
@@ -57,6 +61,8 @@ def add_anomaly_scores(
     seed: int = 0,
     name: str = "anomaly",
     overwrite: bool = False,
+    out: str | os.PathLike | None = None,
+    client: "Client | None" = None,
 ) -> Table:
     """
     Add how interesting each galaxy would be to the researcher who rated some of them.
@@ -64,7 +70,7 @@ def add_anomaly_scores(
     Parameters
     ----------
     table : Table or QTable
-        Catalogue with embeddings.
+        Catalogue with embeddings. Or a HATS catalogue: its folder, or what LSDB made of it.
     ratings : str, list of str or None
         Column of ratings on any scale, higher is more interesting; NaN or masked where a galaxy is not rated.
         Several columns are of several raters, all on the same scale: each has a noise of her own, so that
@@ -89,6 +95,10 @@ def add_anomaly_scores(
         Start of the new columns' names, to keep several interests side by side.
     overwrite : bool
         Allow columns of these names to be replaced.
+    out : str or os.PathLike, optional
+        For a HATS catalogue: folder of the new one, see `galzoo_repr.hats.add_embeddings`.
+    client : distributed.Client, optional
+        For a HATS catalogue: client of Dask whose workers do its partitions; this process when not given.
 
     Returns
     -------
@@ -119,6 +129,9 @@ def add_anomaly_scores(
     >>> bool(best["embedding"][0, 0] > 1.5)
     True
     """
+    if is_hats(table):
+        return by_partition("add_anomaly_scores", locals())
+    refuse_for_table(locals())
     table = as_table(table)
     refuse_existing(
         table, [f"{name}_{end}" for end in ("score", "score_std", "rank", "unlike")], overwrite=overwrite

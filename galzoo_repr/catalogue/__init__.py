@@ -1,5 +1,7 @@
 """What a catalogue is: positions out of any table, columns back on, provenance, files."""
 
+from importlib import import_module
+
 from galzoo_repr.catalogue._cells import Cells, read_cells, text_of, texts_of
 from galzoo_repr.catalogue._columns import as_table, one_per_row, refuse_existing, with_columns
 from galzoo_repr.catalogue._embeddings import Embeddings, embedding_matrix, read_embeddings
@@ -25,6 +27,7 @@ __all__ = [
     "Reduction",
     "SkyPositions",
     "as_table",
+    "columns_beside",
     "embedding_matrix",
     "fingerprint",
     "for_spreadsheets",
@@ -35,6 +38,7 @@ __all__ = [
     "name_column",
     "name_resolution",
     "one_per_row",
+    "parts_of",
     "provenance",
     "read_catalogue",
     "read_cells",
@@ -46,10 +50,21 @@ __all__ = [
     "rows_named",
     "sentinels",
     "sky_positions",
+    "stacked",
     "table_format",
     "text_of",
     "texts_of",
+    "to_arrow",
     "warn_of_sentinels",
     "with_columns",
     "write_catalogue",
 ]
+
+# What takes Arrow to be imported, when it is first used.
+_LATER = ("columns_beside", "parts_of", "stacked", "to_arrow")
+
+
+def __getattr__(name: str):
+    if name in _LATER:
+        return getattr(import_module(f"{__name__}._arrow_pieces"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,7 +2,7 @@
 
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from io import BytesIO
 from itertools import chain, count
 from pathlib import Path
@@ -18,10 +18,9 @@ from galzoo_repr.catalogue._arrow import NoColumn, column_of
 from galzoo_repr.catalogue._record import masks_beside, of_header, rebuilt
 from galzoo_repr.catalogue._storable import storable
 from galzoo_repr.catalogue._votable_document import parse_document
-from galzoo_repr.catalogue._yaml_size import refuse_unfolding
 from galzoo_repr.exceptions import GalzooWarning
 
-__all__ = ["read_parquet", "write_parquet"]
+__all__ = ["arrow_table", "header_of", "read_parquet", "table_of_arrow", "write_parquet"]
 
 # Rows of one row group, the unit in which other programs read a part of the file.
 _ROW_GROUP = 65536
@@ -44,6 +43,18 @@ def write_parquet(table: Table, path: Path) -> list[str]:
     memory. Masked cells are nulls, which every program knows, and the mask is the column ``<name>.mask``
     besides, which is how astropy has it.
     """
+    arrow, lost = arrow_table(table)
+    rows = max(1, _BYTES_PER_GROUP * len(arrow) // max(1, arrow.nbytes))
+    parquet.write_table(arrow, path, row_group_size=min(_ROW_GROUP, rows))
+    return lost
+
+
+def arrow_table(table: Table) -> tuple[pa.Table, list[str]]:
+    """
+    Give a table as Arrow holds it in the files of `write_parquet`, and a sentence for each thing that is lost.
+
+    Units, descriptions, masks and meta are in its metadata.
+    """
     table, lost = storable(
         table, "Parquet", kinds="biufSUmM", null=lambda _: False, context="parquet", retype=_to_arrow_type
     )
@@ -61,10 +72,7 @@ def write_parquet(table: Table, path: Path) -> list[str]:
         if data.ndim > 1:
             values = pa.FixedSizeListArray.from_arrays(values, int(np.prod(data.shape[1:])))
         arrays[column.name] = values
-    arrow = pa.table(arrays).replace_schema_metadata(metadata)
-    rows = max(1, _BYTES_PER_GROUP * len(arrow) // max(1, arrow.nbytes))
-    parquet.write_table(arrow, path, row_group_size=min(_ROW_GROUP, rows))
-    return lost
+    return pa.table(arrays).replace_schema_metadata(metadata), lost
 
 
 def _to_arrow_type(data: np.ndarray) -> np.ndarray:
@@ -97,8 +105,20 @@ def read_parquet(path: Path) -> Table:
         For each column that is left out or not what it was in the file.
     """
     file = parquet.ParquetFile(path)
+    return _table(_arrays(file), file.schema_arrow.metadata or {}, path)
+
+
+def table_of_arrow(arrow: pa.Table, path: Path) -> Table:
+    """Give a table of Arrow as the table that `read_parquet` would read from its file; `path` names it in warnings."""
+    columns = zip(arrow.column_names, arrow.columns, strict=True)
+    return _table(columns, arrow.schema.metadata or {}, path)
+
+
+def _table(
+    arrays: Iterable[tuple[str, pa.ChunkedArray | Exception]], metadata: dict[bytes, bytes], path: Path
+) -> Table:
     plain = Table()
-    for name, array in _arrays(file):
+    for name, array in arrays:
         try:
             if isinstance(array, Exception):
                 raise array
@@ -106,12 +126,11 @@ def read_parquet(path: Path) -> Table:
         except (NoColumn, *_UNREADABLE) as reason:
             column, remark = None, f"is left out: {reason}"
         if remark:
-            warnings.warn(f"column {name!r} of {path} {remark}.", GalzooWarning, stacklevel=3)
+            warnings.warn(f"column {name!r} of {path} {remark}.", GalzooWarning, stacklevel=4)
         if column is not None:
             plain[_free(name, plain.colnames)] = column
     if not plain.colnames:
         raise ValueError("none of its columns can be a column of a table")
-    metadata = file.schema_arrow.metadata or {}
     _take_facts(plain, metadata.get(_VOTABLE), path)
     columns, meta = _header(plain, metadata, path)
     return rebuilt(plain, columns, meta)
@@ -148,25 +167,30 @@ def _take_facts(plain: Table, content: bytes | None, path: Path) -> None:
         message = (
             f"the VOTable in the metadata of {path} is damaged, units and descriptions are lost: {reason}"
         )
-        warnings.warn(message, GalzooWarning, stacklevel=4)
+        warnings.warn(message, GalzooWarning, stacklevel=5)
         return
     for name in set(plain.colnames) & set(facts.colnames):
         plain[name].unit, plain[name].description = facts[name].unit, facts[name].description
         plain[name].meta = {k: v for k, v in facts[name].meta.items() if not k.startswith("_votable")}
 
 
+def header_of(metadata: dict[bytes, bytes]) -> dict:
+    """Read the header that astropy keeps in the metadata of a file: ``datatype``, a list, and perhaps ``meta``."""
+    lines = metadata.get(b"table_meta_yaml", b"datatype: []").decode().split("\n")
+    refuse_unfolding("\n".join(lines))
+    return ecsv_header.get_header_from_yaml(lines)
+
+
 def _header(plain: Table, metadata: dict[bytes, bytes], path: Path) -> tuple[dict[str, dict], dict]:
     """Read what astropy or this package noted of the columns, and the meta of the table."""
     try:
-        lines = metadata.get(b"table_meta_yaml", b"datatype: []").decode().split("\n")
-        refuse_unfolding("\n".join(lines))
-        header = ecsv_header.get_header_from_yaml(lines)
+        header = header_of(metadata)
         columns = {f["name"]: of_header(f) for f in header["datatype"] if f["name"] in plain.colnames}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, ecsv_header.YamlParseError):
         message = (
             f"the header that astropy keeps in {path} is damaged; units, descriptions and meta are lost."
         )
-        warnings.warn(message, GalzooWarning, stacklevel=4)
+        warnings.warn(message, GalzooWarning, stacklevel=5)
         return {}, {}
     for name, facts in columns.items():
         # Arrow knows the type, but not how wide text was; and others may have changed the column since.

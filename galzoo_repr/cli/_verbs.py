@@ -33,6 +33,7 @@ from galzoo_repr.cli._options import (
     refuse_table,
     survey_at,
 )
+from galzoo_repr.cli._parts import MaxRate, Part, embed_parts
 from galzoo_repr.cli._terminal import check_fail_on, finish, messages, show
 
 
@@ -97,6 +98,8 @@ def embed(
     keep: Keep = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Images encoded at once.")] = None,
     device: Device = None,
+    part: Part = None,
+    max_rate: MaxRate = None,
     fail_on: FailOn = "0",
     overwrite: Overwrite = False,
     as_json: Json = False,
@@ -104,6 +107,21 @@ def embed(
 ) -> None:
     """Add the column embedding: what each galaxy looks like, in numbers. Fetches images that are missing."""
     angle, tolerated = read_angle(fov), check_fail_on(fail_on)
+    options = {
+        "encoder": encoder,
+        "fov": angle,
+        "coords": read_coords(coords),
+        "images": images,
+        "store": store,
+    }
+    options |= {"keep": keep, "batch_size": batch_size, "device": device, "overwrite": overwrite}
+    if catalogue.is_dir():
+        options |= {"survey": survey_at(server, layer, zero_point), "fallback": fallbacks(fallback, server)}
+        options["progress"] = not quiet
+        embed_parts(catalogue, out, part=part, max_rate=max_rate, as_json=as_json, **options)
+        return
+    if part is not None or max_rate is not None:
+        raise ValueError(f"--part and --max-rate are for HATS catalogues, and {catalogue} is a file")
     refuse_table(out, overwrite)
     table = open_catalogue(catalogue)
     if images is not None:
@@ -113,17 +131,9 @@ def embed(
 
     table = add_embeddings(
         table,
-        encoder=encoder,
-        fov=angle,
-        coords=read_coords(coords),
-        images=images,
         survey=survey_at(server, layer, zero_point),
         fallback=fallbacks(fallback, server),
-        store=store,
-        keep=keep,
-        batch_size=batch_size,
-        device=device,
-        overwrite=overwrite,
+        **options,
         progress=not quiet,
     )
     write_catalogue(table, out, overwrite=overwrite)

@@ -1,11 +1,13 @@
 """A catalogue goes in, the same catalogue with its cutouts comes out."""
 
+import os
 import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing, suppress
 from functools import partial
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import astropy.units as u
 import numpy as np
@@ -14,6 +16,7 @@ from astropy.table import Column, Table
 
 from galzoo_repr._angle import AngleLike, read_angle
 from galzoo_repr._arguments import check_choice
+from galzoo_repr._by_partition import by_partition, is_hats, refuse_for_table
 from galzoo_repr._config import log
 from galzoo_repr._progress import closing_line, progress_bar, say_what_is_kept
 from galzoo_repr.catalogue import as_table, refuse_existing, sky_positions, with_columns
@@ -28,6 +31,9 @@ from galzoo_repr.cutouts._route import Route
 from galzoo_repr.cutouts._status import STATUSES, USABLE
 from galzoo_repr.cutouts._store import CutoutStore, opened
 from galzoo_repr.images import ImageRecipe, small_jpeg
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 __all__ = ["add_cutouts", "cutout_requests"]
 
@@ -48,6 +54,8 @@ def add_cutouts(
     overwrite: bool = False,
     workers: int | None = None,
     progress: bool = True,
+    out: str | os.PathLike | None = None,
+    client: "Client | None" = None,
 ) -> Table:
     """
     Fetch an image of every galaxy of a catalogue.
@@ -58,7 +66,7 @@ def add_cutouts(
     Parameters
     ----------
     table : `~astropy.table.Table`, `~astropy.table.QTable` or `~astropy.coordinates.SkyCoord`
-        Catalogue; never changed.
+        Catalogue; never changed. Or a HATS catalogue: its folder, or what LSDB made of it.
     survey : LegacySurvey, HipsSurvey or BrickSurvey, optional
         Service to ask; the Legacy Survey viewer when not given.
     fallback : sequence of LegacySurvey, HipsSurvey or BrickSurvey, optional
@@ -82,6 +90,10 @@ def add_cutouts(
         Requests at once at most, instead of the survey's own number.
     progress : bool, optional
         Show a progress bar, and log at its end (``galzoo_repr``, INFO) how fast it went and what set the pace.
+    out : str or os.PathLike, optional
+        For a HATS catalogue: folder of the new one, see `galzoo_repr.hats.add_embeddings`.
+    client : distributed.Client, optional
+        For a HATS catalogue: client of Dask whose workers do its partitions; this process when not given.
 
     Returns
     -------
@@ -120,6 +132,9 @@ def add_cutouts(
     >>> print(galaxies["cutout_status"][1])
     ok
     """
+    if is_hats(table):
+        return by_partition("add_cutouts", locals())
+    refuse_for_table(locals())
     _check_keep(keep)
     catalogue = as_table(table)
     survey = LegacySurvey() if survey is None else survey

@@ -141,6 +141,10 @@ class ThreadedRequests:
                 method, sent = "GET", {}
             before_redirect()
 
+    def __getstate__(self) -> dict:
+        """Sent to another process, it opens sessions of its own there."""
+        return {name: value for name, value in self.__dict__.items() if name != "_sessions"}
+
     def _thread_session(self) -> requests.Session:
         """Session of the calling thread, with the headers, proxies and credentials of ``self._session``."""
         if "_sessions" not in self.__dict__:

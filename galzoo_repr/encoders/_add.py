@@ -4,6 +4,7 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
+from typing import TYPE_CHECKING
 
 import numpy as np
 from astropy import units as u
@@ -12,6 +13,7 @@ from astropy.table import Column, Table
 
 from galzoo_repr._angle import AngleLike, read_angle
 from galzoo_repr._arguments import check_choice, check_whole_number
+from galzoo_repr._by_partition import by_partition, is_hats, refuse_for_table
 from galzoo_repr._config import log
 from galzoo_repr._progress import closing_line, say_what_is_kept
 from galzoo_repr.catalogue import as_table, sky_positions, with_columns
@@ -22,6 +24,9 @@ from galzoo_repr.encoders._stream import EmbeddingStream
 from galzoo_repr.encoders._survey_pictures import SurveyPictures
 from galzoo_repr.encoders._vectors import settled
 from galzoo_repr.images import Pictures, pictures_of
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 __all__ = ["add_embeddings"]
 
@@ -50,6 +55,8 @@ def add_embeddings(
     name: str = "embedding",
     overwrite: bool = False,
     progress: bool = True,
+    out: str | os.PathLike | None = None,
+    client: "Client | None" = None,
 ) -> Table:
     """
     Describe what every galaxy of a catalogue looks like by a vector.
@@ -61,7 +68,8 @@ def add_embeddings(
     Parameters
     ----------
     table : `~astropy.table.Table`, `~astropy.table.QTable` or `~astropy.coordinates.SkyCoord`
-        Catalogue of n rows; never changed. If it has the columns ``cutout`` and ``cutout_status`` of
+        Catalogue of n rows; never changed. Or a HATS catalogue:
+        its folder, or what LSDB made of it. If it has the columns ``cutout`` and ``cutout_status`` of
         `galzoo_repr.add_cutouts`, these cutouts are used, and only those that failed for a passing reason are
         fetched.
     encoder : Encoder, str or os.PathLike, optional
@@ -104,6 +112,10 @@ def add_embeddings(
     progress : bool, optional
         Show bars, of fetching and of embedding, and log at their end (``galzoo_repr``, INFO) how fast it went and what
         set the pace.
+    out : str or os.PathLike, optional
+        For a HATS catalogue: folder of the new one, see `galzoo_repr.hats.add_embeddings`.
+    client : distributed.Client, optional
+        For a HATS catalogue: client of Dask whose workers do its partitions; this process when not given.
 
     Returns
     -------
@@ -145,6 +157,9 @@ def add_embeddings(
     >>> embedded["embedding"].shape == (2, untrained.dim)
     True
     """
+    if is_hats(table):
+        return by_partition("add_embeddings", locals())
+    refuse_for_table(locals())
     catalogue = as_table(table)
     if keep is not None:
         check_choice("keep", keep, KEEP)

@@ -3,13 +3,14 @@
 import os
 import warnings
 from collections.abc import Sequence
-from typing import TypedDict, Unpack
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import numpy as np
 from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.table import QTable, Table
 
+from galzoo_repr._by_partition import by_partition, is_hats, refuse_for_table
 from galzoo_repr._config import log
 from galzoo_repr.catalogue import as_table, read_embeddings, refuse_existing, with_columns
 from galzoo_repr.cutouts import CutoutStore, LegacySurvey
@@ -19,6 +20,9 @@ from galzoo_repr.finetuning._columns import column_names, prediction_columns, un
 from galzoo_repr.finetuning._labels import read_labels
 from galzoo_repr.finetuning._model import MorphologyModel, Prediction
 from galzoo_repr.finetuning._prior import ENOUGH, Balance, Prior
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 __all__ = [
     "EmbeddingOptions",
@@ -56,6 +60,8 @@ def add_predictions(
     encoder: str | os.PathLike | Encoder | None = None,
     overwrite: bool = False,
     progress: bool = True,
+    out: str | os.PathLike | None = None,
+    client: "Client | None" = None,
     **images: Unpack[EmbeddingOptions],
 ) -> Table:
     """
@@ -64,7 +70,8 @@ def add_predictions(
     Parameters
     ----------
     table : Table, QTable or SkyCoord
-        Catalogue. Where it has no column of embeddings, its galaxies are embedded first, by the encoder of
+        Catalogue, or a HATS catalogue: its folder, or what LSDB made of it.
+        Where it has no column of embeddings, its galaxies are embedded first, by the encoder of
         the model. A model whose encoder was fine-tuned embeds galaxies of any catalogue with it.
     model : MorphologyModel, str or os.PathLike
         As `galzoo_repr.finetune` gives it, or the folder it was saved in, or its name on the hub,
@@ -85,6 +92,10 @@ def add_predictions(
         Allow columns of these names to be replaced.
     progress : bool
         Show a progress bar while embedding.
+    out : str or os.PathLike, optional
+        For a HATS catalogue: folder of the new one, see `galzoo_repr.hats.add_embeddings`.
+    client : distributed.Client, optional
+        For a HATS catalogue: client of Dask whose workers do its partitions; this process when not given.
     **images
         Options of `galzoo_repr.add_embeddings` for galaxies that must be embedded: ``images``, ``coords``,
         ``fov``, ``survey``, ``store``, ``device``...
@@ -131,6 +142,10 @@ def add_predictions(
     >>> bool(np.mean((galaxies["ring_probability"] > 0.5) == (embedding[:, 0] > 0)) > 0.9)
     True
     """
+    arguments = {name: value for name, value in locals().items() if name != "images"}
+    if is_hats(table):
+        return by_partition("add_predictions", arguments | images)
+    refuse_for_table(arguments)
     table = as_table(table)
     if isinstance(model, (str, os.PathLike)):
         model = MorphologyModel.load(model)

@@ -2,17 +2,22 @@
 
 from galzoo_repr.index import SimilarityIndex, neighbour_table
 from galzoo_repr.similarity._add import add_similarity
+from galzoo_repr.similarity._catalogue import Fetch
 from galzoo_repr.similarity._find import find_similar
 from galzoo_repr.similarity._montage import similarity_montage
 from galzoo_repr.similarity._query import Query
 from galzoo_repr.similarity._query_table import query_table
+from galzoo_repr.similarity._rank import PreparedQuery, prepare_query
 
 __all__ = [
+    "Fetch",
+    "PreparedQuery",
     "Query",
     "SimilarityIndex",
     "add_similarity",
     "find_similar",
     "neighbour_table",
+    "prepare_query",
     "query_table",
     "similarity_montage",
 ]

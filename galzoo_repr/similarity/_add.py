@@ -12,6 +12,7 @@ from astropy.table import Column, Table
 from numpy.typing import ArrayLike
 
 from galzoo_repr._angle import AngleLike
+from galzoo_repr._by_partition import by_partition, is_hats, refuse_for_table
 from galzoo_repr.catalogue import refuse_existing, with_columns
 from galzoo_repr.similarity._catalogue import Catalogue, Fetch
 from galzoo_repr.similarity._query import Query
@@ -19,6 +20,8 @@ from galzoo_repr.similarity._rank import Criteria, Ranking, rank
 from galzoo_repr.similarity._sky import Region
 
 if TYPE_CHECKING:
+    from distributed import Client
+
     from galzoo_repr.cutouts import BrickSurvey, CutoutStore, HipsSurvey, LegacySurvey
     from galzoo_repr.encoders import Encoder
 
@@ -50,6 +53,8 @@ def add_similarity(
     device: str | None = None,
     name: str = "similarity",
     overwrite: bool = False,
+    out: str | os.PathLike | None = None,
+    client: Client | None = None,
 ) -> Table:
     """
     Add columns that say how alike each galaxy is to the one, or the several, pointed at.
@@ -57,7 +62,8 @@ def add_similarity(
     Parameters
     ----------
     table : astropy.table.Table or astropy.table.QTable
-        Catalogue with embeddings (`galzoo_repr.add_embeddings`).
+        Catalogue with embeddings (`galzoo_repr.add_embeddings`). Or a HATS catalogue:
+        its folder, or what LSDB made of it.
     query : Query
         The example, or examples:
 
@@ -110,6 +116,10 @@ def add_similarity(
         Name of the new column; the rank is called ``<name>_rank``.
     overwrite : bool
         Replace columns of these names.
+    out : str or os.PathLike, optional
+        For a HATS catalogue: folder of the new one, see `galzoo_repr.hats.add_embeddings`.
+    client : distributed.Client, optional
+        For a HATS catalogue: client of Dask whose workers do its partitions; this process when not given.
 
     Returns
     -------
@@ -145,6 +155,9 @@ def add_similarity(
            0.6               2
            0.8               1
     """
+    if is_hats(table):
+        return by_partition("add_similarity", locals())
+    refuse_for_table(locals())
     catalogue = Catalogue(table, embedding, coords)
     refuse_existing(catalogue.table, [name, f"{name}_rank"], overwrite=overwrite)
     criteria = Criteria(

@@ -14,6 +14,7 @@ from astropy.table import Column, Table
 from numpy.typing import ArrayLike
 
 from galzoo_repr._angle import AngleLike
+from galzoo_repr._by_partition import by_partition, is_hats, refuse_for_table
 from galzoo_repr.catalogue import record_provenance
 from galzoo_repr.index import SimilarityIndex
 from galzoo_repr.similarity._add import RANK_DESCRIPTION, describe_similarity, facts_of
@@ -24,6 +25,8 @@ from galzoo_repr.similarity._sky import Region, nearest_separation
 from galzoo_repr.similarity._tags import is_tags, most_tagged
 
 if TYPE_CHECKING:
+    from distributed import Client
+
     from galzoo_repr.cutouts import BrickSurvey, CutoutStore, HipsSurvey, LegacySurvey
     from galzoo_repr.encoders import Encoder
 
@@ -56,6 +59,7 @@ def find_similar(
     survey: LegacySurvey | HipsSurvey | BrickSurvey | None = None,
     store: CutoutStore | str | os.PathLike | None = None,
     device: str | None = None,
+    client: Client | None = None,
 ) -> Table | dict[str, Table]:
     """
     Find the galaxies of a catalogue that are most alike to the one, or the several, pointed at.
@@ -67,7 +71,8 @@ def find_similar(
     Parameters
     ----------
     table : astropy.table.Table or astropy.table.QTable
-        Catalogue with embeddings (`galzoo_repr.add_embeddings`).
+        Catalogue with embeddings (`galzoo_repr.add_embeddings`). Or a HATS catalogue:
+        its folder, or what LSDB made of it.
     query : Query
         What to look for, in any form that `galzoo_repr.add_similarity` takes; or the name of a column of
         tags: text (several tags with commas between them; a tag may be repeated to count more) or lists of
@@ -90,6 +95,8 @@ def find_similar(
         For tags 100 arcsec by default, where the catalogue has positions.
     encoder, fov, survey, store, device
         As for `galzoo_repr.add_similarity`: used only for a query that is not in the catalogue.
+    client : distributed.Client, optional
+        For a HATS catalogue: client of Dask whose workers do its partitions; this process when not given.
 
     Returns
     -------
@@ -122,6 +129,9 @@ def find_similar(
     >>> best["separation"].round(3).tolist()
     [720.0]
     """
+    if is_hats(table):
+        return by_partition("find_similar", locals())
+    refuse_for_table(locals())
     if index is not None and not isinstance(index, SimilarityIndex):
         raise TypeError(
             f"index must be a SimilarityIndex, such as SimilarityIndex.open(folder), not {type(index).__name__}"

@@ -1,10 +1,13 @@
 """From a query and its conditions to every row's similarity and the order of the rows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from typing import TypedDict, Unpack
 
 import numpy as np
 from astropy import units as u
+from astropy.coordinates import SkyCoord
+from astropy.table import Table
 from numpy.typing import ArrayLike
 
 from galzoo_repr._angle import AngleLike, read_angle
@@ -16,7 +19,7 @@ from galzoo_repr.similarity._query import ExampleVectors, Query, read_examples
 from galzoo_repr.similarity._score import COMBINE, mean_direction, similarities
 from galzoo_repr.similarity._sky import Region, angle, inside, thin
 
-__all__ = ["Criteria", "Ranking", "rank"]
+__all__ = ["Criteria", "PreparedQuery", "Ranking", "prepare_query", "rank"]
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,62 @@ class Criteria:
             raise ValueError("weights have no meaning with combine='best': use 'contrast' or 'mean'")
 
 
+class CriteriaOptions(TypedDict, total=False):
+    """What of `Criteria` must be known when a query is read."""
+
+    negatives: Query | None
+    weights: ArrayLike | str | None
+    combine: str | None
+    metric: str
+    components: int | None
+    whiten: bool
+    max_separation: AngleLike
+
+
+@dataclass(frozen=True)
+class PreparedQuery:
+    """
+    A query read once, for a catalogue that is searched one part after the other.
+
+    Attributes
+    ----------
+    examples : ExampleVectors
+        The galaxies to be like; their rows are those of the part that is searched.
+    negatives : ExampleVectors or None
+        The galaxies to be unlike.
+    weights : numpy.ndarray of float64, shape (m,), or None
+        Of the examples.
+    space : Space
+        Where galaxies are compared.
+    background : numpy.ndarray of float64, shape (d,), or None
+        Mean direction of the whole catalogue in this space, where the similarity is in contrast to it.
+    """
+
+    examples: ExampleVectors
+    negatives: ExampleVectors | None
+    weights: np.ndarray | None
+    space: Space
+    background: np.ndarray | None = None
+
+    @property
+    def needs_background(self) -> bool:
+        """Whether the mean direction of the catalogue matters, where similarities are in contrast to it."""
+        return len(self.examples) > 1 and self.negatives is None
+
+    def in_rows(self, start: int, stop: int) -> "PreparedQuery":
+        """Give the same query to a part of the catalogue: rows from `start` to before `stop`."""
+        return replace(
+            self,
+            examples=_in_rows(self.examples, start, stop),
+            negatives=None if self.negatives is None else _in_rows(self.negatives, start, stop),
+        )
+
+
+def _in_rows(examples: ExampleVectors, start: int, stop: int) -> ExampleVectors:
+    here = (examples.rows >= start) & (examples.rows < stop)
+    return replace(examples, rows=np.where(here, examples.rows - start, -1))
+
+
 @dataclass(frozen=True)
 class Ranking:
     """
@@ -81,9 +140,44 @@ class Ranking:
 
 
 def rank(
-    catalogue: Catalogue, query: Query, criteria: Criteria, index: SimilarityIndex | None = None
+    catalogue: Catalogue,
+    query: Query | PreparedQuery,
+    criteria: Criteria,
+    index: SimilarityIndex | None = None,
 ) -> Ranking:
     """Score and order every row of a catalogue; with an index of it, in the space of the index."""
+    if isinstance(query, PreparedQuery):
+        prepared = query
+        space, project, parts = _in_space(catalogue, prepared.space)
+    else:
+        read = _read(catalogue, query, criteria)
+        space, project, parts = _compared(catalogue, criteria, index)
+        prepared = PreparedQuery(*read, space)
+        if criteria.combine == "contrast" and prepared.needs_background:
+            prepared = replace(prepared, background=mean_direction(part for _, part in parts))
+    examples, negatives = prepared.examples, prepared.negatives
+    positive, negative = (
+        given if given is None else project(given.vectors) for given in (examples, negatives)
+    )
+    similarity = np.full(len(catalogue), np.nan)
+    for rows, part in parts:
+        similarity[rows] = similarities(
+            part,
+            positive,
+            negative,
+            weights=prepared.weights,
+            combine=criteria.combine,
+            metric=space.metric,
+            background=prepared.background,
+        )
+    order = _order(catalogue, examples, negatives, similarity, criteria)
+    return Ranking(examples, negatives, similarity, order, space)
+
+
+def _read(
+    catalogue: Catalogue, query: Query, criteria: Criteria
+) -> tuple[ExampleVectors, ExampleVectors | None, np.ndarray | None]:
+    """Examples, negative examples and weights."""
     examples = read_examples(catalogue, query, criteria.max_separation, criteria.fetch)
     negatives = None
     if criteria.negatives is not None:
@@ -91,26 +185,67 @@ def rank(
         both = np.intersect1d(examples.rows[examples.rows >= 0], negatives.rows)
         if len(both):
             raise ValueError(f"row {both.tolist()} is an example and a negative example; it can be only one")
-    weights = _weights(criteria.weights, catalogue, examples)
-    space, project, parts = _compared(catalogue, criteria, index)
-    positive, negative = (
-        given if given is None else project(given.vectors) for given in (examples, negatives)
-    )
-    contrast = criteria.combine == "contrast" and len(examples) > 1 and negatives is None
-    background = mean_direction(part for _, part in parts) if contrast else None
-    similarity = np.full(len(catalogue), np.nan)
-    for rows, part in parts:
-        similarity[rows] = similarities(
-            part,
-            positive,
-            negative,
-            weights=weights,
-            combine=criteria.combine,
-            metric=space.metric,
-            background=background,
-        )
-    order = _order(catalogue, examples, negatives, similarity, criteria)
-    return Ranking(examples, negatives, similarity, order, space)
+    return examples, negatives, _weights(criteria.weights, catalogue, examples)
+
+
+def prepare_query(
+    table: Table,
+    query: Query,
+    *,
+    sample: Embeddings,
+    parts: Callable[[], Iterable[Embeddings]],
+    embedding: str = "embedding",
+    coords: str | tuple[str, str] | SkyCoord | None = None,
+    fetch: Fetch | None = None,
+    **criteria: Unpack[CriteriaOptions],
+) -> PreparedQuery:
+    """
+    Read a query once, for a catalogue that is searched one part after the other.
+
+    Parameters
+    ----------
+    table : astropy.table.Table or astropy.table.QTable
+        The galaxies of the catalogue that the query can mean; `PreparedQuery.examples` has their rows.
+    query : Query
+        As for `galzoo_repr.find_similar`.
+    sample : Embeddings
+        Galaxies of the catalogue in which principal components are found.
+    parts : callable
+        Gives the embeddings of the catalogue one part after the other; called where they are all needed.
+    embedding, coords
+        As for `galzoo_repr.find_similar`.
+    fetch : Fetch, optional
+        How galaxies outside the catalogue are embedded.
+    **criteria
+        ``negatives``, ``weights``, ``combine``, ``metric``, ``components``, ``whiten`` and ``max_separation`` of
+        `galzoo_repr.find_similar`.
+
+    Returns
+    -------
+    PreparedQuery
+        To be given as the query to `galzoo_repr.add_similarity` or `galzoo_repr.find_similar`, with the same
+        criteria.
+    """
+    catalogue = Catalogue(table, embedding, coords)
+    wanted = Criteria(fetch=fetch or Fetch(), **criteria)
+    space = Space.fit(sample, wanted.metric, wanted.components, whiten=wanted.whiten)
+    prepared = PreparedQuery(*_read(catalogue, query, wanted), space)
+    if wanted.combine != "contrast" or not prepared.needs_background:
+        return prepared
+    return replace(prepared, background=mean_direction(_reduced(part, space) for part in parts()))
+
+
+def _reduced(embeddings: Embeddings, space: Space) -> Embeddings:
+    if space.reduction is None:
+        return embeddings
+    return replace(embeddings, vectors=space.reduction.transform(embeddings))
+
+
+def _in_space(
+    catalogue: Catalogue, space: Space
+) -> tuple[Space, Callable[[np.ndarray], np.ndarray], list[tuple[np.ndarray | slice, Embeddings]]]:
+    project = np.asarray if space.reduction is None else space.reduction.project
+    return space, project, [(slice(None), _reduced(catalogue.embeddings, space))]
 
 
 def _compared(
@@ -121,12 +256,8 @@ def _compared(
         index.check_table(catalogue.embeddings)
         parts = [(rows, Embeddings(v, np.ones(len(v), dtype=bool))) for rows, v in index.pieces()]
         return index.space, index.space.project, parts
-    embeddings = catalogue.embeddings
-    space = Space.fit(embeddings, criteria.metric, criteria.components, whiten=criteria.whiten)
-    if space.reduction is None:
-        return space, np.asarray, [(slice(None), embeddings)]
-    embeddings = replace(embeddings, vectors=space.reduction.transform(embeddings))
-    return space, space.reduction.project, [(slice(None), embeddings)]
+    fitted = Space.fit(catalogue.embeddings, criteria.metric, criteria.components, whiten=criteria.whiten)
+    return _in_space(catalogue, fitted)
 
 
 def _weights(

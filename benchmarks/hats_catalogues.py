@@ -1,0 +1,175 @@
+"""Catalogues of partitions: rows per second and memory, in one process, in two, and beside LSDB alone.
+
+A simulated catalogue with embeddings is written as HATS. Then one query is scored and ranked (``add_similarity``), the
+most similar galaxies are found (``find_similar``), and the same scores are computed by ``map_partitions`` of LSDB,
+which neither ranks them nor keeps units and provenance. In the mode ``kill`` one worker of two ends in the middle.
+
+``python benchmarks/hats_catalogues.py --rows 1000000 --dim 1280 --work FOLDER --json hats.json``
+"""
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import signal
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+from astropy.table import Table
+
+from galzoo_repr import hats
+
+MODES = ("one", "two", "top", "lsdb", "kill")
+
+
+def catalogue(rows: int, dim: int, place: Path, max_rows: int) -> Path:
+    """A catalogue all over the sky; made in pieces of the sky, so that it is never in memory as a whole."""
+    if (place / "hats.properties").exists():
+        return place
+    random = np.random.default_rng(0)
+    table = Table(
+        {
+            "id": np.arange(rows),
+            "ra": random.uniform(0, 360, rows),
+            "dec": np.degrees(np.arcsin(random.uniform(-1, 1, rows))),
+            "embedding": random.standard_normal((rows, dim), dtype=np.float32),
+        }
+    )
+    return hats.to_hats(table, place, max_rows=max_rows, overwrite=True)
+
+
+def peak(pid: int | None = None) -> float:
+    """Largest memory that a process has had, in megabytes."""
+    if pid is None:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    text = Path(f"/proc/{pid}/status").read_text()
+    return int(text.split("VmHWM:")[1].split()[0]) / 1e3
+
+
+def timed(call) -> float:
+    began = time.perf_counter()
+    call()
+    return time.perf_counter() - began
+
+
+def cluster():
+    from distributed import Client, LocalCluster
+
+    return Client(LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None))
+
+
+def workers(client) -> dict[str, float]:
+    return {str(pid): peak(pid) for pid in client.run(os.getpid).values()}
+
+
+def of_lsdb(folder: Path, query: np.ndarray, out: Path, client) -> float:
+    """The same scores by LSDB alone: read, score, write."""
+    import lsdb
+    import pandas as pd
+    import pyarrow as pa
+
+    def score(frame):
+        from astropy.table import Table
+
+        from galzoo_repr import add_similarity
+
+        values = np.zeros(0)
+        if len(frame):
+            column = pa.chunked_array(pa.array(frame["embedding"])).combine_chunks()
+            vectors = column.flatten().to_numpy().reshape(len(frame), -1)
+            values = np.asarray(add_similarity(Table({"embedding": vectors}), query)["similarity"])
+        return frame.assign(similarity=pd.Series(values, index=frame.index, dtype="float64"))
+
+    opened = lsdb.open_catalog(str(folder))
+    scored = opened.map_partitions(score)
+    client.run(lambda: __import__("lsdb") and None)  # which takes some seconds, once
+    # Its own choice of compression takes longer than all else, and would compare only that.
+    written = {"compression": "snappy", "compression_level": None}
+    return timed(
+        lambda: scored.write_catalog(
+            out, progress_bar=False, as_collection=False, overwrite=True, write_table_kwargs=written
+        )
+    )
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--rows", type=int, default=100_000)
+    options.add_argument("--dim", type=int, default=64)
+    options.add_argument("--max-rows", type=int, default=50_000)
+    options.add_argument("--work", type=Path, required=True)
+    options.add_argument("--json", type=Path)
+    options.add_argument("--modes", nargs="+", choices=MODES, default=list(MODES))
+    given = options.parse_args()
+    warnings.simplefilter("ignore")
+    given.work.mkdir(parents=True, exist_ok=True)
+    folder = catalogue(given.rows, given.dim, given.work / f"s{given.rows}x{given.dim}", given.max_rows)
+    query = np.random.default_rng(1).standard_normal(given.dim)
+    found = {"rows": given.rows, "dim": given.dim, "partitions": len(hats.HatsFolder.open(folder).pixels)}
+
+    def add(out: str, client=None) -> None:
+        shutil.rmtree(given.work / out, ignore_errors=True)
+        hats.add_similarity(folder, query, out=given.work / out, client=client, progress=False)
+
+    if "top" in given.modes:
+        seconds = timed(lambda: hats.find_similar(folder, query, 100, progress=False))
+        found["top 100, one process"] = {"seconds": seconds, "rows_per_s": given.rows / seconds, "mb": peak()}
+    if "one" in given.modes:
+        seconds = timed(lambda: add("one"))
+        found["add_similarity, one process"] = {
+            "seconds": seconds,
+            "rows_per_s": given.rows / seconds,
+            "mb": peak(),
+        }
+    if {"two", "lsdb", "kill"} & set(given.modes):
+        with cluster() as client:
+            if "two" in given.modes:
+                hats.find_similar(folder, query, 1, client=client, progress=False)  # both have imported all
+                seconds = timed(lambda: hats.find_similar(folder, query, 100, client=client, progress=False))
+                found["top 100, two processes"] = {"seconds": seconds, "rows_per_s": given.rows / seconds}
+                seconds = timed(lambda: add("two", client))
+                found["add_similarity, two processes"] = {
+                    "seconds": seconds,
+                    "rows_per_s": given.rows / seconds,
+                    "mb": workers(client),
+                }
+            if "lsdb" in given.modes:
+                seconds = of_lsdb(folder, query, given.work / "lsdb", client)
+                found["lsdb, two processes"] = {
+                    "seconds": seconds,
+                    "rows_per_s": given.rows / seconds,
+                    "mb": workers(client),
+                }
+            if "kill" in given.modes:
+                found["killed"] = killed(add, given.work / "killed", client)
+    text = json.dumps(found, indent=1)
+    print(text)
+    if given.json:
+        given.json.write_text(text + "\n")
+
+
+def killed(add, out: Path, client) -> dict[str, float]:
+    """End a worker when some partitions are set aside, and see that all are there in the end."""
+    import threading
+
+    def strike() -> None:
+        while len(list(out.glob(".galzoo_repr/scores/*.parquet"))) < 2:
+            time.sleep(0.01)
+        os.kill(next(iter(client.run(os.getpid).values())), signal.SIGKILL)
+
+    threading.Thread(target=strike, daemon=True).start()
+    seconds = timed(lambda: add(out.name, client))
+    found = hats.from_hats(out, columns=["id", "similarity_rank"])
+    ranks = np.sort(np.asarray(found["similarity_rank"]))
+    return {
+        "seconds": seconds,
+        "rows": len(found),
+        "all_ranked": bool((ranks == np.arange(1, len(found) + 1)).all()),
+    }
+
+
+if __name__ == "__main__":
+    main()

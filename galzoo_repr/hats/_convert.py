@@ -1,0 +1,324 @@
+"""Catalogues become HATS folders, and HATS folders catalogues, and nothing is lost on the way."""
+
+import os
+import shutil
+import uuid
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Union
+
+import numpy as np
+import pyarrow as pa
+from astropy import units as u
+from astropy.coordinates import SkyCoord
+from astropy.table import Table
+
+from galzoo_repr._angle import AngleLike, read_angle
+from galzoo_repr._arguments import check_whole_number
+from galzoo_repr.catalogue import (
+    PositionLike,
+    SkyPositions,
+    as_table,
+    parts_of,
+    read_catalogue,
+    read_position,
+    sky_positions,
+    stacked,
+    to_arrow,
+)
+from galzoo_repr.hats._folder import (
+    INDEX,
+    HatsFolder,
+    Pixel,
+    declare_complete,
+    flat_provenance,
+    partition_path,
+    write_partition,
+)
+
+if TYPE_CHECKING:
+    from mocpy import MOC
+
+__all__ = ["from_hats", "to_hats"]
+
+# Columns of positions that are added where the catalogue has none in degrees of ICRS, and taken off again.
+_ADDED = ("_ra", "_dec")
+_USUAL = (
+    ("ra", "dec"),
+    ("RA", "DEC"),
+    ("RAJ2000", "DEJ2000"),
+    ("RA_ICRS", "DE_ICRS"),
+    ("TARGET_RA", "TARGET_DEC"),
+)
+# Finer pixels are of no use: this is a third of an arcsecond.
+_FINEST = 19
+
+
+def to_hats(
+    catalogue: Table | SkyCoord | str | os.PathLike,
+    folder: str | os.PathLike,
+    *,
+    coords: str | tuple[str, str] | SkyCoord | None = None,
+    name: str | None = None,
+    max_rows: int = 50_000,
+    overwrite: bool = False,
+) -> Path:
+    """
+    Write a catalogue as a HATS folder: Parquet files of neighbouring galaxies, which LSDB and others read.
+
+    Masks, units, descriptions and meta are kept, in the metadata of each partition; sky coordinates are split into
+    columns, and joined by `from_hats`. The folder appears when it is complete.
+
+    Parameters
+    ----------
+    catalogue : `~astropy.table.Table`, `~astropy.table.QTable`, `~astropy.coordinates.SkyCoord`, str or os.PathLike
+        A table, or a file that `galzoo_repr.catalogue.read_catalogue` reads. It is held in memory.
+    folder : str or os.PathLike
+        To be made.
+    coords : str, tuple of str or `~astropy.coordinates.SkyCoord`, optional
+        Where the positions are, when the columns have unusual names.
+    name : str, optional
+        Name of the catalogue; that of the folder when not given.
+    max_rows : int, optional
+        Rows of a partition at most, the unit of work: 50,000 with embeddings of 1280 numbers are 256 MB.
+    overwrite : bool, optional
+        Replace a folder that exists.
+
+    Returns
+    -------
+    pathlib.Path
+        The folder.
+
+    Raises
+    ------
+    FileExistsError
+        If the folder exists.
+    ValueError
+        If rows have no valid position, since HATS has no place for them, or a column cannot be held.
+    ModuleNotFoundError
+        If the extra ``[hats]`` is not installed.
+
+    Notes
+    -----
+    The convention is the IVOA Note "HATS: a standard for the hierarchical adaptive tiling scheme in the Virtual
+    Observatory". Rows come back in the order of their place on the sky; rows at one place in the order they had.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from galzoo_repr.hats import from_hats, to_hats
+    >>> galaxies = Table({"ra": [10.0, 200.0], "dec": [1.0, 2.0]})
+    >>> folder = to_hats(galaxies, "survey")  # doctest: +SKIP
+    >>> from_hats(folder).colnames  # doctest: +SKIP
+    ['ra', 'dec']
+    """
+    max_rows = check_whole_number("max_rows", max_rows)
+    folder = Path(folder).expanduser()
+    if folder.exists() and not overwrite:
+        raise FileExistsError(f"{folder} exists; give another folder, or overwrite=True")
+    if not folder.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {folder.parent} to make {folder.name} in")
+    if isinstance(catalogue, str | os.PathLike):
+        catalogue = read_catalogue(catalogue)
+    table = as_table(catalogue)
+    positions = _valid_positions(table, coords)
+    arrow = to_arrow(table)
+    index = _healpix(positions)
+    if INDEX in table.colnames:
+        if not np.array_equal(np.asarray(table[INDEX]), index):
+            raise ValueError(
+                f"the column {INDEX!r} is not that of these positions; remove it, it is computed anew"
+            )
+        arrow = arrow.drop_columns([INDEX])
+    columns = _position_columns(arrow, positions)
+    if columns == _ADDED:
+        for added, values in zip(_ADDED, (positions.ra, positions.dec), strict=True):
+            arrow = arrow.append_column(added, pa.array(np.asarray(values, dtype=float)))
+    arrow = arrow.add_column(0, INDEX, pa.array(index))
+    order = np.argsort(index, kind="stable")
+    arrow, index = arrow.take(pa.array(order)), index[order]
+    draft = folder.with_name(f".{folder.name[:40]}.{uuid.uuid4().hex[:12]}.part")
+    try:
+        pixels = _pixels(index, max_rows)
+        for pixel, rows in pixels.items():
+            write_partition(arrow.slice(rows.start, rows.stop - rows.start), partition_path(draft, pixel))
+        about = {
+            "obs_collection": name or folder.name,
+            "hats_col_ra": columns[0],
+            "hats_col_dec": columns[1],
+            "hats_builder": "galzoo_repr",
+            **flat_provenance(table.meta),
+        }
+        declare_complete(draft, list(pixels), about)
+        if folder.exists():
+            shutil.rmtree(folder)
+        os.replace(draft, folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return folder
+
+
+def from_hats(
+    folder: str | os.PathLike,
+    *,
+    columns: Sequence[str] | None = None,
+    region: Union[tuple[PositionLike, AngleLike], "MOC", None] = None,
+) -> Table:
+    """
+    Read a HATS folder, or a part of it, as a table.
+
+    Parameters
+    ----------
+    folder : str or os.PathLike
+        Written by `to_hats`, LSDB or another program.
+    columns : sequence of str, optional
+        Which columns; all when not given.
+    region : tuple or mocpy.MOC, optional
+        Only galaxies in it: ``(centre, radius)`` or a MOC. Partitions outside are not read.
+
+    Returns
+    -------
+    `~astropy.table.Table` or `~astropy.table.QTable`
+        As it was before `to_hats`, in the order of the sky.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If there is no catalogue there, it is half-written or of another version, or a column is not there.
+
+    Warns
+    -----
+    GalzooWarning
+        For columns of others that a table cannot hold, such as nested light curves.
+
+    Examples
+    --------
+    >>> from galzoo_repr.hats import from_hats
+    >>> near = from_hats("survey", region=("150.1 2.2", "1 deg"))  # doctest: +SKIP
+    """
+    catalogue = HatsFolder.open(folder)
+    wanted = _wanted(catalogue, columns)
+    moc = None if region is None else _moc(region)
+    pieces = []
+    for pixel in catalogue.pixels:
+        if moc is not None and not _overlaps(pixel, moc):
+            continue
+        piece = catalogue.read(pixel, wanted)
+        if region is not None:
+            piece = piece.filter(_inside(catalogue, pixel, region, moc))
+        pieces.append(_without_additions(piece, columns))
+    if not pieces:
+        pieces = [_without_additions(catalogue.read(catalogue.pixels[0], wanted).slice(0, 0), columns)]
+    return stacked(pieces, catalogue.root)
+
+
+def _valid_positions(table: Table, coords: str | tuple[str, str] | SkyCoord | None) -> SkyPositions:
+    positions = sky_positions(table, coords=coords)
+    bad = np.flatnonzero(~positions.valid)
+    if not len(table):
+        raise ValueError("the catalogue has no rows, so there is nothing to write")
+    if len(bad):
+        raise ValueError(
+            f"{len(bad)} rows have no valid position (row {bad[0]}: {positions.reason[bad[0]]}), and HATS has no place "
+            "for them; leave them out: table[sky_positions(table).valid]"
+        )
+    return positions
+
+
+def _healpix(positions: SkyPositions) -> np.ndarray:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of pandas to its own users
+            from hats.pixel_math.spatial_index import compute_spatial_index
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"to write HATS catalogues takes the package hats: pip install 'galzoo_repr[hats]' ({error})"
+        ) from error
+    return np.asarray(compute_spatial_index(positions.ra, positions.dec), dtype=np.int64)
+
+
+def _position_columns(arrow: pa.Table, positions: SkyPositions) -> tuple[str, str]:
+    """Find two columns that are these positions in degrees, or else those to be added."""
+    names = arrow.column_names
+    split = [(name, f"{name[:-3]}.dec") for name in names if name.endswith(".ra")]
+    for pair in (*_USUAL, *split):
+        if set(pair) <= set(names) and all(
+            pa.types.is_floating(arrow[name].type)
+            and np.array_equal(arrow[name].to_numpy(zero_copy_only=False), values)
+            for name, values in zip(pair, (positions.ra, positions.dec), strict=True)
+        ):
+            return pair
+    return _ADDED
+
+
+def _pixels(index: np.ndarray, max_rows: int) -> dict[Pixel, slice]:
+    """Cut sorted places on the sky into pixels of few enough rows, as large as they may be."""
+    found = {}
+    left = [Pixel(0, number) for number in reversed(range(12))]
+    while left:
+        pixel = left.pop()
+        shift = 2 * (29 - pixel.order)
+        start, stop = np.searchsorted(index, [pixel.number << shift, (pixel.number + 1) << shift]).tolist()
+        if stop - start > max_rows and pixel.order < _FINEST:
+            left += [Pixel(pixel.order + 1, 4 * pixel.number + quarter) for quarter in (3, 2, 1, 0)]
+        elif stop > start:
+            found[pixel] = slice(start, stop)
+    return found
+
+
+def _wanted(catalogue: HatsFolder, columns: Sequence[str] | None) -> list[str] | None:
+    if columns is None:
+        return None
+    if isinstance(columns, str):
+        raise TypeError(f"columns must be a list of names, such as columns=[{columns!r}]")
+    return parts_of(catalogue.schema, list(columns))
+
+
+def _without_additions(arrow: pa.Table, columns: Sequence[str] | None) -> pa.Table:
+    """Take off what `to_hats` added, unless it is asked for."""
+    return arrow.drop_columns(
+        [
+            name
+            for name in (INDEX, *_ADDED)
+            if name in arrow.column_names and (columns is None or name not in columns)
+        ]
+    )
+
+
+def _moc(region: Union[tuple[PositionLike, AngleLike], "MOC"]) -> "MOC":
+    """Region as a MOC, for a circle one that contains it."""
+    from mocpy import MOC
+
+    if isinstance(region, MOC):
+        return region
+    if not isinstance(region, tuple) or len(region) != 2:
+        raise TypeError(f"region must be (centre, radius) or a mocpy.MOC, not {region!r}")
+    centre, radius = read_position(region[0]).icrs, read_angle(region[1], "region")
+    # Pixels of a quarter of the radius, or finer, and at most some thousands of them.
+    depth = int(np.clip(np.ceil(np.log2(60 / radius.to_value(u.deg))) + 2, 3, 20))
+    return MOC.from_cone(lon=centre.ra, lat=centre.dec, radius=radius, max_depth=depth)
+
+
+def _overlaps(pixel: Pixel, moc: "MOC") -> bool:
+    from mocpy import MOC
+
+    own = MOC.from_healpix_cells(
+        np.array([pixel.number], dtype=np.uint64), np.array([pixel.order], dtype=np.uint8), pixel.order
+    )
+    return not own.intersection(moc).empty()
+
+
+def _inside(
+    catalogue: HatsFolder, pixel: Pixel, region: Union[tuple[PositionLike, AngleLike], "MOC"], moc: "MOC"
+) -> pa.Array:
+    ra, dec = (
+        column.to_numpy(zero_copy_only=False)
+        for column in catalogue.read(pixel, list(catalogue.positions)).columns
+    )
+    places = SkyCoord(ra, dec, unit="deg")
+    if isinstance(region, tuple):
+        inside = places.separation(read_position(region[0]).icrs) <= read_angle(region[1], "region")
+    else:
+        inside = moc.contains_skycoords(places)
+    return pa.array(np.asarray(inside))

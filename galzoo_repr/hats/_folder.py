@@ -1,0 +1,307 @@
+"""The folder of a HATS catalogue: what its properties say, its partitions, and how a complete one is declared."""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import parquet
+
+from galzoo_repr._folder import published
+
+__all__ = [
+    "INDEX",
+    "HatsFolder",
+    "Pixel",
+    "declare_complete",
+    "flat_provenance",
+    "partition_path",
+    "read_rows",
+    "write_partition",
+]
+
+#: Column of the place on the sky, HEALPix of order 29, by the convention of HATS.
+INDEX = "_healpix_29"
+
+# Versions of HATS whose folders are laid out as this room reads them: v0.1 and 1.x.
+_VERSION = re.compile(r"v?[01](\.|$)")
+_KINDS = ("object", "source")
+_ROW_GROUP = 65536
+
+
+class Pixel(NamedTuple):
+    """A partition: a pixel of HEALPix in nested order."""
+
+    order: int
+    number: int
+
+    def __str__(self) -> str:
+        return f"Norder={self.order}, Npix={self.number}"
+
+
+def partition_path(root: Path, pixel: Pixel, suffix: str = ".parquet") -> Path:
+    """
+    Where a partition lies in its catalogue.
+
+    Parameters
+    ----------
+    root : pathlib.Path
+        Folder of the catalogue.
+    pixel : Pixel
+    suffix : str
+        Ending of the names of partitions.
+
+    Returns
+    -------
+    pathlib.Path
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from galzoo_repr.hats._folder import Pixel, partition_path
+    >>> partition_path(Path("survey"), Pixel(7, 23456)).as_posix()
+    'survey/dataset/Norder=7/Dir=20000/Npix=23456.parquet'
+    """
+    group = pixel.number // 10_000 * 10_000
+    return (
+        root
+        / "dataset"
+        / f"Norder={pixel.order}"
+        / f"Dir={group}"
+        / f"Npix={pixel.number}{suffix.strip('/')}"
+    )
+
+
+def write_partition(arrow: pa.Table, path: Path) -> None:
+    """Write the rows of one partition, such that nobody ever sees half of them."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with published(path) as draft:
+        parquet.write_table(arrow, draft, row_group_size=_ROW_GROUP)
+
+
+@dataclass(frozen=True)
+class HatsFolder:
+    """
+    A HATS catalogue on a file system that is mounted here.
+
+    Attributes
+    ----------
+    root : pathlib.Path
+        Its folder; of a collection, that of its main catalogue.
+    properties : dict of str to str
+        What ``hats.properties`` says.
+    pixels : list of Pixel
+        Its partitions, along the sky. This order is that of its rows.
+    metadata : dict of bytes to bytes
+        Of partitions that have none of their own, as another program wrote them.
+    """
+
+    root: Path
+    properties: Mapping[str, str]
+    pixels: list[Pixel]
+    metadata: Mapping[bytes, bytes] = field(default_factory=dict)
+
+    @classmethod
+    def open(cls, path: str | os.PathLike) -> "HatsFolder":
+        """
+        Read what there is.
+
+        Parameters
+        ----------
+        path : str or os.PathLike
+
+        Returns
+        -------
+        HatsFolder
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such folder, it is no catalogue, or partitions are missing.
+        ValueError
+            If it is remote, of another version, half-written, or no catalogue of objects.
+        """
+        if "://" in str(path):
+            raise ValueError(
+                f"{path} is not on this machine; copy it, or give the part you need as lsdb.open_catalog opens it"
+            )
+        root = Path(path).expanduser()
+        if not root.is_dir():
+            raise FileNotFoundError(f"there is no folder {root} of a HATS catalogue")
+        collection = root / "collection.properties"
+        if collection.is_file():
+            root = root / _properties(collection).get("hats_primary_table_url", "")
+        properties = _properties_of(root)
+        pixels = _pixels_of(root)
+        folder = cls(root, properties, pixels)
+        missing = [pixel for pixel in pixels if not folder.path_of(pixel).exists()]
+        if missing:
+            raise FileNotFoundError(
+                f"{root} lacks {len(missing)} of {len(pixels)} partitions, such as {missing[0]}; copy the whole folder"
+            )
+        return folder
+
+    def path_of(self, pixel: Pixel) -> Path:
+        """File, or folder of files, of a partition."""
+        return partition_path(self.root, pixel, self.properties.get("hats_npix_suffix", ".parquet"))
+
+    @property
+    def positions(self) -> tuple[str, str]:
+        """Columns of right ascension and declination, in degrees."""
+        return self.properties.get("hats_col_ra", ""), self.properties.get("hats_col_dec", "")
+
+    @cached_property
+    def lengths(self) -> np.ndarray:
+        """Rows of each partition, int64 of shape (partitions,)."""
+        return np.array([self._length(pixel) for pixel in self.pixels], dtype=np.int64)
+
+    @cached_property
+    def starts(self) -> np.ndarray:
+        """Number of the first row of each partition, and of the row after the last, int64 (partitions + 1,)."""
+        return np.concatenate([[0], np.cumsum(self.lengths)])
+
+    def read(self, pixel: Pixel, columns: list[str] | None = None) -> pa.Table:
+        """Read a partition, or some of its columns; a `ValueError` if it is damaged."""
+        with _damage_of(pixel, self.path_of(pixel)):
+            arrow = read_rows(self.path_of(pixel), columns)
+            return arrow.replace_schema_metadata({**self.metadata, **(arrow.schema.metadata or {})})
+
+    def _length(self, pixel: Pixel) -> int:
+        with _damage_of(pixel, self.path_of(pixel)):
+            return _rows_in(self.path_of(pixel))
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """Columns and metadata of the first partition."""
+        return self.read(self.pixels[0]).slice(0, 0).schema
+
+
+@contextmanager
+def _damage_of(pixel: Pixel, path: Path) -> Iterator[None]:
+    """Say which partition it is that Arrow cannot read."""
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, FileNotFoundError | PermissionError):
+            raise
+        raise ValueError(f"partition {pixel} in {path} cannot be read: {error}") from error
+
+
+def read_rows(path: Path, columns: list[str] | None = None) -> pa.Table:
+    """Read a file of Parquet, or a folder of them, as Arrow holds it."""
+    if path.is_dir():
+        return parquet.read_table(path, columns=columns, partitioning=None)
+    return parquet.ParquetFile(path).read(columns=columns)
+
+
+def _rows_in(path: Path) -> int:
+    files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
+    return sum(parquet.read_metadata(file).num_rows for file in files)
+
+
+def _properties(path: Path) -> dict[str, str]:
+    """Entries of a file of properties: ``key=value`` in lines."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    pairs = (line.partition("=") for line in lines if "=" in line and not line.startswith(("#", "!")))
+    return {key.strip(): value.strip().replace("\\:", ":").replace("\\=", "=") for key, _, value in pairs}
+
+
+def _properties_of(root: Path) -> dict[str, str]:
+    found = [root / name for name in ("hats.properties", "properties") if (root / name).is_file()]
+    if not found:
+        if (root / ".galzoo_repr" / "job.json").is_file():
+            raise ValueError(
+                f"{root} is not finished: some of its partitions are missing or failed. See galzoo-repr parts {root}, "
+                "and give the same call again"
+            )
+        if (root / "dataset").is_dir() or (root / "partition_info.csv").is_file():
+            raise ValueError(
+                f"{root} is half-written: it has no hats.properties, which is written last; make it again"
+            )
+        raise FileNotFoundError(f"{root} is no HATS catalogue: there is no hats.properties in it")
+    properties = _properties(found[0])
+    version = properties.get("hats_version", "v0.1")
+    if not _VERSION.match(version):
+        raise ValueError(f"{root} is of version {version} of HATS; versions up to 1 are known here")
+    kind = properties.get("dataproduct_type", properties.get("catalog_type", "object"))
+    if kind not in _KINDS:
+        raise ValueError(f"{root} is a HATS {kind} table; a catalogue of objects is needed")
+    return properties
+
+
+def _pixels_of(root: Path) -> list[Pixel]:
+    path = root / "partition_info.csv"
+    try:
+        header, *lines = path.read_text(encoding="utf-8").split()
+        order, number = (header.split(",").index(name) for name in ("Norder", "Npix"))
+        rows = [line.split(",") for line in lines]
+        pixels = [Pixel(int(row[order]), int(row[number])) for row in rows]
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            f"{root} has no partition_info.csv, so its partitions are not known; copy the whole folder"
+        ) from None
+    except (ValueError, IndexError) as error:
+        raise ValueError(f"{path} is damaged: {error}") from error
+    if not pixels:
+        raise ValueError(f"{root} has no partitions, so there is nothing in it")
+    return sorted(pixels, key=along_sky)
+
+
+def along_sky(pixel: Pixel) -> tuple[int, int]:
+    """Key that sorts partitions by their place on the sky, neighbours together."""
+    return pixel.number << 2 * (29 - pixel.order), pixel.order
+
+
+def flat_provenance(meta: Mapping[str, object]) -> dict[str, object]:
+    """Give the short entries of the provenance of a table as properties of its catalogue."""
+    return {f"galzoo_repr_{key.lower()}": meta[key] for key in meta if str(key).startswith("GZR")}
+
+
+def declare_complete(root: Path, pixels: list[Pixel], properties: Mapping[str, str]) -> None:
+    """
+    Write what makes a folder of partitions a HATS catalogue; its properties, by which it is known, last.
+
+    Parameters
+    ----------
+    root : pathlib.Path
+    pixels : list of Pixel
+        All of its partitions.
+    properties : mapping of str to str
+        Name, columns of positions and whatever else is to be told; the counts are added.
+    """
+    pixels = sorted(pixels, key=along_sky)
+    footers = []
+    for pixel in pixels:
+        path = partition_path(root, pixel)
+        footers.append(parquet.read_metadata(path))
+        footers[-1].set_file_path(path.relative_to(root / "dataset").as_posix())
+    schema = parquet.read_schema(partition_path(root, pixels[0]))
+    for name, collected in (("_metadata", footers), ("_common_metadata", None)):
+        with published(root / "dataset" / name) as draft:
+            parquet.write_metadata(schema, draft, metadata_collector=collected)
+    rows = "".join(f"{pixel.order},{pixel.number}\n" for pixel in pixels)
+    with published(root / "partition_info.csv") as draft:
+        draft.write_text(f"Norder,Npix\n{rows}", encoding="utf-8")
+    lengths = [footer.num_rows for footer in footers]
+    sky = sum(4.0**-pixel.order for pixel in pixels) / 12
+    entries = {
+        **properties,
+        "dataproduct_type": "object",
+        "hats_nrows": sum(lengths),
+        "hats_max_rows": max(lengths),
+        "hats_order": max(pixel.order for pixel in pixels),
+        "hats_col_healpix": INDEX,
+        "hats_col_healpix_order": 29,
+        "hats_npix_suffix": ".parquet",
+        "moc_sky_fraction": f"{sky:.6g}",
+        "hats_version": "v1.0",
+    }
+    text = "".join(f"{key}={value}\n" for key, value in entries.items())
+    with published(root / "hats.properties") as draft:
+        draft.write_text(f"#HATS catalog\n{text}", encoding="utf-8")

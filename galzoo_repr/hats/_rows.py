@@ -1,0 +1,199 @@
+"""Rows of a catalogue of partitions: tables of some of them, samples, and the ones that a query means."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+from astropy import units as u
+from astropy.coordinates import BaseCoordinateFrame, SkyCoord
+from astropy.table import Row, Table
+
+from galzoo_repr._config import log
+from galzoo_repr.catalogue import (
+    Embeddings,
+    name_resolution,
+    parts_of,
+    read_cells,
+    read_embeddings,
+    read_position,
+    rows_named,
+    sky_positions,
+    stacked,
+)
+from galzoo_repr.hats._folder import INDEX, HatsFolder, Pixel
+
+__all__ = ["as_part", "candidates", "embeddings_of", "rows_of", "sample_of"]
+
+
+def as_part(folder: HatsFolder, pixel: Pixel, columns: list[str] | None = None) -> Table:
+    """Read a partition, or some columns of Arrow of it, as a table."""
+    return stacked([folder.read(pixel, columns)], folder.path_of(pixel))
+
+
+def embeddings_of(folder: HatsFolder, embedding: str) -> Iterator[Embeddings]:
+    """Give the embeddings of one partition after the other; a `ValueError` if they are of several encoders."""
+    columns, first = parts_of(folder.schema, [embedding]), ""
+    for pixel in folder.pixels:
+        found = read_embeddings(as_part(folder, pixel, columns), embedding)
+        first = first or found.encoder
+        if found.encoder and found.encoder != first:
+            raise ValueError(
+                f"partition {pixel} of {folder.root} was embedded by encoder {found.encoder[:12]}, others by "
+                f"{first[:12]}, and their embeddings cannot be compared; embed the whole catalogue with one encoder"
+            )
+        yield found
+
+
+def rows_of(folder: HatsFolder, rows: np.ndarray, columns: list[str] | None = None) -> Table:
+    """Give some rows of the catalogue, sorted, as a table; of no rows, a table without any."""
+    pieces = []
+    for number, pixel in enumerate(folder.pixels):
+        start, stop = folder.starts[number : number + 2]
+        local = rows[slice(*np.searchsorted(rows, [start, stop]))] - start
+        if len(local):
+            pieces.append(folder.read(pixel, columns).take(local))
+    return stacked(pieces or [folder.read(folder.pixels[0], columns).slice(0, 0)], folder.root)
+
+
+def sample_of(folder: HatsFolder, size: int, columns: Sequence[str], keep: np.ndarray | None = None) -> Table:
+    """
+    Give rows at even steps through the catalogue, and all that are to be kept, as a table in the order of the sky.
+
+    Parameters
+    ----------
+    folder : HatsFolder
+    size : int
+        How many at most; where there are no more, all of them.
+    columns : sequence of str
+        Which columns.
+    keep : numpy.ndarray of int64, optional
+        Rows that must be among them.
+
+    Returns
+    -------
+    `~astropy.table.Table`
+    """
+    total = int(folder.starts[-1])
+    rows = np.arange(total) if total <= size else np.arange(size) * total // size
+    if keep is not None:
+        rows = np.union1d(rows, keep)
+    if len(rows) < total:
+        log.info("Fitted on %d of %d galaxies, at even steps through the catalogue.", len(rows), total)
+    return rows_of(folder, rows, parts_of(folder.schema, list(columns)))
+
+
+def candidates(
+    folder: HatsFolder,
+    query: object,
+    radius: u.Quantity,
+    embedding: str,
+    coords: str | tuple[str, str] | None = None,
+) -> tuple[object, np.ndarray]:
+    """
+    Find the galaxies of a catalogue that a query can mean.
+
+    Parameters
+    ----------
+    folder : HatsFolder
+    query : Query
+        As for `galzoo_repr.find_similar`; row numbers count through all partitions.
+    radius : `~astropy.units.Quantity`
+        How far from a position a galaxy may be to be the one that is meant.
+    embedding : str
+        Column of embeddings, which are not looked at.
+    coords : str or tuple of str, optional
+        Where the positions are.
+
+    Returns
+    -------
+    query : Query or callable
+        The same, or a function that gives the query for a table of these, and perhaps more, rows of the catalogue.
+    rows : numpy.ndarray of int64
+        Sorted; empty where the query brings its own embeddings.
+    """
+    numbers = _numbers(folder, query)
+    if numbers is not None:
+        return (lambda rows: np.searchsorted(rows, numbers)), np.unique(numbers)
+    if isinstance(query, str) and query in folder.schema.names:
+        return query, _each(folder, parts_of(folder.schema, [query]), lambda table: _marked(table, query))
+    texts, places = _meant(query)
+    if not texts and places is None:
+        return query, np.zeros(0, dtype=np.int64)
+    names = [name for name in folder.schema.names if name not in parts_of(folder.schema, [embedding])]
+    radius = max([radius, *(r for text in texts if (r := name_resolution(text)) is not None)])
+
+    def matching(table: Table) -> np.ndarray:
+        found = [rows_named(table, text)[0] for text in texts]
+        if places is not None:
+            positions = sky_positions(table, coords=coords)
+            for place in places:
+                apart = positions.skycoord.separation(place)
+                found.append(np.flatnonzero(positions.valid & (apart <= radius)))
+        return np.unique(np.concatenate(found).astype(np.int64))
+
+    return query, _each(folder, names, matching)
+
+
+def _numbers(folder: HatsFolder, query: object) -> np.ndarray | None:
+    """Row numbers that a query consists of."""
+    if isinstance(query, Row | Table | SkyCoord | u.Quantity | str | bytes) or hasattr(query, "__fspath__"):
+        return None
+    try:
+        values = np.asarray(query)
+    except (ValueError, TypeError):
+        return None
+    total = int(folder.starts[-1])
+    if values.dtype.kind == "b" and values.shape == (total,):
+        values = np.flatnonzero(values)
+    if values.dtype.kind not in "iu" or values.ndim > 1:
+        return None
+    numbers = np.atleast_1d(values).astype(np.int64)
+    if not len(numbers) or (numbers < -total).any() or (numbers >= total).any():
+        raise ValueError(f"row {numbers.tolist()} asked for, but the catalogue has {total} rows")
+    return numbers % total
+
+
+def _meant(query: object) -> tuple[list[str], SkyCoord | None]:
+    """Texts and positions that a query may mean."""
+    if isinstance(query, Row):
+        query = Table(query)
+    if isinstance(query, SkyCoord | BaseCoordinateFrame):
+        return [], SkyCoord(query).icrs.reshape(-1)
+    if isinstance(query, Table):
+        found = sky_positions(query) if _placed(query) else None
+        return [], None if found is None else found.skycoord[found.valid]
+    several = (
+        [query] if isinstance(query, str) else query if isinstance(query, list | tuple | np.ndarray) else []
+    )
+    texts = [str(one) for one in several if isinstance(one, str)]
+    places = []
+    for one in ([tuple(query)] if len(several) == 2 and not isinstance(query, str) else []) + texts:
+        try:
+            places.append(read_position(one).icrs)
+        except (ValueError, TypeError):
+            continue
+    return texts, SkyCoord([place.reshape(()) for place in places]) if places else None
+
+
+def _placed(table: Table) -> bool:
+    try:
+        sky_positions(table[:0])
+    except ValueError:
+        return False
+    return True
+
+
+def _marked(table: Table, name: str) -> np.ndarray:
+    cells = read_cells(table[name])
+    if cells.values.dtype.kind != "b":
+        raise TypeError(f"column {name!r} holds {table[name].dtype}; a column of examples must be boolean")
+    return np.flatnonzero(cells.values & ~cells.missing)
+
+
+def _each(folder: HatsFolder, columns: list[str], found: Callable[[Table], np.ndarray]) -> np.ndarray:
+    """Rows that are found in each partition, by their numbers in the catalogue."""
+    columns = [name for name in columns if name != INDEX]
+    rows = [
+        found(as_part(folder, pixel, columns)) + folder.starts[number]
+        for number, pixel in enumerate(folder.pixels)
+    ]
+    return np.concatenate(rows).astype(np.int64)

@@ -1,0 +1,67 @@
+"""What may be given as a catalogue of partitions: its folder, or what lsdb made of one."""
+
+import os
+import shutil
+import warnings
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias, Union
+
+from galzoo_repr.hats._folder import HatsFolder
+
+if TYPE_CHECKING:
+    import lsdb
+    from distributed import Client
+
+__all__ = ["HatsLike", "answer", "opened"]
+
+# lsdb is imported only by those who have a catalogue of it.
+#: A HATS catalogue: its folder, or a catalogue of LSDB.
+HatsLike: TypeAlias = Union[str, os.PathLike, "lsdb.Catalog"]
+
+
+def opened(
+    table: HatsLike, out: str | os.PathLike | None, client: "Client | None" = None, needs_out: bool = True
+) -> HatsFolder:
+    """
+    Open the partitions of a catalogue.
+
+    What LSDB would compute, such as a selection, is written by LSDB into a hidden folder of `out` first; masks, units
+    and meta are those of the catalogue that it was opened from.
+    """
+    if out is None and needs_out:
+        raise ValueError("out= is missing: give the folder in which the new HATS catalogue shall be made")
+    if isinstance(table, str | os.PathLike):
+        return HatsFolder.open(table)
+    place = Path(out).expanduser() / ".galzoo_repr" / "input"
+    if not (place / "hats.properties").exists():
+        shutil.rmtree(place, ignore_errors=True)
+        draft = place.with_name("input.part")
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.parent.mkdir(parents=True, exist_ok=True)
+        _written(table, draft, client)
+        os.replace(draft, place)
+    origin = getattr(table.hc_structure, "catalog_path", None)
+    metadata = HatsFolder.open(str(origin)).schema.metadata if origin and Path(str(origin)).is_dir() else {}
+    return replace(HatsFolder.open(place), metadata=metadata or {})
+
+
+def _written(table: "lsdb.Catalog", place: Path, client: "Client | None") -> None:
+    import dask
+
+    settings = {} if client is not None else {"scheduler": "synchronous"}
+    with warnings.catch_warnings(), dask.config.set(**settings):
+        warnings.simplefilter("ignore")
+        # No collection, so that its margin, whose galaxies are in other partitions too, stays behind.
+        table.write_catalog(place, catalog_name=place.stem, progress_bar=False, as_collection=False)
+
+
+def answer(table: HatsLike, out: Path) -> HatsLike:
+    """Give the new catalogue in the form of the one that was given."""
+    if isinstance(table, str | os.PathLike):
+        return out
+    import lsdb
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return lsdb.open_catalog(str(out))

@@ -1,0 +1,185 @@
+"""A verb of the package, done to one partition in whatever process."""
+
+import os
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+from astropy.table import Table
+
+from galzoo_repr._config import conf
+from galzoo_repr.catalogue import columns_beside, sky_positions, stacked, to_arrow
+from galzoo_repr.hats._folder import HatsFolder, Pixel, read_rows, write_partition
+from galzoo_repr.hats._job import Job
+from galzoo_repr.hats._ranks import rank_file, write_scores
+
+__all__ = ["VerbOnPart", "WithRanks", "verb_named"]
+
+_ROOMS = {
+    "add_cutouts": "cutouts",
+    "add_embeddings": "encoders",
+    "add_similarity": "similarity",
+    "find_similar": "similarity",
+    "add_anomaly_scores": "anomaly",
+    "add_predictions": "finetuning",
+}
+_RATES = ("viewer_rate", "hips_rate", "brick_rate")
+_LOADED = {"encoder": "Encoder", "model": "MorphologyModel"}
+
+
+@dataclass(frozen=True)
+class VerbOnPart:
+    """
+    Calls a verb for one partition, and publishes the partition with its new columns.
+
+    Attributes
+    ----------
+    call : str
+        Name of the verb.
+    folder : HatsFolder
+        The catalogue.
+    job : Job or None
+        Where the result goes.
+    options : mapping
+        Arguments of the verb; an encoder or model may be a name or folder, and is loaded once in each process.
+    ranked : str
+        Column of scores that are ranked only when all are known: the new columns are then set aside.
+    rate : float or None
+        Requests per second that this process may send.
+    rows : (int, int) or None
+        Number of the first row of the partition in the catalogue, and of the row after its last, if need be.
+    """
+
+    call: str
+    folder: HatsFolder
+    job: Job | None = None
+    options: Mapping[str, object] = field(default_factory=dict)
+    ranked: str = ""
+    rate: float | None = None
+    rows: tuple[int, int] | None = None
+
+    def narrowed(self, pixel: Pixel) -> "VerbOnPart":
+        """Give the same without what concerns other partitions, to be sent to another process."""
+        rows = None
+        if hasattr(self.options.get("query"), "in_rows"):
+            number = self.folder.pixels.index(pixel)
+            rows = tuple(self.folder.starts[number : number + 2].tolist())
+        job = None if self.job is None else replace(self.job, pixels=[pixel])
+        return replace(self, folder=replace(self.folder, pixels=[pixel]), job=job, rows=rows)
+
+    def __call__(self, pixel: Pixel) -> tuple[int, object]:
+        """Do one partition; give its number of rows, and None."""
+        arrow = self.folder.read(pixel)
+        table = stacked([arrow], self.folder.path_of(pixel))
+        made = self.new_columns(pixel, table, self.apply(pixel, table))
+        if self.ranked:
+            self._set_aside(pixel, made)
+        else:
+            write_partition(columns_beside(arrow, made), self.job.path_of(pixel))
+        return len(table), None
+
+    def apply(self, pixel: Pixel, table: Table) -> Table:
+        """What the verb makes of a table of this partition."""
+        options = dict(self.options)
+        for name, kind in _LOADED.items():
+            if isinstance(options.get(name), str | os.PathLike):
+                options[name] = _loaded(kind, str(options[name]), options.get("device"))
+        if (prepared := options.get("query")) is not None and hasattr(prepared, "in_rows"):
+            options["query"] = prepared.in_rows(*(self.rows or self.narrowed(pixel).rows))
+        if "coords" in options and options["coords"] is None:
+            options["coords"] = _coords(self.folder, table)
+        with ExitStack() as settings:
+            if self.rate is not None:
+                for name in _RATES:
+                    settings.enter_context(conf.set_temp(name, self.rate))
+            return verb_named(self.call)(table, **options)
+
+    def new_columns(self, pixel: Pixel, table: Table, result: Table) -> Table:
+        """Only the columns that the verb made, with the meta of the whole, which says of what partition it is."""
+        new = [
+            name
+            for name in result.colnames
+            if name not in table.colnames
+            or str((result[name].info.meta or {}).get("computed_by", "")).startswith(self.call)
+        ]
+        made = result[new]
+        for call, record in made.meta.get("galzoo_repr", {}).items():
+            if call.startswith(self.call):
+                record["partition"] = str(pixel)
+                if (prepared := self.options.get("query")) is not None and "example_rows" in record:
+                    record["example_rows"] = prepared.examples.rows.tolist()
+        return made
+
+    def aside(self, pixel: Pixel) -> Path:
+        """Where the scores of a partition are kept until all are ranked."""
+        return self.job.hidden / "scores" / f"{pixel.order}_{pixel.number}.npy"
+
+    def _set_aside(self, pixel: Pixel, made: Table) -> None:
+        path = self.aside(pixel)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        ranks = np.asarray(made[f"{self.ranked}_rank"])
+        scores = np.asarray(made[score_of(made, self.ranked)], dtype=float)
+        write_scores(path, np.where(ranks > 0, scores, np.nan))
+        write_partition(to_arrow(made), path.with_suffix(".parquet"))
+
+
+@dataclass(frozen=True)
+class WithRanks:
+    """Publishes a partition with the columns that were set aside, and its ranks in the whole catalogue."""
+
+    verb: VerbOnPart
+    n: int | None = None
+
+    def narrowed(self, pixel: Pixel) -> "WithRanks":
+        """Give the same without what concerns other partitions."""
+        return replace(self, verb=self.verb.narrowed(pixel))
+
+    def __call__(self, pixel: Pixel) -> tuple[int, object]:
+        """Do one partition; give its number of rows, and None."""
+        aside, name = self.verb.aside(pixel), f"{self.verb.ranked}_rank"
+        # Column and meta were written by this package a moment ago.
+        made = stacked([read_rows(aside.with_suffix(".parquet"))], aside)
+        ranks = np.load(rank_file(aside))
+        if self.n is not None:
+            ranks[ranks > self.n] = -1
+        made[name][:] = np.where(np.asarray(made[name]) == 0, 0, ranks)
+        for call, record in made.meta.get("galzoo_repr", {}).items():
+            if call.startswith(self.verb.call):
+                record["partition"] = str(pixel)
+        write_partition(columns_beside(self.verb.folder.read(pixel), made), self.verb.job.path_of(pixel))
+        return len(made), None
+
+
+def verb_named(call: str) -> Callable[..., Table]:
+    """Give a verb of the package."""
+    return getattr(import_module(f"galzoo_repr.{_ROOMS[call]}"), call)
+
+
+def score_of(table: Table, stem: str) -> str:
+    """Name of the column that is ranked: ``anomaly_score``, but ``similarity``."""
+    return f"{stem}_score" if f"{stem}_score" in table.colnames else stem
+
+
+@lru_cache(maxsize=2)
+def _loaded(kind: str, where: str, device: str | None) -> object:
+    """Load an encoder or a model once for all partitions that a process works on."""
+    if kind == "Encoder":
+        from galzoo_repr.encoders import Encoder
+
+        return Encoder.load(where, device=device)
+    from galzoo_repr.finetuning import MorphologyModel
+
+    return MorphologyModel.load(where)
+
+
+def _coords(folder: HatsFolder, table: Table) -> tuple[str, str] | None:
+    """Columns of positions that the catalogue names, where those of the table have unusual names."""
+    try:
+        sky_positions(table[:0])
+    except ValueError:
+        return folder.positions if set(folder.positions) <= set(table.colnames) else None
+    return None

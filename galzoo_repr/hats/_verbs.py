@@ -1,0 +1,344 @@
+"""The verbs that add columns, for catalogues of partitions: the same calls, the same numbers."""
+
+import os
+import shutil
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from inspect import signature
+from pathlib import Path
+from typing import TYPE_CHECKING, Union
+
+import numpy as np
+from astropy.coordinates import SkyCoord
+
+from galzoo_repr._arguments import check_number
+from galzoo_repr.exceptions import GalzooWarning
+from galzoo_repr.hats._engine import part_of, run_parts
+from galzoo_repr.hats._folder import HatsFolder, flat_provenance
+from galzoo_repr.hats._job import Job
+from galzoo_repr.hats._ranks import rank_all
+from galzoo_repr.hats._rows import rows_of, sample_of
+from galzoo_repr.hats._sources import HatsLike, answer, opened
+from galzoo_repr.hats._verb_on_part import VerbOnPart, WithRanks, verb_named
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+    from galzoo_repr.finetuning import MorphologyModel
+
+__all__ = ["SAMPLE", "add_by_part", "add_cutouts", "add_embeddings", "add_predictions", "add_ranked"]
+
+#: Galaxies, at even steps through the catalogue, in which principal components and class balances are found.
+SAMPLE = 200_000
+# How the work is done, which does not change its result: a call may go on with another.
+_MANNER = (
+    *("device", "batch_size", "progress", "workers", "store", "embedding_store", "keep", "overwrite"),
+    *("out", "client"),
+)
+
+
+def add_cutouts(
+    table: HatsLike,
+    *,
+    out: str | os.PathLike | None = None,
+    client: "Client | None" = None,
+    part: tuple[int, int] | None = None,
+    max_rate: float | None = None,
+    progress: bool = True,
+    overwrite: bool = False,
+    **options: object,
+) -> HatsLike:
+    """
+    Fetch an image of every galaxy of a HATS catalogue; see `add_embeddings` for how, and `galzoo_repr.add_cutouts`.
+
+    Parameters
+    ----------
+    table, out, client, part, max_rate, progress, overwrite
+        As for `galzoo_repr.hats.add_embeddings`.
+    **options
+        Of `galzoo_repr.add_cutouts`.
+
+    Returns
+    -------
+    pathlib.Path or lsdb.Catalog
+    """
+    return add_by_part(
+        "add_cutouts",
+        table,
+        options | {"overwrite": overwrite},
+        out=out,
+        client=client,
+        part=part,
+        max_rate=max_rate,
+        progress=progress,
+    )
+
+
+def add_embeddings(
+    table: HatsLike,
+    *,
+    out: str | os.PathLike | None = None,
+    client: "Client | None" = None,
+    part: tuple[int, int] | None = None,
+    max_rate: float | None = None,
+    progress: bool = True,
+    overwrite: bool = False,
+    **options: object,
+) -> HatsLike:
+    """
+    Describe what every galaxy of a HATS catalogue looks like by a vector, one partition after the other.
+
+    A partition that is done is never done again: after a kill of a worker, of the client, or of the machine the same
+    call goes on where it was. One that fails is noted with its reason and tried again by the next call.
+
+    Parameters
+    ----------
+    table : str, os.PathLike or lsdb.Catalog
+        Folder of the catalogue, or what LSDB made of one; without margins.
+    out : str or os.PathLike
+        Folder of the new catalogue, with all columns of the old one. It is complete when it has ``hats.properties``.
+    client : distributed.Client, optional
+        Client of Dask whose workers do the partitions; this process when not given.
+    part : (int, int), optional
+        Do only one of several parts, such as ``(17, 200)``: for job arrays.
+    max_rate : float, optional
+        Requests per second to a service, of all processes of the job together: each gets an equal share.
+    progress : bool, optional
+        Show a bar.
+    overwrite : bool, optional
+        Replace columns of these names; and an `out` that holds the result of another such call.
+    **options
+        Of `galzoo_repr.add_embeddings`; what it takes row by row must be the name of a column.
+
+    Returns
+    -------
+    pathlib.Path or lsdb.Catalog
+        The new catalogue, in the form of the old one.
+
+    Raises
+    ------
+    ValueError
+        If `out` is missing or holds something else, or an option cannot be used by partition.
+
+    Warns
+    -----
+    GalzooWarning
+        If partitions failed, or rows have no embedding.
+    """
+    return add_by_part(
+        "add_embeddings",
+        table,
+        options | {"overwrite": overwrite},
+        out=out,
+        client=client,
+        part=part,
+        max_rate=max_rate,
+        progress=progress,
+    )
+
+
+def add_predictions(
+    table: HatsLike,
+    model: Union["MorphologyModel", str, os.PathLike],
+    *,
+    out: str | os.PathLike | None = None,
+    client: "Client | None" = None,
+    part: tuple[int, int] | None = None,
+    max_rate: float | None = None,
+    progress: bool = True,
+    overwrite: bool = False,
+    **options: object,
+) -> HatsLike:
+    """
+    Add what a model predicts for every galaxy of a HATS catalogue; see `add_embeddings` for how.
+
+    Parameters
+    ----------
+    table, out, client, part, max_rate, progress, overwrite
+        As for `galzoo_repr.hats.add_embeddings`.
+    model : MorphologyModel, str or os.PathLike
+        As for `galzoo_repr.add_predictions`.
+    **options
+        Of `galzoo_repr.add_predictions`. A class balance of ``"catalogue"`` is that of a sample of 200,000.
+
+    Returns
+    -------
+    pathlib.Path or lsdb.Catalog
+    """
+    from galzoo_repr.finetuning import MorphologyModel
+
+    if isinstance(model, str | os.PathLike):
+        model = MorphologyModel.load(model)
+    if options.get("prior") == "catalogue":
+        options["prior"] = _balance(opened(table, out, client), model, options.get("embedding", "embedding"))
+    return add_by_part(
+        "add_predictions",
+        table,
+        options | {"overwrite": overwrite, "model": model},
+        out=out,
+        client=client,
+        part=part,
+        max_rate=max_rate,
+        progress=progress,
+    )
+
+
+def _balance(folder: HatsFolder, model: object, embedding: str) -> dict[str, float] | float:
+    """Class balance of a sample of the catalogue, as a prior that is stated."""
+    from galzoo_repr.catalogue import provenance
+    from galzoo_repr.finetuning import add_predictions
+
+    labels = [name for name in (model.label, *model.classes) if name in folder.schema.names]
+    seen = sample_of(folder, SAMPLE, [embedding, *dict.fromkeys(labels)])
+    seen = add_predictions(
+        seen, model, prior="catalogue", embedding=embedding, name="_balance", progress=False
+    )
+    return provenance(seen, "add_predictions__balance")["balance"]
+
+
+def add_by_part(
+    call: str,
+    table: HatsLike,
+    options: Mapping[str, object],
+    *,
+    out: str | os.PathLike | None,
+    client: "Client | None" = None,
+    part: tuple[int, int] | None = None,
+    max_rate: float | None = None,
+    progress: bool = True,
+) -> HatsLike:
+    """Call a verb for every partition that is not done, and declare the new catalogue complete when all are."""
+    _check_options(options, max_rate)
+    folder = opened(table, out, client)
+    job = _begun(call, folder, options, out)
+    work = VerbOnPart(
+        call, folder, job, _sendable(call, options, job, client), rate=_share(max_rate, client, part)
+    )
+    todo = job.missing(part_of(job.pixels, part))
+    with _nothing_left_of_wrong_arguments(job, part):
+        run_parts(work, todo, job=job, client=client, progress=progress, what=call)
+    return _ended(table, job, folder, quiet=part is not None)
+
+
+def add_ranked(
+    call: str,
+    table: HatsLike,
+    folder: HatsFolder,
+    options: Mapping[str, object],
+    told: Mapping[str, object],
+    *,
+    out: str | os.PathLike | None,
+    stem: str,
+    n: int | None = None,
+    client: "Client | None" = None,
+    progress: bool = True,
+) -> HatsLike:
+    """
+    Call a verb for every partition, rank the scores of all, and publish the partitions with both.
+
+    `told` are the arguments as the user gave them, by which the job is known again; `stem` is the start of the names
+    of the columns.
+    """
+    job = _begun(call, folder, told, out)
+    work = VerbOnPart(call, folder, job, dict(options), ranked=stem)
+    if job.missing():
+        todo = [pixel for pixel in job.pixels if not work.aside(pixel).with_suffix(".parquet").exists()]
+        with _nothing_left_of_wrong_arguments(job):
+            outcomes = run_parts(work, todo, job=job, client=client, progress=progress, what=call)
+        if not any(outcome.reason for outcome in outcomes):
+            rank_all([work.aside(pixel) for pixel in job.pixels], folder.lengths.tolist())
+            run_parts(
+                WithRanks(work, n), job.missing(), job=job, client=client, progress=progress, what="Ranks"
+            )
+    return _ended(table, job, folder)
+
+
+@contextmanager
+def _nothing_left_of_wrong_arguments(job: Job, part: tuple[int, int] | None = None) -> Iterator[None]:
+    """Remove a job whose arguments were refused, so that the folder is free for the right ones."""
+    try:
+        yield
+    except (TypeError, ValueError):
+        if part is None:
+            job.give_up()
+        raise
+
+
+def _begun(
+    call: str, folder: HatsFolder, options: Mapping[str, object], out: str | os.PathLike | None
+) -> Job:
+    parameters = signature(verb_named(call)).parameters.values()
+    takes_more = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+    if not takes_more and (unknown := set(options) - {parameter.name for parameter in parameters}):
+        raise TypeError(f"{call} has no argument {sorted(unknown)[0]!r}")
+    # What is left out is the same as its default.
+    told = {p.name: p.default for p in parameters if p.default is not p.empty} | dict(options)
+    told = {name: value for name, value in told.items() if value is not None and name not in _MANNER}
+    return Job.begin(out, call, folder, told, overwrite=bool(options.get("overwrite")))
+
+
+def _ended(table: HatsLike, job: Job, folder: HatsFolder, *, quiet: bool = False) -> HatsLike:
+    told = {
+        key: value
+        for key, value in folder.properties.items()
+        if not key.startswith(("hats_n", "hats_skymap", "hats_estsize"))
+    }
+    if not job.missing():
+        told |= flat_provenance(rows_of(HatsFolder(job.out, told, job.pixels[:1]), np.zeros(0)).meta)
+    if job.finish({**told, "hats_builder": "galzoo_repr"}):
+        for aside in ("scores", "input"):
+            shutil.rmtree(job.hidden / aside, ignore_errors=True)
+        return answer(table, job.out)
+    missing = job.missing()
+    failed = [pixel for pixel in missing if job.reason_of(pixel)]
+    if failed or not quiet:
+        reason = f" ({failed[0]}: {job.reason_of(failed[0])})" if failed else ""
+        warnings.warn(
+            f"{len(missing)} of {len(job.pixels)} partitions of {job.out} are missing, {len(failed)} of them failed"
+            f"{reason}; the same call tries them again, and galzoo-repr parts {job.out} lists them",
+            GalzooWarning,
+            stacklevel=4,
+        )
+    return job.out
+
+
+def _check_options(options: Mapping[str, object], max_rate: float | None) -> None:
+    if max_rate is not None:
+        check_number("max_rate", max_rate, above=True)
+    images, coords, fov = (options.get(name) for name in ("images", "coords", "fov"))
+    if images is not None and not isinstance(images, str):
+        raise ValueError(
+            "images must be the name of a column, for a catalogue that is worked on by partition"
+        )
+    if isinstance(coords, SkyCoord):
+        raise ValueError("coords must be names of columns, for a catalogue that is worked on by partition")
+    if np.ndim(getattr(fov, "value", 0)):
+        raise ValueError("fov must be one angle, for a catalogue that is worked on by partition")
+
+
+def _sendable(
+    call: str, options: Mapping[str, object], job: Job, client: "Client | None"
+) -> dict[str, object]:
+    """Options as other processes can take them: a network as the folder it is saved in."""
+    options = {**options, "progress": False}
+    if call != "add_predictions":  # which is told of positions only where it embeds
+        options.setdefault("coords", None)
+    if client is None:
+        return options
+    for name in ("encoder", "model"):
+        thing = options.get(name)
+        if hasattr(thing, "save"):
+            place = job.hidden / f"{name}-{str(getattr(thing, 'digest', ''))[:12]}"
+            if not place.exists():
+                thing.save(place)
+            options[name] = str(Path(place).resolve())
+    return options
+
+
+def _share(max_rate: float | None, client: "Client | None", part: tuple[int, int] | None) -> float | None:
+    """Requests per second of one of the processes that work at once."""
+    if max_rate is None:
+        return None
+    processes = part[1] if part is not None else 1 if client is None else len(client.nthreads())
+    return max_rate / max(1, processes)
