@@ -18,6 +18,7 @@ from galzoo_repr.catalogue._arrow import NoColumn, column_of
 from galzoo_repr.catalogue._record import masks_beside, of_header, rebuilt
 from galzoo_repr.catalogue._storable import storable
 from galzoo_repr.catalogue._votable_document import parse_document
+from galzoo_repr.catalogue._yaml_size import refuse_unfolding
 from galzoo_repr.exceptions import GalzooWarning
 
 __all__ = ["arrow_table", "header_of", "read_parquet", "table_of_arrow", "write_parquet"]
