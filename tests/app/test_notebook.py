@@ -80,7 +80,7 @@ def test_without_panel_one_sentence_says_what_to_install(monkeypatch, tmp_path):
         ({"ratings": "anomaly_score"}, "is a column for other things"),
         ({"ratings": "name"}, "'name' holds no ratings"),
         ({"ratings": "ra"}, "'ra' holds numbers from .* but the scale is 0 to 5"),
-        ({"embedding": "embeding"}, "embedding='embeding' is not a column"),
+        ({"embedding": "embeds"}, "embedding='embeds' is not a column"),
         ({"show": "gone"}, "show names no column 'gone'"),
     ],
 )

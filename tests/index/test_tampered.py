@@ -2,9 +2,10 @@
 
 import hashlib
 import json
-import multiprocessing
 import os
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -234,8 +235,11 @@ def test_the_graph_itself_is_used(with_graph):
     assert SimilarityIndex.open(with_graph)._saved.load_graph() is not None
 
 
-def found_by(index):
-    return index.search(DATA[:4], n=3)["id"].tolist()
+SEARCH = """
+import json, pickle, sys
+index, vectors = pickle.load(sys.stdin.buffer)
+print(json.dumps(index.search(vectors, n=3)["id"].tolist()))
+"""
 
 
 @pytest.mark.parametrize("saved", [True, False])
@@ -245,5 +249,6 @@ def test_an_index_goes_to_other_processes(folder, monkeypatch, saved):
     assert repr(again) == repr(index)
     if saved:
         assert len(pickle.dumps(index)) < 1000
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        assert pool.apply(found_by, (index,)) == found_by(index)
+    sent = pickle.dumps((index, DATA[:4]))
+    done = subprocess.run([sys.executable, "-c", SEARCH], input=sent, capture_output=True, timeout=300)
+    assert json.loads(done.stdout) == index.search(DATA[:4], n=3)["id"].tolist(), done.stderr
