@@ -106,7 +106,7 @@ def test_tags_and_labels_are_columns_and_come_back(session, tmp_path):
     from galzoo_repr.app._marks import label_rows, tag_rows
 
     page = session(mapped())
-    tag_rows(page.desk, np.array([1, 5]), " tidal  tail; ")
+    tag_rows(page.desk, np.array([1, 5]), " tidal  tail ")
     tag_rows(page.desk, np.array([5]), "merger")
     tag_rows(page.desk, np.array([5]), "merger")
     label_rows(page.desk, np.array([0, 5]), "ring", "yes")
@@ -120,7 +120,7 @@ def test_tags_and_labels_are_columns_and_come_back(session, tmp_path):
 
 @pytest.mark.parametrize(
     ("column", "message"),
-    [("1st", "cannot be the name of a column"), ("", "cannot be the name"), ("ra", "holds no labels")],
+    [("1st", "cannot be the name of a column"), ("", "cannot be the name"), ("ra", "holds no words")],
 )
 def test_labels_need_a_column_of_their_own(session, column, message):
     from galzoo_repr.app._marks import label_rows
@@ -129,11 +129,15 @@ def test_labels_need_a_column_of_their_own(session, column, message):
         label_rows(session(mapped()).desk, np.array([0]), column, "yes")
 
 
-def test_an_empty_tag_is_refused(session):
+@pytest.mark.parametrize(
+    ("tag", "message"),
+    [(" ; ", "without commas, semicolons"), ("a, b", "without commas"), (" ", "stands for no tag")],
+)
+def test_what_is_no_tag_is_refused(session, tag, message):
     from galzoo_repr.app._marks import tag_rows
 
-    with pytest.raises(ValueError, match="it may not be empty"):
-        tag_rows(session(mapped()).desk, np.array([0]), " ; ")
+    with pytest.raises(ValueError, match=message):
+        tag_rows(session(mapped()).desk, np.array([0]), tag)
 
 
 def test_views_are_linked_by_what_is_selected(session):
