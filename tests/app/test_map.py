@@ -111,10 +111,10 @@ def test_tags_and_labels_are_columns_and_come_back(session, tmp_path):
     tag_rows(page.desk, np.array([5]), "merger")
     label_rows(page.desk, np.array([0, 5]), "ring", "yes")
     label_rows(page.desk, np.array([5]), "ring", "no")
-    assert page.looked.table["tags"][5] == "tidal tail; merger"
+    assert page.looked.table["tags"][5] == "merger, tidal tail"
     page.looked.close()
     again = session(mapped()).looked.table
-    assert again["tags"][[0, 1, 5]].tolist() == ["", "tidal tail", "tidal tail; merger"]
+    assert again["tags"][[0, 1, 5]].tolist() == ["", "tidal tail", "merger, tidal tail"]
     assert again["ring"][[0, 1, 5]].tolist() == ["yes", "", "no"]
 
 
