@@ -3,7 +3,6 @@
 import os
 import shutil
 import uuid
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Union
@@ -18,41 +17,22 @@ from galzoo_repr._angle import AngleLike, read_angle
 from galzoo_repr._arguments import check_whole_number
 from galzoo_repr.catalogue import (
     PositionLike,
-    SkyPositions,
     as_table,
     parts_of,
     read_catalogue,
     read_position,
-    sky_positions,
     stacked,
     to_arrow,
 )
-from galzoo_repr.hats._folder import (
-    INDEX,
-    HatsFolder,
-    Pixel,
-    declare_complete,
-    flat_provenance,
-    partition_path,
-    write_partition,
-)
+from galzoo_repr.hats._cut import write_pixels
+from galzoo_repr.hats._folder import INDEX, HatsFolder, Pixel, declare_complete, flat_provenance
+from galzoo_repr.hats._passes import ParquetRows, write_in_passes
+from galzoo_repr.hats._places import ADDED, Places
 
 if TYPE_CHECKING:
     from mocpy import MOC
 
 __all__ = ["from_hats", "to_hats"]
-
-# Columns of positions that are added where the catalogue has none in degrees of ICRS, and taken off again.
-_ADDED = ("_ra", "_dec")
-_USUAL = (
-    ("ra", "dec"),
-    ("RA", "DEC"),
-    ("RAJ2000", "DEJ2000"),
-    ("RA_ICRS", "DE_ICRS"),
-    ("TARGET_RA", "TARGET_DEC"),
-)
-# Finer pixels are of no use: this is a third of an arcsecond.
-_FINEST = 19
 
 
 def to_hats(
@@ -73,7 +53,9 @@ def to_hats(
     Parameters
     ----------
     catalogue : `~astropy.table.Table`, `~astropy.table.QTable`, `~astropy.coordinates.SkyCoord`, str or os.PathLike
-        A table, or a file that `galzoo_repr.catalogue.read_catalogue` reads. It is held in memory.
+        A table, or a file that `galzoo_repr.catalogue.read_catalogue` reads, which are held in memory. A Parquet file,
+        or a folder of them with the same columns, may be larger than memory: it is sorted in pieces of 256 MB, and
+        takes as much room again on the disk meanwhile.
     folder : str or os.PathLike
         To be made.
     coords : str, tuple of str or `~astropy.coordinates.SkyCoord`, optional
@@ -94,6 +76,8 @@ def to_hats(
     ------
     FileExistsError
         If the folder exists.
+    OSError
+        If there is no room on the disk, or the folder cannot be written.
     ValueError
         If rows have no valid position, since HATS has no place for them, or a column cannot be held.
     ModuleNotFoundError
@@ -119,36 +103,24 @@ def to_hats(
         raise FileExistsError(f"{folder} exists; give another folder, or overwrite=True")
     if not folder.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {folder.parent} to make {folder.name} in")
-    if isinstance(catalogue, str | os.PathLike):
-        catalogue = read_catalogue(catalogue)
-    table = as_table(catalogue)
-    positions = _valid_positions(table, coords)
-    arrow = to_arrow(table)
-    index = _healpix(positions)
-    if INDEX in table.colnames:
-        if not np.array_equal(np.asarray(table[INDEX]), index):
-            raise ValueError(
-                f"the column {INDEX!r} is not that of these positions; remove it, it is computed anew"
-            )
-        arrow = arrow.drop_columns([INDEX])
-    columns = _position_columns(arrow, positions)
-    if columns == _ADDED:
-        for added, values in zip(_ADDED, (positions.ra, positions.dec), strict=True):
-            arrow = arrow.append_column(added, pa.array(np.asarray(values, dtype=float)))
-    arrow = arrow.add_column(0, INDEX, pa.array(index))
-    order = np.argsort(index, kind="stable")
-    arrow, index = arrow.take(pa.array(order)), index[order]
-    draft = folder.with_name(f".{folder.name[:40]}.{uuid.uuid4().hex[:12]}.part")
+    places, draft = Places(coords), folder.with_name(f".{folder.name[:40]}.{uuid.uuid4().hex[:12]}.part")
     try:
-        pixels = _pixels(index, max_rows)
-        for pixel, rows in pixels.items():
-            write_partition(arrow.slice(rows.start, rows.stop - rows.start), partition_path(draft, pixel))
+        rows = ParquetRows.of(catalogue)
+        if rows is not None and not rows.small:
+            pixels = write_in_passes(rows, places, draft, max_rows)
+            meta = stacked([rows.schema.empty_table()], rows.files[0]).meta
+        else:
+            table = _in_memory(catalogue if rows is None else rows)
+            arrow = to_arrow(table)
+            positions, index = places.look(table, arrow)
+            places.refuse_bad()
+            pixels, meta = write_pixels(places.beside(arrow, positions, index), draft, max_rows), table.meta
         about = {
             "obs_collection": name or folder.name,
-            "hats_col_ra": columns[0],
-            "hats_col_dec": columns[1],
+            "hats_col_ra": places.columns[0],
+            "hats_col_dec": places.columns[1],
             "hats_builder": "galzoo_repr",
-            **flat_provenance(table.meta),
+            **flat_provenance(meta),
         }
         declare_complete(draft, list(pixels), about)
         if folder.exists():
@@ -157,6 +129,12 @@ def to_hats(
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return folder
+
+
+def _in_memory(catalogue: Table | SkyCoord | str | os.PathLike | ParquetRows) -> Table:
+    if isinstance(catalogue, ParquetRows):
+        return catalogue.read()
+    return as_table(read_catalogue(catalogue) if isinstance(catalogue, str | os.PathLike) else catalogue)
 
 
 def from_hats(
@@ -213,60 +191,6 @@ def from_hats(
     return stacked(pieces, catalogue.root)
 
 
-def _valid_positions(table: Table, coords: str | tuple[str, str] | SkyCoord | None) -> SkyPositions:
-    positions = sky_positions(table, coords=coords)
-    bad = np.flatnonzero(~positions.valid)
-    if not len(table):
-        raise ValueError("the catalogue has no rows, so there is nothing to write")
-    if len(bad):
-        raise ValueError(
-            f"{len(bad)} rows have no valid position (row {bad[0]}: {positions.reason[bad[0]]}), and HATS has no place "
-            "for them; leave them out: table[sky_positions(table).valid]"
-        )
-    return positions
-
-
-def _healpix(positions: SkyPositions) -> np.ndarray:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of pandas to its own users
-            from hats.pixel_math.spatial_index import compute_spatial_index
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f"to write HATS catalogues takes the package hats: pip install 'galzoo_repr[hats]' ({error})"
-        ) from error
-    return np.asarray(compute_spatial_index(positions.ra, positions.dec), dtype=np.int64)
-
-
-def _position_columns(arrow: pa.Table, positions: SkyPositions) -> tuple[str, str]:
-    """Find two columns that are these positions in degrees, or else those to be added."""
-    names = arrow.column_names
-    split = [(name, f"{name[:-3]}.dec") for name in names if name.endswith(".ra")]
-    for pair in (*_USUAL, *split):
-        if set(pair) <= set(names) and all(
-            pa.types.is_floating(arrow[name].type)
-            and np.array_equal(arrow[name].to_numpy(zero_copy_only=False), values)
-            for name, values in zip(pair, (positions.ra, positions.dec), strict=True)
-        ):
-            return pair
-    return _ADDED
-
-
-def _pixels(index: np.ndarray, max_rows: int) -> dict[Pixel, slice]:
-    """Cut sorted places on the sky into pixels of few enough rows, as large as they may be."""
-    found = {}
-    left = [Pixel(0, number) for number in reversed(range(12))]
-    while left:
-        pixel = left.pop()
-        shift = 2 * (29 - pixel.order)
-        start, stop = np.searchsorted(index, [pixel.number << shift, (pixel.number + 1) << shift]).tolist()
-        if stop - start > max_rows and pixel.order < _FINEST:
-            left += [Pixel(pixel.order + 1, 4 * pixel.number + quarter) for quarter in (3, 2, 1, 0)]
-        elif stop > start:
-            found[pixel] = slice(start, stop)
-    return found
-
-
 def _wanted(catalogue: HatsFolder, columns: Sequence[str] | None) -> list[str] | None:
     if columns is None:
         return None
@@ -280,7 +204,7 @@ def _without_additions(arrow: pa.Table, columns: Sequence[str] | None) -> pa.Tab
     return arrow.drop_columns(
         [
             name
-            for name in (INDEX, *_ADDED)
+            for name in (INDEX, *ADDED)
             if name in arrow.column_names and (columns is None or name not in columns)
         ]
     )
