@@ -18,27 +18,55 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from astropy.table import Table
+import pyarrow as pa
+from pyarrow import parquet
 
 from galzoo_repr import hats
 
 MODES = ("one", "two", "top", "lsdb", "kill")
 
 
-def catalogue(rows: int, dim: int, place: Path, max_rows: int) -> Path:
-    """A catalogue all over the sky; made in pieces of the sky, so that it is never in memory as a whole."""
-    if (place / "hats.properties").exists():
+def file_of(rows: int, dim: int, place: Path) -> Path:
+    """A Parquet file all over the sky, written piece by piece, so that it is never in memory as a whole."""
+    if place.exists():
         return place
     random = np.random.default_rng(0)
-    table = Table(
-        {
-            "id": np.arange(rows),
-            "ra": random.uniform(0, 360, rows),
-            "dec": np.degrees(np.arcsin(random.uniform(-1, 1, rows))),
-            "embedding": random.standard_normal((rows, dim), dtype=np.float32),
+    piece = max(1, 2**24 // dim)
+    writer = None
+    for start in range(0, rows, piece):
+        n = min(piece, rows - start)
+        vectors = pa.array(random.standard_normal(n * dim, dtype=np.float32))
+        arrow = pa.table(
+            {
+                "id": pa.array(np.arange(start, start + n)),
+                "ra": pa.array(random.uniform(0, 360, n)),
+                "dec": pa.array(np.degrees(np.arcsin(random.uniform(-1, 1, n)))),
+                "embedding": pa.FixedSizeListArray.from_arrays(vectors, dim),
+            }
+        )
+        writer = writer or parquet.ParquetWriter(place.with_suffix(".part"), arrow.schema)
+        writer.write_table(arrow)
+    writer.close()
+    place.with_suffix(".part").rename(place)
+    return place
+
+
+def catalogue(given: argparse.Namespace, found: dict) -> Path:
+    """The file as HATS, and what that took."""
+    name = f"s{given.rows}x{given.dim}"
+    place = given.work / name
+    if not (place / "hats.properties").exists():
+        file = file_of(given.rows, given.dim, given.work / f"{name}.parquet")
+        before = peak()
+        seconds = timed(lambda: hats.to_hats(file, place, max_rows=given.max_rows))
+        found["to_hats"] = {
+            "seconds": seconds,
+            "rows_per_s": given.rows / seconds,
+            "mb": peak(),
+            "mb_before": before,
         }
-    )
-    return hats.to_hats(table, place, max_rows=max_rows, overwrite=True)
+        file.unlink()
+    return place
 
 
 def peak(pid: int | None = None) -> float:
@@ -106,9 +134,10 @@ def main() -> None:
     given = options.parse_args()
     warnings.simplefilter("ignore")
     given.work.mkdir(parents=True, exist_ok=True)
-    folder = catalogue(given.rows, given.dim, given.work / f"s{given.rows}x{given.dim}", given.max_rows)
+    found = {"rows": given.rows, "dim": given.dim}
+    folder = catalogue(given, found)
     query = np.random.default_rng(1).standard_normal(given.dim)
-    found = {"rows": given.rows, "dim": given.dim, "partitions": len(hats.HatsFolder.open(folder).pixels)}
+    found["partitions"] = len(hats.HatsFolder.open(folder).pixels)
 
     def add(out: str, client=None) -> None:
         shutil.rmtree(given.work / out, ignore_errors=True)

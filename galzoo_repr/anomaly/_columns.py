@@ -12,7 +12,15 @@ from galzoo_repr.catalogue import Embeddings, KnownGalaxies, with_columns
 if TYPE_CHECKING:
     from galzoo_repr.anomaly._scoring import Judgement
 
-__all__ = ["column_of", "facts_of", "known_galaxies", "rows_to_rate", "score_columns", "unlike_column"]
+__all__ = [
+    "column_of",
+    "facts_of",
+    "known_before",
+    "known_galaxies",
+    "rows_to_rate",
+    "score_columns",
+    "unlike_column",
+]
 
 # A rated galaxy's place counts this much more than a prediction, as in the paper's scoring.
 KNOWN_WEIGHT = 100.0
@@ -56,11 +64,9 @@ def score_columns(
         # A model that is applied to another catalogue learned from columns of its own.
         columns = ", ".join(repr(str(name)) for name in judgement.model.raters_["rater"])
         meaning = f"Predicted rating{columns and f' in {columns}'}, higher is more interesting"
-    order = judgement.score.copy()
+    order = judgement.score
     if ratings is not None and judgement.model is not None:
-        known = np.isfinite(ratings).any(axis=1) & np.isfinite(order)
-        low = judgement.model.scale_[0]
-        order[known] = low + KNOWN_WEIGHT * (np.nanmean(ratings[known], axis=1) - low)
+        order = known_before(order, ratings, judgement.model.scale_[0])
     rank = np.full(len(order), -1, dtype=np.int64)
     scored = np.flatnonzero(np.isfinite(order))
     rank[scored[np.argsort(-order[scored], kind="stable")]] = np.arange(1, len(scored) + 1)
@@ -75,6 +81,28 @@ def score_columns(
             rank, description=f"Place by {name}_score, 1 is the most interesting, -1 has no score{first}"
         ),
     }
+
+
+def known_before(scores: np.ndarray, ratings: np.ndarray, low: float) -> np.ndarray:
+    """
+    What galaxies are ranked by, if those rated come first by a hundred times their worth.
+
+    Parameters
+    ----------
+    scores : float64 array of shape (n,)
+    ratings : float64 array of shape (n, raters)
+        NaN where not rated.
+    low : float
+        Lowest rating of the scale.
+
+    Returns
+    -------
+    float64 array of shape (n,)
+    """
+    order = scores.copy()
+    known = np.isfinite(ratings).any(axis=1) & np.isfinite(order)
+    order[known] = low + KNOWN_WEIGHT * (np.nanmean(ratings[known], axis=1) - low)
+    return order
 
 
 def unlike_column(judgement: "Judgement", embeddings: Embeddings, values: np.ndarray) -> Column:

@@ -27,7 +27,7 @@ from galzoo_repr.anomaly._raters import (
     warn_of_lost_ratings,
     warn_of_odd_ratings,
 )
-from galzoo_repr.anomaly._unsupervised import UNSUPERVISED
+from galzoo_repr.anomaly._unsupervised import UNSUPERVISED, grown_forest
 from galzoo_repr.catalogue import (
     Embeddings,
     as_table,
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from galzoo_repr.anomaly._interest import InterestModel
     from galzoo_repr.anomaly._scoring import Judgement
 
-__all__ = ["add_anomaly_scores", "fit_interest", "next_to_rate"]
+__all__ = ["add_anomaly_scores", "fit_interest", "fit_unusual", "next_to_rate", "ratings_of"]
 
 DEFAULT_RATINGS = "interest"
 
@@ -273,6 +273,43 @@ def fit_interest(
     warn_of_disagreement(fitted.raters_)
     fitted.encoder_ = _encoder_of(table, embeddings)
     fitted.known_ = known_galaxies(embeddings, values)
+    return fitted
+
+
+def fit_unusual(
+    table: Table, *, model: "InterestModel | None" = None, embedding: str = "embedding", seed: int = 0
+) -> "InterestModel":
+    """
+    Learn from a sample of a catalogue what is usual in it, while nothing is rated.
+
+    Parameters
+    ----------
+    table : Table or QTable
+        Catalogue with embeddings.
+    model : InterestModel, optional
+        Options.
+    embedding : str
+        Column of embeddings, shape (n, d).
+    seed : int
+        Of the isolation forest.
+
+    Returns
+    -------
+    InterestModel
+        To be given to `add_anomaly_scores` with any part of the catalogue. It has components and an isolation forest,
+        ``forest_``, but no interest.
+    """
+    embeddings = read_embeddings(as_table(table), embedding)
+    fitted = new_model(model)
+    if embeddings.usable.sum() < 2:
+        raise ValueError(
+            f"fewer than two galaxies have an embedding in {embedding!r}: nothing is usual among them"
+        )
+    from galzoo_repr.anomaly._scoring import ReducedCatalogue
+
+    catalogue = ReducedCatalogue(embeddings, fitted)
+    fitted.reduction_ = catalogue.reduction
+    fitted.forest_ = grown_forest(catalogue.features[catalogue.usable], seed)
     return fitted
 
 

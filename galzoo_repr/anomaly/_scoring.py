@@ -82,7 +82,14 @@ class ReducedCatalogue:
         if self.reduction is None or not (rated & self.usable).any():
             (scores,) = self._recalled(
                 f"unusual {unsupervised} {seed}",
-                lambda: (unusual_scores(self.features, method=unsupervised, seed=seed),),
+                lambda: (
+                    unusual_scores(
+                        self.features,
+                        method=unsupervised,
+                        seed=seed,
+                        forest=getattr(self.model, "forest_", None),
+                    ),
+                ),
             )
             return Judgement(self, None, scores, np.full(len(scores), np.nan))
         return self.apply(

@@ -1,19 +1,30 @@
 """How unusual each galaxy is, before anybody has said what is interesting."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse import csr_matrix
 
 from galzoo_repr._arguments import check_choice, check_seed
 
-__all__ = ["UNSUPERVISED", "unusual_scores"]
+if TYPE_CHECKING:
+    from sklearn.ensemble import IsolationForest
+
+__all__ = ["UNSUPERVISED", "grown_forest", "unusual_scores"]
 
 UNSUPERVISED = ("isolation_forest", "local_outlier_factor")
 # Up to here exact neighbours take seconds; above, those of a neighbour graph are ten times cheaper.
 EXACT_NEIGHBOURS = 20_000
 
 
-def unusual_scores(features: ArrayLike, *, method: str = "isolation_forest", seed: int = 0) -> np.ndarray:
+def unusual_scores(
+    features: ArrayLike,
+    *,
+    method: str = "isolation_forest",
+    seed: int = 0,
+    forest: "IsolationForest | None" = None,
+) -> np.ndarray:
     """
     Score of how unlike the others each galaxy is, higher is more unusual.
 
@@ -25,6 +36,8 @@ def unusual_scores(features: ArrayLike, *, method: str = "isolation_forest", see
         local outlier factor (Breunig et al. 2000) with 20 neighbours: about 1 for a galaxy in a crowd of its
         like; the neighbours are exact up to 20,000 galaxies and those of a pynndescent graph above.
     seed : int
+    forest : sklearn.ensemble.IsolationForest, optional
+        One that was grown in other galaxies of the same survey, to be used instead.
 
     Returns
     -------
@@ -46,6 +59,10 @@ def unusual_scores(features: ArrayLike, *, method: str = "isolation_forest", see
         )
     scores = np.full(len(features), np.nan)
     usable = np.isfinite(features).all(axis=1)
+    if forest is not None:
+        if usable.any():
+            scores[usable] = -forest.score_samples(features[usable])
+        return scores
     if usable.sum() < 2:
         scores[usable] = 0.5 if method == "isolation_forest" else 1.0
         return scores
@@ -55,9 +72,14 @@ def unusual_scores(features: ArrayLike, *, method: str = "isolation_forest", see
 
 
 def _isolation(features: np.ndarray, seed: int) -> np.ndarray:
+    return -grown_forest(features, seed).score_samples(features)
+
+
+def grown_forest(features: np.ndarray, seed: int = 0) -> "IsolationForest":
+    """Grow an isolation forest in galaxies whose features are finite."""
     from sklearn.ensemble import IsolationForest
 
-    return -IsolationForest(n_estimators=100, random_state=seed).fit(features).score_samples(features)
+    return IsolationForest(n_estimators=100, random_state=seed).fit(features)
 
 
 def _outlier_factor(features: np.ndarray, seed: int) -> np.ndarray:

@@ -57,11 +57,12 @@ __all__ = [
     "to_arrow",
     "warn_of_sentinels",
     "with_columns",
+    "with_columns_of",
     "write_catalogue",
 ]
 
 # What takes Arrow to be imported, when it is first used.
-_LATER = ("columns_beside", "parts_of", "stacked", "to_arrow")
+_LATER = ("columns_beside", "parts_of", "stacked", "to_arrow", "with_columns_of")
 
 
 def __getattr__(name: str):

@@ -1,7 +1,9 @@
 """A catalogue as pieces of Arrow: some columns of it, columns beside those of another, rows below one another."""
 
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
+from functools import lru_cache
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,11 +12,13 @@ from astropy.table import Table
 
 from galzoo_repr.catalogue._parquet import arrow_table, header_of, table_of_arrow
 
-__all__ = ["columns_beside", "parts_of", "stacked", "to_arrow"]
+__all__ = ["columns_beside", "parts_of", "stacked", "to_arrow", "with_columns_of"]
 
 _HEADER = b"table_meta_yaml"
 _MIXINS = "__serialized_columns__"
 _NESTED = "galzoo_repr"
+# What the provenance of a call counts in each piece of a catalogue.
+_COUNTED = {"summary", "surveys", "figures", "without_embedding"}
 
 
 def to_arrow(table: Table) -> pa.Table:
@@ -84,7 +88,7 @@ def parts_of(arrow: pa.Schema, names: Sequence[str]) -> list[str]:
     return [part for name in names for part in whole.get(name, [name])]
 
 
-def columns_beside(arrow: pa.Table, columns: Table) -> pa.Table:
+def columns_beside(arrow: pa.Table, columns: Table | pa.Table) -> pa.Table:
     """
     Put columns beside those of a table of Arrow, which stay as they are to the last bit.
 
@@ -92,8 +96,8 @@ def columns_beside(arrow: pa.Table, columns: Table) -> pa.Table:
     ----------
     arrow : `pyarrow.Table`
         Of a Parquet file, of this package or another program.
-    columns : `~astropy.table.Table`
-        New columns, which replace those of the same name, and the meta of the whole.
+    columns : `~astropy.table.Table` or `pyarrow.Table`
+        New columns, which replace those of the same name, and the meta of the whole; or what `to_arrow` made of them.
 
     Returns
     -------
@@ -107,19 +111,58 @@ def columns_beside(arrow: pa.Table, columns: Table) -> pa.Table:
     >>> columns_beside(pa.table({"ra": [10.0]}), Table({"dec": [1.0]})).column_names
     ['ra', 'dec']
     """
-    new, old = to_arrow(columns), _header(arrow.schema)
+    new = columns if isinstance(columns, pa.Table) else to_arrow(columns)
+    old, header = _header(arrow.schema), _header(new.schema)
+    meta = {**header.get("meta", {})}
     mixins = dict(old.get("meta", {}).get(_MIXINS, {}))
     gone = set()
-    for name in columns.colnames:
+    for name in (*new.column_names, *meta.get(_MIXINS, {})):
         gone |= {name, *_leaves(mixins.pop(name, {}))}
     arrow = arrow.select([name for name in arrow.column_names if name not in gone])
-    header = _header(new.schema)
-    meta = {**header.get("meta", {})}
     meta[_MIXINS] = {**mixins, **meta.get(_MIXINS, {})}
     datatype = [facts for facts in old["datatype"] if facts["name"] not in gone] + header["datatype"]
     metadata = {**(arrow.schema.metadata or {}), **(new.schema.metadata or {})}
     for name in new.column_names:
         arrow = arrow.append_column(new.schema.field(name), new[name])
+    return arrow.replace_schema_metadata({**metadata, _HEADER: _written(datatype, meta)})
+
+
+def with_columns_of(arrow: pa.Table, other: pa.Schema) -> pa.Table:
+    """
+    Add the columns that another piece of the catalogue has and this one lacks, with no values.
+
+    Parameters
+    ----------
+    arrow : `pyarrow.Table`
+    other : `pyarrow.Schema`
+        With its metadata, which says what the columns are.
+
+    Returns
+    -------
+    `pyarrow.Table`
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from galzoo_repr.catalogue import with_columns_of
+    >>> with_columns_of(pa.table({"a": [1]}), pa.schema({"b": pa.float64()})).to_pylist()
+    [{'a': 1, 'b': None}]
+    """
+    ours, theirs = _header(arrow.schema), _header(other)
+    metadata = arrow.schema.metadata or {}
+    new = [name for name in other.names if name not in arrow.column_names]
+    for name in new:
+        field = other.field(name)
+        nothing = pa.nulls(len(arrow), field.type)
+        arrow = arrow.append_column(field, nothing.fill_null(False) if name.endswith(".mask") else nothing)
+    mixins = dict(ours.get("meta", {}).get(_MIXINS, {}))
+    for name, parts in theirs.get("meta", {}).get(_MIXINS, {}).items():
+        if set(_leaves(parts)) & set(new):
+            mixins[name] = parts
+    meta = {**ours.get("meta", {}), **({_MIXINS: mixins} if mixins else {})}
+    datatype = ours["datatype"] + [facts for facts in theirs["datatype"] if facts["name"] in new]
+    if not datatype and not meta:
+        return arrow
     return arrow.replace_schema_metadata({**metadata, _HEADER: _written(datatype, meta)})
 
 
@@ -175,7 +218,12 @@ def stacked(pieces: Iterable[pa.Table], path: Path) -> Table:
 
 
 def _header(schema: pa.Schema) -> dict:
-    return header_of(schema.metadata or {})
+    return deepcopy(_read_header((schema.metadata or {}).get(_HEADER, b"datatype: []")))
+
+
+@lru_cache(maxsize=8)  # the pieces of one catalogue have the same, and YAML is slow
+def _read_header(text: bytes) -> dict:
+    return header_of({_HEADER: text})
 
 
 def _leaves(serialized: Mapping) -> list[str]:
@@ -200,16 +248,22 @@ def _summed(records: Sequence[Mapping]) -> dict:
     total = {}
     for record in records:
         for call, facts in record.items():
-            ours = total.setdefault(
-                call, {key: facts[key] for key in facts if key not in ("partition", "summary")}
-            )
-            if "partition" not in facts:
-                ours.setdefault("summary", facts.get("summary"))
-                continue
-            counts = Counter(ours.get("summary") or {})
-            counts.update(facts.get("summary") or {})
-            ours["summary"] = dict(counts)
-    return {call: {k: v for k, v in facts.items() if v not in (None, {})} for call, facts in total.items()}
+            own = {key: facts[key] for key in facts if key != "partition"}
+            if call not in total:
+                total[call] = own
+            elif "partition" in facts:
+                for key in _COUNTED & set(own):
+                    total[call][key] = _plus(total[call].get(key), own[key])
+    return total
+
+
+def _plus(one: object, other: object) -> object:
+    """Sum of two counts, or of mappings of them; of words the first."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return {key: _plus(one.get(key), other.get(key)) for key in {**one, **other}}
+    if isinstance(one, int | float) and isinstance(other, int | float):
+        return one + other
+    return one or other
 
 
 def _written(datatype: Sequence[Mapping], meta: Mapping) -> bytes:

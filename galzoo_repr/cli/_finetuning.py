@@ -28,6 +28,7 @@ from galzoo_repr.cli._options import (
     refuse_table,
     survey_at,
 )
+from galzoo_repr.cli._parts import Part, refuse_part, work_by_part
 from galzoo_repr.cli._terminal import check_fail_on, finish, messages, output, show
 
 
@@ -138,15 +139,22 @@ def predict(
     server: Server = None,
     store: Store = None,
     device: Device = None,
+    part: Part = None,
     fail_on: FailOn = "0",
     overwrite: Overwrite = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Add what a model predicts for every galaxy. Embeds the galaxies first where that is missing."""
-    refuse_table(out, overwrite)
     angle, columns, balance = read_angle(fov), read_coords(coords), read_prior(prior)
     tolerated = check_fail_on(fail_on)
+    if catalogue.is_dir():
+        options = {"name": name, "prior": balance, "embedding": embedding, "encoder": encoder}
+        options |= {"overwrite": overwrite, "progress": not quiet}
+        work_by_part("add_predictions", catalogue, out, model, part=part, as_json=as_json, **options)
+        return
+    refuse_part(catalogue, part)
+    refuse_table(out, overwrite)
     table = open_catalogue(catalogue)
     from galzoo_repr import MorphologyModel, add_predictions
     from galzoo_repr.catalogue import write_catalogue

@@ -13,7 +13,7 @@ from galzoo_repr.cli._terminal import SOME_FAILED, messages, output, print_json
 if TYPE_CHECKING:
     from galzoo_repr.hats import Parts
 
-__all__ = ["MaxRate", "Part", "embed_parts", "parts"]
+__all__ = ["MaxRate", "Part", "parts", "refuse_part", "work_by_part"]
 
 Part = Annotated[
     str | None,
@@ -42,14 +42,20 @@ def read_part(text: str | None) -> tuple[int, int] | None:
     return int(found[1]), int(found[2])
 
 
-def embed_parts(
-    catalogue: Path, out: Path, *, part: str | None, max_rate: float | None, as_json: bool, **options: object
+def work_by_part(
+    verb: str, catalogue: Path, out: Path, *args: object, part: str | None, as_json: bool, **options: object
 ) -> None:
-    """Embed a HATS catalogue, or a part of it, and say how far the whole is."""
-    from galzoo_repr.hats import add_embeddings, parts_of_job
+    """Call a verb for a HATS catalogue, or a part of it, and say how far the whole is."""
+    from galzoo_repr import hats
 
-    add_embeddings(catalogue, out=out, part=read_part(part), max_rate=max_rate, **options)
-    _tell(parts_of_job(out), out, as_json)
+    getattr(hats, verb)(catalogue, *args, out=out, part=read_part(part), **options)
+    _tell(hats.parts_of_job(out), out, as_json)
+
+
+def refuse_part(catalogue: Path, part: str | None, max_rate: float | None = None) -> None:
+    """Refuse for a table what is for HATS catalogues."""
+    if part is not None or max_rate is not None:
+        raise ValueError(f"--part and --max-rate are for HATS catalogues, and {catalogue} is a file")
 
 
 @app.command()
@@ -62,8 +68,11 @@ def parts(
 
     found = parts_of_job(catalogue)
     if not as_json:
+        scored = dict.fromkeys(found.scored, "scored; the same call without --part ranks all")
+        held = {name: f"in hand of {who}" for name, who in found.in_hand.items()}
         for name in found.missing:
-            output.print(f"{name}: {found.failed.get(name, 'missing')}", markup=False, soft_wrap=True)
+            told = {**scored, **held, **found.failed}.get(name, "missing")
+            output.print(f"{name}: {told}", markup=False, soft_wrap=True)
     _tell(found, catalogue, as_json)
 
 
@@ -73,7 +82,9 @@ def _tell(found: "Parts", out: Path, as_json: bool) -> None:
     else:
         messages.print(
             f"{found.call}: {len(found.done)} partitions done, {len(found.missing)} missing, "
-            f"of which {len(found.failed)} failed; in {out}",
+            f"of which {len(found.failed)} failed"
+            + (f" and {len(found.scored)} are scored" if found.scored else "")
+            + f"; in {out}",
             soft_wrap=True,
         )
     if found.failed:

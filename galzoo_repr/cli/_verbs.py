@@ -33,7 +33,7 @@ from galzoo_repr.cli._options import (
     refuse_table,
     survey_at,
 )
-from galzoo_repr.cli._parts import MaxRate, Part, embed_parts
+from galzoo_repr.cli._parts import MaxRate, Part, refuse_part, work_by_part
 from galzoo_repr.cli._terminal import check_fail_on, finish, messages, show
 
 
@@ -117,11 +117,10 @@ def embed(
     options |= {"keep": keep, "batch_size": batch_size, "device": device, "overwrite": overwrite}
     if catalogue.is_dir():
         options |= {"survey": survey_at(server, layer, zero_point), "fallback": fallbacks(fallback, server)}
-        options["progress"] = not quiet
-        embed_parts(catalogue, out, part=part, max_rate=max_rate, as_json=as_json, **options)
+        options |= {"progress": not quiet, "max_rate": max_rate}
+        work_by_part("add_embeddings", catalogue, out, part=part, as_json=as_json, **options)
         return
-    if part is not None or max_rate is not None:
-        raise ValueError(f"--part and --max-rate are for HATS catalogues, and {catalogue} is a file")
+    refuse_part(catalogue, part, max_rate)
     refuse_table(out, overwrite)
     table = open_catalogue(catalogue)
     if images is not None:
@@ -169,12 +168,29 @@ def similar(
     server: Server = None,
     store: Store = None,
     device: Device = None,
+    part: Part = None,
     form: Format = "table",
     overwrite: Overwrite = False,
 ) -> None:
     """List the galaxies of an embedded catalogue that look most like one, or several."""
     query = _query(to, row, image)
     separation, field = read_angle(max_separation, "--max-separation"), read_angle(fov)
+    if catalogue.is_dir():
+        if out is None:
+            raise ValueError(
+                "of a HATS catalogue the scores are written to a new one: give its folder by --out"
+            )
+        options = {
+            "max_separation": separation,
+            "encoder": encoder,
+            "fov": field,
+            "coords": read_coords(coords),
+        }
+        options |= {"store": store, "device": device, "overwrite": overwrite}
+        options["survey"] = survey_at(server, layer)
+        work_by_part("add_similarity", catalogue, out, query, part=part, as_json=form == "json", **options)
+        return
+    refuse_part(catalogue, part)
     if out is not None:
         refuse_table(out, overwrite)
     if montage is not None:

@@ -22,6 +22,7 @@ from galzoo_repr.cutouts._legacy_survey import LegacySurvey
 from galzoo_repr.cutouts._manifest import CutoutStoreError
 from galzoo_repr.cutouts._request import Attempt, CutoutRequest, Enough, Outcome
 from galzoo_repr.cutouts._route import Route
+from galzoo_repr.cutouts._shared_pace import shared_pace
 from galzoo_repr.cutouts._status import RETRYABLE, STATUSES, USABLE, error_for
 from galzoo_repr.cutouts._store import CutoutStore, opened
 from galzoo_repr.cutouts._validate import validate_body
@@ -56,6 +57,7 @@ __all__ = [
     "flux_scale_column",
     "known_scale",
     "opened",
+    "shared_pace",
     "survey_facts",
     "survey_names",
     "usable_factors",

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from galzoo_repr._config import log
 from galzoo_repr.cutouts._request import Outcome
+from galzoo_repr.cutouts._shared_pace import pace_shared_by
 
 __all__ = ["Throttle", "backoff_seconds", "throttle_of"]
 
@@ -35,6 +36,8 @@ class Throttle:
         Requests per second at most; ``inf`` for no limit.
     in_flight : int
         Requests at once at most.
+    host : str
+        Which service it is.
 
     Notes
     -----
@@ -45,7 +48,8 @@ class Throttle:
     seconds, not a time-out per row.
     """
 
-    def __init__(self, rate: float, in_flight: int):
+    def __init__(self, rate: float, in_flight: int, host: str = ""):
+        self.host = host
         self._condition = threading.Condition()
         self._running = 0
         self._next_start = 0.0
@@ -78,7 +82,13 @@ class Throttle:
         began = time.monotonic()
         with self._condition:
             try:
-                return self._await_turn(stop)
+                status = self._await_turn(stop)
+                if not status and (shared := pace_shared_by()) is not None and self.rate != float("inf"):
+                    paused = self._paused_until - time.monotonic()
+                    due = time.monotonic() + shared.claim(self.host, 1 / self.rate, paused)
+                    while (left := due - time.monotonic()) > 0 and not (stop is not None and stop.is_set()):
+                        self._condition.wait(min(left, 0.1))
+                return status
             finally:
                 self.waited += time.monotonic() - began
 
@@ -178,7 +188,7 @@ def throttle_of(server: str, rate: float, in_flight: int, *, renew: bool = False
     """
     host = urlsplit(server).netloc or server
     with _throttles_lock:
-        throttle = _throttles.setdefault(host, Throttle(rate, in_flight))
+        throttle = _throttles.setdefault(host, Throttle(rate, in_flight, host))
     if renew:
         throttle.allow(rate, in_flight)
         throttle.reopen()

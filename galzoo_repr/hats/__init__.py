@@ -2,8 +2,9 @@
 
 from galzoo_repr.hats._convert import from_hats, to_hats
 from galzoo_repr.hats._folder import HatsFolder
+from galzoo_repr.hats._interest import add_anomaly_scores
 from galzoo_repr.hats._job import Parts, parts_of_job
-from galzoo_repr.hats._search import add_anomaly_scores, add_similarity, find_similar
+from galzoo_repr.hats._search import add_similarity, find_similar
 from galzoo_repr.hats._sources import HatsLike
 from galzoo_repr.hats._verbs import add_cutouts, add_embeddings, add_predictions
 

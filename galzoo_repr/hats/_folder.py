@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,11 +15,13 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from galzoo_repr._folder import published
+from galzoo_repr.catalogue import with_columns_of
 
 __all__ = [
     "INDEX",
     "HatsFolder",
     "Pixel",
+    "conform",
     "declare_complete",
     "flat_provenance",
     "partition_path",
@@ -81,14 +84,16 @@ def partition_path(root: Path, pixel: Pixel, suffix: str = ".parquet") -> Path:
 def write_partition(arrow: pa.Table, path: Path) -> None:
     """Write the rows of one partition, such that nobody ever sees half of them."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    # Embeddings hardly repeat themselves: to look for that costs a quarter of the time.
+    plain = [field.name for field in arrow.schema if not pa.types.is_nested(field.type)]
     with published(path) as draft:
-        parquet.write_table(arrow, draft, row_group_size=_ROW_GROUP)
+        parquet.write_table(arrow, draft, row_group_size=_ROW_GROUP, use_dictionary=plain)
 
 
 @dataclass(frozen=True)
 class HatsFolder:
     """
-    A HATS catalogue on a file system that is mounted here.
+    A HATS catalogue, here or where fsspec finds it.
 
     Attributes
     ----------
@@ -115,6 +120,7 @@ class HatsFolder:
         Parameters
         ----------
         path : str or os.PathLike
+            A folder, or an address that fsspec reads, such as ``s3://bucket/survey``.
 
         Returns
         -------
@@ -125,13 +131,10 @@ class HatsFolder:
         FileNotFoundError
             If there is no such folder, it is no catalogue, or partitions are missing.
         ValueError
-            If it is remote, of another version, half-written, or no catalogue of objects.
+            If it is of another version, half-written, or no catalogue of objects.
         """
-        if "://" in str(path):
-            raise ValueError(
-                f"{path} is not on this machine; copy it, or give the part you need as lsdb.open_catalog opens it"
-            )
-        root = Path(path).expanduser()
+        remote = "://" in str(path)
+        root = _remote(str(path)) if remote else Path(path).expanduser()
         if not root.is_dir():
             raise FileNotFoundError(f"there is no folder {root} of a HATS catalogue")
         collection = root / "collection.properties"
@@ -140,7 +143,8 @@ class HatsFolder:
         properties = _properties_of(root)
         pixels = _pixels_of(root)
         folder = cls(root, properties, pixels)
-        missing = [pixel for pixel in pixels if not folder.path_of(pixel).exists()]
+        # Of a remote one each partition would be asked for; one that is missing is told where it is read.
+        missing = [] if remote else [pixel for pixel in pixels if not folder.path_of(pixel).exists()]
         if missing:
             raise FileNotFoundError(
                 f"{root} lacks {len(missing)} of {len(pixels)} partitions, such as {missing[0]}; copy the whole folder"
@@ -155,6 +159,12 @@ class HatsFolder:
     def positions(self) -> tuple[str, str]:
         """Columns of right ascension and declination, in degrees."""
         return self.properties.get("hats_col_ra", ""), self.properties.get("hats_col_dec", "")
+
+    @property
+    def size(self) -> int:
+        """Rows of the catalogue, as its properties say it."""
+        told = self.properties.get("hats_nrows", "")
+        return int(told) if told.isdigit() else int(self.starts[-1])
 
     @cached_property
     def lengths(self) -> np.ndarray:
@@ -179,7 +189,16 @@ class HatsFolder:
     @cached_property
     def schema(self) -> pa.Schema:
         """Columns and metadata of the first partition."""
-        return self.read(self.pixels[0]).slice(0, 0).schema
+        return self.schema_of(self.pixels[0])
+
+    def schema_of(self, pixel: Pixel) -> pa.Schema:
+        """Read columns and metadata of a partition, and none of its rows."""
+        path = self.path_of(pixel)
+        with _damage_of(pixel, path):
+            schema = parquet.read_schema(
+                next(iter(sorted(path.rglob("*.parquet")))) if path.is_dir() else path
+            )
+        return schema.with_metadata({**self.metadata, **(schema.metadata or {})})
 
 
 @contextmanager
@@ -195,14 +214,50 @@ def _damage_of(pixel: Pixel, path: Path) -> Iterator[None]:
 
 def read_rows(path: Path, columns: list[str] | None = None) -> pa.Table:
     """Read a file of Parquet, or a folder of them, as Arrow holds it."""
-    if path.is_dir():
-        return parquet.read_table(path, columns=columns, partitioning=None)
-    return parquet.ParquetFile(path).read(columns=columns)
+    pieces = []
+    for each in _files_of(path):
+        with _parquet(each) as file:
+            pieces.append(file.read(columns=columns))
+    return pieces[0] if len(pieces) == 1 else pa.concat_tables(pieces, promote_options="permissive")
 
 
 def _rows_in(path: Path) -> int:
-    files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
-    return sum(parquet.read_metadata(file).num_rows for file in files)
+    total = 0
+    for each in _files_of(path):
+        with _parquet(each) as file:
+            total += file.metadata.num_rows
+    return total
+
+
+def _files_of(path: Path) -> list[Path]:
+    """Files of a partition, which may be a folder."""
+    return [path] if path.suffix == ".parquet" and not path.is_dir() else sorted(path.rglob("*.parquet"))
+
+
+@contextmanager
+def _parquet(path: Path) -> Iterator[parquet.ParquetFile]:
+    """Open a file, here or where it is."""
+    if isinstance(path, os.PathLike) and not hasattr(path, "fs"):
+        with parquet.ParquetFile(path) as file:
+            yield file
+    else:
+        with path.open("rb") as content, parquet.ParquetFile(content) as file:
+            yield file
+
+
+def _remote(address: str) -> Path:
+    try:
+        from upath import UPath
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"to read {address} takes the extra: pip install 'galzoo_repr[hats]' ({error})"
+        ) from error
+    try:
+        return UPath(address)
+    except (ImportError, ValueError) as error:
+        raise ValueError(
+            f"{address} cannot be read: {error}; install what fsspec needs for it, or copy the catalogue here"
+        ) from error
 
 
 def _properties(path: Path) -> dict[str, str]:
@@ -250,7 +305,14 @@ def _pixels_of(root: Path) -> list[Pixel]:
         raise ValueError(f"{path} is damaged: {error}") from error
     if not pixels:
         raise ValueError(f"{root} has no partitions, so there is nothing in it")
-    return sorted(pixels, key=along_sky)
+    pixels.sort(key=along_sky)
+    for one, other in pairwise(pixels):
+        if along_sky(other)[0] < (one.number + 1) << 2 * (29 - one.order):
+            raise ValueError(
+                f"{path} has partitions {one} and {other}, of which one lies in the other, so that galaxies would be "
+                "there twice; write the catalogue anew"
+            )
+    return pixels
 
 
 def along_sky(pixel: Pixel) -> tuple[int, int]:
@@ -261,6 +323,22 @@ def along_sky(pixel: Pixel) -> tuple[int, int]:
 def flat_provenance(meta: Mapping[str, object]) -> dict[str, object]:
     """Give the short entries of the provenance of a table as properties of its catalogue."""
     return {f"galzoo_repr_{key.lower()}": meta[key] for key in meta if str(key).startswith("GZR")}
+
+
+def conform(root: Path, pixels: list[Pixel]) -> None:
+    """Give all partitions the same columns: what only some have, such as a flux scale, is null in the others."""
+    paths = [partition_path(root, pixel) for pixel in pixels]
+    schemas = [parquet.read_schema(path) for path in paths]
+    names = list(dict.fromkeys(name for schema in schemas for name in schema.names))
+    if all(schema.names == names for schema in schemas):
+        return
+    for path, schema in zip(paths, schemas, strict=True):
+        if schema.names != names:
+            arrow = read_rows(path)
+            for other in schemas:
+                if not set(other.names) <= set(arrow.column_names):
+                    arrow = with_columns_of(arrow, other)
+            write_partition(arrow.select(names), path)
 
 
 def declare_complete(root: Path, pixels: list[Pixel], properties: Mapping[str, str]) -> None:

@@ -1,11 +1,15 @@
 """What a job over the partitions of a catalogue has done, kept where any of its processes finds it."""
 
+import errno
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +17,17 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
 from galzoo_repr._folder import locked, publish
-from galzoo_repr.hats._folder import HatsFolder, Pixel, declare_complete, partition_path
+from galzoo_repr.hats._folder import HatsFolder, Pixel, conform, declare_complete, partition_path
 
 __all__ = ["Job", "Parts", "parts_of_job"]
 
 _HIDDEN = ".galzoo_repr"
 _CARD = "job.json"
 _VERSION = 1
+_KILLED = (
+    "{} ended without a word, as when it is killed by the queue or for want of memory; give it more, or write the "
+    "catalogue with fewer rows in a partition (max_rows=)"
+)
 
 
 @dataclass(frozen=True)
@@ -63,23 +71,32 @@ class Job:
         ValueError
             If the job there is another one, or would write over its own input.
         """
+        if "://" in str(out):
+            raise ValueError(f"out={str(out)!r} must be a folder on a file system that is mounted here")
         out = Path(out).expanduser()
-        if out.exists() and catalogue.root.exists() and out.samefile(catalogue.root):
+        remote = "://" in str(catalogue.root)
+        if not remote and out.exists() and out.samefile(catalogue.root):
             raise ValueError(f"out={str(out)!r} is the catalogue itself; give a new folder")
         if not out.parent.is_dir():
             raise FileNotFoundError(f"there is no folder {out.parent} to make {out.name} in")
         card = {
             "format_version": _VERSION,
             "call": call,
-            "catalogue": str(catalogue.root.resolve()),
+            "catalogue": str(catalogue.root if remote else catalogue.root.resolve()),
             "rows": catalogue.properties.get("hats_nrows", ""),
             "arguments": {name: described(value) for name, value in sorted(arguments.items())},
             "pixels": [list(pixel) for pixel in catalogue.pixels],
         }
+        with _as_writable(out):
+            cls._begin(out, json.loads(json.dumps(card)), overwrite)
+        return cls(out, call, list(catalogue.pixels))
+
+    @staticmethod
+    def _begin(out: Path, card: dict, overwrite: bool) -> None:
         hidden = out / _HIDDEN
         if overwrite and out.exists():
             _refuse_others(out)
-            if _card_of(out) != json.loads(json.dumps(card)):
+            if _card_of(out) != card:
                 shutil.rmtree(out)
         hidden.mkdir(parents=True, exist_ok=True)
         with locked(hidden / _CARD):
@@ -87,12 +104,11 @@ class Job:
             if found is None:
                 _refuse_others(out)
                 publish(hidden / _CARD, (json.dumps(card, indent=1) + "\n").encode())
-            elif found != json.loads(json.dumps(card)):
+            elif found != card:
                 raise ValueError(
                     f"{out} holds {found['call']} with other arguments, or of another catalogue "
                     f"({_difference(found, card)}); give another folder, or overwrite=True to begin anew"
                 )
-        return cls(out, call, list(catalogue.pixels))
 
     @property
     def hidden(self) -> Path:
@@ -107,6 +123,10 @@ class Job:
         """File that says why a partition failed."""
         return self.hidden / "failed" / f"{pixel.order}_{pixel.number}.json"
 
+    def aside(self, pixel: Pixel) -> Path:
+        """Where the scores of a partition are kept until all are ranked."""
+        return self.hidden / "scores" / f"{pixel.order}_{pixel.number}.npy"
+
     def missing(self, pixels: list[Pixel] | None = None) -> list[Pixel]:
         """Partitions that are not done."""
         return [
@@ -118,7 +138,37 @@ class Job:
         try:
             return json.loads(self.note_of(pixel).read_text(encoding="utf-8"))["reason"]
         except FileNotFoundError:
-            return ""
+            holder, alive = self.holder_of(pixel)
+            return _KILLED.format(holder) if holder and not alive else ""
+
+    def _hand_of(self, pixel: Pixel) -> Path:
+        return self.hidden / "begun" / f"{pixel.order}_{pixel.number}.json"
+
+    @contextmanager
+    def in_hand(self, pixel: Pixel) -> Iterator[None]:
+        """Note who works on a partition: when that process is killed, the note is left, and nobody holds its lock."""
+        path = self._hand_of(pixel)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with locked(path, wait=1.0, by="another process, which has this partition in hand"):
+            who = f"process {os.getpid()} on {socket.gethostname()}"
+            since = datetime.now().astimezone().isoformat(" ", "seconds")
+            publish(path, json.dumps({"who": f"{who} since {since}"}).encode(), sync=False)
+            try:
+                yield
+            finally:
+                path.unlink(missing_ok=True)
+
+    def holder_of(self, pixel: Pixel) -> tuple[str, bool]:
+        """Who began a partition and has not ended it, empty if nobody, and whether that process is still there."""
+        path = self._hand_of(pixel)
+        try:
+            who = json.loads(path.read_text(encoding="utf-8"))["who"]
+            with locked(path, wait=0):
+                return (who, False) if path.exists() else ("", False)
+        except FileNotFoundError:
+            return "", False
+        except BlockingIOError:
+            return who, True
 
     def give_up(self) -> None:
         """Remove what was begun, if no partition is done."""
@@ -133,6 +183,8 @@ class Job:
             if not (self.out / "hats.properties").exists():
                 for draft in (self.out / "dataset").glob("*/*/.*.part.parquet"):
                     draft.unlink(missing_ok=True)  # of processes that were killed
+                shutil.rmtree(self.hidden / "begun", ignore_errors=True)
+                conform(self.out, self.pixels)
                 declare_complete(self.out, self.pixels, {**properties, "obs_collection": self.out.name})
         return True
 
@@ -149,13 +201,19 @@ class Parts:
     done, missing : list of str
         Partitions, as ``"Norder=2, Npix=77"``.
     failed : dict of str to str
-        The reason for each partition that failed; they are missing, too.
+        The reason for each partition that failed, or whose process was killed; they are missing, too.
+    in_hand : dict of str to str
+        The process that works on each partition just now; they are missing, too.
+    scored : list of str
+        Partitions that are scored, and missing until all are and the same call without a part has ranked them.
     """
 
     call: str
     done: list[str]
     missing: list[str]
     failed: dict[str, str]
+    in_hand: dict[str, str] = field(default_factory=dict)
+    scored: list[str] = field(default_factory=list)
 
 
 def parts_of_job(out: str | os.PathLike) -> Parts:
@@ -183,8 +241,32 @@ def parts_of_job(out: str | os.PathLike) -> Parts:
     job = Job(out, card["call"], [Pixel(*pixel) for pixel in card["pixels"]])
     missing = job.missing()
     failed = {str(pixel): reason for pixel in missing if (reason := job.reason_of(pixel))}
+    holders = {str(pixel): job.holder_of(pixel) for pixel in missing if str(pixel) not in failed}
     gone = set(missing)
-    return Parts(job.call, [str(p) for p in job.pixels if p not in gone], [str(p) for p in missing], failed)
+    return Parts(
+        job.call,
+        [str(pixel) for pixel in job.pixels if pixel not in gone],
+        [str(pixel) for pixel in missing],
+        failed,
+        {pixel: who for pixel, (who, _) in holders.items() if who},
+        [str(pixel) for pixel in missing if job.aside(pixel).with_suffix(".parquet").exists()],
+    )
+
+
+@contextmanager
+def _as_writable(out: Path) -> Iterator[None]:
+    """Say of a folder that cannot be written that it is this one which was asked for."""
+    try:
+        yield
+    except FileExistsError:
+        raise
+    except OSError as error:
+        if isinstance(error, BlockingIOError):
+            raise
+        raise OSError(
+            error.errno or errno.EIO,
+            f"no catalogue can be made in {out}: {error.strerror or error}; give another folder as out=",
+        ) from error
 
 
 def _card_of(out: Path) -> dict | None:

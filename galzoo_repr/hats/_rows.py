@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from astropy import units as u
 from astropy.coordinates import BaseCoordinateFrame, SkyCoord
-from astropy.table import Row, Table
+from astropy.table import Column, Row, Table
 
 from galzoo_repr._config import log
 from galzoo_repr.catalogue import (
@@ -18,29 +18,53 @@ from galzoo_repr.catalogue import (
     rows_named,
     sky_positions,
     stacked,
+    text_of,
 )
 from galzoo_repr.hats._folder import INDEX, HatsFolder, Pixel
+from galzoo_repr.similarity import is_tags, most_tagged
 
-__all__ = ["as_part", "candidates", "embeddings_of", "rows_of", "sample_of"]
+# Partitions that a sample of a larger catalogue is taken from.
+_SAMPLED = 400
+
+__all__ = ["as_part", "candidates", "check_encoders", "embeddings_of", "rows_of", "sample_of", "tagged"]
 
 
 def as_part(folder: HatsFolder, pixel: Pixel, columns: list[str] | None = None) -> Table:
-    """Read a partition, or some columns of Arrow of it, as a table."""
+    """Read a partition, or some columns of Arrow of it, as a table; with no columns, all of them and no rows."""
+    if columns == []:
+        return stacked([folder.schema_of(pixel).empty_table()], folder.path_of(pixel))
     return stacked([folder.read(pixel, columns)], folder.path_of(pixel))
 
 
 def embeddings_of(folder: HatsFolder, embedding: str) -> Iterator[Embeddings]:
-    """Give the embeddings of one partition after the other; a `ValueError` if they are of several encoders."""
-    columns, first = parts_of(folder.schema, [embedding]), ""
+    """Give the embeddings of one partition after the other."""
+    columns = parts_of(folder.schema, [embedding])
     for pixel in folder.pixels:
-        found = read_embeddings(as_part(folder, pixel, columns), embedding)
-        first = first or found.encoder
-        if found.encoder and found.encoder != first:
-            raise ValueError(
-                f"partition {pixel} of {folder.root} was embedded by encoder {found.encoder[:12]}, others by "
-                f"{first[:12]}, and their embeddings cannot be compared; embed the whole catalogue with one encoder"
-            )
-        yield found
+        yield read_embeddings(as_part(folder, pixel, columns), embedding)
+
+
+def check_encoders(folder: HatsFolder, embedding: str) -> str:
+    """
+    Give the digest of the one encoder of all partitions, of which only what they say of themselves is read.
+
+    A `ValueError` if there are several, or vectors of several lengths.
+    """
+    known: dict[str, object] = {}
+    for pixel in folder.pixels:
+        schema = folder.schema_of(pixel)
+        try:
+            nothing = schema.empty_table().select(parts_of(schema, [embedding]))
+            found = read_embeddings(stacked([nothing], folder.path_of(pixel)), embedding)
+        except ValueError as error:
+            raise ValueError(f"partition {pixel} of {folder.root}: {error}") from error
+        told = {"encoder": found.encoder[:12], "vectors of length": found.dim}
+        for what, value in told.items():
+            if value and known.setdefault(what, value) != value:
+                raise ValueError(
+                    f"partition {pixel} of {folder.root} has {what} {value}, others have {known[what]}, and such "
+                    "embeddings cannot be compared; embed the whole catalogue with one encoder"
+                )
+    return str(known.get("encoder", ""))
 
 
 def rows_of(folder: HatsFolder, rows: np.ndarray, columns: list[str] | None = None) -> Table:
@@ -73,12 +97,54 @@ def sample_of(folder: HatsFolder, size: int, columns: Sequence[str], keep: np.nd
     `~astropy.table.Table`
     """
     total = int(folder.starts[-1])
-    rows = np.arange(total) if total <= size else np.arange(size) * total // size
+    rows = np.arange(total) if total <= size else _even_steps(folder, size)
     if keep is not None:
         rows = np.union1d(rows, keep)
     if len(rows) < total:
         log.info("Fitted on %d of %d galaxies, at even steps through the catalogue.", len(rows), total)
     return rows_of(folder, rows, parts_of(folder.schema, list(columns)))
+
+
+def _even_steps(folder: HatsFolder, size: int) -> np.ndarray:
+    """Rows at even steps through the catalogue, or through partitions at even steps where these are many."""
+    number = len(folder.pixels)
+    chosen = np.unique(np.arange(_SAMPLED) * number // _SAMPLED) if number > _SAMPLED else np.arange(number)
+    lengths = folder.lengths[chosen]
+    places = (
+        np.arange(size) * int(lengths.sum()) // size if lengths.sum() > size else np.arange(lengths.sum())
+    )
+    begins = np.concatenate([[0], np.cumsum(lengths)])
+    part = np.searchsorted(begins, places, side="right") - 1
+    return folder.starts[chosen[part]] + places - begins[part]
+
+
+def tagged(
+    folder: HatsFolder, query: object, tags: Sequence[str] | None, embedding: str
+) -> dict[str, int] | None:
+    """
+    Find the galaxy with most uses of each tag: its row in the catalogue; None if the query is no column of tags.
+
+    Only galaxies that have a tag and an embedding are kept in memory.
+    """
+    if isinstance(query, str) and query in folder.schema.names:
+        rows, entries = [], []
+        for number, pixel in enumerate(folder.pixels):
+            part = as_part(folder, pixel, parts_of(folder.schema, [query, embedding]))
+            if len(part) and not is_tags(part[query]):
+                break
+            words = [text_of(entry) for entry in np.ma.filled(np.ma.asarray(part[query], dtype=object), "")]
+            here = np.flatnonzero(
+                [bool(word.strip()) for word in words] & read_embeddings(part, embedding).usable
+            )
+            rows.append(here + folder.starts[number])
+            entries += [words[row] for row in here]
+        else:
+            found = most_tagged(Column(entries or [""]), np.ones(max(1, len(entries)), dtype=bool), tags)
+            rows = np.concatenate(rows)
+            return {tag: int(rows[row]) for tag, row in found.items()}
+    if tags is not None:
+        raise ValueError(f"tags= needs the name of a column of tags as the query, not {query!r}")
+    return None
 
 
 def candidates(

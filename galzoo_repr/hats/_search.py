@@ -1,8 +1,8 @@
-"""Similarity and interest over catalogues of partitions: one query, one model, and answers for the whole."""
+"""Similarity over catalogues of partitions: one query, one background, and answers for the whole."""
 
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,11 +14,19 @@ from astropy.table import Table
 
 from galzoo_repr._angle import read_angle
 from galzoo_repr._arguments import check_whole_number
-from galzoo_repr.anomaly import fit_interest
-from galzoo_repr.catalogue import parts_of, read_embeddings, refuse_existing
+from galzoo_repr._folder import published
+from galzoo_repr.catalogue import read_embeddings, refuse_existing
 from galzoo_repr.hats._engine import run_parts
 from galzoo_repr.hats._folder import HatsFolder, Pixel
-from galzoo_repr.hats._rows import as_part, candidates, embeddings_of, rows_of, sample_of
+from galzoo_repr.hats._rows import (
+    as_part,
+    candidates,
+    check_encoders,
+    embeddings_of,
+    rows_of,
+    sample_of,
+    tagged,
+)
 from galzoo_repr.hats._sources import HatsLike, opened
 from galzoo_repr.hats._verb_on_part import VerbOnPart
 from galzoo_repr.hats._verbs import SAMPLE, add_ranked
@@ -28,13 +36,15 @@ from galzoo_repr.similarity import find_similar as find_in_table
 if TYPE_CHECKING:
     from distributed import Client
 
-    from galzoo_repr.anomaly import InterestModel
+    from galzoo_repr.hats._job import Job
 
-__all__ = ["add_anomaly_scores", "add_similarity", "find_similar"]
+__all__ = ["add_similarity", "find_similar"]
 
 _OF_QUERY = ("negatives", "weights", "combine", "metric", "components", "whiten", "max_separation")
 _OF_FETCH = ("encoder", "fov", "survey", "store", "device")
-_NEEDLESS = ("negatives", "weights", "components", "whiten", "max_separation", *_OF_FETCH)
+_NEEDLESS = ("negatives", "weights", "components", "whiten", "max_separation", "min_separation", *_OF_FETCH)
+# As for tags in a table: matches so near to the query on the sky are its own parts and neighbours.
+_TRIVIAL = 100 * u.arcsec
 
 
 def add_similarity(
@@ -43,6 +53,7 @@ def add_similarity(
     *,
     out: str | os.PathLike | None = None,
     client: "Client | None" = None,
+    part: tuple[int, int] | None = None,
     progress: bool = True,
     n: int | None = None,
     name: str = "similarity",
@@ -56,38 +67,78 @@ def add_similarity(
     ----------
     table, out, client, progress
         As for `galzoo_repr.hats.add_embeddings`.
+    part : (int, int), optional
+        Score only one of several parts, such as ``(17, 200)``, for job arrays. When all parts are scored, the same
+        call without it ranks them.
     query, n, name, overwrite
         As for `galzoo_repr.add_similarity`; rows count through all partitions, along the sky.
     **options
-        Of `galzoo_repr.add_similarity`, except ``min_separation``. Components are found in a sample of 200,000.
+        Of `galzoo_repr.add_similarity`. Components are found in a sample of 200,000; ``min_separation`` needs `n`.
 
     Returns
     -------
     pathlib.Path or lsdb.Catalog
     """
-    if options.get("min_separation") is not None:
-        raise ValueError(
-            "min_separation= cannot be used to rank a whole HATS catalogue; find_similar(..., min_separation=) gives "
-            "the best of it so"
-        )
     if n is not None:
         check_whole_number("n", n)
+    apart = options.get("min_separation")
+    if apart is not None and n is None:
+        raise ValueError(
+            "min_separation= without n= would thin a whole HATS catalogue, which cannot be done by partition; say how "
+            "many are wanted, such as n=1000"
+        )
     folder = opened(table, out, client)
-    refuse_existing(as_part(folder, folder.pixels[0]), [name, f"{name}_rank"], overwrite=overwrite)
-    prepared = prepared_for(folder, query, options)
-    left = {key: value for key, value in options.items() if key not in _NEEDLESS}
-    own = {**left, "query": prepared, "name": name, "overwrite": overwrite, "coords": options.get("coords")}
-    if options.get("components") is not None:
-        own |= {"components": options["components"], "whiten": options.get("whiten", False)}
+    refuse_existing(as_part(folder, folder.pixels[0], []), [name, f"{name}_rank"], overwrite=overwrite)
+
+    def prepared(job: "Job") -> dict[str, object]:
+        own = {"query": prepared_for(folder, query, options, job.hidden / "background.npy"), "name": name}
+        return _of_part(options) | own | {"overwrite": overwrite}
+
+    def chosen(own: Mapping[str, object]) -> tuple[np.ndarray, np.ndarray] | None:
+        if apart is None:
+            return None
+        best = _best(
+            folder, own["query"], n, {**_of_part(options), "min_separation": apart}, False, client, progress
+        )
+        return np.asarray(best["row"]), np.asarray(best["similarity_rank"])
+
     told = {**options, "query": query, "n": n, "name": name, "overwrite": overwrite}
+    facts = {key: str(value) for key, value in {"min_separation": apart}.items() if value is not None}
     return add_ranked(
-        "add_similarity", table, folder, own, told, out=out, stem=name, n=n, client=client, progress=progress
+        "add_similarity",
+        table,
+        folder,
+        prepared,
+        told,
+        out=out,
+        stem=name,
+        n=n,
+        chosen=chosen,
+        facts=facts | ({} if n is None else {"n": int(n)}),
+        client=client,
+        part=part,
+        progress=progress,
     )
 
 
-def prepared_for(folder: HatsFolder, query: Query, options: dict) -> PreparedQuery:
-    """Read a query for the whole catalogue: its examples, with their rows, and the space and the background."""
+def _of_part(options: Mapping[str, object]) -> dict[str, object]:
+    """Options that still matter where a query is prepared."""
+    own = {key: value for key, value in options.items() if key not in _NEEDLESS}
+    if options.get("components") is not None:
+        own |= {"components": options["components"], "whiten": options.get("whiten", False)}
+    return own | {"coords": options.get("coords")}
+
+
+def prepared_for(
+    folder: HatsFolder, query: Query, options: Mapping[str, object], kept: Path | None = None
+) -> PreparedQuery:
+    """
+    Read a query for the whole catalogue: its examples, with their rows, and the space and the background.
+
+    The background, for which all embeddings are read, is kept in a file for other processes of the job.
+    """
     embedding, coords = options.get("embedding", "embedding"), options.get("coords")
+    check_encoders(folder, embedding)
     criteria = {key: options[key] for key in _OF_QUERY if options.get(key) is not None}
     radius = read_angle(options.get("max_separation", 5 * u.arcsec), "max_separation")
     asked, rows = candidates(folder, query, radius, embedding, coords)
@@ -99,12 +150,13 @@ def prepared_for(folder: HatsFolder, query: Query, options: dict) -> PreparedQue
     known = rows_of(folder, carrier)
     spaced = criteria.get("components") is not None or criteria.get("metric") == "euclidean"
     sample = sample_of(folder, SAMPLE, [embedding]) if spaced else known
+    there = kept is not None and kept.exists()
     try:
         prepared = prepare_query(
             known,
             asked(rows) if callable(asked) else asked,
             sample=read_embeddings(sample, embedding),
-            parts=lambda: embeddings_of(folder, embedding),
+            parts=lambda: () if there else embeddings_of(folder, embedding),
             embedding=embedding,
             coords=coords,
             fetch=Fetch(**{key: options.get(key) for key in _OF_FETCH}),
@@ -116,6 +168,11 @@ def prepared_for(folder: HatsFolder, query: Query, options: dict) -> PreparedQue
         raise ValueError(
             f"{error} (rows are counted among rows {rows[:10].tolist()} of the whole catalogue)"
         ) from error
+    if there:
+        prepared = replace(prepared, background=np.load(kept))
+    elif kept is not None and prepared.background is not None:
+        with published(kept) as draft:
+            np.save(draft, prepared.background)
     return _with_rows(prepared, carrier)
 
 
@@ -142,7 +199,7 @@ class BestOfPart:
     def __call__(self, pixel: Pixel) -> tuple[int, tuple[np.ndarray, np.ndarray]]:
         """Give the number of rows, and rows and similarities, best first."""
         start = (self.verb.rows or self.verb.narrowed(pixel).rows)[0]
-        table = as_part(self.verb.folder, pixel)
+        table = as_part(self.verb.folder, pixel, self.verb.needed)
         found = self.verb.apply(pixel, table)
         return len(table), (np.asarray(found["row"]) + start, np.asarray(found["similarity"]))
 
@@ -155,8 +212,9 @@ def find_similar(
     client: "Client | None" = None,
     progress: bool = True,
     include_query: bool = False,
+    tags: Sequence[str] | None = None,
     **options: object,
-) -> Table:
+) -> Table | dict[str, Table]:
     """
     Find the galaxies of a HATS catalogue that are most alike to those pointed at: exactly, partition by partition.
 
@@ -164,37 +222,59 @@ def find_similar(
     ----------
     table, client, progress
         As for `galzoo_repr.hats.add_embeddings`.
-    query, n, include_query
-        As for `galzoo_repr.find_similar`; rows count through all partitions, along the sky.
+    query, n, include_query, tags
+        As for `galzoo_repr.find_similar`; rows count through all partitions, along the sky. The catalogue is read once
+        for each tag.
     **options
-        Of `galzoo_repr.find_similar`, except ``index`` and ``tags``.
+        Of `galzoo_repr.find_similar`, except ``index``.
 
     Returns
     -------
-    astropy.table.Table
+    astropy.table.Table, or dict of them by tag
         As `galzoo_repr.find_similar` gives it; ``row`` counts through all partitions.
     """
     n = check_whole_number("n", n)
-    for name in ("index", "tags"):
-        if options.pop(name, None) is not None:
-            raise ValueError(f"{name}= cannot be used over a HATS catalogue; leave it out")
+    if options.pop("index", None) is not None:
+        raise ValueError(
+            "index= is of one table, and cannot be used over a HATS catalogue, which is searched exactly; leave it out"
+        )
     with _scratch() as scratch:
         folder = opened(table, scratch, client)
-        prepared = prepared_for(folder, query, options)
-        own = {key: value for key, value in options.items() if key not in _NEEDLESS}
-        if options.get("components") is not None:
-            own |= {"components": options["components"], "whiten": options.get("whiten", False)}
-        apart = own.pop("min_separation", None)
-        reach = n if apart is None else 4 * n
-        while True:
-            rows, similarity, exhausted = _merged(folder, prepared, own, reach, client, progress)
-            known = np.unique(np.concatenate([rows, _own_rows(prepared)]))
-            best = _final(folder, prepared, known, n, own | {"min_separation": apart}, include_query)
-            # What no partition has told yet is less similar than the last of each; the answer must lie above.
-            enough = (best["similarity_rank"] > 0).sum() == n and best["similarity"][-1] >= similarity
-            if apart is None or exhausted or enough:
-                return best
-            reach *= 4
+        by_tag = tagged(folder, query, tags, options.get("embedding", "embedding"))
+        if by_tag is None:
+            prepared = prepared_for(folder, query, options)
+            own = _of_part(options) | {"min_separation": options.get("min_separation")}
+            return _best(folder, prepared, n, own, include_query, client, progress)
+        apart = options.pop("min_separation", None) or _TRIVIAL
+        own = _of_part(options) | {"min_separation": apart}
+        return {
+            tag: _best(folder, prepared_for(folder, row, options), n, own, include_query, client, progress)
+            for tag, row in by_tag.items()
+        }
+
+
+def _best(
+    folder: HatsFolder,
+    prepared: PreparedQuery,
+    n: int,
+    own: Mapping[str, object],
+    include_query: bool,
+    client: "Client | None",
+    progress: bool,
+) -> Table:
+    """One query: as many of the best of each partition as it takes, and among these what one table would give."""
+    apart = own["min_separation"]
+    alone = {key: value for key, value in own.items() if key != "min_separation"}
+    reach = n if apart is None else 4 * n
+    while True:
+        rows, similarity, exhausted = _merged(folder, prepared, alone, reach, client, progress)
+        known = np.unique(np.concatenate([rows, _own_rows(prepared)]))
+        best = _final(folder, prepared, known, n, dict(own), include_query)
+        # What no partition has told yet is less similar than the last of each; the answer must lie above.
+        enough = (best["similarity_rank"] > 0).sum() == n and best["similarity"][-1] >= similarity
+        if apart is None or exhausted or enough:
+            return best
+        reach *= 4
 
 
 def _merged(
@@ -206,9 +286,7 @@ def _merged(
     progress: bool,
 ) -> tuple[np.ndarray, float, bool]:
     """Rows of the best of all partitions, the similarity down to which none is missing, and whether these are all."""
-    verb = VerbOnPart(
-        "find_similar", folder, None, {**own, "query": prepared, "n": reach, "coords": own.get("coords")}
-    )
+    verb = VerbOnPart("find_similar", folder, None, {**own, "query": prepared, "n": reach})
     outcomes = run_parts(
         BestOfPart(verb), folder.pixels, client=client, progress=progress, what="find_similar"
     )
@@ -244,98 +322,6 @@ def _final(
     best.meta["galzoo_repr"]["find_similar"]["example_rows"] = prepared.examples.rows.tolist()
     best.remove_columns([name for name in ("_healpix_29", "_ra", "_dec") if name in best.colnames])
     return best
-
-
-def add_anomaly_scores(
-    table: HatsLike,
-    ratings: str | Sequence[str] | None = "interest",
-    *,
-    out: str | os.PathLike | None = None,
-    client: "Client | None" = None,
-    progress: bool = True,
-    model: "InterestModel | None" = None,
-    noise: str | Sequence[str] | None = None,
-    embedding: str = "embedding",
-    name: str = "anomaly",
-    overwrite: bool = False,
-    **options: object,
-) -> HatsLike:
-    """
-    Add how interesting each galaxy of a HATS catalogue would be, and its rank among all.
-
-    Parameters
-    ----------
-    table, out, client, progress
-        As for `galzoo_repr.hats.add_embeddings`.
-    ratings, model, noise, embedding, name, overwrite
-        As for `galzoo_repr.add_anomaly_scores`. The model is fitted once, on all rated galaxies; its components are
-        found in these and a sample of 200,000.
-    **options
-        Of `galzoo_repr.add_anomaly_scores`, except ``known_first``.
-
-    Returns
-    -------
-    pathlib.Path or lsdb.Catalog
-
-    Raises
-    ------
-    ValueError
-        If nothing is rated: how unusual a galaxy is cannot be told partition by partition.
-    """
-    if options.pop("known_first", False):
-        raise ValueError("known_first= cannot be used over a HATS catalogue; leave it out")
-    folder = opened(table, out, client)
-    first = as_part(folder, folder.pixels[0])
-    refuse_existing(
-        first, [f"{name}_{end}" for end in ("score", "score_std", "rank", "unlike")], overwrite=overwrite
-    )
-    told = {**options, "ratings": ratings, "model": _known(model), "noise": noise, "name": name}
-    told |= {"embedding": embedding, "overwrite": overwrite}
-    if model is None or not hasattr(model, "process_"):
-        model = _fitted(folder, ratings, model, noise, embedding)
-    own = {**options, "ratings": None, "model": model, "embedding": embedding, "name": name}
-    own |= {"overwrite": overwrite}
-    return add_ranked(
-        "add_anomaly_scores", table, folder, own, told, out=out, stem=name, client=client, progress=progress
-    )
-
-
-def _known(model: "InterestModel | None") -> object:
-    """What tells one fitted model from another."""
-    if model is None or not hasattr(model, "process_"):
-        return None if model is None else str(model)
-    return [model.process_.ratings, model.reduction_.axes]
-
-
-def _fitted(
-    folder: HatsFolder,
-    ratings: str | Sequence[str] | None,
-    model: "InterestModel | None",
-    noise: str | Sequence[str] | None,
-    embedding: str,
-) -> "InterestModel":
-    """Fit an interest on all rated galaxies and a sample of the others."""
-    raters = [ratings] if isinstance(ratings, str) else list(ratings or [])
-    spreads = [noise] if isinstance(noise, str) else list(noise or [])
-    columns = parts_of(folder.schema, [*raters, *spreads]) if raters else []
-    if not raters:
-        raise ValueError("nothing is rated: give the column of ratings, or a fitted model=")
-    rated = []
-    for number, pixel in enumerate(folder.pixels):
-        part = as_part(folder, pixel, columns)
-        known = np.zeros(len(part), dtype=bool)
-        for rater in raters:
-            known |= np.isfinite(np.ma.filled(np.ma.asarray(part[rater], dtype=float), np.nan))
-        rated.append(np.flatnonzero(known) + folder.starts[number])
-    rows = np.concatenate(rated)
-    if not len(rows):
-        raise ValueError(
-            f"nothing is rated in {', '.join(map(repr, raters))}, and how unusual a galaxy is cannot be told by "
-            "partition; rate some, or fit an InterestModel on a part of the catalogue and give it as model="
-        )
-    list(embeddings_of(folder, embedding))
-    sample = sample_of(folder, SAMPLE, [embedding, *raters, *spreads], keep=rows)
-    return fit_interest(sample, ratings, model=model, noise=noise, embedding=embedding)
 
 
 @contextmanager

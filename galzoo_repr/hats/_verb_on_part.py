@@ -6,13 +6,15 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib import import_module
-from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 from astropy.table import Table
 
 from galzoo_repr._config import conf
-from galzoo_repr.catalogue import columns_beside, sky_positions, stacked, to_arrow
+from galzoo_repr.anomaly import known_before, ratings_of
+from galzoo_repr.catalogue import columns_beside, parts_of, sky_positions, stacked, to_arrow
+from galzoo_repr.cutouts import shared_pace
 from galzoo_repr.hats._folder import HatsFolder, Pixel, read_rows, write_partition
 from galzoo_repr.hats._job import Job
 from galzoo_repr.hats._ranks import rank_file, write_scores
@@ -49,7 +51,9 @@ class VerbOnPart:
     ranked : str
         Column of scores that are ranked only when all are known: the new columns are then set aside.
     rate : float or None
-        Requests per second that this process may send.
+        Requests per second that all processes of the job together may send.
+    facts : mapping
+        What the provenance is to say besides.
     rows : (int, int) or None
         Number of the first row of the partition in the catalogue, and of the row after its last, if need be.
     """
@@ -60,6 +64,7 @@ class VerbOnPart:
     options: Mapping[str, object] = field(default_factory=dict)
     ranked: str = ""
     rate: float | None = None
+    facts: Mapping[str, object] = field(default_factory=dict)
     rows: tuple[int, int] | None = None
 
     def narrowed(self, pixel: Pixel) -> "VerbOnPart":
@@ -73,14 +78,25 @@ class VerbOnPart:
 
     def __call__(self, pixel: Pixel) -> tuple[int, object]:
         """Do one partition; give its number of rows, and None."""
-        arrow = self.folder.read(pixel)
-        table = stacked([arrow], self.folder.path_of(pixel))
-        made = self.new_columns(pixel, table, self.apply(pixel, table))
-        if self.ranked:
-            self._set_aside(pixel, made)
-        else:
-            write_partition(columns_beside(arrow, made), self.job.path_of(pixel))
+        with self.job.in_hand(pixel):
+            arrow = self.folder.read(pixel, self.needed)
+            table = stacked([arrow], self.folder.path_of(pixel))
+            made = self.new_columns(pixel, table, self.apply(pixel, table))
+            if self.ranked:
+                self._set_aside(pixel, table, made)
+            else:
+                write_partition(columns_beside(arrow, made), self.job.path_of(pixel))
         return len(table), None
+
+    @property
+    def needed(self) -> list[str] | None:
+        """Columns of Arrow that scores are computed from; None for all of them."""
+        scoring = self.ranked or self.call == "find_similar"
+        if not scoring or any(self.options.get(name) is not None for name in ("within", "coords")):
+            return None
+        ratings = self.options.get("ratings") or []
+        names = [ratings] if isinstance(ratings, str) else list(ratings)
+        return parts_of(self.folder.schema, [self.options.get("embedding", "embedding"), *names])
 
     def apply(self, pixel: Pixel, table: Table) -> Table:
         """What the verb makes of a table of this partition."""
@@ -93,6 +109,8 @@ class VerbOnPart:
         if "coords" in options and options["coords"] is None:
             options["coords"] = _coords(self.folder, table)
         with ExitStack() as settings:
+            if self.job is not None:
+                settings.enter_context(shared_pace(self.job.hidden / "pace"))
             if self.rate is not None:
                 for name in _RATES:
                     settings.enter_context(conf.set_temp(name, self.rate))
@@ -109,30 +127,41 @@ class VerbOnPart:
         made = result[new]
         for call, record in made.meta.get("galzoo_repr", {}).items():
             if call.startswith(self.call):
-                record["partition"] = str(pixel)
+                record |= {"partition": str(pixel), **self.facts}
                 if (prepared := self.options.get("query")) is not None and "example_rows" in record:
                     record["example_rows"] = prepared.examples.rows.tolist()
         return made
 
-    def aside(self, pixel: Pixel) -> Path:
-        """Where the scores of a partition are kept until all are ranked."""
-        return self.job.hidden / "scores" / f"{pixel.order}_{pixel.number}.npy"
-
-    def _set_aside(self, pixel: Pixel, made: Table) -> None:
-        path = self.aside(pixel)
+    def _set_aside(self, pixel: Pixel, table: Table, made: Table) -> None:
+        path = self.job.aside(pixel)
         path.parent.mkdir(parents=True, exist_ok=True)
         ranks = np.asarray(made[f"{self.ranked}_rank"])
         scores = np.asarray(made[score_of(made, self.ranked)], dtype=float)
+        if self.options.get("known_first") and hasattr(model := self.options["model"], "scale_"):
+            _, ratings, _ = ratings_of(table, self.options["ratings"])
+            scores = known_before(scores, ratings, model.scale_[0])
         write_scores(path, np.where(ranks > 0, scores, np.nan))
         write_partition(to_arrow(made), path.with_suffix(".parquet"))
 
 
 @dataclass(frozen=True)
 class WithRanks:
-    """Publishes a partition with the columns that were set aside, and its ranks in the whole catalogue."""
+    """
+    Publishes a partition with the columns that were set aside, and its ranks in the whole catalogue.
+
+    Attributes
+    ----------
+    verb : VerbOnPart
+        What scored it.
+    n : int or None
+        How many have a rank.
+    chosen : (numpy.ndarray, numpy.ndarray) or None
+        Rows of the catalogue and their ranks, where these are not those of the scores.
+    """
 
     verb: VerbOnPart
     n: int | None = None
+    chosen: tuple[np.ndarray, np.ndarray] | None = None
 
     def narrowed(self, pixel: Pixel) -> "WithRanks":
         """Give the same without what concerns other partitions."""
@@ -140,18 +169,26 @@ class WithRanks:
 
     def __call__(self, pixel: Pixel) -> tuple[int, object]:
         """Do one partition; give its number of rows, and None."""
-        aside, name = self.verb.aside(pixel), f"{self.verb.ranked}_rank"
-        # Column and meta were written by this package a moment ago.
-        made = stacked([read_rows(aside.with_suffix(".parquet"))], aside)
+        with self.verb.job.in_hand(pixel):
+            return self._published(pixel), None
+
+    def _published(self, pixel: Pixel) -> int:
+        aside, name = self.verb.job.aside(pixel), f"{self.verb.ranked}_rank"
+        made = read_rows(aside.with_suffix(".parquet"))
         ranks = np.load(rank_file(aside))
-        if self.n is not None:
+        if self.chosen is not None:
+            start, stop = self.verb.rows or self.verb.narrowed(pixel).rows
+            rows, theirs = self.chosen
+            here = (rows >= start) & (rows < stop)
+            ranks[:] = -1
+            ranks[rows[here] - start] = theirs[here]
+        elif self.n is not None:
             ranks[ranks > self.n] = -1
-        made[name][:] = np.where(np.asarray(made[name]) == 0, 0, ranks)
-        for call, record in made.meta.get("galzoo_repr", {}).items():
-            if call.startswith(self.verb.call):
-                record["partition"] = str(pixel)
+        place = made.column_names.index(name)
+        ranks = np.where(made[name].to_numpy() == 0, 0, ranks)  # examples have rank 0
+        made = made.set_column(place, made.schema.field(name), pa.array(ranks))
         write_partition(columns_beside(self.verb.folder.read(pixel), made), self.verb.job.path_of(pixel))
-        return len(made), None
+        return len(made)
 
 
 def verb_named(call: str) -> Callable[..., Table]:

@@ -3,7 +3,7 @@
 import os
 import shutil
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from inspect import signature
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Union
 
 import numpy as np
 from astropy.coordinates import SkyCoord
+from astroquery.exceptions import LargeQueryWarning
 
 from galzoo_repr._arguments import check_number
 from galzoo_repr.exceptions import GalzooWarning
@@ -18,7 +19,7 @@ from galzoo_repr.hats._engine import part_of, run_parts
 from galzoo_repr.hats._folder import HatsFolder, flat_provenance
 from galzoo_repr.hats._job import Job
 from galzoo_repr.hats._ranks import rank_all
-from galzoo_repr.hats._rows import rows_of, sample_of
+from galzoo_repr.hats._rows import check_encoders, rows_of, sample_of
 from galzoo_repr.hats._sources import HatsLike, answer, opened
 from galzoo_repr.hats._verb_on_part import VerbOnPart, WithRanks, verb_named
 
@@ -31,6 +32,8 @@ __all__ = ["SAMPLE", "add_by_part", "add_cutouts", "add_embeddings", "add_predic
 
 #: Galaxies, at even steps through the catalogue, in which principal components and class balances are found.
 SAMPLE = 200_000
+# Galaxies above which single images are asked for by nobody who knows better.
+_LARGE = 10_000
 # How the work is done, which does not change its result: a call may go on with another.
 _MANNER = (
     *("device", "batch_size", "progress", "workers", "store", "embedding_store", "keep", "overwrite"),
@@ -103,7 +106,8 @@ def add_embeddings(
     part : (int, int), optional
         Do only one of several parts, such as ``(17, 200)``: for job arrays.
     max_rate : float, optional
-        Requests per second to a service, of all processes of the job together: each gets an equal share.
+        Requests per second to a service, of all processes of the job together, on whatever hosts; that which the
+        keepers of the service ask for when not given.
     progress : bool, optional
         Show a bar.
     overwrite : bool, optional
@@ -170,8 +174,11 @@ def add_predictions(
 
     if isinstance(model, str | os.PathLike):
         model = MorphologyModel.load(model)
+    folder, embedding = opened(table, out, client), options.get("embedding", "embedding")
+    if embedding in folder.schema.names:
+        check_encoders(folder, embedding)
     if options.get("prior") == "catalogue":
-        options["prior"] = _balance(opened(table, out, client), model, options.get("embedding", "embedding"))
+        options["prior"] = _balance(folder, model, embedding)
     return add_by_part(
         "add_predictions",
         table,
@@ -212,10 +219,10 @@ def add_by_part(
     _check_options(options, max_rate)
     folder = opened(table, out, client)
     job = _begun(call, folder, options, out)
-    work = VerbOnPart(
-        call, folder, job, _sendable(call, options, job, client), rate=_share(max_rate, client, part)
-    )
+    work = VerbOnPart(call, folder, job, _sendable(call, options, job, client), rate=max_rate)
     todo = job.missing(part_of(job.pixels, part))
+    if todo and call in ("add_cutouts", "add_embeddings") and options.get("images") is None:
+        _name_bulk_route(folder, options.get("survey"), max_rate)
     with _nothing_left_of_wrong_arguments(job, part):
         run_parts(work, todo, job=job, client=client, progress=progress, what=call)
     return _ended(table, job, folder, quiet=part is not None)
@@ -225,33 +232,38 @@ def add_ranked(
     call: str,
     table: HatsLike,
     folder: HatsFolder,
-    options: Mapping[str, object],
+    prepared: Callable[[Job], dict[str, object]],
     told: Mapping[str, object],
     *,
     out: str | os.PathLike | None,
     stem: str,
     n: int | None = None,
+    chosen: Callable[[Mapping[str, object]], tuple[np.ndarray, np.ndarray] | None] | None = None,
+    facts: Mapping[str, object] | None = None,
     client: "Client | None" = None,
+    part: tuple[int, int] | None = None,
     progress: bool = True,
 ) -> HatsLike:
     """
     Call a verb for every partition, rank the scores of all, and publish the partitions with both.
 
-    `told` are the arguments as the user gave them, by which the job is known again; `stem` is the start of the names
-    of the columns.
+    `prepared` gives the options of the verb. `told` are the arguments as the user gave them, by which the job is known
+    again; `stem` is the start of the names of the columns. `chosen` gives rows of the catalogue and their ranks, where
+    the others have none. `facts` are for the provenance. With a `part` nothing is ranked yet.
     """
+    mine = part_of(folder.pixels, part)
     job = _begun(call, folder, told, out)
-    work = VerbOnPart(call, folder, job, dict(options), ranked=stem)
     if job.missing():
-        todo = [pixel for pixel in job.pixels if not work.aside(pixel).with_suffix(".parquet").exists()]
-        with _nothing_left_of_wrong_arguments(job):
+        with _nothing_left_of_wrong_arguments(job, part):
+            options = prepared(job)
+            work = VerbOnPart(call, folder, job, options, ranked=stem, facts=facts or {})
+            todo = [pixel for pixel in mine if not job.aside(pixel).with_suffix(".parquet").exists()]
             outcomes = run_parts(work, todo, job=job, client=client, progress=progress, what=call)
-        if not any(outcome.reason for outcome in outcomes):
-            rank_all([work.aside(pixel) for pixel in job.pixels], folder.lengths.tolist())
-            run_parts(
-                WithRanks(work, n), job.missing(), job=job, client=client, progress=progress, what="Ranks"
-            )
-    return _ended(table, job, folder)
+        if part is None and not any(outcome.reason for outcome in outcomes):
+            rank_all([job.aside(pixel) for pixel in job.pixels], folder.lengths.tolist())
+            ranking = WithRanks(work, n, None if chosen is None else chosen(options))
+            run_parts(ranking, job.missing(), job=job, client=client, progress=progress, what="Ranks")
+    return _ended(table, job, folder, quiet=part is not None)
 
 
 @contextmanager
@@ -303,6 +315,25 @@ def _ended(table: HatsLike, job: Job, folder: HatsFolder, *, quiet: bool = False
     return job.out
 
 
+def _name_bulk_route(folder: HatsFolder, survey: object, max_rate: float | None) -> None:
+    """Say of a large catalogue, whatever part of it is done here, that single images are not the way to have it."""
+    from galzoo_repr.cutouts import LegacySurvey
+
+    rows = folder.size
+    survey = LegacySurvey() if survey is None else survey
+    rate = max_rate or getattr(survey, "rate", np.inf)
+    if rows <= _LARGE or getattr(survey, "route", "") == "bricks" or rate == np.inf:
+        return
+    warnings.warn(
+        f"the catalogue has {rows} galaxies, whose images are to be fetched one by one from a service that everybody "
+        f"shares: {rows / rate / 86400:.1f} days at {rate:g} per second. Above {_LARGE} galaxies read whole coadds, "
+        "from a copy on a shared file system if there is one: survey=galzoo_repr.cutouts.BrickSurvey(server=FOLDER). "
+        "Images that are kept are not fetched again.",
+        LargeQueryWarning,
+        stacklevel=4,
+    )
+
+
 def _check_options(options: Mapping[str, object], max_rate: float | None) -> None:
     if max_rate is not None:
         check_number("max_rate", max_rate, above=True)
@@ -334,11 +365,3 @@ def _sendable(
                 thing.save(place)
             options[name] = str(Path(place).resolve())
     return options
-
-
-def _share(max_rate: float | None, client: "Client | None", part: tuple[int, int] | None) -> float | None:
-    """Requests per second of one of the processes that work at once."""
-    if max_rate is None:
-        return None
-    processes = part[1] if part is not None else 1 if client is None else len(client.nthreads())
-    return max_rate / max(1, processes)

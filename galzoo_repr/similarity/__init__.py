@@ -8,6 +8,7 @@ from galzoo_repr.similarity._montage import similarity_montage
 from galzoo_repr.similarity._query import Query
 from galzoo_repr.similarity._query_table import query_table
 from galzoo_repr.similarity._rank import PreparedQuery, prepare_query
+from galzoo_repr.similarity._tags import is_tags, most_tagged
 
 __all__ = [
     "Fetch",
@@ -16,6 +17,8 @@ __all__ = [
     "SimilarityIndex",
     "add_similarity",
     "find_similar",
+    "is_tags",
+    "most_tagged",
     "neighbour_table",
     "prepare_query",
     "query_table",

@@ -129,6 +129,6 @@ def test_hours_are_still_told(tmp_path, small_memory):
 def test_no_room_is_said_before_work(tmp_path, small_memory, monkeypatch):
     write_catalogue(galaxies(), tmp_path / "one.parquet")
     monkeypatch.setattr(_passes.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(9, 9, 1000))
-    with pytest.raises(OSError, match="0.0 GB of room"):
+    with pytest.raises(OSError, match=r"0\.0 GB of room"):
         to_hats(tmp_path / "one.parquet", tmp_path / "hats")
     assert not (tmp_path / "hats").exists()
