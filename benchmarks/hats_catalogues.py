@@ -15,6 +15,7 @@ import shutil
 import signal
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -93,7 +94,25 @@ def workers(client) -> dict[str, float]:
     return {str(pid): peak(pid) for pid in client.run(os.getpid).values()}
 
 
-def of_lsdb(folder: Path, query: np.ndarray, out: Path, client) -> float:
+def measured(call, rows: int, client=None) -> dict[str, object]:
+    """Seconds, also of the processors alone, which hardly depend on what else runs, and memory."""
+
+    def used() -> float:
+        return time.process_time() if client is None else sum(client.run(time.process_time).values())
+
+    before = used()
+    seconds = timed(call)
+    cpu = used() - before
+    return {
+        "seconds": round(seconds, 1),
+        "rows_per_s": round(rows / seconds),
+        "cpu_seconds": round(cpu, 1),
+        "rows_per_cpu_s": round(rows / cpu),
+        "mb": peak() if client is None else workers(client),
+    }
+
+
+def of_lsdb(folder: Path, query: np.ndarray, out: Path, client) -> Callable[[], object]:
     """The same scores by LSDB alone: read, score, write."""
     import lsdb
     import pandas as pd
@@ -116,10 +135,8 @@ def of_lsdb(folder: Path, query: np.ndarray, out: Path, client) -> float:
     client.run(lambda: __import__("lsdb") and None)  # which takes some seconds, once
     # Its own choice of compression takes longer than all else, and would compare only that.
     written = {"compression": "snappy", "compression_level": None}
-    return timed(
-        lambda: scored.write_catalog(
-            out, progress_bar=False, as_collection=False, overwrite=True, write_table_kwargs=written
-        )
+    return lambda: scored.write_catalog(
+        out, progress_bar=False, as_collection=False, overwrite=True, write_table_kwargs=written
     )
 
 
@@ -144,34 +161,26 @@ def main() -> None:
         hats.add_similarity(folder, query, out=given.work / out, client=client, progress=False)
 
     if "top" in given.modes:
-        seconds = timed(lambda: hats.find_similar(folder, query, 100, progress=False))
-        found["top 100, one process"] = {"seconds": seconds, "rows_per_s": given.rows / seconds, "mb": peak()}
+        found["top 100, one process"] = measured(
+            lambda: hats.find_similar(folder, query, 100, progress=False), given.rows
+        )
     if "one" in given.modes:
-        seconds = timed(lambda: add("one"))
-        found["add_similarity, one process"] = {
-            "seconds": seconds,
-            "rows_per_s": given.rows / seconds,
-            "mb": peak(),
-        }
+        found["add_similarity, one process"] = measured(lambda: add("one"), given.rows)
     if {"two", "lsdb", "kill"} & set(given.modes):
         with cluster() as client:
+            hats.find_similar(folder, query, 1, client=client, progress=False)  # both have imported all
             if "two" in given.modes:
-                hats.find_similar(folder, query, 1, client=client, progress=False)  # both have imported all
-                seconds = timed(lambda: hats.find_similar(folder, query, 100, client=client, progress=False))
-                found["top 100, two processes"] = {"seconds": seconds, "rows_per_s": given.rows / seconds}
-                seconds = timed(lambda: add("two", client))
-                found["add_similarity, two processes"] = {
-                    "seconds": seconds,
-                    "rows_per_s": given.rows / seconds,
-                    "mb": workers(client),
-                }
+                found["top 100, two processes"] = measured(
+                    lambda: hats.find_similar(folder, query, 100, client=client, progress=False),
+                    given.rows,
+                    client,
+                )
+                found["add_similarity, two processes"] = measured(
+                    lambda: add("two", client), given.rows, client
+                )
             if "lsdb" in given.modes:
-                seconds = of_lsdb(folder, query, given.work / "lsdb", client)
-                found["lsdb, two processes"] = {
-                    "seconds": seconds,
-                    "rows_per_s": given.rows / seconds,
-                    "mb": workers(client),
-                }
+                lsdb = of_lsdb(folder, query, given.work / "lsdb", client)
+                found["lsdb, two processes"] = measured(lsdb, given.rows, client)
             if "kill" in given.modes:
                 found["killed"] = killed(add, given.work / "killed", client)
     text = json.dumps(found, indent=1)

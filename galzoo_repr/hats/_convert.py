@@ -25,7 +25,8 @@ from galzoo_repr.catalogue import (
     to_arrow,
 )
 from galzoo_repr.hats._cut import write_pixels
-from galzoo_repr.hats._folder import INDEX, HatsFolder, Pixel, declare_complete, flat_provenance
+from galzoo_repr.hats._declare import declare_complete, flat_provenance
+from galzoo_repr.hats._folder import INDEX, HatsFolder, Pixel
 from galzoo_repr.hats._passes import ParquetRows, write_in_passes
 from galzoo_repr.hats._places import ADDED, Places
 
@@ -54,7 +55,7 @@ def to_hats(
     ----------
     catalogue : `~astropy.table.Table`, `~astropy.table.QTable`, `~astropy.coordinates.SkyCoord`, str or os.PathLike
         A table, or a file that `galzoo_repr.catalogue.read_catalogue` reads, which are held in memory. A Parquet file,
-        or a folder of them with the same columns, may be larger than memory: it is sorted in pieces of 256 MB, and
+        or a folder of them with the same columns, may be larger than memory: it is sorted in pieces of 128 MB, and
         takes as much room again on the disk meanwhile.
     folder : str or os.PathLike
         To be made.

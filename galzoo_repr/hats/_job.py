@@ -17,7 +17,8 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
 from galzoo_repr._folder import locked, publish
-from galzoo_repr.hats._folder import HatsFolder, Pixel, conform, declare_complete, partition_path
+from galzoo_repr.hats._declare import conform, declare_complete
+from galzoo_repr.hats._folder import HatsFolder, Pixel, partition_path
 
 __all__ = ["Job", "Parts", "parts_of_job"]
 

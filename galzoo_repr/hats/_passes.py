@@ -25,7 +25,7 @@ from galzoo_repr.hats._places import Places
 __all__ = ["ParquetRows", "write_in_passes"]
 
 # Bytes of rows held at a time, before their compression; as many again while they are sorted.
-_AT_A_TIME = 2**28
+_AT_A_TIME = 2**27
 # Files open at a time.
 _HEAPS = 400
 # Order of HEALPix in which rows are counted: 3 million pixels of 7 arcminutes.
@@ -112,8 +112,9 @@ class ParquetRows:
         rows = max(1, min(_AT_A_TIME * len(self) // max(1, 4 * self.bytes), 2**20))
         for path in self.files:
             with parquet.ParquetFile(path) as file:
-                for batch in file.iter_batches(rows, columns=columns):
-                    yield pa.Table.from_batches([batch]).replace_schema_metadata(self.schema.metadata)
+                for group in range(file.num_row_groups):  # one by one, or Arrow keeps all that it has read
+                    for batch in file.iter_batches(rows, row_groups=[group], columns=columns):
+                        yield pa.Table.from_batches([batch]).replace_schema_metadata(self.schema.metadata)
 
     @cached_property
     def narrow(self) -> list[str]:

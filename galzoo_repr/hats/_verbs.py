@@ -15,8 +15,9 @@ from astroquery.exceptions import LargeQueryWarning
 
 from galzoo_repr._arguments import check_number
 from galzoo_repr.exceptions import GalzooWarning
+from galzoo_repr.hats._declare import flat_provenance
 from galzoo_repr.hats._engine import part_of, run_parts
-from galzoo_repr.hats._folder import HatsFolder, flat_provenance
+from galzoo_repr.hats._folder import HatsFolder
 from galzoo_repr.hats._job import Job
 from galzoo_repr.hats._ranks import rank_all
 from galzoo_repr.hats._rows import check_encoders, rows_of, sample_of

@@ -106,6 +106,7 @@ def test_a_folder_that_cannot_be_written_is_said_at_once(error, folder, tmp_path
         gzr.add_similarity(folder, 5, out=tmp_path / "out")
 
 
+@pytest.mark.filterwarnings("ignore:.*rows have no embedding")
 def test_a_full_disk_fails_the_partition(pictured, small_encoder, tmp_path, monkeypatch):
     from galzoo_repr.hats import _verb_on_part
 
@@ -158,7 +159,8 @@ def test_a_process_that_is_killed_leaves_its_reason(tmp_path):
 
 def test_partitions_of_unlike_columns_are_made_alike(pictured, tmp_path):
     from galzoo_repr.catalogue import to_arrow
-    from galzoo_repr.hats._folder import conform, declare_complete, partition_path
+    from galzoo_repr.hats._declare import conform, declare_complete
+    from galzoo_repr.hats._folder import partition_path
 
     pixels = [Pixel(1, 0), Pixel(1, 1)]
     one = Table({"a": [1, 2]})
