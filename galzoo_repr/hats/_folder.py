@@ -23,6 +23,7 @@ __all__ = [
     "along_sky",
     "partition_path",
     "read_rows",
+    "rows_in",
     "write_partition",
 ]
 
@@ -181,7 +182,7 @@ class HatsFolder:
 
     def _length(self, pixel: Pixel) -> int:
         with _damage_of(pixel, self.path_of(pixel)):
-            return _rows_in(self.path_of(pixel))
+            return rows_in(self.path_of(pixel))
 
     @cached_property
     def schema(self) -> pa.Schema:
@@ -216,7 +217,8 @@ def read_rows(path: Path, columns: list[str] | None = None) -> pa.Table:
     return pieces[0] if len(pieces) == 1 else pa.concat_tables(pieces, promote_options="permissive")
 
 
-def _rows_in(path: Path) -> int:
+def rows_in(path: Path) -> int:
+    """Count the rows of a partition."""
     total = 0
     for each in _files_of(path):
         with _parquet(each) as file:

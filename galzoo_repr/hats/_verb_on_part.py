@@ -15,7 +15,7 @@ from galzoo_repr._config import conf
 from galzoo_repr.anomaly import known_before, ratings_of
 from galzoo_repr.catalogue import columns_beside, parts_of, sky_positions, stacked, to_arrow
 from galzoo_repr.cutouts import shared_pace
-from galzoo_repr.hats._folder import HatsFolder, Pixel, read_rows, write_partition
+from galzoo_repr.hats._folder import HatsFolder, Pixel, read_rows, rows_in, write_partition
 from galzoo_repr.hats._job import Job
 from galzoo_repr.hats._ranks import rank_file, write_scores
 
@@ -79,6 +79,9 @@ class VerbOnPart:
     def __call__(self, pixel: Pixel) -> tuple[int, object]:
         """Do one partition; give its number of rows, and None."""
         with self.job.in_hand(pixel):
+            done = self.job.aside(pixel).with_suffix(".parquet") if self.ranked else self.job.path_of(pixel)
+            if done.exists():  # by a process that was killed before it could tell
+                return rows_in(done), None
             arrow = self.folder.read(pixel, self.needed)
             table = stacked([arrow], self.folder.path_of(pixel))
             made = self.new_columns(pixel, table, self.apply(pixel, table))
@@ -170,7 +173,8 @@ class WithRanks:
     def __call__(self, pixel: Pixel) -> tuple[int, object]:
         """Do one partition; give its number of rows, and None."""
         with self.verb.job.in_hand(pixel):
-            return self._published(pixel), None
+            done = self.verb.job.path_of(pixel)
+            return rows_in(done) if done.exists() else self._published(pixel), None
 
     def _published(self, pixel: Pixel) -> int:
         aside, name = self.verb.job.aside(pixel), f"{self.verb.ranked}_rank"
