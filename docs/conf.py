@@ -19,10 +19,25 @@ copyright = f"2026, {author}"
 release = installed_version("galzoo_repr")
 version = ".".join(release.split(".")[:2])
 
-exclude_patterns += ["_build"]
+exclude_patterns += ["_build", "tutorials/lessons"]
 
 # A page that astropy's toggle and configuration listing are not needed for builds faster without them.
 extensions = [name for name in extensions if name not in {"sphinx_astropy.ext.intersphinx_toggle"}]
+
+# The lessons are run as the pages are built, in the order of their names: the first leaves the file that the others read.
+extensions.append("sphinx_gallery.gen_gallery")
+sphinx_gallery_conf = {
+    "examples_dirs": "tutorials/lessons",
+    "gallery_dirs": "tutorials/run",
+    "filename_pattern": r"lesson_",
+    "within_subsection_order": "FileNameSortKey",
+    "abort_on_example_error": True,
+    "min_reported_time": 1e9,
+    "show_memory": False,
+    "write_computation_times": False,
+    "download_all_examples": False,
+    "remove_config_comments": True,
+}
 
 # Set DOCS_OFFLINE where the other projects' inventories cannot be fetched.
 if os.environ.get("DOCS_OFFLINE"):
