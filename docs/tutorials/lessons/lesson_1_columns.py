@@ -10,8 +10,9 @@ that the other lessons begin with.
 # A catalogue
 # -----------
 #
-# Usually this is ``Table.read("galaxies.fits")``, or any other table with positions. Here the galaxies are simulated, so
-# that the lesson needs no network and you can see in the end who was right: ``true_kind`` is what each of them is.
+# Usually this is ``Table.read("galaxies.fits")``, or any other table with positions. Here the galaxies are
+# simulated, so that the lesson needs no network and you can see in the end who was right: ``true_kind`` is what
+# each of them is.
 
 import galzoo_repr as gzr
 
@@ -24,12 +25,12 @@ galaxies[:5]
 # What each galaxy looks like
 # ---------------------------
 #
-# :func:`~galzoo_repr.encoders.add_embeddings` fetches an image of each galaxy and has it described by an *encoder*, a
-# neural network that has learned to answer the questions of Galaxy Zoo. ``petro_th50``, the radius that holds half of the
-# light, tells it how wide a field to ask for.
+# :func:`~galzoo_repr.encoders.add_embeddings` fetches an image of each galaxy and has it described by an *encoder*,
+# a neural network that has learned to answer the questions of Galaxy Zoo. ``petro_th50``, the radius that holds
+# half of the light, tells it how wide a field to ask for.
 #
-# The simulated survey is asked through ``survey=``. For real galaxies leave that out, and the images come from the DESI
-# Legacy Imaging Surveys.
+# The simulated survey is asked through ``survey=``. For real galaxies leave that out, and the images come from the
+# DESI Legacy Imaging Surveys.
 
 with sky.serve() as service:
     survey = gzr.LegacySurvey(server=service.url)
@@ -38,8 +39,8 @@ with sky.serve() as service:
 galaxies.colnames
 
 # %%
-# Three columns are new. ``cutout`` is the file of the image, in a folder where it is kept; ``cutout_status`` says how the
-# image came; ``embedding`` is the description: one row of numbers for each galaxy.
+# Three columns are new. ``cutout`` is the file of the image, in a folder where it is kept; ``cutout_status`` says
+# how the image came; ``embedding`` is the description: one row of numbers for each galaxy.
 
 print(galaxies["embedding"].shape, galaxies["embedding"].dtype)
 
@@ -47,8 +48,8 @@ print(galaxies["embedding"].shape, galaxies["embedding"].dtype)
 # Galaxies without an image
 # -------------------------
 #
-# Real surveys have gaps and services fail. Such a galaxy keeps its row: its embedding is not a number (NaN), and its
-# status says why.
+# Real surveys have gaps and services fail. Such a galaxy keeps its row: its embedding is not a number (NaN), and
+# its status says why.
 
 from collections import Counter
 
@@ -66,9 +67,9 @@ gzr.show(galaxies[:8], ["true_kind", "mag_r"], size=120)
 # All of them at once: a map
 # --------------------------
 #
-# An embedding has 1280 numbers, which nobody can look at. :func:`~galzoo_repr.plot.add_map` finds two numbers for each
-# galaxy so that galaxies that look alike are near each other. The encoder was not told the kinds, by which the map is
-# coloured.
+# An embedding has 1280 numbers, which nobody can look at. :func:`~galzoo_repr.plot.add_map` finds two numbers for
+# each galaxy so that galaxies that look alike are near each other. The encoder was not told the kinds, by which the
+# map is coloured.
 
 import matplotlib.pyplot as plt
 

@@ -2,8 +2,8 @@
 More like this
 ==============
 
-You have found one remarkable galaxy. Are there more of its kind? This lesson begins with the file ``galaxies.parquet`` of
-:doc:`lesson_1_columns`.
+You have found one remarkable galaxy. Are there more of its kind? This lesson begins with the file
+``galaxies.parquet`` of :doc:`lesson_1_columns`.
 """
 
 # %%
@@ -27,9 +27,9 @@ best = gzr.find_similar(galaxies, favourite, n=10)
 best["similarity_rank", "name", "similarity", "separation", "true_kind"]
 
 # %%
-# ``similarity`` is at most 1, and higher is more alike (:doc:`/explanation/similarity_formula` says what it is). Compare
-# values within one list only: 0.9 may be much in one catalogue and little in another. With ``include_query=True`` the
-# galaxy itself stands first.
+# ``similarity`` is at most 1, and higher is more alike (:doc:`/explanation/similarity_formula` says what it is).
+# Compare values within one list only: 0.9 may be much in one catalogue and little in another. With
+# ``include_query=True`` the galaxy itself stands first.
 
 shown = gzr.find_similar(galaxies, favourite, n=9, include_query=True)
 gzr.show(shown, ["similarity", "true_kind"], size=120)
@@ -44,27 +44,33 @@ import numpy as np
 
 rings = np.flatnonzero(galaxies["true_kind"] == "ring")
 by_chance = 10 * len(rings) / len(galaxies)
-print(f"{(best['true_kind'] == 'ring').sum()} of 10 have a ring; of 10 taken at random it would be {by_chance:.1f}.")
+print(
+    f"{(best['true_kind'] == 'ring').sum()} of 10 have a ring; of 10 taken at random it would be {by_chance:.1f}."
+)
 
 # %%
-# That was a good example. Each of the others gives a list, too, and not all are as good: a ring seen at a slant, or a faint
-# one, looks like something else.
+# That was a good example. Each of the others gives a list, too, and not all are as good: a ring seen at a slant, or
+# a faint one, looks like something else.
 
 found = [(gzr.find_similar(galaxies, int(row), n=10)["true_kind"] == "ring").sum() for row in rings]
-print(f"From each ringed galaxy: {np.mean(found):.1f} of 10 on average, {min(found)} at worst, {max(found)} at best.")
+print(
+    f"From each ringed galaxy: {np.mean(found):.1f} of 10 on average, {min(found)} at worst, {max(found)} at best."
+)
 
 # %%
 # Several examples
 # ----------------
 #
-# One picture has many properties: a ring, but also a colour, a size, a tilt. Several examples say what you mean by what
-# they have in common. Examples of what you do *not* mean go into ``negatives``.
+# One picture has many properties: a ring, but also a colour, a size, a tilt. Several examples say what you mean by
+# what they have in common. Examples of what you do *not* mean go into ``negatives``.
 
 examples = list(galaxies["name"][rings[:4]])
 others = list(galaxies["name"][galaxies["true_kind"] == "smooth"][:4])
 better = gzr.find_similar(galaxies, examples, n=10, negatives=others)
 found = int((better["true_kind"] == "ring").sum())
-print(f"With {len(examples)} examples, and {len(others)} of what is not meant, {found} of {len(better)} are ringed.")
+print(
+    f"With {len(examples)} examples, and {len(others)} of what is not meant, {found} of {len(better)} are ringed."
+)
 
 # %%
 # A column for all
@@ -84,8 +90,8 @@ axes.set(xlabel="similarity to the examples", ylabel="galaxies")
 axes.legend()
 
 # %%
-# Ringed galaxies have higher similarities, but the two heaps overlap: similarity finds candidates. To say how probable it
-# is that a galaxy has a ring, teach a model with labels: :doc:`lesson_4_rings`.
+# Ringed galaxies have higher similarities, but the two heaps overlap: similarity finds candidates. To say how
+# probable it is that a galaxy has a ring, teach a model with labels: :doc:`lesson_4_rings`.
 #
 # At the shell::
 #

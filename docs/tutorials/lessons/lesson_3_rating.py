@@ -26,8 +26,8 @@ lesson begins with the file ``galaxies.parquet`` of :doc:`lesson_1_columns`.
 # ------------------
 #
 # This lesson must rate without you. :func:`~galzoo_repr.anomaly.rate` does what the page does, and asks a function
-# instead of a person. The one here likes mergers (5), finds irregular galaxies worth a look (3), and is bored by all
-# others (0).
+# instead of a person. The one here likes mergers (5), finds irregular galaxies worth a look (3), and is bored by
+# all others (0).
 
 import galzoo_repr as gzr
 from galzoo_repr.catalogue import read_catalogue
@@ -42,8 +42,8 @@ def someone(galaxy):
 
 
 # %%
-# Ten galaxies come at a time. The first are as different from each other as the catalogue has them; from then on the
-# package shows those that are likely to be liked, or that would teach it most.
+# Ten galaxies come at a time. The first are as different from each other as the catalogue has them; from then on
+# the package shows those that are likely to be liked, or that would teach it most.
 
 from pathlib import Path
 
@@ -75,20 +75,22 @@ axes.legend()
 # A score for every galaxy
 # ------------------------
 #
-# :func:`~galzoo_repr.anomaly.add_anomaly_scores` writes down what was learned. ``anomaly_score`` is the rating that is
-# expected, ``anomaly_score_std`` how far that may be off, and ``anomaly_rank`` is 1 for the galaxy that promises most.
+# :func:`~galzoo_repr.anomaly.add_anomaly_scores` writes down what was learned. ``anomaly_score`` is the rating that
+# is expected, ``anomaly_score_std`` how far that may be off, and ``anomaly_rank`` is 1 for the galaxy that promises
+# most.
 
 scored = gzr.add_anomaly_scores(rated)
 scored.sort("anomaly_rank")
 gzr.show(scored[scored["anomaly_rank"] > 0][:10], ["anomaly_score", "interest", "true_kind"], size=120)
 
 # %%
-# ``anomaly_unlike`` near 1 is a galaxy unlike *all* that were rated: a star, an artefact, or something new. Its score
-# means little, and it is worth a look for that reason.
+# ``anomaly_unlike`` near 1 is a galaxy unlike *all* that were rated: a star, an artefact, or something new. Its
+# score means little, and it is worth a look for that reason.
 #
 # When to stop
 # ------------
 #
-# The page says how many interesting galaxies are expected among the next hundred. When that is less than one, go to bed.
+# The page says how many interesting galaxies are expected among the next hundred. When that is less than one, go to
+# bed.
 #
 # Next: :doc:`lesson_4_rings`.

@@ -10,8 +10,8 @@ rest. This lesson begins with the file ``galaxies.parquet`` of :doc:`lesson_1_co
 # Sixty labels
 # ------------
 #
-# Labels are a column: yes, no, or nothing where you have not looked. On the page ``galzoo-repr look`` you give them by the
-# keys **y** and **n**. Here the first sixty galaxies get the answer that the simulation knows.
+# Labels are a column: yes, no, or nothing where you have not looked. On the page ``galzoo-repr look`` you give them
+# by the keys **y** and **n**. Here the first sixty galaxies get the answer that the simulation knows.
 
 import numpy as np
 
@@ -27,21 +27,21 @@ print(f"{(galaxies['ring'] == 'yes').sum()} yes, {(galaxies['ring'] == 'no').sum
 # A model
 # -------
 #
-# :func:`~galzoo_repr.finetuning.finetune` learns from them in seconds. It prints a report of how well it does on galaxies
-# that were *held out*: each was predicted by a model that had not seen it.
+# :func:`~galzoo_repr.finetuning.finetune` learns from them in seconds. It prints a report of how well it does on
+# galaxies that were *held out*: each was predicted by a model that had not seen it.
 
 model = gzr.finetune(galaxies, "ring", progress=False)
 print(model)
 
 # %%
-# Every figure has an interval, in which it is with 95 per cent. With sixty labels it is wide. The report is all that you
-# would know of real galaxies.
+# Every figure has an interval, in which it is with 95 per cent. With sixty labels it is wide. The report is all
+# that you would know of real galaxies.
 #
 # Every galaxy
 # ------------
 #
-# :func:`~galzoo_repr.finetuning.add_predictions` gives each galaxy a probability; how much that would change if you had
-# labelled other galaxies (``_std``); and how far the galaxy is from all that you labelled (``_unlike``).
+# :func:`~galzoo_repr.finetuning.add_predictions` gives each galaxy a probability; how much that would change if you
+# had labelled other galaxies (``_std``); and how far the galaxy is from all that you labelled (``_unlike``).
 
 galaxies = gzr.add_predictions(galaxies, model, progress=False)
 for name in ("ring_probability", "ring_probability_std", "ring_unlike"):
@@ -59,8 +59,9 @@ gzr.show(rest[:10], ["ring_probability", "ring_probability_std", "true_kind"], s
 # Was it right?
 # -------------
 #
-# The simulation knows. The first panel is what the report showed before: how often galaxies had rings, of those that were
-# predicted to have them with some probability. The second is the truth about the galaxies without a label.
+# The simulation knows. The first panel is what the report showed before: how often galaxies had rings, of those
+# that were predicted to have them with some probability. The second is the truth about the galaxies without a
+# label.
 
 import matplotlib.pyplot as plt
 
