@@ -19,10 +19,25 @@ copyright = f"2026, {author}"
 release = installed_version("galzoo_repr")
 version = ".".join(release.split(".")[:2])
 
-exclude_patterns += ["_build"]
+exclude_patterns += ["_build", "tutorials/lessons"]
 
 # A page that astropy's toggle and configuration listing are not needed for builds faster without them.
 extensions = [name for name in extensions if name not in {"sphinx_astropy.ext.intersphinx_toggle"}]
+
+# The lessons are run as the pages are built, in the order of their names: the first leaves a file for the others.
+extensions.append("sphinx_gallery.gen_gallery")
+sphinx_gallery_conf = {
+    "examples_dirs": "tutorials/lessons",
+    "gallery_dirs": "tutorials/run",
+    "filename_pattern": r"lesson_",
+    "within_subsection_order": "FileNameSortKey",
+    "abort_on_example_error": True,
+    "min_reported_time": 1e9,
+    "show_memory": False,
+    "write_computation_times": False,
+    "download_all_examples": False,
+    "remove_config_comments": True,
+}
 
 # Set DOCS_OFFLINE where the other projects' inventories cannot be fetched.
 if os.environ.get("DOCS_OFFLINE"):
@@ -48,8 +63,10 @@ html_theme_options = {"show_toc_level": 2}
 html_static_path = []
 
 
-def _resolve_verb(app: Sphinx, env: BuildEnvironment, node: pending_xref, content: Element) -> Element | None:
-    """Let ``galzoo_repr.add_cutouts``, as users write it, lead to the page of the room that has it."""
+def _resolve_function(
+    app: Sphinx, env: BuildEnvironment, node: pending_xref, content: Element
+) -> Element | None:
+    """Let ``galzoo_repr.add_cutouts``, as users write it, lead to the page of the module that has it."""
     package, _, name = node.get("reftarget", "").rpartition(".")
     if package != "galzoo_repr" or name not in galzoo_repr._ROOM_OF:
         return None
@@ -68,5 +85,5 @@ def _shorten_routing(
 
 def setup(app: Sphinx) -> None:
     """Register what sphinx is to ask."""
-    app.connect("missing-reference", _resolve_verb)
+    app.connect("missing-reference", _resolve_function)
     app.connect("autodoc-process-docstring", _shorten_routing, priority=100)

@@ -59,7 +59,7 @@ __all__ = ["Conf", "GalzooWarning", "__version__", "conf", *_ROOM_OF, *_ROOMS]
 
 
 def __getattr__(name: str):
-    """Import a room when one of its names is first used, so that importing the package does not import torch."""
+    """Import a module when one of its names is first used, so that importing the package does not import torch."""
     if name in _ROOM_OF:
         return getattr(import_module(f"galzoo_repr.{_ROOM_OF[name]}"), name)
     if name in _ROOMS:

@@ -1,4 +1,4 @@
-"""Checks of arguments that all rooms share; their messages say what was given and what is allowed."""
+"""Checks of arguments that all modules share; their messages say what was given and what is allowed."""
 
 import math
 import operator

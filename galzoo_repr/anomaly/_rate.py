@@ -53,9 +53,9 @@ def rate(
     """
     Have the most telling galaxies rated, batch after batch, each rating on disk before the next is asked for.
 
-    A loop that was interrupted, by Ctrl-C, an error of the oracle or the end of the process, continues when
-    it is called again with the same catalogue and path: the galaxies it had chosen and not shown come first,
-    and from there on it does what it would have done.
+    A loop that was interrupted, by Ctrl-C, an error of the function that rates or the end of the process,
+    continues when it is called again with the same catalogue and path: the galaxies it had chosen and not shown
+    come first, and from there on it does what it would have done.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def rate(
     BlockingIOError
         If another loop is using the file.
     ValueError
-        If the file is of another catalogue, or the oracle returns what is no rating.
+        If the file is of another catalogue, or the function that rates returns what is no rating.
 
     Examples
     --------
@@ -212,9 +212,13 @@ def _checked(rating: float | None, scale: tuple[float, float] | None) -> float:
     try:
         value = float(rating)
     except (TypeError, ValueError):
-        raise TypeError(f"the oracle returned {rating!r}; a rating is a number, or None to pass") from None
+        raise TypeError(
+            f"the function that rates returned {rating!r}; a rating is a number, or None to pass"
+        ) from None
     low, high = (-LARGEST, LARGEST) if scale is None else scale
     if not (np.isnan(value) or low <= value <= high):
         limits = f"finite, at most {LARGEST:g} in size" if scale is None else f"between {low} and {high}"
-        raise ValueError(f"the oracle returned {rating!r}; a rating must be {limits}, or None to pass")
+        raise ValueError(
+            f"the function that rates returned {rating!r}; a rating must be {limits}, or None to pass"
+        )
     return value

@@ -107,7 +107,7 @@ class ReducedCatalogue:
         return Judgement(self, model, *scores)
 
     def _recalled(self, by: str, compute: Callable[[], tuple[np.ndarray, ...]]) -> list[np.ndarray]:
-        """Arrays for all galaxies; the last ones computed are kept with the catalogue, for the next verb to ask."""
+        """Arrays for all galaxies; the last ones computed are kept with the catalogue, for the next function to ask."""
         last, arrays = self._latest.get("scores", ("", ()))
         if last != by:
             arrays = compute()

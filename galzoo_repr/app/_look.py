@@ -1,4 +1,4 @@
-"""The verb `look`: a page to look, rate, tag and explore, in a notebook, a script or at the shell."""
+"""The function `look`: a page to look, rate, tag and explore, in a notebook, a script or at the shell."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """
 The page: a row of tabs, each of them a view.
 
-A view is a module of this room with a function ``view(session)`` that gives a Panel object. It is listed in `VIEWS`
+A view is a module of this folder with a function ``view(session)`` that gives a Panel object. It is listed in `VIEWS`
 and called when its tab is first shown, once for each page. What views share is the `Session` (`_session`)::
 
     session.table                     the catalogue with all columns so far (read only)

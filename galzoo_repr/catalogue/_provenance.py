@@ -30,7 +30,7 @@ def record_provenance(table: Table, call: str, facts: Mapping[str, object]) -> N
     Record in the meta of a table how one call computed its columns.
 
     Written twice: as short upper-case keys, which FITS keeps (``GZRVERS`` package version, ``GZRDATE`` UTC
-    date, ``GZRENC`` and ``GZRENCD`` encoder and its digest, ``GZRRECIP`` digest of the image recipe,
+    date, ``GZRENC`` and ``GZRENCD`` encoder and its digest, ``GZRRECIP`` digest of how images were prepared,
     ``GZRSURV``, ``GZRLAYER``, ``GZRROUTE`` survey, layer and route of the images; those of the latest call
     that knew them), and with all facts under ``meta["galzoo_repr"][call]``.
 
@@ -65,7 +65,7 @@ def record_provenance(table: Table, call: str, facts: Mapping[str, object]) -> N
         raise ValueError(
             "call is empty; provenance is recorded under the name of the function, such as 'add_cutouts'"
         )
-    # Here, because the package imports its rooms.
+    # Here, because the package imports its modules.
     from galzoo_repr import __version__
 
     record = {

@@ -27,8 +27,8 @@ class KnownGalaxies:
 
     Measured is the Euclidean distance of a galaxy's embedding from that of the most similar known galaxy, and the
     rank of that among the distances of the known galaxies from each other (each from the most similar other one): a
-    conformal rank (Laxhammar & Falkman 2010, arXiv:1003.0206), turned such that 1 is unlike. Galaxies drawn as the
-    known ones were are spread evenly over 0 to 1: one in twenty is above 0.95. Beyond the farthest of n known
+    conformal rank (Laxhammar & Falkman 2010, arXiv:1003.0206), turned such that 1 is unlike. Galaxies chosen as
+    the known ones were are spread evenly over 0 to 1: one in twenty is above 0.95. Beyond the farthest of n known
     galaxies, at n / (n + 1), the rank approaches 1 along a power law, fitted to the tail of the known distances (Hill
     1975, *Annals of Statistics* 3, 1163).
 

@@ -1,4 +1,4 @@
-"""The verbs of the package at the shell."""
+"""The commands of the package at the shell."""
 
 from galzoo_repr.cli._anomalies import anomalies
 from galzoo_repr.cli._app import app, main

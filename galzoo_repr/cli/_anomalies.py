@@ -1,4 +1,4 @@
-"""The verb that plays one round of a search: read the ratings, score, choose what to show next."""
+"""The command that plays one round of a search: read the ratings, score, choose what to show next."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal

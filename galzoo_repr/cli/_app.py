@@ -1,4 +1,4 @@
-"""The command ``galzoo-repr``: its verbs, and what becomes of errors and warnings."""
+"""The command ``galzoo-repr``: its commands, and what becomes of errors and warnings."""
 
 import logging
 import re
@@ -32,10 +32,10 @@ INTERRUPTED = 130  # what shells report for a process that Ctrl-C ended
 
 
 class _Verbs(TyperGroup):
-    """Runs a verb and turns the errors that a user can mend into one line and an exit code."""
+    """Runs a command and turns the errors that a user can mend into one line and an exit code."""
 
     def list_commands(self, ctx: typer.Context) -> list[str]:
-        """Names of the verbs in the order in which the help lists them."""
+        """Names of the commands in the order in which the help lists them."""
         names = super().list_commands(ctx)
         return sorted(names, key=lambda name: VERBS.index(name) if name in VERBS else len(VERBS))
 
@@ -65,9 +65,9 @@ def _is_for_the_user(error: Exception) -> bool:
     }
 
 
-def _in_words_of_the_shell(message: str, verb: typer.core.TyperCommand | None) -> str:
-    """Put the options of a verb where a message of the package names the arguments behind them."""
-    for parameter in verb.params if verb is not None else ():
+def _in_words_of_the_shell(message: str, command: typer.core.TyperCommand | None) -> str:
+    """Put the options of a command where a message of the package names the arguments behind them."""
+    for parameter in command.params if command is not None else ():
         option = parameter.opts[0]
         if option.startswith("--"):
             message = re.sub(rf"\b{parameter.name}=(True)?(?=[\s,.;:)]|$)", option, message)
@@ -94,7 +94,7 @@ app = typer.Typer(
 
 
 @app.callback()
-def _every_verb(
+def _every_command(
     version: Annotated[
         bool,
         typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and stop."),

@@ -1,4 +1,4 @@
-"""The verbs that learn a feature from labels, and predict it."""
+"""The commands that learn a feature from labels, and predict it."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -44,9 +44,7 @@ def finetune(
         str | None,
         typer.Option(help="binary, classes, regression, several or votes, where it could be mistaken."),
     ] = None,
-    depth: Annotated[
-        str, typer.Option(help="head, a number of blocks of the encoder from the top, or all.")
-    ] = "head",
+    depth: Annotated[str, typer.Option(help="head, how many of the encoder's last blocks, or all.")] = "head",
     images: Annotated[
         str | None, typer.Option(help="Column of image files, to go deeper than the head; else the cutouts.")
     ] = None,

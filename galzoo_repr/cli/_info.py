@@ -1,4 +1,4 @@
-"""The verb that says what is installed, where things are kept, and what computes."""
+"""The command that says what is installed, where things are kept, and what computes."""
 
 import platform
 import stat

@@ -1,4 +1,4 @@
-"""The verb that opens the page to look, rate, tag and explore."""
+"""The command that opens the page to look, rate, tag and explore."""
 
 from pathlib import Path
 from typing import Annotated

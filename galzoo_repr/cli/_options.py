@@ -1,4 +1,4 @@
-"""Arguments that several verbs share, and how text becomes angles, positions and tables."""
+"""Arguments that several commands share, and how text becomes angles, positions and tables."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated

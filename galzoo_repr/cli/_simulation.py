@@ -1,4 +1,4 @@
-"""The verbs that need no galaxies of one's own: the demonstration and the simulated survey."""
+"""The commands that need no galaxies of one's own: the demonstration and the simulated survey."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated

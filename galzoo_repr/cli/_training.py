@@ -1,4 +1,4 @@
-"""The verb that makes an encoder."""
+"""The command that makes an encoder."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The verbs that take a catalogue and give it back with more columns."""
+"""The commands that take a catalogue and give it back with more columns."""
 
 from pathlib import Path
 from typing import Annotated

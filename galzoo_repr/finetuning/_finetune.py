@@ -70,8 +70,9 @@ def finetune(
         Column of labels; several columns of yes or no; or a question schema (object, name or file) whose vote
         columns the table has.
     depth : "head", int or "all"
-        What is trained: a linear head on the embeddings, in seconds; or also so many blocks of the encoder
-        from the top, or all of it, which needs the images, and a GPU for more than a few hundred galaxies.
+        What is trained: a linear head on the embeddings, in seconds; or also the last so many of the
+        encoder's blocks of layers, or all of them, which needs the images, and a GPU for more than a few
+        hundred galaxies.
     task : {"binary", "classes", "regression", "several", "votes"}, optional
         What the labels are, where they could be taken for something else: whole numbers are classes unless
         this is ``"regression"``; several columns are the votes on one question if it is ``"votes"``.

@@ -115,8 +115,8 @@ class MorphologyModel:
         return (
             f"{self.label}: {self._asked}, from {self.card['n_labelled']} labelled images ({counts})\n"
             f"{'encoder fine-tuned from' if self.encoder else 'linear head on the embeddings of'} {made_by}, "
-            f"inverse regularisation {self.card['strength']:g}, {len(self.head.weights)} members, calibrated "
-            f"by {self.calibration.method}\n{self._assumed()}{self.report}"
+            f"{len(self.head.weights)} heads whose scatter is the standard deviation, calibration on held-out "
+            f"labels: {self.calibration.method}\n{self._assumed()}{self.report}"
         )
 
     @property

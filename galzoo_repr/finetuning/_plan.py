@@ -24,7 +24,7 @@ class TuningPlan:
         At most so many times all images are shown.
     batch_size : int
     learning_rate : float
-        Of the head and of the topmost block.
+        Of the head and of the last block.
     layer_decay : float
         Factor of the learning rate from each block to the one below it.
     weight_decay : float

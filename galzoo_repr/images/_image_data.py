@@ -21,8 +21,9 @@ class ImageData:
     kind : str
         ``"bands"``, ``"rgb"``, or ``""`` where nothing could be read.
     status : str
-        ``"ok"``; ``"partial"`` (a fifth or more of a band is missing, some pixels are masked, or all are the
-        same); ``"truncated"``; ``"corrupt"``; ``"band_missing"``; or ``"missing"`` where there is no picture.
+        ``"ok"``; ``"partial"`` (a fifth or more of a band is missing, from which on there is no embedding; some
+        pixels are masked; or all are the same);
+        ``"truncated"``; ``"corrupt"``; ``"band_missing"``; or ``"missing"`` where there is no picture.
     reason : str
         One sentence, empty where the status is ``"ok"``.
     """

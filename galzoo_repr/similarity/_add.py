@@ -83,10 +83,11 @@ def add_similarity(
     weights : array-like of float, shape (m,), or str, optional
         Weight of each example, or the column that holds it; equal by default.
     combine : {"contrast", "mean", "best"}, optional
-        Whether the similarity to several examples is the mean of the cosines to each, less the mean cosine to the
-        whole catalogue ("contrast": what the examples have that galaxies at large have not; the default), or
-        the mean alone, or the largest ("best"). With negative examples, contrast is to these instead of the
-        catalogue. With one example all three are the same. For distances the default is the mean.
+        What the similarity to several examples is: how much more a galaxy is like them than it is like the
+        catalogue at large, that is the mean of its cosines to the examples minus the mean of its cosines to all
+        galaxies ("contrast", the default); the first of these means alone ("mean"); or the largest cosine
+        ("best"). With negative examples, contrast is to these instead of the catalogue.
+        With one example all three are the same. For distances the default is the mean.
     metric : {"cosine", "euclidean"}
         Cosine of the angle between embeddings, or minus the distance between them.
     components : int, optional

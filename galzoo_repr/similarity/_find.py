@@ -64,9 +64,9 @@ def find_similar(
     """
     Find the galaxies of a catalogue that are most alike to the one, or the several, pointed at.
 
-    To several examples, the similarity is the mean of the cosines to each, less the mean cosine to the whole
-    catalogue (``combine="contrast"``), or the mean alone (``"mean"``), or the largest (``"best"``). The
-    similarity to negative examples, combined in the same way, is subtracted.
+    With several examples the similarity says how much more a galaxy is like them than it is like the catalogue at
+    large (``combine="contrast"``), or is the mean of the cosines to them (``"mean"``), or the largest (``"best"``).
+    The similarity to negative examples, combined in the same way, is subtracted.
 
     Parameters
     ----------

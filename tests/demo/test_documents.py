@@ -44,11 +44,11 @@ def test_captions_and_alternative_texts_follow_from_the_figures(said):
 
 
 def test_pages_show_what_was_said(maker, said):
-    page = (DOCS / "getting_started.rst").read_text(encoding="utf-8")
+    page = (DOCS / "tutorials" / "getting_started.rst").read_text(encoding="utf-8")
     for name, words in said.items():
         written = (DOCS / "images" / f"{name}.inc").read_text(encoding="utf-8")
         assert written == maker.figure(name, words), REMEDY
-        assert f".. include:: images/{name}.inc" in page
+        assert f".. include:: /images/{name}.inc" in page
         assert f"{name}.jpg" not in page  # only through the file that has its words
 
 
