@@ -35,6 +35,7 @@ _ROOM_OF = {
     "pretrain": "pretraining",
     "add_map": "plot",
     "show": "plot",
+    "cite": "catalogue",
     "look": "app",
 }
 _ROOMS = (

@@ -18,7 +18,6 @@ JARGON = (
     *(
         "verb",
         "the oracle",
-        "room",
         "helper",
         "kwargs",
         "callback",

@@ -26,6 +26,7 @@ VERBS = (
     "pretrain",
     "look",
     "serve-survey",
+    "cite",
     "info",
 )
 INTERRUPTED = 130  # what shells report for a process that Ctrl-C ended
