@@ -1,5 +1,6 @@
 """Galaxy morphology representations for astropy catalogues."""
 
+import sys
 from importlib import import_module
 
 from galzoo_repr._config import Conf, conf
@@ -34,6 +35,7 @@ _ROOM_OF = {
     "pretrain": "pretraining",
     "add_map": "plot",
     "show": "plot",
+    "cite": "catalogue",
     "look": "app",
 }
 _ROOMS = (
@@ -64,7 +66,10 @@ def __getattr__(name: str):
         return getattr(import_module(f"galzoo_repr.{_ROOM_OF[name]}"), name)
     if name in _ROOMS:
         return import_module(f"galzoo_repr.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    # With the module, Python says which name may have been meant.
+    raise AttributeError(
+        f"module {__name__!r} has no attribute {name!r}", name=name, obj=sys.modules[__name__]
+    )
 
 
 def __dir__() -> list[str]:

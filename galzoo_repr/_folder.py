@@ -26,6 +26,7 @@ __all__ = ["FolderFormat", "locked", "pack_arrays", "publish", "published", "rea
 _STAMP = 12  # hexadecimal digits in a name
 _LEFT_OVER = 24 * 3600.0  # seconds after which nobody writes a draft any more
 _LARGEST_JSON = 1 << 26
+_AGAIN = "get the folder again from where it came"
 _Content = TypeVar("_Content")
 
 
@@ -248,7 +249,7 @@ class FolderFormat:
                 f"{folder} does not hold {self.what}: there is no {self.card} in it"
             ) from None
         except ValueError as error:
-            raise ValueError(f"{path} is not valid JSON: {error}") from error
+            raise ValueError(f"{path} is not valid JSON: {error}; {_AGAIN}") from error
         version = card.get("format_version") if isinstance(card, dict) else None
         if version != self.version:
             raise ValueError(
@@ -257,7 +258,7 @@ class FolderFormat:
             )
         needed = {self.arrays, f"{self.arrays}_sha256", "format_version", *self.needed}
         if missing := needed - set(card):
-            raise ValueError(f"{path} lacks {', '.join(sorted(missing))}")
+            raise ValueError(f"{path} lacks {', '.join(sorted(missing))}; {_AGAIN}")
         if self.optional and (unknown := set(card) - needed - set(self.optional)):
             raise ValueError(f"{path} has entries that are unknown: {', '.join(sorted(unknown))}")
         for entry in (self.arrays, self.within):
@@ -292,8 +293,7 @@ class FolderFormat:
             raise FileNotFoundError(f"{path} is missing; copy the whole folder of {self.what}") from None
         if digest != card[f"{self.arrays}_sha256"]:
             raise ValueError(
-                f"{path} has changed since it was saved: its SHA-256 is not the one in {self.card}; get the folder "
-                "again from where it came"
+                f"{path} has changed since it was saved: its SHA-256 is not the one in {self.card}; {_AGAIN}"
             )
         return path
 

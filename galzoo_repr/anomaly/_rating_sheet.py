@@ -74,7 +74,9 @@ def _pairs(answers: Table, n_rows: int) -> list[tuple[int, float]]:
             continue
         rating, index = _number(value), _number(row)
         if rating is None:
-            raise ValueError(f"the answer for row {row} is {value!r}, which is no number")
+            raise ValueError(
+                f"the answer for row {row} is {value!r}, which is no number; leave it empty to pass"
+            )
         if abs(rating) > LARGEST:
             raise ValueError(
                 f"the answer for row {row} is {rating}; a rating must be finite and at most {LARGEST:g} in size"

@@ -72,5 +72,8 @@ def check_noise(noise: ArrayLike, n_rows: int) -> np.ndarray:
     noise = _numbers(noise, n_rows, "noise", "standard deviation")
     noise = np.where(np.isnan(noise), 0.0, noise)
     if (noise < 0).any() or (noise > LARGEST).any():
-        raise ValueError(f"noise must be {n_rows} standard deviations, none negative or above {LARGEST:g}")
+        raise ValueError(
+            f"noise must be {n_rows} standard deviations, none negative or above {LARGEST:g}, not from "
+            f"{noise.min():g} to {noise.max():g}"
+        )
     return noise

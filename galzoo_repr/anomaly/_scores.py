@@ -350,7 +350,9 @@ def _judge(
     catalogue = ReducedCatalogue(embeddings, model)
     if len(table) and not catalogue.usable.any():
         warnings.warn(
-            f"no galaxy has a finite embedding in column {embedding!r}", GalzooWarning, stacklevel=3
+            f"no galaxy has a finite embedding in column {embedding!r}; see why in the column cutout_status",
+            GalzooWarning,
+            stacklevel=3,
         )
     if model is not None and hasattr(model, "process_"):
         return catalogue.apply(model), values, embeddings

@@ -82,7 +82,7 @@ class Search:
         likes = [self.example(about).table for about in query.get("examples", [])]
         unlikes = [self.example(about).table for about in query.get("negatives", [])]
         if not likes:
-            raise ValueError("give at least one galaxy to be like")
+            raise ValueError("there is no example; give at least one galaxy to be like")
         separation = query.get("separation")
         own = {row for table in [*likes, *unlikes] for row in table["row"].tolist() if row >= 0}
         with warnings.catch_warnings():

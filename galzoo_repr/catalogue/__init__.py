@@ -3,6 +3,7 @@
 from importlib import import_module
 
 from galzoo_repr.catalogue._cells import Cells, read_cells, text_of, texts_of
+from galzoo_repr.catalogue._citation import cite
 from galzoo_repr.catalogue._columns import as_table, one_per_row, refuse_existing, with_columns
 from galzoo_repr.catalogue._embeddings import Embeddings, embedding_matrix, read_embeddings
 from galzoo_repr.catalogue._files import read_catalogue, table_format, write_catalogue
@@ -27,6 +28,7 @@ __all__ = [
     "Reduction",
     "SkyPositions",
     "as_table",
+    "cite",
     "columns_beside",
     "embedding_matrix",
     "fingerprint",

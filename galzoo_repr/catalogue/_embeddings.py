@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from astropy.table import Table
 
+from galzoo_repr._arguments import did_you_mean
 from galzoo_repr._threads import block_by_block
 
 __all__ = ["Embeddings", "embedding_matrix", "read_embeddings"]
@@ -123,6 +124,7 @@ def read_embeddings(table: Table, embedding: str = "embedding") -> Embeddings:
         raise ValueError(
             f"the catalogue has no column {embedding!r}; call add_embeddings first, or name its column with "
             f"embedding= (columns: {', '.join(table.colnames) or 'none'})"
+            f"{did_you_mean(embedding, table.colnames)}"
         )
     found = embedding_matrix(table[embedding], f"column {embedding!r}")
     return Embeddings(found.vectors, found.usable, _encoder_of(table, embedding))

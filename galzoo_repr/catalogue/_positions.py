@@ -11,6 +11,7 @@ from astropy import units as u
 from astropy.coordinates import BaseCoordinateFrame, ConvertError, SkyCoord, UnitSphericalRepresentation
 from astropy.table import Table
 
+from galzoo_repr._arguments import did_you_mean
 from galzoo_repr._config import log
 from galzoo_repr.catalogue._angles import MASKED, NOT_FINITE, are_bare_numbers, column_degrees, name_and_unit
 from galzoo_repr.catalogue._columns import as_table, one_per_row
@@ -155,7 +156,9 @@ def sky_positions(
     else:
         positions = _from_pair(table, coords)
     if len(positions) != len(table):
-        raise ValueError(f"coords holds {len(positions)} positions for a catalogue of {len(table)} rows")
+        raise ValueError(
+            f"coords holds {len(positions)} positions for a catalogue of {len(table)} rows; give one for each"
+        )
     return positions
 
 
@@ -230,7 +233,10 @@ def _no_positions(table: Table) -> str:
 
 def _skycoord_column(table: Table, name: str) -> SkyCoord:
     if name not in table.colnames:
-        raise ValueError(f"coords={name!r} is not a column; the columns are {', '.join(table.colnames)}")
+        raise ValueError(
+            f"coords={name!r} is not a column; the columns are {', '.join(table.colnames)}"
+            f"{did_you_mean(name, table.colnames)}"
+        )
     column = table[name]
     if not isinstance(column, SkyCoord | BaseCoordinateFrame):
         raise ValueError(
@@ -277,6 +283,7 @@ def _from_pair(table: Table, names: tuple[str, str]) -> SkyPositions:
         if name not in table.colnames:
             raise ValueError(
                 f"{name!r} of coords is not a column; the columns are {', '.join(table.colnames)}"
+                f"{did_you_mean(name, table.colnames)}"
             )
     frame, doubt = declared_frame(table, names)
     equatorial = _is_equatorial(frame)

@@ -2,6 +2,7 @@
 
 from galzoo_repr.cli._anomalies import anomalies
 from galzoo_repr.cli._app import app, main
+from galzoo_repr.cli._cite import cite
 from galzoo_repr.cli._finetuning import finetune, predict
 from galzoo_repr.cli._info import info
 from galzoo_repr.cli._look import look
@@ -13,6 +14,7 @@ from galzoo_repr.cli._verbs import embed, fetch, similar
 __all__ = [
     "anomalies",
     "app",
+    "cite",
     "demo",
     "embed",
     "fetch",

@@ -26,6 +26,7 @@ VERBS = (
     "pretrain",
     "look",
     "serve-survey",
+    "cite",
     "info",
 )
 INTERRUPTED = 130  # what shells report for a process that Ctrl-C ended
@@ -59,6 +60,8 @@ def _is_for_the_user(error: Exception) -> bool:
     """Bad arguments, files and services; anything else is a fault of ours and keeps its traceback."""
     if isinstance(error, BrokenPipeError):  # the reader of our output has seen enough; typer ends quietly
         return False
+    if isinstance(error, ImportError):  # of ours are those that name the extra to install
+        return "pip install" in str(error)
     return isinstance(error, ValueError | TypeError | OSError) or type(error).__module__ in {
         "astroquery.exceptions",
         "astropy.io.registry.base",

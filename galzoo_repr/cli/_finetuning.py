@@ -74,7 +74,7 @@ def finetune(
     if plot is not None:
         refuse_existing(plot, overwrite)
         if find_spec("matplotlib") is None:
-            raise ValueError("--plot needs matplotlib: pip install 'galzoo_repr[plot]'")
+            raise ValueError('--plot needs matplotlib: pip install "galzoo_repr[plot]"')
     table = open_catalogue(catalogue)
     from galzoo_repr import finetune as learn
     from galzoo_repr import which_to_label

@@ -14,6 +14,7 @@ import numpy as np
 from astropy.coordinates import SkyCoord
 from astroquery.query import BaseQuery
 
+from galzoo_repr._arguments import did_you_mean
 from galzoo_repr._config import cache_path
 from galzoo_repr._folder import publish
 from galzoo_repr.cutouts._ask import ask, plain_words
@@ -243,7 +244,9 @@ def _is_local(server: str) -> bool:
 
 def _regions(layer: str) -> tuple[str, str]:
     if layer not in _REGIONS:
-        raise ValueError(f"layer={layer!r} has no bricks here; use one of {', '.join(_REGIONS)}")
+        raise ValueError(
+            f"layer={layer!r} has no bricks here; use one of {', '.join(_REGIONS)}{did_you_mean(layer, _REGIONS)}"
+        )
     return _REGIONS[layer]
 
 

@@ -35,7 +35,10 @@ def export(
     if names is not None:
         names = [str(name) for name in names]
         if cutouts is None or len(names) != len(cutouts) or len(set(names)) != len(names):
-            raise ValueError("names must be different, one for each element of cutouts")
+            raise ValueError(
+                f"names must be different, one for each element of cutouts; {len(names)} were given, of them "
+                f"{len(set(names))} different"
+            )
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     rows, scaled, strange, dropped, damaged = [], set(), 0, 0, 0

@@ -57,6 +57,10 @@ def onnx_network(
     graph = None if found is None else found.read_bytes()
     if graph is None and not export:
         return None
+    if graph is None and find_spec("onnxscript") is None:
+        return _none(
+            'a graph of the network is made with onnxscript: pip install "galzoo_repr[onnx]"', export
+        )
     if graph is None:
         graph = export_graph(model(), shape)
         # An empty file saves the next call the trouble.

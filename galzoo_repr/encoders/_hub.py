@@ -7,9 +7,10 @@ import requests
 from astroquery.exceptions import RemoteServiceError
 from huggingface_hub import constants, errors, hf_hub_download, try_to_load_from_cache
 
+from galzoo_repr._arguments import did_you_mean
 from galzoo_repr._config import log
 from galzoo_repr._folder import read_json
-from galzoo_repr.encoders._names import is_zoobot, zoobot_recipe
+from galzoo_repr.encoders._names import is_zoobot, list_encoders, zoobot_recipe
 from galzoo_repr.encoders._network import build_network
 from galzoo_repr.encoders._weights import fit_weights, read_weights
 from galzoo_repr.images import ImageRecipe
@@ -65,6 +66,7 @@ def _download(repo_id: str, names: tuple[str, ...], revision: str | None, name: 
         except _NO_SUCH as error:
             raise ValueError(
                 f"encoder {name!r}: huggingface.co has no such repository or revision"
+                f"{did_you_mean(name.rpartition('/')[2], list_encoders()['name'])}"
             ) from error
         except errors.LocalEntryNotFoundError as error:
             raise unreachable(name) from error

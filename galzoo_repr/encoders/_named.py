@@ -3,8 +3,16 @@
 import os
 from pathlib import Path
 
+from galzoo_repr._arguments import did_you_mean
 from galzoo_repr.encoders._folder import FORMAT, read_folder
-from galzoo_repr.encoders._names import BUNDLED, INT8, hub_repository, is_written_in_timm
+from galzoo_repr.encoders._names import (
+    BUNDLED,
+    INT8,
+    hub_repository,
+    is_written_in_timm,
+    list_encoders,
+    timm_names,
+)
 from galzoo_repr.encoders._stored import QuantisedNetwork
 from galzoo_repr.images import ImageRecipe
 
@@ -51,6 +59,7 @@ def parts_of(name: str | os.PathLike) -> dict:
     raise ValueError(
         f"there is no encoder {name!r}: give 'bundled', 'bundled-int8', a folder written by Encoder.save, a name in "
         "galzoo_repr.encoders.list_encoders(), 'hf-hub:owner/repository', or the name of a timm model"
+        f"{did_you_mean(name, [*list_encoders()['name'], *timm_names()])}"
     )
 
 

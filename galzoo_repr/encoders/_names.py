@@ -11,7 +11,15 @@ from astropy.table import Table
 from galzoo_repr.encoders._folder import FORMAT
 from galzoo_repr.images import ImageRecipe
 
-__all__ = ["BUNDLED", "INT8", "hub_repository", "is_written_in_timm", "list_encoders", "zoobot_recipe"]
+__all__ = [
+    "BUNDLED",
+    "INT8",
+    "hub_repository",
+    "is_written_in_timm",
+    "list_encoders",
+    "timm_names",
+    "zoobot_recipe",
+]
 
 BUNDLED = Path(__file__).parent / "bundled"
 # The bundled encoder in whole numbers of 8 bits: another encoder, with a digest of its own.
@@ -97,11 +105,22 @@ def is_written_in_timm(name: str) -> bool:
 
     Where timm is imported already, or its source is not to be found, it has to be asked itself.
     """
-    if "timm" in sys.modules or (spec := find_spec("timm")) is None:
+    sources = _timm_sources()
+    if "timm" in sys.modules:
         return True
-    sources = list(Path(spec.submodule_search_locations[0], "models").glob("*.py"))
     word = re.compile(rf"\b{re.escape(name.partition('.')[0])}\b")
     return not sources or any(word.search(path.read_text(encoding="utf-8")) for path in sources)
+
+
+def timm_names() -> list[str]:
+    """Names of the networks of timm, by its source, as those of `timm.list_models`."""
+    model = re.compile(r"@register_model\s+def (\w+)")
+    return [name for path in _timm_sources() for name in model.findall(path.read_text(encoding="utf-8"))]
+
+
+def _timm_sources() -> list[Path]:
+    spec = find_spec("timm")
+    return [] if spec is None else list(Path(spec.submodule_search_locations[0], "models").glob("*.py"))
 
 
 def list_encoders() -> Table:

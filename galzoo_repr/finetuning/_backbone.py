@@ -60,7 +60,9 @@ def tune(
         )
     splits = folds(lesson.y, lesson.groups, lesson.task, n=5, seed=plan.seed)
     if not splits:
-        raise ValueError("too few labelled galaxies to hold some out; label more, or use depth='head'")
+        raise ValueError(
+            f"{len(lesson)} labelled galaxies are too few to hold some out; label more, or use depth='head'"
+        )
     known, held = splits[0]
     head, blend = learn(lesson.part(known))
     tuning = Tuning(encoder, (head, blend.calibration), lesson, fields, plan, folder)

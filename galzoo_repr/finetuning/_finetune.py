@@ -5,13 +5,14 @@ import os
 from collections.abc import Sequence
 from dataclasses import fields
 from importlib.metadata import version
+from inspect import signature
 from typing import TYPE_CHECKING
 
 import numpy as np
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
-from galzoo_repr._arguments import check_seed, check_whole_number
+from galzoo_repr._arguments import check_seed, check_whole_number, did_you_mean
 from galzoo_repr._config import log
 from galzoo_repr._progress import KEPT_OF_TRAINING, say_what_is_kept
 from galzoo_repr.catalogue import KnownGalaxies, as_table, provenance, read_embeddings, texts_of
@@ -139,10 +140,11 @@ def finetune(
     """
     table = as_table(table)
     seed = check_seed(seed)
-    unknown = set(training) - {field.name for field in fields(TuningPlan)}
-    if unknown:
+    options = [field.name for field in fields(TuningPlan)]
+    if unknown := sorted(set(training) - set(options)):
+        hint = did_you_mean(unknown[0], [*options, *signature(finetune).parameters])
         raise TypeError(
-            f"finetune has no option {', '.join(sorted(unknown))}; see its documentation for those it has"
+            f"finetune has no option {', '.join(unknown)}; see its documentation for those it has{hint}"
         )
     of_encoder = {**training, "images": images, "output": output}
     if depth == "head" and (given := [name for name, value in of_encoder.items() if value is not None]):

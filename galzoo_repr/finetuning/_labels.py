@@ -11,11 +11,11 @@ from astropy import units as u
 from astropy.table import Column, Table
 from astropy.table.column import BaseColumn
 
-from galzoo_repr._arguments import check_choice
+from galzoo_repr._arguments import check_choice, did_you_mean
 from galzoo_repr.catalogue import Cells, warn_of_sentinels
 from galzoo_repr.exceptions import GalzooWarning
 from galzoo_repr.finetuning._answers import affirmative, read_answers, yes_or_no
-from galzoo_repr.questions import Schema, votes_from_table
+from galzoo_repr.questions import Schema, schema_names, votes_from_table
 
 __all__ = ["TASKS", "Labels", "read_labels"]
 
@@ -98,7 +98,9 @@ def read_labels(table: Table, label: str | Sequence[str] | Schema, *, task: str 
     if task == "votes":
         return _votes(table, _one_question(names))
     if task not in (None, "several"):
-        raise ValueError(f"several columns are labels of yes or no, or votes, but not task={task!r}")
+        raise ValueError(
+            f"several columns are learned as task='several' (yes or no) or 'votes', not task={task!r}"
+        )
     answers = [read_answers(table, name) for name in names]
     columns = [yes_or_no(each, name)[0] for each, name in zip(answers, names, strict=True)]
     words = sum((Counter(each.words) for each in answers), Counter())
@@ -158,7 +160,7 @@ def _warn_of_classes_left_out(answers: Cells, name: str) -> None:
         if word.casefold() in _ALSO_CLASSES:
             warnings.warn(
                 f"{word!r}, in {n} row(s) of label {name!r}, stands for no label. If it is a class, give it a name "
-                f"that says so, such as 'no {name}'",
+                f"that says so, such as 'no {name}'.",
                 GalzooWarning,
                 stacklevel=5,
             )
@@ -191,7 +193,7 @@ def _schema_named(table: Table, label: str | os.PathLike, task: str | None) -> S
             raise
         raise ValueError(
             f"label {str(label)!r} is neither a column of the table ({', '.join(table.colnames)}) nor a "
-            "schema of questions"
+            f"schema of questions{did_you_mean(label, [*table.colnames, *schema_names()])}"
         ) from error
 
 

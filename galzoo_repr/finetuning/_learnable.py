@@ -104,7 +104,7 @@ def _warn_of_contradictions(lesson: Lesson) -> None:
         warnings.warn(
             f"in {wrong.sum()} of {len(lesson)} galaxies more votes answer a question than gave the answer "
             f"that leads to it in {schema.name!r}. Each question is still learned from its own votes; check "
-            "that the columns are counts and that the schema is theirs",
+            "that the columns are counts and that the schema is theirs.",
             GalzooWarning,
             stacklevel=5,
         )

@@ -273,7 +273,7 @@ def _embedded_anew(
     """Embed a catalogue with a fine-tuned encoder, for the prediction alone."""
     warnings.warn(
         f"the encoder of this model of {model.label!r} was fine-tuned: the {len(table)} galaxies are embedded "
-        f"again with it. The column {embedding!r} is left as it is",
+        f"again with it. The column {embedding!r} is left as it is.",
         GalzooWarning,
         stacklevel=4,
     )

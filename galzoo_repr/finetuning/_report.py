@@ -127,7 +127,7 @@ class Report:
         try:
             import matplotlib.pyplot as plt
         except ImportError as error:
-            raise ImportError("drawing needs matplotlib: pip install 'galzoo_repr[plot]'") from error
+            raise ImportError('drawing needs matplotlib: pip install "galzoo_repr[plot]"') from error
 
         if not self.reliability:
             raise ValueError("this model has no held-out probabilities to draw")

@@ -86,7 +86,7 @@ def montage(
     pictures = _as_pictures(images)
     n = len(pictures)
     if not n:
-        raise ValueError("no image was given to draw")
+        raise ValueError("no image was given to draw; give one or more")
     if columns < 1 or panel < 16:
         raise ValueError(
             f"columns must be at least 1 and panel at least 16 pixels, not {columns} and {panel}"

@@ -5,9 +5,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from galzoo_repr._arguments import did_you_mean
 from galzoo_repr.images._stretch import STRETCH_BANDS
 
 __all__ = ["check_names", "number", "per_channel", "whole_number"]
+
+_FOV_RULES = ("galaxy_zoo_decals", "fixed")
 
 
 def check_names(bands: str, stretch: str, fov_rule: str, fov: float | None) -> None:
@@ -15,11 +18,14 @@ def check_names(bands: str, stretch: str, fov_rule: str, fov: float | None) -> N
     if not isinstance(bands, str) or not bands.isalpha() or len(set(bands)) != len(bands):
         raise ValueError(f"bands must be different letters such as 'grz', not {bands!r}")
     if stretch not in (*STRETCH_BANDS, "none"):
-        raise ValueError(f"stretch must be one of {', '.join(STRETCH_BANDS)} or none, not {stretch!r}")
+        hint = did_you_mean(stretch, (*STRETCH_BANDS, "none"))
+        raise ValueError(f"stretch must be one of {', '.join(STRETCH_BANDS)} or none, not {stretch!r}{hint}")
     if stretch != "none" and bands != STRETCH_BANDS[stretch]:
         raise ValueError(f"stretch {stretch!r} takes bands {STRETCH_BANDS[stretch]!r}, not {bands!r}")
-    if fov_rule not in ("galaxy_zoo_decals", "fixed"):
-        raise ValueError(f"fov_rule must be 'galaxy_zoo_decals' or 'fixed', not {fov_rule!r}")
+    if fov_rule not in _FOV_RULES:
+        raise ValueError(
+            f"fov_rule must be 'galaxy_zoo_decals' or 'fixed', not {fov_rule!r}{did_you_mean(fov_rule, _FOV_RULES)}"
+        )
     if (fov is None) == (fov_rule == "fixed"):
         raise ValueError(f"fov, in arcsec, goes with fov_rule='fixed' alone; got fov={fov!r}, {fov_rule!r}")
 

@@ -165,7 +165,7 @@ def _umap() -> type:
         import umap
     except ImportError as error:
         raise ImportError(
-            "method='umap' needs umap-learn: pip install 'galzoo_repr[umap]'; method='pca' needs nothing more"
+            'method="umap" needs umap-learn: pip install "galzoo_repr[umap]"; method="pca" needs nothing more'
         ) from error
     return umap.UMAP
 

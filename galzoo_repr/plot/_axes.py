@@ -26,7 +26,7 @@ def axes_for(
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
-        raise ImportError("drawing needs matplotlib: pip install 'galzoo_repr[plot]'") from error
+        raise ImportError('drawing needs matplotlib: pip install "galzoo_repr[plot]"') from error
     if ax is None:
         _, ax = plt.subplots(figsize=size, layout="constrained", subplot_kw={"projection": projection})
     elif not hasattr(ax, "scatter") or not hasattr(ax, "figure"):

@@ -1,11 +1,10 @@
 """The network that is trained: a backbone that sees, and heads that are asked."""
 
-import difflib
-
 import timm
 import torch
 from torch import nn
 
+from galzoo_repr._arguments import did_you_mean
 from galzoo_repr.encoders import published_weights
 from galzoo_repr.pretraining._consistency import Projector
 from galzoo_repr.questions import Schema
@@ -23,8 +22,7 @@ def make_backbone(
     A `ValueError` if timm does not know the architecture.
     """
     if not timm.is_model(architecture):
-        close = difflib.get_close_matches(architecture, timm.list_models(), n=3)
-        hint = f"; did you mean {' or '.join(close)}?" if close else ""
+        hint = did_you_mean(architecture, timm.list_models())
         raise ValueError(f"timm {timm.__version__} has no architecture {architecture!r}{hint}")
     kwargs = {"num_classes": 0, "in_chans": channels}
     start = {"pretrained": pretrained}

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from galzoo_repr._arguments import did_you_mean
+
 __all__ = ["Question", "check_keys", "question_from_dict", "questions_from_list", "repeated"]
 
 _QUESTION_KEYS = {"name", "text", "answers", "asked_after", "published", "campaign"}
@@ -180,7 +182,7 @@ def check_keys(description: Mapping, allowed: set[str], required: set[str], what
     if unknown := description.keys() - allowed:
         raise ValueError(
             f"the {what} has the unknown key(s) {', '.join(sorted(unknown))}; "
-            f"allowed are {', '.join(sorted(allowed))}"
+            f"allowed are {', '.join(sorted(allowed))}{did_you_mean(min(unknown), allowed)}"
         )
 
 

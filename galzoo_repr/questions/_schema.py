@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from galzoo_repr._arguments import did_you_mean
 from galzoo_repr.questions._question import Question, check_keys, questions_from_list, repeated
 from galzoo_repr.questions._schema_files import schema_text
 from galzoo_repr.questions._schema_tree import branches
@@ -262,9 +263,10 @@ class Schema:
         matches = [each for each in self.questions if label in (each.label, each.name)]
         exact = [each for each in matches if each.label == label]
         if not matches or (len(matches) > 1 and not exact):
+            labels = [each.label for each in self.questions]
             raise ValueError(
                 f"schema {self.name!r} has {len(matches)} questions {label!r}; "
-                f"it has {', '.join(each.label for each in self.questions)}"
+                f"it has {', '.join(labels)}{did_you_mean(label, labels)}"
             )
         return (exact or matches)[0]
 
@@ -390,8 +392,6 @@ class Schema:
 
     def _positions(self, columns: Iterable[str]) -> list[int]:
         return [self.columns.index(column) for column in columns]
-
-    # How it looks.
 
     def __str__(self) -> str:
         title = f": {self.title}" if self.title else ""

@@ -4,6 +4,8 @@ import os
 from importlib.resources import files
 from pathlib import Path
 
+from galzoo_repr._arguments import did_you_mean
+
 __all__ = ["schema_names", "schema_text"]
 
 
@@ -52,5 +54,6 @@ def schema_text(source: str | os.PathLike) -> str:
     if not path.is_file():
         raise ValueError(
             f"there is no schema {str(source)!r}: neither a file nor one of {', '.join(schema_names())}"
+            f"{did_you_mean(str(source), schema_names())}"
         )
     return path.read_text(encoding="utf-8")

@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from galzoo_repr._arguments import did_you_mean
+
 __all__ = ["KINDS", "NATURAL_MIX", "draw_galaxies", "light_radii"]
 
 KINDS = ("smooth", "disk", "spiral", "ring", "edge_on", "merger", "irregular", "lens", "artifact")
@@ -91,10 +93,13 @@ def draw_galaxies(
     """
     unknown = sorted(set(mix) - set(KINDS))
     if unknown:
-        raise ValueError(f"unknown kinds of galaxy {unknown}; the kinds are {', '.join(KINDS)}")
+        hint = did_you_mean(unknown[0], KINDS)
+        raise ValueError(f"unknown kinds of galaxy {unknown}; the kinds are {', '.join(KINDS)}{hint}")
     weights = [float(mix.get(kind, 0.0)) for kind in KINDS]
     if min(weights) < 0 or sum(weights) <= 0:
-        raise ValueError("the mix of kinds needs at least one positive weight and no negative one")
+        raise ValueError(
+            f"the mix of kinds needs at least one positive weight and no negative one, not {mix}"
+        )
     draw = _Draw(n, generator)
     kind = draw.choice(weights)
     is_kind = {name: kind == i for i, name in enumerate(KINDS)}

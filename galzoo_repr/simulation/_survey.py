@@ -138,7 +138,9 @@ class SimulatedSurvey:
         position = SkyCoord(150.0, 2.0, unit="deg") if center is None else center.icrs
         ra0, dec0 = float(position.ra.deg), float(position.dec.deg)
         if (n is None) == (radius is None):
-            raise ValueError("give either n, a number of galaxies, or radius, an angle around center")
+            raise ValueError(
+                f"n={n} and radius={radius}: give one of them, a number of galaxies or an angle around center"
+            )
         if radius is not None:
             ra, dec, galaxies = self._galaxies.near(
                 ra0, dec0, _checked_radius(radius), observed=self._observed

@@ -25,7 +25,7 @@ PATIENCE = 150_000  # milliseconds; machines that test are busy
 @pytest.fixture(autouse=True, scope="session")
 def _panel() -> None:
     """Skip all tests of the page where Panel is not installed, however they are called."""
-    pytest.importorskip("panel", reason="the page needs Panel: pip install 'galzoo_repr[app]'")
+    pytest.importorskip("panel", reason='the page needs Panel: pip install "galzoo_repr[app]"')
 
 
 def galaxies(n: int = 60, *, folder: Path | None = None, seed: int = 0) -> Table:

@@ -28,6 +28,9 @@ def untrained(make_network):
 @pytest.fixture(scope="module")
 def kept(untrained):
     """File name and content of the graph of the small network, which takes torch some seconds."""
+    pytest.importorskip(
+        "onnxscript", reason='graphs are made with onnxscript: pip install "galzoo_repr[onnx]"'
+    )
     with (
         pytest.MonkeyPatch.context() as patch,
         TemporaryDirectory() as folder,
@@ -223,3 +226,18 @@ def test_an_encoder_travels_to_another_process(untrained, images):
 def test_unknown_backend_is_refused():
     with pytest.raises(ValueError, match="backend='tpu' is not one of 'auto', 'onnx', 'torch'"):
         Encoder.load("bundled", backend="tpu")
+
+
+def test_without_onnxscript_other_networks_are_computed_by_torch(untrained, monkeypatch, tmp_path):
+    from importlib import util
+
+    monkeypatch.setattr(
+        _graph, "find_spec", lambda name: None if name == "onnxscript" else util.find_spec(name)
+    )
+    encoder = untrained(6)
+    with conf.set_temp("cache_dir", str(tmp_path / "empty")):
+        with pytest.raises(ValueError, match=r'pip install "galzoo_repr\[onnx\]"'):
+            encoder.accelerate()
+        encoder.accelerate_if_possible()
+    assert encoder.backend == "torch"
+    assert Encoder.load("bundled", device="cpu").backend == "onnx"

@@ -96,5 +96,5 @@ def test_a_plot_without_matplotlib_is_refused_before_anything_is_learned(catalog
         "finetune", catalogue, tmp_path / "model", "--label", "ring", "--plot", tmp_path / "plot.png"
     )
     assert result.exit_code == 1
-    assert "pip install 'galzoo_repr[plot]'" in result.stderr
+    assert 'pip install "galzoo_repr[plot]"' in result.stderr
     assert not (tmp_path / "model").exists()

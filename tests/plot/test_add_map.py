@@ -133,5 +133,5 @@ def test_columns_are_replaced_only_when_told(three_kinds):
 
 def test_without_umap_learn_the_error_says_what_to_install(three_kinds, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "umap", None)
-    with pytest.raises(ImportError, match=r"pip install 'galzoo_repr\[umap\]'"):
+    with pytest.raises(ImportError, match=r'pip install "galzoo_repr\[umap\]"'):
         gzr.add_map(three_kinds, method="umap")

@@ -1,0 +1,76 @@
+"""A name that is spelt nearly right gets the right one suggested, wherever names are given."""
+
+import numpy as np
+import pytest
+from astropy.table import Table
+
+import galzoo_repr as gzr
+from galzoo_repr._arguments import did_you_mean
+from galzoo_repr.catalogue import read_embeddings, sky_positions
+from galzoo_repr.cutouts import BrickSurvey
+from galzoo_repr.encoders import Encoder
+from galzoo_repr.images import ImageRecipe
+from galzoo_repr.questions import Schema
+
+
+def galaxies() -> Table:
+    rng = np.random.default_rng(3)
+    embedding = rng.normal(size=(40, 4)).astype("float32")
+    return Table(
+        {"ra": np.arange(40.0), "dec": np.zeros(40), "ring": embedding[:, 0] > 0, "embedding": embedding}
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "known", "said"),
+    [
+        ("bundle", ["bundled", "resnet50"], "; did you mean 'bundled'?"),
+        ("RING", ["ring", "rings"], "; did you mean 'ring'?"),
+        (" ring", ["ring"], "; did you mean 'ring'?"),
+        ("rng", np.array(["ring", "bar"]), "; did you mean 'ring'?"),
+        ("spiral", ["ring", "bar"], ""),
+        ("ring", [], ""),
+        (3, ["ring"], ""),
+        (None, ["ring"], ""),
+    ],
+)
+def test_near_names_are_suggested(given, known, said):
+    assert did_you_mean(given, known) == said
+
+
+@pytest.mark.parametrize(
+    ("call", "meant"),
+    [
+        (lambda: Encoder.load("bundle"), "bundled"),
+        (lambda: Encoder.load("Bundled"), "bundled"),
+        (lambda: Encoder.load("resnet5O"), "resnet50"),
+        (lambda: Encoder.load("zoobot-convnext_nano"), "zoobot-encoder-convnext_nano"),
+        (lambda: gzr.finetune(galaxies(), "rng"), "ring"),
+        (lambda: gzr.finetune(galaxies(), "gz_decals_dr6"), "gz_decals_dr5"),
+        (lambda: gzr.finetune(galaxies(), "ring", task="clases"), "classes"),
+        (lambda: gzr.finetune(galaxies(), "ring", learning_rat=0.1), "learning_rate"),
+        (lambda: gzr.finetune(galaxies(), "ring", member=5), "members"),
+        (lambda: read_embeddings(galaxies(), "embeding"), "embedding"),
+        (lambda: sky_positions(galaxies(), coords=("RA", "dec")), "ra"),
+        (lambda: sky_positions(galaxies(), coords="decs"), "dec"),
+        (lambda: gzr.find_similar(galaxies(), 0, metric="cosin"), "cosine"),
+        (lambda: gzr.add_anomaly_scores(galaxies(), "rings"), "ring"),
+        (lambda: gzr.add_embeddings(galaxies(), images="rimg", overwrite=True), "ring"),
+        (lambda: gzr.look(galaxies(), show=["rin"]), "ring"),
+        (lambda: Schema.load("gz_decal_dr5"), "gz_decals_dr5"),
+        (lambda: Schema.load("gz_decals_dr5")["bar-dr6"], "bar-dr5"),
+        (lambda: Schema.from_dict({"name": "mine", "questions": [], "campain": "x"}), "campaign"),
+        (lambda: ImageRecipe(stretch="galaxy_zoo_decal"), "galaxy_zoo"),
+        (lambda: ImageRecipe(fov_rule="fix"), "fixed"),
+        (lambda: BrickSurvey(layer="ls-dr99")._known_layer("ls-dr99"), "ls-dr9"),
+    ],
+)
+def test_errors_about_names_suggest_the_one_that_is_meant(call, meant):
+    with pytest.raises((ValueError, TypeError), match=rf"did you mean .*'{meant}.*\?"):
+        call()
+
+
+def test_python_suggests_the_functions_of_the_package():
+    with pytest.raises(AttributeError, match="add_embedings") as caught:
+        gzr.add_embedings  # noqa: B018
+    assert (caught.value.name, caught.value.obj) == ("add_embedings", gzr)  # by which the traceback suggests
