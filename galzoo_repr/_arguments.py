@@ -1,11 +1,34 @@
 """Checks of arguments that all rooms share; their messages say what was given and what is allowed."""
 
+import difflib
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from numbers import Real
 
-__all__ = ["check_choice", "check_column", "check_number", "check_seed", "check_whole_number"]
+__all__ = ["check_choice", "check_column", "check_number", "check_seed", "check_whole_number", "did_you_mean"]
+
+
+def did_you_mean(given: object, known: Iterable[str]) -> str:
+    """
+    End of a message about a name that is unknown: the known ones that are spelt much like it, if there are any.
+
+    Examples
+    --------
+    >>> from galzoo_repr._arguments import did_you_mean
+    >>> "there is no encoder 'bundle'" + did_you_mean("bundle", ["bundled", "resnet50"])
+    "there is no encoder 'bundle'; did you mean 'bundled'?"
+    """
+    if not isinstance(given, str):
+        return ""
+    by_letters = {name.lower(): str(name) for name in known}
+    letters = given.strip().lower()
+    near = (
+        [letters]
+        if letters in by_letters
+        else difflib.get_close_matches(letters, by_letters, n=2, cutoff=0.7)
+    )
+    return f"; did you mean {' or '.join(repr(by_letters[name]) for name in near)}?" if near else ""
 
 
 def check_choice(name: str, value: str, allowed: Sequence[str]) -> str:

@@ -309,10 +309,17 @@ class Encoder:
         FileExistsError
             If there is one and it may not be replaced.
         ValueError
-            If the network is not a timm model, which alone can be built again from its name.
+            If the network is not a timm model, which alone can be built again from its name, or the stretch of its
+            recipe is a function.
         """
         import timm
 
+        if callable(self.recipe.stretch):
+            raise ValueError(
+                f"the stretch of {self.name} is the {self.recipe.to_dict()['stretch']}, which no file can hold: it can "
+                "embed, but not be saved; take a stretch that has a name, or apply yours to the images before, with "
+                "stretch='none'"
+            )
         if not self.architecture or not timm.is_model(self.architecture):
             raise ValueError(
                 f"only networks of timm can be saved, because their name tells how to build them; that of "
