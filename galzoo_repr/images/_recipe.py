@@ -364,7 +364,12 @@ class ImageRecipe:
         numpy.ndarray or torch.Tensor
             ``(B, channels, size, size)`` float32; a tensor where there is a `device`.
         """
-        return prepared(self, images, device)
+        return prepared(images, (self.channels, self.size, self.size), self._from_stack, device)
+
+    def _from_stack(self, kind: str, stack: Array) -> Array:
+        if kind == "bands":
+            return self.from_bands(stack)
+        return self.from_rgb(namespace_of(stack).moveaxis(stack, -1, 1))
 
     def _from_colour(self, images: Array) -> Array:
         xp = namespace_of(images)
