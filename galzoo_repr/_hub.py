@@ -24,29 +24,11 @@ _KINDS = {
 }
 # Names of licences on the hub (https://huggingface.co/docs/hub/repositories-licenses).
 _LICENCES = frozenset(
-    (
-        "apache-2.0",
-        "mit",
-        "bsd",
-        "bsd-2-clause",
-        "bsd-3-clause",
-        "cc0-1.0",
-        "cc-by-4.0",
-        "cc-by-sa-4.0",
-        "cc-by-nc-4.0",
-    )
-    + (
-        "cc-by-nc-sa-4.0",
-        "gpl-2.0",
-        "gpl-3.0",
-        "lgpl-3.0",
-        "agpl-3.0",
-        "mpl-2.0",
-        "isc",
-        "unlicense",
-        "odbl",
-        "other",
-    )
+    {
+        *("apache-2.0", "mit", "bsd", "bsd-2-clause", "bsd-3-clause", "isc", "unlicense", "odbl", "other"),
+        *("cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "cc-by-nc-sa-4.0"),
+        *("gpl-2.0", "gpl-3.0", "lgpl-3.0", "agpl-3.0", "mpl-2.0"),
+    }
 )
 
 
@@ -199,8 +181,12 @@ def _made_ready(
 
 def _refusal(error: Exception, repository: str) -> Exception:
     """What the answer of the hub, or that there is none, means for who publishes."""
-    response = getattr(error, "response", None)
-    code = getattr(response, "status_code", None)
+    # The client wraps some of its errors into others.
+    causes = [error]
+    while (cause := causes[-1].__cause__) is not None:
+        causes.append(cause)
+    error = next((one for one in causes if getattr(one, "response", None) is not None), error)
+    code = getattr(getattr(error, "response", None), "status_code", None)
     said = str(getattr(error, "server_message", None) or error).strip().splitlines() or [type(error).__name__]
     start, owner = f"{repository!r} cannot be published", repository.partition("/")[0]
     if code == 401:

@@ -25,7 +25,7 @@ _LOAD = """from galzoo_repr import MorphologyModel
 model = MorphologyModel.load("hf-hub:{repository}")"""
 _USE = """from galzoo_repr import add_predictions
 galaxies = add_predictions(galaxies, model)"""
-_LIMITS = """- It knows galaxies like those that were labelled: of other surveys, depths, sizes or redshifts its answers may
+_LIMITS = """- It knows galaxies like those that were labelled: for other surveys, depths or redshifts its answers may
   be wrong without looking so. The column that ends in `_unlike` says how far a galaxy is from all labelled ones.
 - Probabilities are for the balance of the labels unless `prior=` says another.
 - It learned what its labels mean, with their mistakes."""
