@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import yaml
 from astroquery.exceptions import LoginError, RemoteServiceError
+from typer.testing import CliRunner
 
 import galzoo_repr as gzr
+from galzoo_repr.cli import app
 
 # The hub's client warns of itself when it sends large files.
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
@@ -146,6 +148,26 @@ def test_odd_words_do_not_break_a_card(network):
 def test_a_model_without_figures_says_so(model):
     empty = replace(model.report, n_folds=0, metrics=(), confusion=np.empty((0, 0)))
     assert "too few labelled galaxies" in replace(model, report=empty).model_card()
+
+
+# --- the shell ---
+
+
+def test_the_shell_shares_models_and_encoders(hub, encoder, model, tmp_path):
+    encoder.save(tmp_path / "encoder")
+    model.save(tmp_path / "model")
+    run = CliRunner().invoke
+    shown = run(app, ["push", str(tmp_path / "model"), "me/ring", "--card", "--licence", "CC-BY-4.0"])
+    assert "license: cc-by-4.0" in shown.output
+    assert hub.models == {}
+    for what, name in (("encoder", "me/mine"), ("model", "me/ring")):
+        done = run(app, ["push", str(tmp_path / what), name, "--private"])
+        assert f"Published at {hub.endpoint}/{name}" in done.output
+        assert hub.models[name].private
+        again = run(app, ["push", str(tmp_path / what), name])
+        assert again.exit_code == 1
+        assert "already has README.md" in again.output
+        assert run(app, ["push", str(tmp_path / what), name, "--overwrite"]).exit_code == 0
 
 
 # --- what is there already ---
