@@ -7,6 +7,7 @@ from galzoo_repr.cli._finetuning import finetune, predict
 from galzoo_repr.cli._info import info
 from galzoo_repr.cli._look import look
 from galzoo_repr.cli._parts import parts
+from galzoo_repr.cli._push import push
 from galzoo_repr.cli._simulation import demo, serve_survey
 from galzoo_repr.cli._training import pretrain
 from galzoo_repr.cli._verbs import embed, fetch, similar
@@ -25,6 +26,7 @@ __all__ = [
     "parts",
     "predict",
     "pretrain",
+    "push",
     "serve_survey",
     "similar",
 ]

@@ -24,6 +24,7 @@ VERBS = (
     "finetune",
     "predict",
     "pretrain",
+    "push",
     "look",
     "serve-survey",
     "cite",

@@ -26,9 +26,14 @@ def usable_factors(survey: Route, recipe: ImageRecipe) -> tuple[float, ...] | No
     if survey.image_format != "fits":
         return None
     _refuse_what_is_no_layer(survey)
+    if not isinstance(recipe.bands, str):
+        raise ValueError(
+            f"surveys are asked for bands of one letter, but the recipe takes {', '.join(recipe.bands)}; give files "
+            "with these bands by images="
+        )
     scale, name = survey.flux_scale, f"layer {survey.layer!r} of {type(survey).__name__}"
     if scale is None:
-        if recipe.stretch == "none":
+        if recipe.takes_fluxes:
             return None
         raise ValueError(
             f"the flux scale of {name} is not known{_because(survey)}: give zero_point=, the AB magnitude of one count "

@@ -3,6 +3,7 @@
 from galzoo_repr._device import choose_device
 from galzoo_repr.encoders._add import add_embeddings
 from galzoo_repr.encoders._encoder import Encoder
+from galzoo_repr.encoders._model_card import recipe_rows
 from galzoo_repr.encoders._named import published_weights
 from galzoo_repr.encoders._names import list_encoders, zoobot_recipe
 from galzoo_repr.encoders._store import EmbeddingStore
@@ -14,5 +15,6 @@ __all__ = [
     "choose_device",
     "list_encoders",
     "published_weights",
+    "recipe_rows",
     "zoobot_recipe",
 ]

@@ -91,7 +91,8 @@ def add_embeddings(
     store : CutoutStore, str or os.PathLike, optional
         Store of cutouts, or its folder; the package's cache when not given.
     embedding_store : EmbeddingStore, str, os.PathLike or bool, optional
-        Store of embeddings, or its folder; the package's cache when not given; False for none.
+        Store of embeddings, or its folder; the package's cache when not given; False for none, as always where the
+        stretch of the recipe is a function.
     keep : {"fits", "jpeg", "none"}, optional
         What to leave of a cutout that is fetched, once its embedding is kept: the file as it came, a small colour
         picture to look at, or nothing; ``conf.keep`` when not given. An embedding is not computed, nor its cutout
@@ -180,6 +181,9 @@ def add_embeddings(
         encoder.accelerate_if_possible()
     digest = encoder.digest
     facts = {"encoder": encoder.name, "encoder_digest": digest, "recipe_digest": encoder.recipe.digest}
+    if callable(encoder.recipe.stretch):
+        # Nothing tells a function from another in the next run.
+        embedding_store = _refuse_to_keep(embedding_store)
     shelf = _shelf(embedding_store, digest, encoder.dim)
     source, fluxes = None, [None] * len(catalogue)
     stream = EmbeddingStream(
@@ -263,6 +267,15 @@ def _refuse_existing(catalogue: Table, name: str, *, with_images: bool, overwrit
             f"the catalogue already has {', '.join(sorted(taken))}, which images would replace; pass "
             "overwrite=True, or leave images out to embed the cutouts"
         )
+
+
+def _refuse_to_keep(store: EmbeddingStore | str | os.PathLike | bool | None) -> bool:
+    if store not in (None, False):
+        raise ValueError(
+            "the stretch of the recipe is a function, which a later run cannot tell from another, so that its "
+            "embeddings are not kept: leave embedding_store out"
+        )
+    return False
 
 
 def _shelf(store: EmbeddingStore | str | os.PathLike | bool | None, digest: str, dim: int) -> Shelf | None:

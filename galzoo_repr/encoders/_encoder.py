@@ -11,10 +11,12 @@ from galzoo_repr._arguments import check_choice, check_whole_number
 from galzoo_repr._array import Array, namespace_of
 from galzoo_repr._config import log
 from galzoo_repr._device import choose_device, each_device
+from galzoo_repr._published import Published
 from galzoo_repr._threads import cores
 from galzoo_repr.encoders._folder import write_folder
 from galzoo_repr.encoders._forward import forward_by_onnx, forward_by_torch, images_per_pass
 from galzoo_repr.encoders._graph import onnx_network
+from galzoo_repr.encoders._model_card import card_of
 from galzoo_repr.encoders._module import feature_dim, in_evaluation, state_of
 from galzoo_repr.encoders._named import parts_of
 from galzoo_repr.encoders._onnx import OnnxNetwork
@@ -32,7 +34,7 @@ __all__ = ["Encoder"]
 BACKENDS = ("auto", "onnx", "torch")
 
 
-class Encoder:
+class Encoder(Published):
     """
     A network that turns images of galaxies into embeddings.
 
@@ -80,6 +82,8 @@ class Encoder:
     >>> encoder.embed(torch.zeros(2, 3, 32, 32)).shape
     torch.Size([2, 1280])
     """
+
+    _kind = "An encoder"
 
     def __init__(
         self,
@@ -309,31 +313,13 @@ class Encoder:
         FileExistsError
             If there is one and it may not be replaced.
         ValueError
-            If the network is not a timm model, which alone can be built again from its name.
+            If the network is not a timm model, which alone can be built again from its name, or the stretch of its
+            recipe is a function.
         """
-        import timm
+        write_folder(self, Path(folder), overwrite=overwrite, half_precision=half_precision)
 
-        if not self.architecture or not timm.is_model(self.architecture):
-            raise ValueError(
-                f"only networks of timm can be saved, because their name tells how to build them; that of "
-                f"{self.name} is {self.architecture!r}"
-            )
-        about = {
-            "name": self.name,
-            "architecture": self.architecture,
-            "model_kwargs": self.model_kwargs,
-            "recipe": self.recipe.to_dict(),
-            "views": self.views,
-            "feature_dim": self.dim,
-            "parameters": sum(one.numel() for one in self.model.parameters()),
-            "licence": self.licence,
-            "origin": self.origin,
-            "card": self.card,
-        }
-        weights = self.model.state_dict()
-        if half_precision:
-            weights = {name: one.half() if one.is_floating_point() else one for name, one in weights.items()}
-        write_folder(Path(folder), weights, about, overwrite=overwrite)
+    def _card(self, repository: str, licence: str) -> str:
+        return card_of(self, repository, licence)
 
     @classmethod
     def load(

@@ -1,7 +1,7 @@
 """The folder of a saved encoder: ``encoder.json`` and its weights."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from galzoo_repr._folder import FolderFormat
 from galzoo_repr.encoders._network import build_network
@@ -10,9 +10,26 @@ from galzoo_repr.encoders._weights import fit_weights, read_weights
 from galzoo_repr.images import ImageRecipe
 
 if TYPE_CHECKING:
-    import torch
+    from torch import nn
 
-__all__ = ["FORMAT", "read_folder", "write_folder"]
+__all__ = ["FORMAT", "SavedEncoder", "read_folder", "write_folder"]
+
+
+class SavedEncoder(Protocol):
+    """What an encoder has that goes into its folder and its card."""
+
+    model: "nn.Module"
+    recipe: ImageRecipe
+    name: str
+    architecture: str | None
+    model_kwargs: dict
+    dim: int
+    views: int
+    licence: str
+    origin: str
+    card: dict
+    digest: str
+
 
 FORMAT = FolderFormat(
     what="an encoder",
@@ -48,9 +65,38 @@ def read_folder(folder: Path, *, unbuilt: bool = False) -> dict:
     return FORMAT.load(folder, read)
 
 
-def write_folder(folder: Path, weights: "dict[str, torch.Tensor]", about: dict, *, overwrite: bool) -> None:
-    """Write weights, and what `Encoder.save` says of them, to a folder."""
+def write_folder(
+    encoder: SavedEncoder, folder: Path, *, overwrite: bool, half_precision: bool = False
+) -> None:
+    """Write an encoder, as `Encoder.save` does."""
+    import timm
     from safetensors.torch import save
 
+    if callable(encoder.recipe.stretch):
+        raise ValueError(
+            f"the stretch of {encoder.name} is the {encoder.recipe.to_dict()['stretch']}, which no file can hold: it "
+            "can embed, but not be saved; take a stretch that has a name, or apply yours to the images before, with "
+            "stretch='none'"
+        )
+    if not encoder.architecture or not timm.is_model(encoder.architecture):
+        raise ValueError(
+            f"only networks of timm can be saved, because their name tells how to build them; that of "
+            f"{encoder.name} is {encoder.architecture!r}"
+        )
+    about = {
+        "name": encoder.name,
+        "architecture": encoder.architecture,
+        "model_kwargs": encoder.model_kwargs,
+        "recipe": encoder.recipe.to_dict(),
+        "views": encoder.views,
+        "feature_dim": encoder.dim,
+        "parameters": sum(one.numel() for one in encoder.model.parameters()),
+        "licence": encoder.licence,
+        "origin": encoder.origin,
+        "card": encoder.card,
+    }
+    weights = encoder.model.state_dict()
+    if half_precision:
+        weights = {name: one.half() if one.is_floating_point() else one for name, one in weights.items()}
     body = save({name: one.detach().cpu().clone().contiguous() for name, one in weights.items()})
     FORMAT.save(folder, about, body, overwrite=overwrite)

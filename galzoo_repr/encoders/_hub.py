@@ -10,6 +10,7 @@ from huggingface_hub import constants, errors, hf_hub_download, try_to_load_from
 from galzoo_repr._arguments import did_you_mean
 from galzoo_repr._config import log
 from galzoo_repr._folder import read_json
+from galzoo_repr.encoders._folder import FORMAT, read_folder
 from galzoo_repr.encoders._names import is_zoobot, list_encoders, zoobot_recipe
 from galzoo_repr.encoders._network import build_network
 from galzoo_repr.encoders._weights import fit_weights, read_weights
@@ -42,7 +43,10 @@ def from_hub(repository: str, name: str) -> dict:
     repo_id, _, revision = repository.partition("@")
     if repo_id.count("/") != 1:
         raise ValueError(f"encoder {name!r} does not name a repository as hf-hub:owner/repository")
-    config = _download(repo_id, ("config.json",), revision or None, name)
+    own = () if is_zoobot(repo_id) else (FORMAT.card,)
+    config = _download(repo_id, (*own, "config.json"), revision or None, name)
+    if config.name == FORMAT.card:
+        return _from_own(config, repo_id, name)
     weights = _download(repo_id, _WEIGHTS, revision or None, name)
     parts = _assemble(config, weights, zoobot=is_zoobot(repo_id))
     # The hub's cache names its folders after the commit, which fixes the files.
@@ -51,6 +55,15 @@ def from_hub(repository: str, name: str) -> dict:
     if is_zoobot(repo_id):
         parts["licence"] = "Apache-2.0"
     return parts
+
+
+def _from_own(card: Path, repo_id: str, name: str) -> dict:
+    """Arguments of `Encoder` for a repository that `Encoder.push` wrote."""
+    # The weights of the same commit, as the card binds them by their digest.
+    _download(repo_id, (str(FORMAT.read_card(card.parent)["weights"]),), card.parent.name, name)
+    parts = read_folder(card.parent)
+    parts["card"] = {**parts["card"], "repository": repo_id, "commit": card.parent.name}
+    return {**parts, "origin": parts["origin"] or f"https://huggingface.co/{repo_id}"}
 
 
 def _download(repo_id: str, names: tuple[str, ...], revision: str | None, name: str) -> Path:

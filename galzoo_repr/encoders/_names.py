@@ -44,6 +44,13 @@ _ZOOBOT = (
     ("resnet101", 2048, 42.5),
     ("efficientnet_b0", 1280, 4.0),
     ("greyscale-convnext_nano", 640, 15.0),
+    # Fine-tuned on Galaxy Zoo Euclid, whose pictures are VIS and the Y band of NISP in an arcsinh. Network, size and
+    # plain values are those of the settings in https://github.com/mwalmsley/gz-evo (gz_evo/downstream/conf/learner).
+    ("euclid", 640, 15.0),
+    ("euclid-convnext-base", 1024, 87.6),
+    ("euclid-maxvit-base", 768, 115.4),
+    # Trained on Galaxy Zoo Evo: the Galaxy Zoo campaigns together.
+    ("evo-maxvit_base", 768, 115.4),
 )
 
 
@@ -130,8 +137,9 @@ def list_encoders() -> Table:
     Returns
     -------
     astropy.table.Table
-        Columns ``name`` (for ``encoder=``), ``dim``, ``parameters``, ``channels``, ``size`` (pixels),
-        ``licence`` and ``network`` (whether the first use downloads weights). Besides these, any
+        Columns ``name`` (for ``encoder=``), ``dim``, ``parameters``, ``channels``, ``size`` (pixels), ``licence``,
+        ``network`` (whether the first use downloads weights), ``normalisation`` (of values in 0 to 1) and ``source``.
+        Besides these, any
         ``hf-hub:owner/repository``, any name of a timm model, and any folder written by `Encoder.save` will
         do.
 
@@ -152,10 +160,32 @@ def list_encoders() -> Table:
             recipe["size"],
             about["licence"],
         )
-        rows += [(name, *facts, False) for name in ("bundled", INT8)]
+        normalisation = _normalisation(ImageRecipe.from_dict(recipe))
+        rows += [(name, *facts, False, normalisation, "galzoo_repr") for name in ("bundled", INT8)]
     for name, dim, millions in _ZOOBOT:
         channels = 1 if name.startswith("greyscale") else 3
-        rows.append((f"zoobot-encoder-{name}", dim, round(millions * 1e6), channels, 224, "Apache-2.0", True))
-    table = Table(rows=rows, names=("name", "dim", "parameters", "channels", "size", "licence", "network"))
+        repository, recipe = f"zoobot-encoder-{name}", zoobot_recipe(channels)
+        facts = (
+            dim,
+            round(millions * 1e6),
+            channels,
+            recipe.size,
+            "Apache-2.0",
+            True,
+            _normalisation(recipe),
+        )
+        rows.append((repository, *facts, f"https://huggingface.co/{_ZOOBOT_OWNER}/{repository}"))
+    names = ("name", "dim", "parameters", "channels", "size", "licence", "network", "normalisation", "source")
+    table = Table(rows=rows, names=names)
     table["size"].unit = u.pix
     return table
+
+
+def _normalisation(recipe: ImageRecipe) -> str:
+    """What a recipe does with values in 0 to 1, in words."""
+    if not any(recipe.mean) and {*recipe.std} == {1.0}:
+        return "none"
+    mean, std = (
+        ", ".join(f"{one:g}" for one in dict.fromkeys(values)) for values in (recipe.mean, recipe.std)
+    )
+    return f"mean {mean}, std {std}"

@@ -286,7 +286,7 @@ class EmbeddingStream:
             [(row, content) for (row, _), content in zip(batch, contents, strict=True)]
         )
         recipe = self._encoder.recipe
-        fluxes = recipe.stretch == "none"
+        fluxes = recipe.takes_fluxes
         images = list(read(lambda one: one[1].read(recipe.bands, fluxes=fluxes), wanted))
         fresh = []
         for (row, picture), image in zip(wanted, images, strict=True):
@@ -355,7 +355,8 @@ class EmbeddingStream:
         finite = np.isfinite(vectors).all(axis=1)
         for row, good in zip(rows, finite, strict=True):
             if not good:
-                self.reasons[row] = "the network gives numbers that are not finite"
+                self.statuses[row] = "corrupt"
+                self.reasons[row] = "the stretch or the network gives numbers that are not finite"
         kept = self._shelf is None or self._shelf.write(keys, vectors)
         self._have([row for row, good in zip(rows, finite, strict=True) if good], kept=kept)
         with self._counting:
@@ -367,7 +368,10 @@ class EmbeddingStream:
 
     def _embedded(self, images: list[ImageData] | np.ndarray) -> np.ndarray:
         if not self._on_gpu:
-            return self._encoder.embed(images, batch_size=self._batch_size, threads=1)
+            vectors = self._encoder.embed(images, batch_size=self._batch_size, threads=1)
+            # A function as stretch may make no numbers, which some networks hide.
+            vectors[~np.isfinite(images).all(axis=(1, 2, 3))] = np.nan
+            return vectors
         network = self._idle.get()
         try:
             return forward_pictures(

@@ -1,7 +1,6 @@
 """A model of one morphological feature: what it predicts, and how far that can be trusted."""
 
 import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,10 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from galzoo_repr._folder import pack_arrays
+from galzoo_repr._hub import download
+from galzoo_repr._published import Published
 from galzoo_repr.catalogue import KnownGalaxies
 from galzoo_repr.encoders import Encoder
 from galzoo_repr.finetuning._calibration import Calibration
 from galzoo_repr.finetuning._heads import Head
+from galzoo_repr.finetuning._model_card import card_of
 from galzoo_repr.finetuning._persistence import read_folder, write_folder
 from galzoo_repr.finetuning._prior import (
     CATALOGUE,
@@ -61,7 +63,7 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class MorphologyModel:
+class MorphologyModel(Published):
     """
     What `galzoo_repr.finetune` gives: a calibrated head on the embeddings of one encoder.
 
@@ -93,6 +95,9 @@ class MorphologyModel:
     known : KnownGalaxies or None
         The labelled galaxies, to tell what is unlike all of them; None in a model that an earlier version saved.
     """
+
+    _kind = "A model of a feature of galaxies"
+    _left = ("encoder-*/*",)
 
     label: str
     task: str
@@ -307,27 +312,8 @@ class MorphologyModel:
         arrays = pack_arrays(head=self.head, calibration=self.calibration, **known)
         write_folder(Path(folder), about, arrays, self.encoder, overwrite=overwrite)
 
-    def push(self, repository: str, *, private: bool = False) -> None:
-        """
-        Publish the model on the Hugging Face hub, from which ``load("hf-hub:owner/name")`` reads it.
-
-        Parameters
-        ----------
-        repository : str
-            ``"owner/name"``, made if need be. The client of huggingface_hub must be logged in.
-        private : bool
-            Whether only its owner may see a new repository.
-
-        Raises
-        ------
-        astroquery.exceptions.RemoteServiceError
-            If the hub cannot be reached or does not accept it.
-        """
-        from galzoo_repr.finetuning._hub import upload
-
-        with tempfile.TemporaryDirectory() as folder:
-            self.save(folder)
-            upload(Path(folder), repository, message=f"Model of {self.label}", private=private)
+    def _card(self, repository: str, licence: str) -> str:
+        return card_of(self, repository, licence)
 
     @classmethod
     def load(cls, folder: str | os.PathLike, *, device: str | None = None) -> "MorphologyModel":
@@ -355,8 +341,6 @@ class MorphologyModel:
             If the hub cannot be reached.
         """
         if str(folder).startswith(_HUB):
-            from galzoo_repr.finetuning._hub import download
-
             folder = download(str(folder).removeprefix(_HUB))
         about, arrays, encoder = read_folder(Path(folder), device)
         return cls(

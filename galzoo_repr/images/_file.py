@@ -50,7 +50,11 @@ def content_of(path: str) -> bytes | ImageData:
 
 
 def read_content(
-    content: bytes, bands: str, flux: Sequence[float] | None = None, *, any_scale: bool = False
+    content: bytes,
+    bands: str | Sequence[str],
+    flux: Sequence[float] | None = None,
+    *,
+    any_scale: bool = False,
 ) -> ImageData:
     """Read the content of a FITS file, also compressed, or of any file that Pillow knows, as `read_image` does."""
     try:

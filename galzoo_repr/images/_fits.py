@@ -23,6 +23,7 @@ __all__ = ["MISSING_FRACTION", "read_bands"]
 # Galaxy Zoo DECaLS dropped cutouts in which a band had this fraction of its pixels at zero or NaN.
 MISSING_FRACTION = 0.2
 
+_MOST_BANDS = 16
 _FILTERS = threading.Lock()
 _WHOLE_NUMBERS = (
     "the FITS image holds whole numbers ({}) without a unit, which are neither fluxes nor colours of a known scale; "
@@ -41,7 +42,11 @@ _NO_SKY = re.compile(
 
 
 def read_bands(
-    content: bytes, bands: str, flux: Sequence[float] | None = None, *, any_scale: bool = False
+    content: bytes,
+    bands: str | Sequence[str],
+    flux: Sequence[float] | None = None,
+    *,
+    any_scale: bool = False,
 ) -> ImageData:
     """
     Bands of a FITS file in the order asked for, zero where they have no data, or the status of the file.
@@ -54,6 +59,9 @@ def read_bands(
     if isinstance(found, ImageData):
         return found
     planes, names, header = found
+    if len(names) != len(planes):
+        # 'grz' is the names of three planes, but that of one.
+        names = tuple("".join(names).replace("_", ""))
     try:
         factors = flux_factors(header, flux, any_scale=any_scale)
     except ValueError as error:
@@ -63,15 +71,21 @@ def read_bands(
             "corrupt", f"the file has {len(planes)} planes, but flux scales are for {len(factors)}"
         )
     if not names and len(planes) == len(bands) == 1:
-        names = bands
+        names = tuple(bands)
     missing = [band for band in bands if band not in names]
     if missing:
-        held = f"bands {names}" if names else f"{len(planes)} planes whose header does not name their bands"
-        hint = "" if names else f"; add the keyword BANDS, such as BANDS = {bands!r}"
+        held = (
+            f"bands {_listed(names)}"
+            if names
+            else f"{len(planes)} planes whose header does not name their bands"
+        )
+        hint = "" if names else f"; add the keyword BANDS, such as BANDS = {_listed(bands)!r}"
         return refused("band_missing", f"the file holds {held}, without {', '.join(missing)}{hint}")
     order = [names.index(band) for band in bands]
     if max(order) >= len(planes):
-        return refused("corrupt", f"the header names bands {names}, but the file has {len(planes)} planes")
+        return refused(
+            "corrupt", f"the header names bands {_listed(names)}, but the file has {len(planes)} planes"
+        )
     picked = planes if order == list(range(len(planes))) else planes[order]
     # What is too large becomes infinite, and is looked for afterwards.
     with np.errstate(all="ignore"):
@@ -82,10 +96,15 @@ def read_bands(
         return _finite_bands(pixels, bands)
 
 
-def _names_of_bands(cards: Mapping[str, str]) -> str:
-    """One letter for each plane, out of ``BANDS = 'grz'`` or ``'g, r, z'``, or BAND0, BAND1 and so on."""
-    names = re.sub(r"[^A-Za-z0-9]", "", str(cards.get("BANDS", "")))
-    return names or "".join(str(cards.get(f"BAND{plane}", "")).strip() for plane in range(10))
+def _names_of_bands(cards: Mapping[str, str]) -> tuple[str, ...]:
+    """Words of ``BANDS = 'g, r, z'`` or ``'VIS, NIR_Y'``, or BAND0, BAND1 and so on; ``'grz'`` is one word."""
+    names = re.findall("[A-Za-z0-9_]+", str(cards.get("BANDS", "")))
+    each = (str(cards.get(f"BAND{plane}", "")).strip() for plane in range(_MOST_BANDS))
+    return tuple(names or filter(None, each))
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ("" if all(len(name) == 1 for name in names) else ", ").join(names)
 
 
 def _what_instead_of_sky(cards: Mapping[str, str]) -> str:
@@ -101,7 +120,7 @@ def _as_planes(pixels: np.ndarray) -> np.ndarray | ImageData:
     return pixels.reshape((-1, *pixels.shape[-2:]))
 
 
-def _finite_bands(pixels: np.ndarray, bands: str) -> ImageData:
+def _finite_bands(pixels: np.ndarray, bands: Sequence[str]) -> ImageData:
     """Zero in place of NaN, and the status that the missing fraction of each band earns."""
     low, high = pixels.min(), pixels.max()
     if not (np.isfinite(low) and np.isfinite(high)):
@@ -122,7 +141,7 @@ def _finite_bands(pixels: np.ndarray, bands: str) -> ImageData:
     return ImageData(pixels, "bands")
 
 
-def _plain_planes(content: bytes) -> tuple[np.ndarray, str, Mapping] | ImageData | None:
+def _plain_planes(content: bytes) -> tuple[np.ndarray, tuple[str, ...], Mapping] | ImageData | None:
     """View the planes of an unscaled floating point image without astropy; None if it is anything else."""
     header = read_fits_header(content)
     if header is None:
@@ -157,7 +176,7 @@ def _quietly() -> Iterator[None]:
         yield
 
 
-def _planes_by_astropy(content: bytes) -> tuple[np.ndarray, str, Mapping] | ImageData:
+def _planes_by_astropy(content: bytes) -> tuple[np.ndarray, tuple[str, ...], Mapping] | ImageData:
     """Read the first image of the sky of any other FITS file: compressed, scaled, or in an extension."""
     passed_over = []
     sound, fault = sound_part(content)

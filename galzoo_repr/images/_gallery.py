@@ -107,7 +107,8 @@ def small_jpeg(image: PictureSource, bands: str = "grz", *, flux: Sequence[float
     if found.pixels is None:
         return b""
     side = min(found.pixels.shape[1], NATIVE_SIDE)
-    shown = _in_colour(found, ImageRecipe(size=side, bands=bands))
+    # Whatever bands they are, the picture is that of three.
+    shown = _in_colour(found, ImageRecipe(size=side))
     content = io.BytesIO()
     Image.fromarray(shown).save(content, "JPEG", quality=JPEG_QUALITY)
     return content.getvalue()

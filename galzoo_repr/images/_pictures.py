@@ -106,13 +106,15 @@ class Picture:
             self.source, key=_key_of_content(self.path.encode(errors="surrogatepass")), flux=self.flux
         )
 
-    def read(self, bands: str = "grz", *, keyed: bool = True, fluxes: bool = False) -> ImageData:
+    def read(
+        self, bands: str | Sequence[str] = "grz", *, keyed: bool = True, fluxes: bool = False
+    ) -> ImageData:
         """
         Pixels, or the status that tells why there are none.
 
         Parameters
         ----------
-        bands : str
+        bands : str or sequence of str
             Wanted from a FITS file, as for `read_image`.
         keyed : bool
             Find the key as well.
@@ -138,12 +140,16 @@ class Picture:
             elif image.pixels is not None:
                 self.key = _key_of_pixels(image.pixels)
         if image.kind == "rgb" and fluxes:
-            return refused("band_missing", "fluxes are wanted (stretch='none'), but this is a colour picture")
+            return refused("band_missing", "fluxes are wanted, but this is a colour picture")
         return image
 
 
 def _read(
-    source: bytes | Image.Image | np.ndarray, bands: str, flux: Sequence[float] | None, *, any_scale: bool
+    source: bytes | Image.Image | np.ndarray,
+    bands: str | Sequence[str],
+    flux: Sequence[float] | None,
+    *,
+    any_scale: bool,
 ) -> ImageData:
     if isinstance(source, bytes):
         return read_content(source, bands, flux, any_scale=any_scale)
@@ -166,7 +172,7 @@ def _key_of_pixels(pixels: np.ndarray) -> bytes:
 
 def read_image(
     source: PictureSource | None,
-    bands: str = "grz",
+    bands: str | Sequence[str] = "grz",
     *,
     flux: Sequence[float] | None = None,
     any_scale: bool = False,
@@ -184,10 +190,10 @@ def read_image(
         A FITS (also compressed), JPEG or PNG file, or its content; an image of Pillow; or pixels: grey, RGB
         or RGBA with colour first or last. Transparency shows black, the orientation in the EXIF of files and
         of images of Pillow is obeyed, and of several frames the first is read.
-    bands : str
-        Bands wanted from a FITS file, one letter each, in the order in which they are returned. They are
-        found by the keyword BANDS, or BAND0, BAND1 and so on; only a file of one plane may do without, when one
-        band is wanted. Extensions of weights, variances and masks are passed over.
+    bands : str or sequence of str
+        Bands wanted from a FITS file, letters or names, in the order in which they are returned. They are found by the
+        keyword BANDS (``'grz'``, ``'VIS, NIR_Y'``), or BAND0, BAND1 and so on; only a file of one plane may do without,
+        when one band is wanted. Extensions of weights, variances and masks are passed over.
     flux : sequence of float, optional
         What to multiply the planes of a FITS file by to have nanomaggies per pixel of 0.262 arcsec, one number or
         one for each plane. When not given, the header tells: ``BUNIT``, if it is a flux or a surface brightness

@@ -1,9 +1,7 @@
 """The image recipe: how sky becomes the input of an encoder."""
 
-import hashlib
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,11 +11,20 @@ from astropy.table import Table
 
 from galzoo_repr._angle import AngleLike, read_angle
 from galzoo_repr._array import Array, namespace_of
-from galzoo_repr._device import on_device
 from galzoo_repr.catalogue import as_table
+from galzoo_repr.images._any_bands import Matrix, Stretch, mixed, stretched
 from galzoo_repr.images._field_of_view import RADIUS_COLUMNS, checked_fov, galaxy_zoo_fields, radius_columns
 from galzoo_repr.images._image_data import ImageData
-from galzoo_repr.images._recipe_fields import check_names, number, per_channel, whole_number
+from galzoo_repr.images._prepared import prepared
+from galzoo_repr.images._recipe_dict import digest_of, plain, read_plain
+from galzoo_repr.images._recipe_fields import (
+    band_names,
+    channels_of,
+    check_names,
+    number,
+    per_channel,
+    whole_number,
+)
 from galzoo_repr.images._resize import central_crop, resize
 from galzoo_repr.images._stretch import galaxy_zoo_stretch, viewer_griz_stretch, viewer_grz_stretch
 
@@ -26,7 +33,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ImageRecipe"]
 
-_FORMAT_VERSION = 1
 # A resampled picture overshoots, but not by that much.
 _DARKEST, _BRIGHTEST = -0.5, 2.0
 _STRETCHES = {
@@ -45,11 +51,15 @@ class ImageRecipe:
 
     Parameters
     ----------
-    bands : str
-        Bands of the FITS cutout, one letter each, in the order of the planes.
-    stretch : str
-        ``"galaxy_zoo_decals"``, ``"viewer_grz"``, ``"viewer_griz"``, or ``"none"``, which hands the fluxes on
-        as they are.
+    bands : str or sequence of str
+        Bands of the FITS cutout, in the order of the planes: letters, or names such as ``("VIS", "NIR_Y")``.
+    stretch : str or callable
+        ``"galaxy_zoo_decals"``, ``"viewer_grz"`` or ``"viewer_griz"``, which make colours of ``grz`` or ``griz``. For
+        any bands, each by itself: ``"asinh"`` or ``"log"`` (`~astropy.visualization.AsinhStretch` or
+        `~astropy.visualization.LogStretch` of the middle 99.5 % of the pixels), ``"zscale"``
+        (`~astropy.visualization.ZScaleInterval`), or ``"none"``, which hands the fluxes on as they are. Or a function
+        that makes ``(B, planes, H, W)`` of ``(B, bands, H, W)`` arrays of numpy, first row north; such a recipe cannot
+        be saved, and its embeddings are not kept.
     fov_rule : str
         ``"galaxy_zoo_decals"`` (from the radii in the catalogue) or ``"fixed"`` (the same `fov` for all).
     fov : float, optional
@@ -62,8 +72,12 @@ class ImageRecipe:
         Part of each side of the field that the encoder sees, above 0 and at most 1.
     size : int
         Pixels on each side of the input of the encoder.
-    channels : int
-        3, or 1 for the plain mean of red, green and blue. With ``stretch="none"``, the number of bands.
+    channels : int or array_like
+        3, or 1 for the plain mean. With ``stretch="none"``, the number of bands. Other bands than three (from blue to
+        red) or one (repeated) need a matrix of shape (channels, bands): the share of each stretched band in each
+        channel.
+    matrix : sequence, optional
+        That matrix where `channels` is a number.
     mean, std : float or sequence of float
         Taken off, and divided by, per channel. The defaults leave the range 0 to 1.
     north_up : bool
@@ -87,30 +101,33 @@ class ImageRecipe:
     True
     """
 
-    bands: str = "grz"
-    stretch: str = "galaxy_zoo_decals"
+    bands: str | tuple[str, ...] = "grz"
+    stretch: Stretch = "galaxy_zoo_decals"
     fov_rule: str = "galaxy_zoo_decals"
     fov: float | None = None
     pixel_scale: float = 0.262
     max_pixels: int = 512
     crop: float = 1.0
     size: int = 224
-    channels: int = 3
+    channels: int | Matrix = 3
     mean: tuple[float, ...] | float = 0.0
     std: tuple[float, ...] | float = 1.0
     north_up: bool = True
+    matrix: Matrix | None = None
 
     def __post_init__(self) -> None:
         """Check every field and bring it to one type, so that equal recipes have equal digests."""
+        object.__setattr__(self, "bands", band_names(self.bands))
         check_names(self.bands, self.stretch, self.fov_rule, self.fov)
         if self.fov is not None:
             object.__setattr__(self, "fov", number("fov", self.fov, above=0, at_most=36000))
         for name, low, high in (("pixel_scale", 0, 60), ("crop", 0, 1)):
             object.__setattr__(self, name, number(name, getattr(self, name), above=low, at_most=high))
-        for name, low, high in (("max_pixels", 8, 3000), ("size", 8, 4096), ("channels", 1, 16)):
+        for name, low, high in (("max_pixels", 8, 3000), ("size", 8, 4096)):
             object.__setattr__(self, name, whole_number(name, getattr(self, name), low, high))
-        if self.channels not in (allowed := (1, 3) if self.stretch != "none" else (len(self.bands),)):
-            raise ValueError(f"channels must be {' or '.join(map(str, allowed))} here, not {self.channels}")
+        channels, matrix = channels_of(self.channels, self.matrix, self.bands, self.stretch)
+        object.__setattr__(self, "channels", channels)
+        object.__setattr__(self, "matrix", matrix)
         object.__setattr__(self, "mean", per_channel("mean", self.mean, self.channels))
         object.__setattr__(self, "std", per_channel("std", self.std, self.channels))
         if min(self.std) <= 0:
@@ -119,13 +136,19 @@ class ImageRecipe:
             raise TypeError(f"north_up must be True or False, not {self.north_up!r}")
 
     @property
+    def _values(self) -> dict[str, object]:
+        # `dataclasses.asdict` would copy a function that is an object.
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @property
     def digest(self) -> str:
         """SHA-256, in hexadecimal, of the recipe in canonical JSON."""
-        values = {
-            "recipe_version": _FORMAT_VERSION,
-            **{key: _canonical(value) for key, value in asdict(self).items()},
-        }
-        return hashlib.sha256(json.dumps(values, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+        return digest_of(self._values)
+
+    @property
+    def takes_fluxes(self) -> bool:
+        """Whether it takes fluxes of any scale, and no colour pictures, which a stretch has made already."""
+        return callable(self.stretch) or self.stretch not in _STRETCHES
 
     def to_dict(self) -> dict:
         """
@@ -134,10 +157,9 @@ class ImageRecipe:
         Returns
         -------
         dict
-            All fields, and ``recipe_version``.
+            All fields that are used, and ``recipe_version``. Of a function as stretch there is only the name.
         """
-        values = asdict(self)
-        return {"recipe_version": _FORMAT_VERSION, **values, "mean": list(self.mean), "std": list(self.std)}
+        return plain(self._values)
 
     @classmethod
     def from_dict(cls, values: dict) -> "ImageRecipe":
@@ -156,23 +178,10 @@ class ImageRecipe:
         Raises
         ------
         ValueError
-            If it was written by a later version of the package, or has fields that a recipe has not.
+            If it was written by a later version of the package, has fields that a recipe has not, or its stretch was
+            a function.
         """
-        if not isinstance(values, dict):
-            raise TypeError(f"a recipe is a dictionary, not {type(values).__name__}")
-        version = values.get("recipe_version")
-        if version != _FORMAT_VERSION:
-            raise ValueError(
-                f"this image recipe has recipe_version {version!r}, but this galzoo_repr reads version "
-                f"{_FORMAT_VERSION}; update galzoo_repr"
-            )
-        known = {field.name for field in fields(cls)}
-        unknown = sorted(set(values) - known - {"recipe_version"})
-        if unknown:
-            raise ValueError(
-                f"an image recipe has no field {', '.join(unknown)}; it has {', '.join(sorted(known))}"
-            )
-        return cls(**{key: value for key, value in values.items() if key in known})
+        return cls(**read_plain(values, [field.name for field in fields(cls)]))
 
     def fields_of_view(self, table: Table | SkyCoord, fov: AngleLike | None = None) -> u.Quantity:
         """
@@ -285,10 +294,16 @@ class ImageRecipe:
         if self.north_up:
             bands = xp.flip(bands, axis=-2)
         bands = xp.astype(bands, xp.float32)
+        if not self.takes_fluxes:
+            return self._from_colour(_STRETCHES[self.stretch](bands))
         if self.stretch == "none":
-            bands = xp.where(xp.isfinite(bands), bands, 0.0)
-            return self._in_range(resize(bands, self.size))
-        return self._from_colour(_STRETCHES[self.stretch](bands))
+            planes = xp.where(xp.isfinite(bands), bands, xp.zeros_like(bands))
+        else:
+            planes = stretched(bands, self.stretch)
+        planes = resize(planes, self.size)
+        named = not callable(self.stretch) and self.stretch != "none"
+        planes = planes.clip(0.0, 1.0) if named else planes
+        return self._in_range(mixed(planes, self.channels, self.matrix, colour=named))
 
     def from_rgb(self, images: Array) -> Array:
         """
@@ -313,9 +328,9 @@ class ImageRecipe:
         """
         if images.ndim != 4 or images.shape[1] != 3:
             raise ValueError(f"images has shape {tuple(images.shape)}, but colour images are (B, 3, H, W)")
-        if self.stretch == "none":
+        if self.takes_fluxes:
             raise ValueError(
-                "this recipe takes fluxes (stretch='none'), not colour images; give FITS cutouts"
+                f"this recipe takes fluxes (stretch={self.stretch!r}), not colour images; give FITS cutouts"
             )
         xp = namespace_of(images)
         counts = images.dtype == xp.uint8
@@ -349,26 +364,7 @@ class ImageRecipe:
         numpy.ndarray or torch.Tensor
             ``(B, channels, size, size)`` float32; a tensor where there is a `device`.
         """
-        shape = (len(images), self.channels, self.size, self.size)
-        if device is None:
-            result = np.empty(shape, dtype=np.float32)
-            # One by one they stay in the caches of a CPU.
-            for row, image in enumerate(images):
-                result[row] = self._from_stack(image.kind, image.pixels[None])[0]
-            return result
-        import torch
-
-        result = torch.empty(shape, device=device)
-        groups: dict[tuple, list[int]] = {}
-        for row, image in enumerate(images):
-            # Numbers of another type mean another range, and must not be stacked into one.
-            groups.setdefault((image.kind, image.pixels.shape, image.pixels.dtype), []).append(row)
-        for (kind, *_), rows in groups.items():
-            part = self._from_stack(kind, on_device([images[row].pixels for row in rows], device))
-            if len(groups) == 1:
-                return part
-            result[rows] = part
-        return result
+        return prepared(images, (self.channels, self.size, self.size), self._from_stack, device)
 
     def _from_stack(self, kind: str, stack: Array) -> Array:
         if kind == "bands":
@@ -389,10 +385,3 @@ class ImageRecipe:
             for values in (self.mean, self.std)
         )
         return (images - mean) / std
-
-
-def _canonical(value: float | str | tuple | None) -> float | str | list | None:
-    """Floats as text of 12 digits, which no machine and no file format rounds differently."""
-    if isinstance(value, float):
-        return format(value, ".12g")
-    return [_canonical(one) for one in value] if isinstance(value, tuple) else value

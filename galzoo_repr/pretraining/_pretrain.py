@@ -229,8 +229,8 @@ def _checked_recipe(recipe: ImageRecipe | None, start: Encoder | None) -> ImageR
     recipe = recipe or (start.recipe if start is not None else ImageRecipe(size=128, crop=0.75))
     if not isinstance(recipe, ImageRecipe):
         raise TypeError(f"recipe must be an ImageRecipe, not {type(recipe).__name__}")
-    if recipe.stretch == "none":
+    if recipe.takes_fluxes:
         raise ValueError(
-            "pretraining takes colour images; choose a recipe with a stretch, not stretch='none'"
+            "pretraining takes colour images; choose a recipe with the stretch of Galaxy Zoo or of a viewer"
         )
     return recipe

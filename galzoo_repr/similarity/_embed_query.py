@@ -81,7 +81,7 @@ def embed_images(catalogue: Catalogue, images: Sequence[PictureSource], fetch: F
     found = []
     for image in images:
         picture = picture_of(image)
-        found.append(picture.read(recipe.bands, keyed=False, fluxes=recipe.stretch == "none"))
+        found.append(picture.read(recipe.bands, keyed=False, fluxes=recipe.takes_fluxes))
         if found[-1].status != "ok":
             name = repr(picture.path) if picture.path else f"given as {type(image).__name__}"
             raise ValueError(f"the query image {name} cannot be used: {found[-1].status}, {found[-1].reason}")

@@ -82,13 +82,18 @@ def decode_images(
     Raises
     ------
     ValueError
-        If no picture can be read.
+        If no picture can be read, or the recipe takes fluxes.
 
     Warns
     -----
     GalzooWarning
         How many pictures cannot be read, and why the first one.
     """
+    if recipe.takes_fluxes:
+        raise ValueError(
+            f"networks are trained on colours in 0 to 1, but this recipe takes fluxes (stretch={recipe.stretch!r}); "
+            "take one with stretch='galaxy_zoo_decals' or a viewer's"
+        )
     side = field_pixels(recipe)
     whole_field = replace(recipe, crop=1.0, size=side, channels=3, mean=0.0, std=1.0)
     stem = Path(folder) / _digest_of_pictures(pictures, whole_field)[:20]
@@ -120,7 +125,7 @@ def decode_images(
 
 def _one_field(picture: Picture, recipe: ImageRecipe) -> np.ndarray | str:
     """Field as uint8 of shape (3, side, side), or the reason why there is none."""
-    data = picture.read(recipe.bands, keyed=False, fluxes=recipe.stretch == "none")
+    data = picture.read(recipe.bands, keyed=False, fluxes=recipe.takes_fluxes)
     if data.pixels is None or data.status not in ("ok", "partial"):
         return data.reason or data.status
     field = torch.from_numpy(recipe.prepare([data])[0])

@@ -247,9 +247,7 @@ def test_images_that_are_none_are_refused(images, error, message, embed):
 
 def test_a_network_without_finite_numbers_is_told(embed, arrays, encoder):
     next(encoder.model.parameters()).data.fill_(np.nan)
-    words = (
-        r"5 of 5 rows have no embedding \(ok 5\); .* in row 0: the network gives numbers that are not finite"
-    )
+    words = r"5 of 5 rows have no embedding \(corrupt 5\); .*in row 0: the stretch or the network gives .* not finite"
     with pytest.warns(GalzooWarning, match=words):
         embed(Table({"id": range(5)}), images=arrays)
 

@@ -432,6 +432,29 @@ def test_list_names_the_zoobot_family():
     table = list_encoders()
     assert {"zoobot-encoder-convnext_nano", "zoobot-encoder-greyscale-convnext_nano"} <= set(table["name"])
     assert (table["dim"] >= 512).sum() >= 13
+    zoobot = table[[name.startswith("zoobot") for name in table["name"]]]
+    assert {"zoobot-encoder-euclid", "zoobot-encoder-evo-maxvit_base"} <= set(zoobot["name"])
+    assert set(zoobot["normalisation"]) == {"none"}
+    assert set(zoobot["size"]) == {224}
+    assert zoobot["source"][0] == f"https://huggingface.co/mwalmsley/{zoobot['name'][0]}"
+    assert table["normalisation"][0] == "mean 0.498, std 0.502"
+
+
+@pytest.mark.parametrize(
+    ("name", "architecture"),
+    [
+        ("euclid", "convnext_nano"),
+        ("euclid-convnext-base", "convnext_base"),
+        ("euclid-maxvit-base", "maxvit_rmlp_base_rw_224"),
+        ("evo-maxvit_base", "maxvit_rmlp_base_rw_224"),
+    ],
+)
+def test_listed_sizes_are_those_of_their_networks(name, architecture):
+    with torch.device("meta"):
+        network = timm.create_model(architecture, num_classes=0)
+    row = next(row for row in list_encoders() if row["name"] == f"zoobot-encoder-{name}")
+    assert row["dim"] == network.num_features
+    assert row["parameters"] == pytest.approx(sum(one.numel() for one in network.parameters()), rel=5e-3)
 
 
 @pytest.mark.parametrize("name", [None, 5, ["bundled"]])

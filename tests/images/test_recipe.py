@@ -89,7 +89,11 @@ def test_recipe_cannot_be_changed():
     [
         ({"bands": "grrz"}, ValueError, "different letters"),
         ({"bands": ""}, ValueError, "different letters"),
-        ({"stretch": "log"}, ValueError, "galaxy_zoo_decals, viewer_grz, viewer_griz or none"),
+        (
+            {"stretch": "lgo"},
+            ValueError,
+            "galaxy_zoo_decals, viewer_grz, viewer_griz, asinh, log, zscale or none",
+        ),
         ({"bands": "griz"}, ValueError, "takes bands 'grz'"),
         ({"fov_rule": "auto"}, ValueError, "'galaxy_zoo_decals' or 'fixed'"),
         ({"fov": 30.0}, ValueError, "goes with fov_rule='fixed'"),

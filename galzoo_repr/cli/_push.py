@@ -1,0 +1,34 @@
+"""The verb that shares what was saved."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from galzoo_repr.cli._app import app
+from galzoo_repr.cli._options import Overwrite
+from galzoo_repr.cli._terminal import output
+
+_MODEL = "morphology.json"
+
+
+@app.command()
+def push(
+    folder: Annotated[
+        str, typer.Argument(metavar="FOLDER", help="A saved model, or an encoder, or its name.")
+    ],
+    repository: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="Made if need be.")],
+    private: Annotated[bool, typer.Option("--private", help="For its owner alone, if it is new.")] = False,
+    licence: Annotated[str, typer.Option(help="Such as CC-BY-4.0; that of the encoder otherwise.")] = "",
+    card: Annotated[bool, typer.Option("--card", help="Show the model card, and publish nothing.")] = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Publish a model or an encoder on the Hugging Face hub, with a model card."""
+    from galzoo_repr import Encoder, MorphologyModel
+
+    shared = (MorphologyModel if Path(folder, _MODEL).is_file() else Encoder).load(folder, device="cpu")
+    if card:
+        output.print(shared.model_card(repository, licence=licence), markup=False, soft_wrap=True)
+        return
+    address = shared.push(repository, private=private, licence=licence, overwrite=overwrite)
+    output.print(f"Published at {address}", markup=False, soft_wrap=True)

@@ -1,0 +1,43 @@
+"""Images of any size and kind as one batch of model input: by numpy one by one, or by torch on a device."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from galzoo_repr._array import Array
+from galzoo_repr._device import on_device
+from galzoo_repr.images._image_data import ImageData
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["prepared"]
+
+
+def prepared(
+    images: Sequence[ImageData],
+    shape: tuple[int, int, int],
+    from_stack: Callable[[str, Array], Array],
+    device: "torch.device | str | None",
+) -> Array:
+    """Model input of a shape (channels, size, size), by a function that makes it of a kind of images of one size."""
+    if device is None:
+        result = np.empty((len(images), *shape), dtype=np.float32)
+        # One by one they stay in the caches of a CPU.
+        for row, image in enumerate(images):
+            result[row] = from_stack(image.kind, image.pixels[None])[0]
+        return result
+    import torch
+
+    result = torch.empty((len(images), *shape), device=device)
+    groups: dict[tuple, list[int]] = {}
+    for row, image in enumerate(images):
+        # Numbers of another type mean another range, and must not be stacked into one.
+        groups.setdefault((image.kind, image.pixels.shape, image.pixels.dtype), []).append(row)
+    for (kind, *_), rows in groups.items():
+        part = from_stack(kind, on_device([images[row].pixels for row in rows], device))
+        if len(groups) == 1:
+            return part
+        result[rows] = part
+    return result
