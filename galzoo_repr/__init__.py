@@ -16,6 +16,7 @@ _ROOM_OF = {
     "CutoutStore": "cutouts",
     "ImageRecipe": "images",
     "add_embeddings": "encoders",
+    "add_external_embeddings": "encoders",
     "Encoder": "encoders",
     "add_similarity": "similarity",
     "neighbour_table": "index",
