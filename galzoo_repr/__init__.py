@@ -20,6 +20,7 @@ _ROOM_OF = {
     "Encoder": "encoders",
     "add_similarity": "similarity",
     "neighbour_table": "index",
+    "find_duplicates": "similarity",
     "find_similar": "similarity",
     "SimilarityIndex": "index",
     "InterestModel": "anomaly",

@@ -120,11 +120,12 @@ def _check_places(
     if not len(placed):
         return
     apart = mine.skycoord[placed].separation(theirs.skycoord[found.rows[placed]])
-    far = apart > (_SAME_PLACE if radius is None else radius)
+    largest = _SAME_PLACE if radius is None else radius
+    far = apart > largest
     if far.mean() > 0.5:
         raise ValueError(
-            f"{int(far.sum())} of {len(placed)} galaxies of the same id are more than "
-            f"{_SAME_PLACE if radius is None else radius} apart on the sky, half by {np.median(apart.arcsec):.4g} arcsec: "
+            f"{int(far.sum())} of {len(placed)} galaxies of the same id are more than {largest} apart on the sky, "
+            f"half of all by {np.median(apart.arcsec):.4g} arcsec: "
             "these are ids of another catalogue; match by position, with radius=1 * u.arcsec"
         )
     found.separation[placed] = apart.arcsec
