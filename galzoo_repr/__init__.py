@@ -29,6 +29,7 @@ _ROOM_OF = {
     "rate": "anomaly",
     "MorphologyModel": "finetuning",
     "add_predictions": "finetuning",
+    "compare_encoders": "finetuning",
     "finetune": "finetuning",
     "which_to_label": "finetuning",
     "SimulatedSurvey": "simulation",
