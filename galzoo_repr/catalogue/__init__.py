@@ -1,5 +1,6 @@
 """What a catalogue is: positions out of any table, columns back on, provenance, files."""
 
+from galzoo_repr.catalogue._beside import Beside
 from galzoo_repr.catalogue._cells import Cells, read_cells, text_of, texts_of
 from galzoo_repr.catalogue._columns import as_table, one_per_row, refuse_existing, with_columns
 from galzoo_repr.catalogue._embeddings import Embeddings, embedding_matrix, read_embeddings
@@ -17,6 +18,7 @@ from galzoo_repr.catalogue._spreadsheet import for_spreadsheets
 from galzoo_repr.catalogue._unlike import KnownGalaxies
 
 __all__ = [
+    "Beside",
     "Cells",
     "Embeddings",
     "KnownGalaxies",

@@ -177,8 +177,8 @@ def _check_options(images: dict) -> None:
 def _check_n_train(n_train: int | None, galaxies: int, least: int) -> None:
     if n_train is not None and not least <= check_whole_number("n_train", n_train) <= galaxies - least:
         raise ValueError(
-            f"n_train={n_train} of {galaxies} labelled galaxies leaves fewer than two of each class to learn from or to "
-            f"test on; it may be {least} to {galaxies - least}"
+            f"n_train={n_train} of {galaxies} labelled galaxies leaves fewer than two of each class to learn from "
+            f"or to test on; it may be {least} to {galaxies - least}"
         )
 
 
