@@ -111,7 +111,9 @@ def add_external_embeddings(
     catalogue = as_table(table)
     angle = _checked_radius(radius)
     if match is None and angle is None:
-        raise ValueError("say how galaxies are matched: match='id', a column of both, or radius=1 * u.arcsec")
+        raise ValueError(
+            "say how galaxies are matched: by match= with a column of ids, or by radius= with an angle, such as '1 arcsec'"
+        )
     ids = _columns_of_ids(match)
     encoder = _name_of(file, encoder)
     if ids is not None and ids[0] not in catalogue.colnames:
