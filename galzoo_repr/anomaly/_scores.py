@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,6 +29,7 @@ from galzoo_repr.anomaly._raters import (
 )
 from galzoo_repr.anomaly._unsupervised import UNSUPERVISED, grown_forest
 from galzoo_repr.catalogue import (
+    Beside,
     Embeddings,
     as_table,
     read_embeddings,
@@ -58,6 +59,7 @@ def add_anomaly_scores(
     known_first: bool = False,
     unsupervised: str = "isolation_forest",
     embedding: str = "embedding",
+    beside: Mapping[str, float] | None = None,
     seed: int = 0,
     name: str = "anomaly",
     overwrite: bool = False,
@@ -89,6 +91,11 @@ def add_anomaly_scores(
         Score while nothing is rated, see `galzoo_repr.anomaly.unusual_scores`.
     embedding : str
         Column of embeddings, shape (n, d); rows that are not finite get no score.
+    beside : mapping of str to float, optional
+        Columns that count beside the picture, and their weights, such as ``{"z": 0.5}``: each is a further feature,
+        centred at its median and scaled by 1.4826 times its median absolute deviation, as far as five of these. With
+        weight 1 it varies as much as the whole embedding. Missing values are the median. Of fluxes and masses take the
+        logarithm first. Not with a `model` that is fitted.
     seed : int
         Of the isolation forest.
     name : str
@@ -139,7 +146,7 @@ def add_anomaly_scores(
     check_choice("unsupervised", unsupervised, UNSUPERVISED)
     check_seed(seed)
     judgement, values, embeddings = _judge(
-        table, ratings, model, embedding, noise=noise, unsupervised=unsupervised, seed=seed
+        table, ratings, model, embedding, noise=noise, unsupervised=unsupervised, seed=seed, beside=beside
     )
     judgement.warn_of_ignorance()
     columns = score_columns(judgement, values if known_first else None, unsupervised, name)
@@ -150,6 +157,8 @@ def add_anomaly_scores(
         "known_first": known_first,
         **facts_of(judgement, unsupervised),
     }
+    if beside is not None:
+        facts["beside"] = Beside.of(table, beside, read_embeddings(table, embedding)).to_dict()
     return with_columns(table, columns, overwrite=overwrite, provenance=facts, call="add_anomaly_scores")
 
 
@@ -162,6 +171,7 @@ def next_to_rate(
     noise: str | Sequence[str] | None = None,
     first: str = "diverse",
     embedding: str = "embedding",
+    beside: Mapping[str, float] | None = None,
     seed: int = 0,
 ) -> Table:
     """
@@ -185,6 +195,8 @@ def next_to_rate(
         unusual ones, or random ones as in the paper.
     embedding : str
         Column of embeddings, shape (n, d).
+    beside : mapping of str to float, optional
+        As for `add_anomaly_scores`.
     seed : int
         Of the first batch.
 
@@ -208,7 +220,7 @@ def next_to_rate(
     check_whole_number("n", n)
     check_choice("first", first, FIRST_BATCHES)
     check_seed(seed)
-    judgement, values, _ = _judge(table, ratings, model, embedding, noise=noise, seed=seed)
+    judgement, values, _ = _judge(table, ratings, model, embedding, noise=noise, seed=seed, beside=beside)
     rated = np.isfinite(values).any(axis=1)
     return rows_to_rate(table, judgement.choose(n, rated, first=first, seed=seed), judgement)
 
@@ -338,11 +350,19 @@ def _judge(
     noise: str | Sequence[str] | None = None,
     unsupervised: str = "isolation_forest",
     seed: int = 0,
+    beside: Mapping[str, float] | None = None,
 ) -> "tuple[Judgement, np.ndarray, Embeddings]":
     """Score all rows, by a fitted model or by the ratings of the table; give these ratings and the embeddings too."""
     _check_model(model)
     raters, values, spread = ratings_of(table, ratings, noise)
     embeddings = read_embeddings(table, embedding)
+    if beside is not None:
+        found = Beside.of(table, beside, embeddings)
+        if model is not None and hasattr(model, "process_"):
+            raise ValueError(
+                "a model that is fitted has learned from embeddings alone; leave out model= or beside="
+            )
+        embeddings = found.beside_embeddings(embeddings, table)
     if model is not None and hasattr(model, "process_"):
         _check_encoder(model, _encoder_of(table, embeddings))
     from galzoo_repr.anomaly._scoring import ReducedCatalogue

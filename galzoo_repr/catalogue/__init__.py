@@ -2,6 +2,7 @@
 
 from importlib import import_module
 
+from galzoo_repr.catalogue._beside import Beside
 from galzoo_repr.catalogue._cells import Cells, read_cells, text_of, texts_of
 from galzoo_repr.catalogue._citation import cite
 from galzoo_repr.catalogue._columns import as_table, one_per_row, refuse_existing, with_columns
@@ -20,6 +21,7 @@ from galzoo_repr.catalogue._spreadsheet import for_spreadsheets
 from galzoo_repr.catalogue._unlike import KnownGalaxies
 
 __all__ = [
+    "Beside",
     "Cells",
     "Embeddings",
     "KnownGalaxies",

@@ -3,6 +3,8 @@
 from galzoo_repr.cli._anomalies import anomalies
 from galzoo_repr.cli._app import app, main
 from galzoo_repr.cli._cite import cite
+from galzoo_repr.cli._columns import duplicates, external
+from galzoo_repr.cli._compare import compare
 from galzoo_repr.cli._finetuning import finetune, predict
 from galzoo_repr.cli._info import info
 from galzoo_repr.cli._look import look
@@ -16,8 +18,11 @@ __all__ = [
     "anomalies",
     "app",
     "cite",
+    "compare",
     "demo",
+    "duplicates",
     "embed",
+    "external",
     "fetch",
     "finetune",
     "info",

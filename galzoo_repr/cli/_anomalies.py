@@ -7,7 +7,7 @@ import typer
 
 from galzoo_repr._progress import say_what_is_kept
 from galzoo_repr.cli._app import app
-from galzoo_repr.cli._options import CatalogueIn, open_catalogue
+from galzoo_repr.cli._options import Beside, CatalogueIn, open_catalogue, read_beside
 from galzoo_repr.cli._terminal import messages, show
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def anomalies(
         Literal["diverse", "outliers", "random"], typer.Option(help="What to show while nothing is rated.")
     ] = "diverse",
     embedding: Annotated[str, typer.Option(help="Column of the embeddings.")] = "embedding",
+    beside: Beside = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the first galaxies shown.")] = 0,
 ) -> None:
     """
@@ -50,6 +51,7 @@ def anomalies(
     rating. The next call reads it, adds the ratings to ratings.ecsv, scores every galaxy into scored.ecsv
     (or in the format of the catalogue), and shows the next galaxies.
     """
+    columns = read_beside(beside)
     table = open_catalogue(catalogue)
     sheet = out / "next_to_rate.csv"
     answers = [open_catalogue(path) for path in rated or ([sheet] if sheet.exists() else [])]
@@ -70,11 +72,12 @@ def anomalies(
     table = with_columns(table, {ratings: column}, overwrite=True)
     raters = [ratings, *(others or [])]
     with say_what_is_kept(lambda: f"ratings are kept in {out / 'ratings.ecsv'}"):
-        scored = add_anomaly_scores(table, raters, embedding=embedding, seed=seed, overwrite=True)
+        options = {"embedding": embedding, "beside": columns, "seed": seed}
+        scored = add_anomaly_scores(table, raters, overwrite=True, **options)
         suffix = catalogue.suffix if catalogue.suffix in FORMATS else ".ecsv"
         write_catalogue(scored, out / f"scored{suffix}", overwrite=True)
         model = InterestModel(batch=batch)
-        chosen = next_to_rate(table, raters, n, model=model, first=first, embedding=embedding, seed=seed)
+        chosen = next_to_rate(table, raters, n, model=model, first=first, **options)
     _write_sheet(table, chosen, sheet)
     _show_round(scored, chosen)
     if len(chosen):

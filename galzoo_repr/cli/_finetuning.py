@@ -8,6 +8,7 @@ import typer
 
 from galzoo_repr.cli._app import app
 from galzoo_repr.cli._options import (
+    Beside,
     CatalogueIn,
     CatalogueOut,
     Coords,
@@ -22,6 +23,7 @@ from galzoo_repr.cli._options import (
     Store,
     open_catalogue,
     read_angle,
+    read_beside,
     read_coords,
     read_prior,
     refuse_existing,
@@ -62,6 +64,7 @@ def finetune(
         Path | None, typer.Option(help="Picture to write: what was found against what was predicted.")
     ] = None,
     embedding: Annotated[str, typer.Option(help="Column of the embeddings.")] = "embedding",
+    beside: Beside = None,
     coords: Coords = None,
     members: Annotated[int, typer.Option(min=2, help="Heads of the ensemble.")] = 20,
     seed: Annotated[int, typer.Option(min=0, help="Everything random follows from it.")] = 0,
@@ -75,6 +78,7 @@ def finetune(
         refuse_existing(plot, overwrite)
         if find_spec("matplotlib") is None:
             raise ValueError('--plot needs matplotlib: pip install "galzoo_repr[plot]"')
+    columns = read_beside(beside)
     table = open_catalogue(catalogue)
     from galzoo_repr import finetune as learn
     from galzoo_repr import which_to_label
@@ -86,6 +90,7 @@ def finetune(
         depth=int(depth) if depth.isdigit() else depth,
         task=task,
         embedding=embedding,
+        beside=columns,
         coords=read_coords(coords),
         members=members,
         seed=seed,

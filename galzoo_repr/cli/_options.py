@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from galzoo_repr.cutouts import Route
 
 __all__ = [
+    "Beside",
     "CatalogueIn",
     "CatalogueOut",
     "Coords",
@@ -35,6 +36,7 @@ __all__ = [
     "fallbacks",
     "open_catalogue",
     "read_angle",
+    "read_beside",
     "read_coords",
     "read_prior",
     "refuse_existing",
@@ -98,6 +100,12 @@ Keep = Annotated[
         help="What to keep of images once they are encoded; for good: keep in galzoo_repr.cfg or GALZOO_REPR_KEEP.",
     ),
 ]
+Beside = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="COLUMN=WEIGHT", help="Column that counts beside the picture, such as z=0.5; repeatable."
+    ),
+]
 Device = Annotated[
     str | None, typer.Option(help="Where to compute: cpu, gpu, cuda:1...; by default the best there is.")
 ]
@@ -150,6 +158,43 @@ def read_coords(text: str | None) -> str | tuple[str, ...] | None:
     if text is None or "," not in text:
         return text
     return tuple(name.strip() for name in text.split(","))
+
+
+def read_beside(texts: list[str] | None) -> dict[str, float] | None:
+    """
+    Columns and weights out of text.
+
+    Parameters
+    ----------
+    texts : list of str or None
+        Such as ``["z=0.5", "mag_r=0.2"]``.
+
+    Returns
+    -------
+    dict of str to float, or None
+
+    Raises
+    ------
+    ValueError
+        If one is none, or a column is named more than once.
+
+    Examples
+    --------
+    >>> read_beside(["z=0.5", "mag_r=0.2"])
+    {'z': 0.5, 'mag_r': 0.2}
+    """
+    if not texts:
+        return None
+    pairs = [text.rpartition("=") for text in texts]
+    try:
+        beside = {name.strip(): float(weight) for name, _, weight in pairs}
+    except ValueError:
+        raise ValueError(
+            f"--beside must be a column and its weight, such as z=0.5, not {' '.join(texts)}"
+        ) from None
+    if len(beside) < len(pairs) or "" in beside:
+        raise ValueError(f"--beside must name each column once, with its weight, not {' '.join(texts)}")
+    return beside
 
 
 def read_prior(text: str | None) -> float | dict[str, float] | str | None:

@@ -8,6 +8,7 @@ import typer
 from galzoo_repr._arguments import check_column
 from galzoo_repr.cli._app import app
 from galzoo_repr.cli._options import (
+    Beside,
     CatalogueIn,
     CatalogueOut,
     Coords,
@@ -28,6 +29,7 @@ from galzoo_repr.cli._options import (
     fallbacks,
     open_catalogue,
     read_angle,
+    read_beside,
     read_coords,
     refuse_existing,
     refuse_table,
@@ -155,6 +157,7 @@ def similar(
     max_separation: Annotated[
         str, typer.Option(help="How near to a row a position must be to mean it.")
     ] = "5 arcsec",
+    beside: Beside = None,
     out: Annotated[
         Path | None, typer.Option(help="Table to write, with similarity and similarity_rank.")
     ] = None,
@@ -173,7 +176,7 @@ def similar(
     overwrite: Overwrite = False,
 ) -> None:
     """List the galaxies of an embedded catalogue that look most like one, or several."""
-    query = _query(to, row, image)
+    query, columns = _query(to, row, image), read_beside(beside)
     separation, field = read_angle(max_separation, "--max-separation"), read_angle(fov)
     if catalogue.is_dir():
         if out is None:
@@ -210,6 +213,7 @@ def similar(
         table,
         query,
         max_separation=separation,
+        beside=columns,
         encoder=encoder,
         fov=field,
         coords=read_coords(coords),

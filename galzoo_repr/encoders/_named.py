@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from galzoo_repr._arguments import did_you_mean
+from galzoo_repr.encoders._external import refuse_external
 from galzoo_repr.encoders._folder import FORMAT, read_folder
 from galzoo_repr.encoders._names import (
     BUNDLED,
@@ -21,6 +22,7 @@ __all__ = ["parts_of", "published_weights"]
 
 def parts_of(name: str | os.PathLike) -> dict:
     """Arguments of `Encoder` for a name, in the order: bundled, folder, hub, timm."""
+    refuse_external(str(name))
     if name == INT8:
         about = FORMAT.read_card(BUNDLED)
         parts = {key: about[key] for key in ("views", "licence", "origin", "feature_dim")}

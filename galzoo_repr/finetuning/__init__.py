@@ -1,5 +1,6 @@
 """From a few labels to a model of a morphological feature, and to prediction columns."""
 
+from galzoo_repr.finetuning._compare import compare_encoders
 from galzoo_repr.finetuning._finetune import finetune
 from galzoo_repr.finetuning._learning_curve import learning_curve
 from galzoo_repr.finetuning._metrics import Metric, Reliability, expected_calibration_error
@@ -17,6 +18,7 @@ __all__ = [
     "Reliability",
     "Report",
     "add_predictions",
+    "compare_encoders",
     "expected_calibration_error",
     "finetune",
     "learning_curve",

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from importlib.metadata import version
 from inspect import signature
@@ -15,7 +15,15 @@ from astropy.table import Table
 from galzoo_repr._arguments import check_seed, check_whole_number, did_you_mean
 from galzoo_repr._config import log
 from galzoo_repr._progress import KEPT_OF_TRAINING, say_what_is_kept
-from galzoo_repr.catalogue import KnownGalaxies, as_table, provenance, read_embeddings, texts_of
+from galzoo_repr.catalogue import (
+    Beside,
+    Embeddings,
+    KnownGalaxies,
+    as_table,
+    provenance,
+    read_embeddings,
+    texts_of,
+)
 from galzoo_repr.cutouts import USABLE
 from galzoo_repr.encoders import Encoder
 from galzoo_repr.finetuning._folds import sky_groups
@@ -42,6 +50,7 @@ def finetune(
     depth: int | str = "head",
     task: str | None = None,
     embedding: str = "embedding",
+    beside: Mapping[str, float] | None = None,
     coords: str | tuple[str, str] | SkyCoord | None = None,
     members: int = 20,
     seed: int = 0,
@@ -79,6 +88,12 @@ def finetune(
         this is ``"regression"``; several columns are the votes on one question if it is ``"votes"``.
     embedding : str
         Column of embeddings, shape (n, d); labelled rows that are not finite are left out.
+    beside : mapping of str to float, optional
+        Columns that a head reads beside the embedding, and their weights, such as ``{"z": 0.5}``: each is a further
+        feature, centred at its median and scaled by 1.4826 times its median absolute deviation, as far as five of
+        these. With weight 1 it varies as much as the whole embedding. Missing values are the median. Of fluxes and
+        masses take the logarithm first. `galzoo_repr.add_predictions` needs the same columns, on which it uses the
+        scale of this catalogue.
     coords : str, tuple of str or SkyCoord, optional
         Where the positions are, when the columns have unusual names.
     members : int
@@ -150,11 +165,17 @@ def finetune(
     if depth == "head" and (given := [name for name, value in of_encoder.items() if value is not None]):
         raise TypeError(f"{', '.join(given)} would be for fine-tuning an encoder; say depth= how deep")
     members = check_whole_number("members", members, 2, ": a spread needs two heads")
+    if beside is not None:
+        if depth != "head":
+            raise ValueError("beside= is read by heads alone; leave it out, or leave out depth=")
+        beside = Beside.of(table, beside, read_embeddings(table, embedding))
     labels = read_labels(table, label, task=task)
     pictures = None if depth == "head" else _images_of(table, images)
-    lesson, rows = lesson_of(table, labels, embedding=embedding, coords=coords, seed=seed)
+    lesson, rows = lesson_of(table, labels, embedding=embedding, coords=coords, seed=seed, beside=beside)
     plan = None if depth == "head" else TuningPlan(depth=depth, seed=seed, **training)
     card = card_of(table, labels, rows, lesson, embedding)
+    if beside is not None:
+        card["beside"] = beside.to_dict()
     if depth == "head":
         return fit_model(labels, lesson, card, members=members)
     from galzoo_repr.finetuning._backbone import tune
@@ -193,6 +214,7 @@ def lesson_of(
     embedding: str = "embedding",
     coords: str | tuple[str, str] | SkyCoord | None = None,
     seed: int = 0,
+    beside: Beside | None = None,
 ) -> tuple[Lesson, np.ndarray]:
     """
     Gather the labelled rows that have an embedding, and refuse those from which nothing can be learned.
@@ -213,8 +235,9 @@ def lesson_of(
         )
     if len(rows) < len(labelled):
         log.info("%d labelled rows have no embedding and are left out.", len(labelled) - len(rows))
+    x = Embeddings(np.asarray(found.vectors[rows], np.float32), found.usable[rows])
     lesson = Lesson(
-        x=np.asarray(found.vectors[rows], np.float32),
+        x=(x if beside is None else beside.beside_embeddings(x, table[rows])).vectors,
         y=labels.values[rows],
         groups=sky_groups(table, rows, coords=coords),
         task=labels.task,
@@ -255,7 +278,7 @@ def card_of(table: Table, labels: Labels, rows: np.ndarray, lesson: Lesson, embe
             "name": str(meta.get("encoder", table.meta.get("GZRENC", ""))),
             "digest": read_embeddings(table, embedding).encoder,
             "recipe_digest": str(meta.get("recipe_digest", table.meta.get("GZRRECIP", ""))),
-            "dim": lesson.x.shape[1],
+            "dim": read_embeddings(table, embedding).dim,
         },
         "depth": "head",
         "n_labelled": len(rows),

@@ -121,7 +121,7 @@ class MorphologyModel(Published):
             f"{self.label}: {self._asked}, from {self.card['n_labelled']} labelled images ({counts})\n"
             f"{'encoder fine-tuned from' if self.encoder else 'linear head on the embeddings of'} {made_by}, "
             f"{len(self.head.weights)} heads whose scatter is the standard deviation, calibration on held-out "
-            f"labels: {self.calibration.method}\n{self._assumed()}{self.report}"
+            f"labels: {self.calibration.method}{self._also_read()}\n{self._assumed()}{self.report}"
         )
 
     @property
@@ -145,6 +145,11 @@ class MorphologyModel(Published):
         fractions = zip(self.classes, self.balance, strict=True)
         shares = ", ".join(f"{100 * fraction:.3g}% {name}" for name, fraction in fractions)
         return f"probabilities are for galaxies of which as many are of each class as of these: {shares}\n"
+
+    def _also_read(self) -> str:
+        beside = self.card.get("beside", {})
+        said = ", ".join(f"{name} (weight {of['weight']:g})" for name, of in beside.items())
+        return f", reading also {said}" if said else ""
 
     def __repr__(self) -> str:
         return f"<MorphologyModel {self.label}: {self.task}, {self.card['n_labelled']} labels>"

@@ -12,7 +12,7 @@ from astropy.table import QTable, Table
 
 from galzoo_repr._by_partition import by_partition, is_hats, refuse_for_table
 from galzoo_repr._config import log
-from galzoo_repr.catalogue import as_table, read_embeddings, refuse_existing, with_columns
+from galzoo_repr.catalogue import Beside, Embeddings, as_table, read_embeddings, refuse_existing, with_columns
 from galzoo_repr.cutouts import CutoutStore, LegacySurvey
 from galzoo_repr.encoders import EmbeddingStore, Encoder, add_embeddings
 from galzoo_repr.exceptions import GalzooWarning
@@ -32,6 +32,7 @@ __all__ = [
     "labelled_rows",
     "must_embed",
     "predict_rows",
+    "with_beside",
 ]
 
 
@@ -176,6 +177,8 @@ def add_predictions(
         "embedding": embedding,
         **_facts_of(model, prior, balance),
     }
+    if "beside" in model.card:
+        facts["beside"] = model.card["beside"]
     return with_columns(table, columns, overwrite=overwrite, provenance=facts, call=f"add_predictions_{name}")
 
 
@@ -250,7 +253,15 @@ def _readable(table: Table, model: MorphologyModel, embedding: str) -> tuple[np.
             f"({model.digest[:12]}): embed the catalogue with that encoder, or train the model again on "
             "these embeddings"
         )
+    found = with_beside(found, table, model)
     return found.usable, found.vectors if found.usable.all() else found.vectors[found.usable]
+
+
+def with_beside(found: Embeddings, table: Table, model: MorphologyModel) -> Embeddings:
+    """Embeddings with the columns that a model reads beside them, if it does."""
+    if "beside" not in model.card:
+        return found
+    return Beside.from_dict(model.card["beside"]).beside_embeddings(found, table)
 
 
 def _embedded(

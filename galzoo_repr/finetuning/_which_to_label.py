@@ -9,7 +9,13 @@ from astropy.table import Column, Table
 from galzoo_repr._arguments import check_seed, check_whole_number
 from galzoo_repr.catalogue import as_table, read_embeddings, with_columns
 from galzoo_repr.finetuning._model import MorphologyModel, Prediction
-from galzoo_repr.finetuning._predict import EmbeddingOptions, embedded_for, labelled_rows, predict_rows
+from galzoo_repr.finetuning._predict import (
+    EmbeddingOptions,
+    embedded_for,
+    labelled_rows,
+    predict_rows,
+    with_beside,
+)
 
 __all__ = ["which_to_label"]
 
@@ -89,7 +95,9 @@ def which_to_label(
     uncertainty = np.full(len(table), np.nan)
     uncertainty[usable] = _uncertainty(model, prediction)
     free = np.flatnonzero(usable & ~labelled_rows(table, model))
-    rows = _draw(read_embeddings(seen, embedding).vectors, uncertainty, free, model, n, seed)
+    rows = _draw(
+        with_beside(read_embeddings(seen, embedding), seen, model).vectors, uncertainty, free, model, n, seed
+    )
     rows = rows[np.argsort(-uncertainty[rows], kind="stable")]
     columns = {
         "row": Column(rows.astype(np.int64), description="Row of the catalogue, counted from 0"),

@@ -3,6 +3,7 @@
 from galzoo_repr.index import SimilarityIndex, neighbour_table
 from galzoo_repr.similarity._add import add_similarity
 from galzoo_repr.similarity._catalogue import Fetch
+from galzoo_repr.similarity._duplicates import find_duplicates
 from galzoo_repr.similarity._find import find_similar
 from galzoo_repr.similarity._montage import similarity_montage
 from galzoo_repr.similarity._query import Query
@@ -16,6 +17,7 @@ __all__ = [
     "Query",
     "SimilarityIndex",
     "add_similarity",
+    "find_duplicates",
     "find_similar",
     "is_tags",
     "most_tagged",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,6 +45,7 @@ def add_similarity(
     max_separation: AngleLike = 5 * u.arcsec,
     min_separation: AngleLike | None = None,
     within: Region | None = None,
+    beside: Mapping[str, float] | None = None,
     embedding: str = "embedding",
     coords: str | tuple[str, str] | SkyCoord | None = None,
     encoder: Encoder | str | os.PathLike | None = None,
@@ -102,6 +104,13 @@ def add_similarity(
     within : astropy.units.Quantity or str or tuple or mocpy.MOC or pathlib.Path, optional
         Rank only galaxies in a region: a radius around the examples, ``(centre, radius)``, a MOC, or its FITS
         file.
+    beside : mapping of str to float, optional
+        Columns that count beside the picture, and their weights, such as ``{"z": 0.5, "mag_r": 0.2}``. From the cosine
+        to an example, each takes off its weight times ``1 - exp(-d**2 / 2)``: nothing where values agree, and the
+        weight where they are far apart. The difference d is in units of 1.4826 times the median absolute deviation
+        of the column, so that its unit does not matter; of fluxes and masses take the logarithm first. Galaxies
+        without a value lose what the others lose on average; an example without one takes nothing off. An example
+        that is not in the catalogue needs the columns too: give it as a table.
     embedding : str
         Column of the embeddings, shape (n, d).
     coords : str or tuple of str or astropy.coordinates.SkyCoord, optional
@@ -172,6 +181,7 @@ def add_similarity(
         max_separation=max_separation,
         min_separation=min_separation,
         within=within,
+        beside=beside,
         fetch=Fetch(encoder, fov, survey, store, device),
     )
     ranking = rank(catalogue, query, criteria)
@@ -198,6 +208,8 @@ def describe_similarity(ranking: Ranking, criteria: Criteria) -> str:
         text += f", less that to {len(ranking.negatives)} negative"
     if criteria.components is not None:
         text += f", in {criteria.components} {'whitened ' if criteria.whiten else ''}principal components"
+    if ranking.beside is not None:
+        text += f", less what differs in {ranking.beside}"
     return f"{text}; higher is more alike"
 
 
@@ -220,4 +232,6 @@ def facts_of(ranking: Ranking, criteria: Criteria) -> dict[str, str | int | floa
         facts["min_separation"] = str(criteria.min_separation)
     if criteria.within is not None:
         facts["within"] = str(criteria.within)[:200]
+    if ranking.beside is not None:
+        facts["beside"] = ranking.beside.to_dict()
     return facts

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -52,6 +52,7 @@ def find_similar(
     max_separation: AngleLike = 5 * u.arcsec,
     min_separation: AngleLike | None = None,
     within: Region | None = None,
+    beside: Mapping[str, float] | None = None,
     embedding: str = "embedding",
     coords: str | tuple[str, str] | SkyCoord | None = None,
     encoder: Encoder | str | os.PathLike | None = None,
@@ -80,7 +81,7 @@ def find_similar(
         the first task of Walmsley et al. (2022).
     n : int
         Galaxies wanted; all there are when there are fewer.
-    negatives, weights, combine, components, whiten, max_separation, within, embedding, coords
+    negatives, weights, combine, components, whiten, max_separation, within, beside, embedding, coords
         As for `galzoo_repr.add_similarity`.
     metric : {"cosine", "euclidean"}, optional
         As for `galzoo_repr.add_similarity`; by default cosine, or that of the index.
@@ -150,6 +151,7 @@ def find_similar(
         max_separation=max_separation,
         min_separation=min_separation,
         within=within,
+        beside=beside,
         fetch=Fetch(encoder, fov, survey, store, device),
     )
     if isinstance(query, str) and query in catalogue.table.colnames and is_tags(catalogue.table[query]):

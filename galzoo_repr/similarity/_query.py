@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias, Union
 
 import numpy as np
@@ -70,11 +70,14 @@ class ExampleVectors:
         Their rows in the catalogue, -1 for those that are not in it.
     points : numpy.ndarray of float64, shape (m, 3)
         Unit vectors of their sky positions, NaN where unknown.
+    given : astropy.table.Table or None
+        The rows of another table that they are, one for each.
     """
 
     vectors: np.ndarray
     rows: np.ndarray
     points: np.ndarray
+    given: Table | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -265,7 +268,8 @@ def _from_table(catalogue: Catalogue, query: Table, radius: u.Quantity, fetch: F
         found = sky_positions(query)
         if not found.valid.any():
             raise ValueError("the query table has neither embeddings nor valid positions")
-        return _from_positions(catalogue, found.skycoord[found.valid], radius, fetch)
+        examples = _from_positions(catalogue, found.skycoord[found.valid], radius, fetch)
+        return replace(examples, given=query[found.valid])
     other = Catalogue(query, catalogue.embedding)
     _check_dim(other.embeddings, catalogue.embeddings)
     ours, theirs = catalogue.embeddings.encoder, other.embeddings.encoder
@@ -282,7 +286,7 @@ def _from_table(catalogue: Catalogue, query: Table, radius: u.Quantity, fetch: F
         points = other.points[keep]
         if catalogue.placed:
             rows = matches(points=catalogue.points, examples=points, radius=radius)
-    return ExampleVectors(np.asarray(other.embeddings.vectors[keep]), rows, points)
+    return ExampleVectors(np.asarray(other.embeddings.vectors[keep]), rows, points, query[keep])
 
 
 def _from_images(catalogue: Catalogue, images: list[PictureSource], fetch: Fetch) -> ExampleVectors:

@@ -1,6 +1,6 @@
 """From a query and its conditions to every row's similarity and the order of the rows."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypedDict, Unpack
 
@@ -12,8 +12,9 @@ from numpy.typing import ArrayLike
 
 from galzoo_repr._angle import AngleLike, read_angle
 from galzoo_repr._arguments import check_choice, check_whole_number
-from galzoo_repr.catalogue import Embeddings
+from galzoo_repr.catalogue import Beside, Embeddings
 from galzoo_repr.index import METRICS, SimilarityIndex, Space
+from galzoo_repr.similarity._beside import best_beside, less_beside
 from galzoo_repr.similarity._catalogue import Catalogue, Fetch
 from galzoo_repr.similarity._query import ExampleVectors, Query, read_examples
 from galzoo_repr.similarity._score import COMBINE, mean_direction, similarities
@@ -36,6 +37,7 @@ class Criteria:
     max_separation: AngleLike = 5 * u.arcsec
     min_separation: AngleLike | None = None
     within: Region | None = None
+    beside: Mapping[str, float] | None = None
     fetch: Fetch = field(default_factory=Fetch)
 
     def __post_init__(self) -> None:
@@ -51,6 +53,8 @@ class Criteria:
             if (given := getattr(self, name)) is not None:
                 angle(given, name)
                 object.__setattr__(self, name, read_angle(given, name))
+        if self.beside is not None and self.metric != "cosine":
+            raise ValueError("beside= is weighed against cosines; use metric='cosine'")
         if self.n is not None:
             check_whole_number("n", self.n)
         if self.weights is not None and self.combine == "best":
@@ -130,6 +134,8 @@ class Ranking:
         The ranked rows, best first, without the examples.
     space : Space
         Where the galaxies were compared.
+    beside : Beside or None
+        What else was.
     """
 
     examples: ExampleVectors
@@ -137,6 +143,7 @@ class Ranking:
     similarity: np.ndarray
     order: np.ndarray
     space: Space
+    beside: Beside | None = None
 
 
 def rank(
@@ -147,9 +154,15 @@ def rank(
 ) -> Ranking:
     """Score and order every row of a catalogue; with an index of it, in the space of the index."""
     if isinstance(query, PreparedQuery):
-        prepared = query
+        if criteria.beside is not None:
+            raise ValueError(
+                "columns beside the embedding are scaled over a whole catalogue, not by partition"
+            )
+        beside, prepared = None, query
         space, project, parts = _in_space(catalogue, prepared.space)
     else:
+        # What can be wrong with the columns is said before a query is fetched.
+        beside = None if criteria.beside is None else Beside.of(catalogue.table, criteria.beside)
         read = _read(catalogue, query, criteria)
         space, project, parts = _compared(catalogue, criteria, index)
         prepared = PreparedQuery(*read, space)
@@ -159,19 +172,33 @@ def rank(
     positive, negative = (
         given if given is None else project(given.vectors) for given in (examples, negatives)
     )
-    similarity = np.full(len(catalogue), np.nan)
-    for rows, part in parts:
-        similarity[rows] = similarities(
-            part,
-            positive,
-            negative,
-            weights=prepared.weights,
-            combine=criteria.combine,
-            metric=space.metric,
-            background=prepared.background,
-        )
+
+    def alike_to(some: np.ndarray, others: np.ndarray | None = None) -> np.ndarray:
+        similarity = np.full(len(catalogue), np.nan)
+        for rows, part in parts:
+            similarity[rows] = similarities(
+                part,
+                some,
+                others,
+                weights=prepared.weights,
+                combine=criteria.combine,
+                metric=space.metric,
+                background=prepared.background,
+            )
+        return similarity
+
+    if beside is None:
+        similarity = alike_to(positive, negative)
+    elif criteria.combine == "best":
+        similarity = best_beside(alike_to, positive, catalogue, examples, beside)
+        if negatives is not None:
+            similarity -= best_beside(alike_to, negative, catalogue, negatives, beside)
+    else:
+        similarity = alike_to(positive, negative) - less_beside(catalogue, examples, beside, prepared.weights)
+        if negatives is not None:
+            similarity += less_beside(catalogue, negatives, beside)
     order = _order(catalogue, examples, negatives, similarity, criteria)
-    return Ranking(examples, negatives, similarity, order, space)
+    return Ranking(examples, negatives, similarity, order, space, beside)
 
 
 def _read(

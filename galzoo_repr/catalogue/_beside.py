@@ -1,0 +1,203 @@
+"""Numbers of a galaxy beside its picture, such as redshift and magnitude, on a common scale."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from numbers import Real
+
+import numpy as np
+from astropy import units as u
+from astropy.table import Table
+
+from galzoo_repr.catalogue._cells import read_cells
+from galzoo_repr.catalogue._embeddings import Embeddings
+from galzoo_repr.catalogue._sentinels import warn_of_sentinels
+
+__all__ = ["Beside"]
+
+# Of a normal distribution, the standard deviation is this many times the median absolute deviation
+# (Rousseeuw & Croux 1993, J. Am. Stat. Assoc. 88, 1273).
+_MAD = 1.4826
+_MOST = 5.0  # scaled values beyond which all are as far, where they are features
+_SAMPLE = 10_000
+
+
+@dataclass(frozen=True)
+class Beside:
+    """
+    Columns that count beside the picture, how much, and on which scale.
+
+    A value x is scaled to (x - median) / (1.4826 MAD), with the median absolute deviation of the catalogue; where more
+    than half of the values are equal, the standard deviation stands for that. So units do not matter, but whether a
+    column is a flux or its logarithm does.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Columns.
+    weights, centres, scales : tuple of float
+        Of each.
+    units : tuple of str
+        Empty where a column has none.
+    length : float
+        Root mean square length of the catalogue's embeddings less their mean; 1 where they do not matter.
+    """
+
+    names: tuple[str, ...]
+    weights: tuple[float, ...]
+    centres: tuple[float, ...]
+    scales: tuple[float, ...]
+    units: tuple[str, ...]
+    length: float = 1.0
+
+    @classmethod
+    def of(cls, table: Table, beside: Mapping[str, float], embeddings: Embeddings | None = None) -> "Beside":
+        """
+        Check columns and weights, and find the scales.
+
+        Parameters
+        ----------
+        table : Table
+            Catalogue.
+        beside : mapping of str to float
+            Weight of each column.
+        embeddings : Embeddings, optional
+            Those that the columns become features beside.
+
+        Returns
+        -------
+        Beside
+
+        Raises
+        ------
+        TypeError
+            If it is no mapping, or a column holds no numbers.
+        ValueError
+            If there is no such column, its values are all the same or not finite, or a weight is not a finite number
+            above 0.
+
+        Examples
+        --------
+        >>> from astropy.table import Table
+        >>> from galzoo_repr.catalogue import Beside
+        >>> beside = Beside.of(Table({"z": [0.1, 0.2, 0.3]}), {"z": 0.5})
+        >>> beside.centres, beside.scales
+        ((0.2,), (0.14826,))
+        """
+        if not isinstance(beside, Mapping):
+            raise TypeError(f"beside must give columns and weights, such as {{'z': 0.5}}, not {beside!r}")
+        if not beside:
+            raise ValueError(
+                "beside names no column; leave it out, or give one with its weight, such as {'z': 0.5}"
+            )
+        found = []
+        for name, weight in beside.items():
+            if isinstance(weight, bool | np.bool_) or not isinstance(weight, Real) or not 0 < weight < np.inf:
+                raise ValueError(
+                    f"the weight beside={{{name!r}: {weight!r}}} must be a finite number above 0"
+                )
+            values = _numbers(table, name)
+            warn_of_sentinels(values, f"column {name!r} of beside", name, stacklevel=4)
+            centre, scale = _scale(values, name)
+            found.append(
+                (str(name), float(weight), centre, scale, str(getattr(table[name], "unit", None) or ""))
+            )
+        return cls(*zip(*found, strict=True), length=1.0 if embeddings is None else _length(embeddings))
+
+    def values(self, table: Table) -> np.ndarray:
+        """Scaled values of the rows of a table, float64 of shape (n, k), NaN where there is none."""
+        columns = []
+        for name, centre, scale, unit in zip(self.names, self.centres, self.scales, self.units, strict=True):
+            values = _numbers(table, name)
+            other = getattr(table[name], "unit", None)
+            if unit and other and u.Unit(other) != u.Unit(unit):
+                try:
+                    values = u.Quantity(values, other).to_value(unit)
+                except u.UnitConversionError:
+                    raise ValueError(
+                        f"column {name!r} is in {other}, but was in {unit} where beside= was set"
+                    ) from None
+            columns.append((values - centre) / scale)
+        return np.stack(columns, axis=1)
+
+    def beside_embeddings(self, embeddings: Embeddings, table: Table) -> Embeddings:
+        """
+        Embeddings with the columns as further features.
+
+        A column of weight 1 varies as much as the whole embedding does. Missing values are 0, the median; values
+        farther from it than five scales are as if they were there.
+        """
+        values = np.clip(np.nan_to_num(self.values(table), nan=0.0), -_MOST, _MOST)
+        features = np.asarray(values * self.weights * self.length, dtype=np.float32)
+        vectors = np.asarray(embeddings.vectors, dtype=np.float32)
+        return replace(embeddings, vectors=np.concatenate([vectors, features], axis=1))
+
+    def to_dict(self) -> dict[str, dict[str, float | str]]:
+        """Plain facts of each column by its name, for provenance and files."""
+        parts = zip(self.names, self.weights, self.centres, self.scales, self.units, strict=True)
+        return {
+            name: {"weight": weight, "centre": centre, "scale": scale, "unit": unit, "length": self.length}
+            for name, weight, centre, scale, unit in parts
+        }
+
+    @classmethod
+    def from_dict(cls, facts: Mapping[str, Mapping[str, float | str]]) -> "Beside":
+        """
+        Make what `to_dict` gave.
+
+        Parameters
+        ----------
+        facts : mapping
+            By name of the column.
+
+        Returns
+        -------
+        Beside
+        """
+        rows = [
+            (name, *(of[key] for key in ("weight", "centre", "scale", "unit"))) for name, of in facts.items()
+        ]
+        return cls(*zip(*rows, strict=True), length=next(iter(facts.values()))["length"])
+
+    def __str__(self) -> str:
+        return ", ".join(
+            f"{name} ({weight:g})" for name, weight in zip(self.names, self.weights, strict=True)
+        )
+
+
+def _numbers(table: Table, name: str) -> np.ndarray:
+    """Values of a column, float64, NaN where there is no finite one."""
+    if name not in table.colnames:
+        raise ValueError(
+            f"beside= needs a column {name!r}, but there is no column {name!r} ({', '.join(table.colnames)})"
+        )
+    if np.ndim(table[name]) != 1:
+        raise ValueError(
+            f"column {name!r} of beside has shape {np.shape(table[name])}; it must be one number per row"
+        )
+    kind = getattr(getattr(table[name], "dtype", None), "kind", "")
+    cells = read_cells(table[name]) if kind in "fiuSUOb" else None
+    if cells is None or cells.texts or cells.values.dtype.kind not in "fiu":
+        raise TypeError(
+            f"column {name!r} of beside must hold numbers, not {getattr(table[name], 'dtype', 'objects')}"
+        )
+    values = cells.numbers()
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def _scale(values: np.ndarray, name: str) -> tuple[float, float]:
+    known = values[np.isfinite(values)]
+    if not len(known):
+        raise ValueError(f"column {name!r} of beside has no finite value")
+    centre = float(np.median(known))
+    scale = _MAD * float(np.median(np.abs(known - centre))) or float(np.std(known))
+    if not scale > 0 or not np.isfinite(scale):
+        raise ValueError(
+            f"the values in column {name!r} of beside are all {centre:g}: they tell no galaxies apart"
+        )
+    return centre, scale
+
+
+def _length(embeddings: Embeddings) -> float:
+    rows = np.flatnonzero(embeddings.usable)
+    some = np.asarray(embeddings.vectors[rows[:: max(1, len(rows) // _SAMPLE)]], dtype=np.float64)
+    return float(np.sqrt(some.var(axis=0).sum())) if len(some) else 1.0

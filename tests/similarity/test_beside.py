@@ -1,0 +1,252 @@
+"""Columns beside the picture: redshifts and magnitudes in similarity, scores and heads."""
+
+import numpy as np
+import pytest
+from astropy import units as u
+from astropy.coordinates import SkyCoord
+from astropy.table import MaskedColumn, QTable, Table
+
+import galzoo_repr as gzr
+from galzoo_repr import SimilarityIndex
+from galzoo_repr.catalogue import provenance
+from galzoo_repr.exceptions import GalzooWarning
+
+N = 200
+
+
+def galaxies(n=N):
+    rng = np.random.default_rng(0)
+    return Table(
+        {
+            "name": [f"g{i}" for i in range(n)],
+            "ra": rng.uniform(0, 360, n),
+            "dec": rng.uniform(-60, 60, n),
+            "z": rng.lognormal(-2, 0.5, n),
+            "mag_r": rng.normal(17, 1, n),
+            "embedding": rng.normal(size=(n, 16)).astype("float32"),
+        }
+    )
+
+
+def robust(values):
+    centre = np.nanmedian(values)
+    return (values - centre) / (1.4826 * np.nanmedian(np.abs(values - centre)))
+
+
+def expected(cat, row, beside):
+    """The documented formula."""
+    vectors = np.asarray(cat["embedding"], float)
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    result = unit @ unit[row]
+    for name, weight in beside.items():
+        scaled = robust(np.ma.filled(np.ma.asarray(cat[name], float), np.nan))
+        less = 1 - np.exp(-((scaled - scaled[row]) ** 2) / 2)
+        result -= weight * np.where(np.isfinite(less), less, np.nanmean(less))
+    return result
+
+
+@pytest.mark.parametrize("beside", [{"z": 0.5}, {"z": 0.1, "mag_r": 2.0}])
+def test_similarity_is_less_where_the_columns_differ(beside):
+    cat = galaxies()
+    found = gzr.add_similarity(cat, 3, beside=beside)
+    assert np.allclose(found["similarity"], expected(cat, 3, beside), atol=1e-6)
+    assert found["similarity"][3] == pytest.approx(1)
+    facts = provenance(found, "add_similarity")["beside"]
+    assert {name: facts[name]["weight"] for name in facts} == beside
+    assert facts["z"]["centre"] == pytest.approx(np.median(cat["z"]))
+    assert "z (0." in found["similarity"].info.description
+
+
+@pytest.mark.parametrize("give", [Table, QTable])
+def test_units_and_types_do_not_matter(give):
+    cat = give(galaxies())
+    first = gzr.find_similar(cat, 3, n=7, beside={"mag_r": 0.3})
+    cat["mag_r"] = (np.asarray(cat["mag_r"]) * 1000).astype("float32") * u.mmag
+    again = gzr.find_similar(cat, 3, n=7, beside={"mag_r": 0.3})
+    assert first["row"].tolist() == again["row"].tolist()
+    assert type(first) is give
+
+
+@pytest.mark.parametrize("missing", [np.nan, np.inf, "masked"])
+def test_galaxies_without_a_value_are_neither_better_nor_worse_than_the_mean(missing):
+    cat = galaxies()
+    if missing == "masked":
+        cat["z"] = MaskedColumn(cat["z"], mask=np.arange(N) % 4 == 1)
+        wanted = expected(cat, 4, {"z": 0.5})
+    else:
+        cat["z"][1::4] = missing
+        known = cat.copy()
+        known["z"][1::4] = np.nan
+        wanted = expected(known, 4, {"z": 0.5})
+    found = gzr.add_similarity(cat, 4, beside={"z": 0.5})
+    assert np.allclose(found["similarity"], wanted, atol=1e-6)
+
+
+def test_an_example_without_a_value_has_no_say_in_it():
+    cat = galaxies()
+    cat["z"][4] = np.nan
+    found = gzr.add_similarity(cat, [3, 4], beside={"z": 0.5}, combine="mean")
+    without = gzr.add_similarity(cat, 4)["similarity"]
+    assert np.allclose(found["similarity"], (expected(cat, 3, {"z": 0.5}) + without) / 2, atol=1e-6)
+    with pytest.raises(ValueError, match="no example has a value in 'z'"):
+        gzr.add_similarity(cat, 4, beside={"z": 0.5})
+
+
+@pytest.mark.parametrize("combine", ["mean", "best"])
+def test_several_examples_and_negatives(combine):
+    cat = galaxies()
+    beside = {"z": 0.7}
+    each = np.stack([expected(cat, row, beside) for row in (3, 8, 9)])
+    wanted = each.max(0) if combine == "best" else each.mean(0)
+    found = gzr.add_similarity(cat, [3, 8, 9], beside=beside, combine=combine)
+    assert np.allclose(found["similarity"], wanted, atol=1e-6)
+    found = gzr.add_similarity(cat, [3, 8, 9], beside=beside, combine=combine, negatives=[20])
+    assert np.allclose(found["similarity"], wanted - expected(cat, 20, beside), atol=1e-6)
+
+
+def test_an_index_and_names_and_positions_of_the_catalogue():
+    cat = galaxies()
+    wanted = gzr.find_similar(cat, 3, beside={"z": 0.5})["row"].tolist()
+    index = SimilarityIndex.build(cat)
+    place = SkyCoord(cat["ra"][3], cat["dec"][3], unit="deg")
+    assert gzr.find_similar(cat, 3, beside={"z": 0.5}, index=index)["row"].tolist() == wanted
+    assert gzr.find_similar(cat, "g3", beside={"z": 0.5})["row"].tolist() == wanted
+    assert gzr.find_similar(cat, place, beside={"z": 0.5})["row"].tolist() == wanted
+
+
+def test_a_query_from_elsewhere_brings_its_own_values():
+    cat = galaxies()
+    query = Table({"embedding": np.asarray(cat["embedding"][3:4]), "z": [cat["z"][3]]})
+    found = gzr.add_similarity(cat, query, beside={"z": 0.5})
+    assert np.allclose(found["similarity"], expected(cat, 3, {"z": 0.5}), atol=1e-6)
+    found = gzr.add_similarity(cat, query[0], beside={"z": 0.5})
+    assert np.allclose(found["similarity"], expected(cat, 3, {"z": 0.5}), atol=1e-6)
+    with pytest.raises(ValueError, match=r"beside.*'z'.*table"):
+        gzr.add_similarity(cat, np.asarray(cat["embedding"][3]), beside={"z": 0.5})
+    with pytest.raises(ValueError, match=r"beside.*'z'.*table"):
+        gzr.add_similarity(cat, query["embedding",], beside={"z": 0.5})
+
+
+def test_a_query_in_another_unit_is_converted():
+    cat = galaxies()
+    cat["mag_r"].unit = u.mag
+    query = QTable(
+        {"embedding": np.asarray(cat["embedding"][3:4]), "mag_r": [cat["mag_r"][3] * 1000] * u.mmag}
+    )
+    found = gzr.add_similarity(cat, query, beside={"mag_r": 0.5})
+    assert np.allclose(found["similarity"], expected(cat, 3, {"mag_r": 0.5}), atol=1e-6)
+    query["mag_r"] = [1.0] * u.Jy
+    with pytest.raises(ValueError, match=r"Jy.*mag"):
+        gzr.add_similarity(cat, query, beside={"mag_r": 0.5})
+
+
+VERBS = {
+    "similarity": lambda cat, beside: gzr.add_similarity(cat, 0, beside=beside),
+    "find": lambda cat, beside: gzr.find_similar(cat, 0, beside=beside),
+    "anomaly": lambda cat, beside: gzr.add_anomaly_scores(cat, beside=beside),
+    "next": lambda cat, beside: gzr.next_to_rate(cat, beside=beside),
+    "head": lambda cat, beside: gzr.finetune(cat, "ring", beside=beside),
+}
+
+
+@pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
+@pytest.mark.parametrize(
+    ("beside", "error", "message"),
+    [
+        ({"redshift": 1.0}, ValueError, "beside.*no column 'redshift'"),
+        ({"name": 1.0}, TypeError, "'name'.*numbers"),
+        ({"flag": 1.0}, TypeError, "'flag'.*numbers"),
+        ({"embedding": 1.0}, ValueError, "'embedding'.*one number"),
+        ({"same": 1.0}, ValueError, "'same'.*all.*7"),
+        ({"nothing": 1.0}, ValueError, "'nothing'.*no finite"),
+        ({"z": np.nan}, ValueError, "weight.*'z'"),
+        ({"z": np.inf}, ValueError, "weight.*'z'"),
+        ({"z": -1.0}, ValueError, "weight.*'z'"),
+        ({"z": 0}, ValueError, "weight.*'z'"),
+        ({"z": "much"}, ValueError, "weight.*'z'"),
+        ({"z": True}, ValueError, "weight.*'z'"),
+        ({}, ValueError, "beside"),
+        (["z"], TypeError, "beside"),
+        ("z", TypeError, "beside"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(verb, beside, error, message):
+    cat = galaxies()
+    cat["flag"], cat["same"], cat["nothing"] = True, 7.0, np.nan
+    cat["ring"] = cat["embedding"][:, 0] > 0
+    with pytest.raises(error, match=message):
+        verb(cat, beside)
+
+
+def test_distances_have_no_such_scale():
+    with pytest.raises(ValueError, match="cosine"):
+        gzr.add_similarity(galaxies(), 0, metric="euclidean", beside={"z": 1.0})
+
+
+def test_numbers_that_may_stand_for_no_value_are_said():
+    cat = galaxies()
+    cat["z"][:3] = -9999
+    with pytest.warns(GalzooWarning, match="-9999"):
+        gzr.add_similarity(cat, 5, beside={"z": 1.0})
+
+
+def test_a_head_learns_from_them_too(tmp_path):
+    cat = galaxies(400)
+    cat["near"] = np.where(np.arange(400) < 200, np.asarray(cat["z"]) < np.median(cat["z"]), np.nan)
+    alone = gzr.finetune(cat, "near")
+    model = gzr.finetune(cat, "near", beside={"z": 1.0})
+    assert alone.report["accuracy"] < 0.7 < 0.9 < model.report["accuracy"]
+    assert model.card["encoder"]["dim"] == 16
+    assert "z" in str(model)
+    model.save(tmp_path / "model")
+    cat["z"][300] = np.nan
+    found = gzr.add_predictions(cat, tmp_path / "model")
+    held = np.arange(200, 400)
+    truth = np.asarray(cat["z"]) < np.nanmedian(cat["z"])
+    right = (found["near_probability"] > 0.5) == truth
+    assert right[held].mean() > 0.9
+    assert np.isfinite(found["near_probability"]).all()
+    assert np.isfinite(found["near_unlike"]).all()
+    assert provenance(found, "add_predictions_near")["beside"]["z"]["weight"] == 1.0
+    assert len(gzr.which_to_label(cat, model, 5)) == 5
+    del cat["z"]
+    with pytest.raises(ValueError, match=r"beside.*'z'"):
+        gzr.add_predictions(cat, model)
+
+
+def test_scale_is_that_of_the_catalogue_which_was_learned_from():
+    cat = galaxies(400)
+    cat["near"] = np.asarray(cat["z"]) < np.median(cat["z"])
+    model = gzr.finetune(cat, "near", beside={"z": 1.0})
+    far = gzr.add_predictions(cat[cat["z"] > 0.3]["embedding", "z"], model)
+    assert (far["near_probability"] < 0.5).all()
+
+
+def test_only_heads_have_them():
+    cat = galaxies()
+    cat["ring"] = cat["embedding"][:, 0] > 0
+    with pytest.raises(ValueError, match="head"):
+        gzr.finetune(cat, "ring", depth=1, beside={"z": 1.0}, images=[np.zeros((8, 8, 3))] * N)
+
+
+def test_interest_is_learned_from_them_too():
+    cat = galaxies(400)
+    rated = np.arange(400) < 150
+    cat["interest"] = np.where(rated, robust(np.asarray(cat["z"])).clip(-2, 3), np.nan)
+    truth = np.asarray(cat["z"])[~rated]
+
+    def agreement(table):
+        return np.corrcoef(
+            np.argsort(np.argsort(table["anomaly_score"][~rated])), np.argsort(np.argsort(truth))
+        )[0, 1]
+
+    found = gzr.add_anomaly_scores(cat, beside={"z": 1.0})
+    assert agreement(found) > 0.8
+    with pytest.warns(GalzooWarning, match="hardly follow"):
+        assert agreement(gzr.add_anomaly_scores(cat)) < 0.5
+    assert provenance(found, "add_anomaly_scores")["beside"]["z"]["weight"] == 1.0
+    from galzoo_repr.anomaly import fit_interest
+
+    model = fit_interest(cat)
+    with pytest.raises(ValueError, match=r"fitted.*beside"):
+        gzr.add_anomaly_scores(cat, model=model, beside={"z": 1.0})
