@@ -15,7 +15,7 @@ from panel.custom import JSComponent
 
 from galzoo_repr._config import log
 from galzoo_repr.app._cards import links_to, text_of_cell
-from galzoo_repr.app._page import HERE
+from galzoo_repr.app._page import module, stylesheet
 from galzoo_repr.app._rate import NO_EMBEDDINGS, RatingGrid
 from galzoo_repr.app._search import LARGEST, Found, Search, named_example
 from galzoo_repr.app._viewer import Viewer
@@ -244,12 +244,12 @@ class FindBar(JSComponent):
     css = param.String()
     largest = param.Integer(LARGEST)
 
-    _esm = HERE / "find_bar.js"
+    _esm = module("find_bar.js")
     _kinds = frozenset({"ready", "add", "file", "remove", "turn", "separation", "leave"})
 
     def __init__(self, search: FindView):
         self._search, self._chips, self._said = search, [], ("", False)
-        css = (HERE / "bars.css").read_text(encoding="utf-8")
+        css = stylesheet("bars.css")
         super().__init__(css=css, sizing_mode="stretch_width", margin=0)
         self.on_msg(self._answer)
 

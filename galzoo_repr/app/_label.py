@@ -11,7 +11,7 @@ from panel.custom import JSComponent
 from galzoo_repr.app._cards import links_to, text_of_cell
 from galzoo_repr.app._lesson import EVERY, Lesson
 from galzoo_repr.app._mark_words import TAGS, UNSURE, YES_NO
-from galzoo_repr.app._page import HERE
+from galzoo_repr.app._page import module, stylesheet
 from galzoo_repr.app._rate import ALIKE, THINKING, RatingGrid
 from galzoo_repr.app._tag_bar import LabelBar
 from galzoo_repr.app._viewer import Viewer
@@ -180,11 +180,11 @@ class LearnedPanel(JSComponent):
 
     css = param.String()
 
-    _esm = HERE / "learned.js"
+    _esm = module("learned.js")
 
     def __init__(self, lesson: Lesson):
         self._lesson, self._shown = lesson, None
-        css = (HERE / "bars.css").read_text(encoding="utf-8")
+        css = stylesheet("bars.css")
         super().__init__(css=css, width=330, sizing_mode="stretch_height", margin=0)
         self.on_msg(lambda _: self.tell(anew=True))
 

@@ -25,8 +25,8 @@ and what all pages share is ``session.desk``::
 
 Text of catalogues, names and tags is text: give it to the browser by ``textContent`` or as the value of a widget, never
 inside HTML. Ask no other host. Long work goes to a thread and comes back by ``session.later``. Styles: the variables
-``--gz-*`` of ``page.css``. Components in JavaScript are subclasses of `panel.custom.JSComponent` with ``_esm`` a file
-of this folder.
+``--gz-*`` of ``page.css``. Components in JavaScript are subclasses of `panel.custom.JSComponent` with ``_esm`` a
+`module`: a file of this folder, before which ``common.js`` is put.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from typing import Any
 
 from galzoo_repr.app._session import Desk, Session
 
-__all__ = ["VIEWS", "notebook_page", "page", "served_page"]
+__all__ = ["VIEWS", "module", "notebook_page", "page", "served_page", "stylesheet"]
 
 # Title of the tab, and module of the view.
 VIEWS = (("Rate", "_rate"), ("Label", "_label"), ("Find", "_find"), ("Map", "_map"), ("Out", "_out"))
@@ -53,6 +53,16 @@ TABS = """
 """
 
 
+def module(name: str) -> str:
+    """JavaScript of a component: what all have in common, and its own file of this folder."""
+    return (HERE / "common.js").read_text(encoding="utf-8") + (HERE / name).read_text(encoding="utf-8")
+
+
+def stylesheet(name: str) -> str:
+    """Styles of a component, from a file of this folder."""
+    return (HERE / name).read_text(encoding="utf-8")
+
+
 def served_page(desk: Desk) -> Any:
     """Whole page as the server gives it to a browser, made anew each time it is loaded."""
     import panel as pn
@@ -60,7 +70,7 @@ def served_page(desk: Desk) -> Any:
     session = Session(desk)
     pn.state.on_session_destroyed(lambda _: session.close())
     template = pn.Template((HERE / "page.html").read_text(encoding="utf-8"))
-    template.add_variable("css", (HERE / "page.css").read_text(encoding="utf-8"))
+    template.add_variable("css", stylesheet("page.css"))
     template.add_panel("page", page(session))
     return template
 

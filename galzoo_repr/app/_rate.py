@@ -9,7 +9,7 @@ import param
 from panel.custom import JSComponent
 
 from galzoo_repr.app._cards import card_of, progress_facts
-from galzoo_repr.app._page import HERE
+from galzoo_repr.app._page import module, stylesheet
 from galzoo_repr.app._viewer import Viewer
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class RatingGrid(JSComponent):
     meaning = param.String("rate: higher is more interesting")
     css = param.String()
 
-    _esm = HERE / "rating_grid.js"
+    _esm = module("rating_grid.js")
     _kinds = frozenset({"ready", "rate", "undo", "next", "at", "viewer", "alike"})
 
     def __init__(self, session: Session, viewer: Viewer, **params: Any):
@@ -61,7 +61,7 @@ class RatingGrid(JSComponent):
         super().__init__(
             keys=params.pop("keys") if "keys" in params else _keys(session.desk.ratings.values),
             more=params.pop("more", [ALIKE]),
-            css=(HERE / "rating_grid.css").read_text(encoding="utf-8"),
+            css=stylesheet("rating_grid.css"),
             sizing_mode="stretch_both",
             margin=0,
             **params,

@@ -9,7 +9,7 @@ import numpy as np
 import panel as pn
 
 from galzoo_repr.app._marks import label_rows, tag_rows
-from galzoo_repr.app._page import HERE
+from galzoo_repr.app._page import stylesheet
 
 if TYPE_CHECKING:
     from galzoo_repr.app._session import Session
@@ -117,7 +117,7 @@ def plain(text: str) -> str:
 
 def dressed(layout: Any) -> Any:
     """Give the controls of a layout the colours of the page, light or dark."""
-    css = (HERE / "controls.css").read_text(encoding="utf-8")
+    css = stylesheet("controls.css")
     for each in layout.select():
         each.stylesheets = [*each.stylesheets, css]
     return layout

@@ -10,7 +10,7 @@ import param
 from panel.custom import JSComponent
 
 from galzoo_repr.app._mark_words import TAGS
-from galzoo_repr.app._page import HERE
+from galzoo_repr.app._page import module, stylesheet
 
 if TYPE_CHECKING:
     from galzoo_repr.app._session import Session
@@ -28,7 +28,7 @@ class LabelBar(JSComponent):
 
     css = param.String()
 
-    _esm = HERE / "label_bar.js"
+    _esm = module("label_bar.js")
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class LabelBar(JSComponent):
     ):
         self._session, self._ask, self._only, self._leave = session, ask, only, leave
         self.column, self._many = "", False
-        css = (HERE / "bars.css").read_text(encoding="utf-8")
+        css = stylesheet("bars.css")
         super().__init__(css=css, sizing_mode="stretch_width", margin=0)
         session.listen("current", lambda _: self._about())
         session.listen("selection", lambda _: self._about())

@@ -11,7 +11,7 @@ import param
 from panel.custom import JSComponent
 
 from galzoo_repr._config import log
-from galzoo_repr.app._page import HERE
+from galzoo_repr.app._page import module, stylesheet
 
 if TYPE_CHECKING:
     from galzoo_repr.app._session import Session
@@ -34,11 +34,11 @@ class Viewer(JSComponent):
 
     css = param.String()
 
-    _esm = HERE / "viewer.js"
+    _esm = module("viewer.js")
 
     def __init__(self, session: Session, **params: Any):
         self._session = session
-        css = (HERE / "viewer.css").read_text(encoding="utf-8")
+        css = stylesheet("viewer.css")
         super().__init__(css=css, styles={"width": WIDTH}, sizing_mode="stretch_height", margin=0, **params)
         self.on_msg(lambda event: self._answer(event.data))
         session.listen("current", lambda _: self.refresh())

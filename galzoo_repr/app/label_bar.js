@@ -3,22 +3,7 @@
 // Python sends what is known (`state`, `about`, `said`, `focus`) and is told what a person wants (`ask`, `only`, `tag`,
 // `many`, `leave`). Tags and names are only ever set as textContent or as the value of an input.
 
-const make = (tag, className, text) => {
-  const node = document.createElement(tag)
-  if (className) node.className = className
-  if (text !== undefined) node.textContent = text
-  return node
-}
 const MOST = 8 // tags that are proposed at once
-
-// Of a view that is made later, the page does not know at once, and cannot send anything.
-const ready = (model) => {
-  try {
-    model.send_msg({ kind: "ready" })
-  } catch {
-    setTimeout(() => ready(model), 30)
-  }
-}
 
 class LabelBar {
   constructor(model) {
@@ -27,7 +12,7 @@ class LabelBar {
     this.proposed = []
     this.at = -1
     this.build()
-    model.on("msg:custom", (message) => this.receive(message))
+    hear(model, this.root, (message) => this.receive(message))
   }
 
   build() {
@@ -209,8 +194,7 @@ class LabelBar {
 }
 
 export function render({ model, el }) {
-  const style = document.createElement("style")
-  style.textContent = model.css
+  const style = make("style", "", model.css)
   const bar = new LabelBar(model)
   el.append(style, bar.root)
   model.on("after_render", () => ready(model))

@@ -17,13 +17,6 @@ const CURVES = {
 }
 const STRETCHES = { "Galaxy Zoo": CURVES.asinh, ...CURVES }
 
-const make = (tag, className, text) => {
-  const node = document.createElement(tag)
-  if (className) node.className = className
-  if (text !== undefined) node.textContent = text
-  return node
-}
-
 // Colours, 8 bit RGBA, of planes under settings {stretch, bands, stops, invert}.
 export function colours({ planes, size }, { stretch, bands, stops, invert }) {
   const out = new Uint8ClampedArray(4 * size)
@@ -69,15 +62,6 @@ function changed(pixels, { stops, invert }) {
   return out
 }
 
-// Of a view that is made later, the page does not know at once, and cannot send anything.
-const ready = (model) => {
-  try {
-    model.send_msg({ kind: "ready" })
-  } catch {
-    setTimeout(() => ready(model), 30)
-  }
-}
-
 class Viewer {
   constructor(model) {
     this.model = model
@@ -86,7 +70,7 @@ class Viewer {
     this.source = document.createElement("canvas")
     this.build()
     this.fit()
-    model.on("msg:custom", (message) => this.receive(message))
+    hear(model, this.root, (message) => this.receive(message))
   }
 
   build() {
@@ -316,8 +300,7 @@ class Viewer {
 }
 
 export function render({ model, el }) {
-  const style = document.createElement("style")
-  style.textContent = model.css
+  const style = make("style", "", model.css)
   const viewer = new Viewer(model)
   el.append(style, viewer.root)
   el.style.height = "100%"
