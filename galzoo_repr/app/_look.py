@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 from astropy.coordinates import SkyCoord
@@ -28,6 +29,8 @@ __doctest_requires__ = {"look": ["panel"]}
 
 STILL = 10  # galaxies that are shown where a notebook was exported
 MOST_KEYS = 10  # ratings that can each have a key of their own
+# Pages that are open in this program, by folder, name of the ratings and rater.
+_OPEN: WeakValueDictionary[tuple[Path, str, str], Desk] = WeakValueDictionary()
 
 
 def look(
@@ -104,7 +107,8 @@ def look(
     ValueError
         If a column does not exist or an argument is not allowed.
     BlockingIOError
-        If another page rates under the same name.
+        If another page rates under the same name. In a notebook, the page that was there before is closed, so that
+        a cell can be run again.
 
     Examples
     --------
@@ -139,6 +143,9 @@ def look(
     rated = embedding in table.colnames
     folder = Path(folder) if folder is not None else _usual_folder(table, embedding if rated else None)
     _make(folder)
+    place = (folder.resolve(), ratings, rater)
+    if _in_notebook() and (before := _OPEN.get(place)) is not None:
+        before.close()  # a cell that is run again takes the place of the page that it showed before
     desk = Desk(table, folder, pictures, None, show=show, survey=survey, rater=rater)
     if rated:
         from galzoo_repr.app._ratings import RatingDesk
@@ -159,6 +166,7 @@ def look(
     except BaseException:  # so that it can be tried again
         desk.close()
         raise
+    _OPEN[place] = desk
     looked = Look(desk)
     if _in_notebook() if serve is None else not serve:
         return looked

@@ -25,25 +25,24 @@ and what all pages share is ``session.desk``::
 
 Text of catalogues, names and tags is text: give it to the browser by ``textContent`` or as the value of a widget, never
 inside HTML. Ask no other host. Long work goes to a thread and comes back by ``session.later``. Styles: the variables
-``--gz-*`` of ``page.css``. Components in JavaScript are subclasses of `panel.custom.JSComponent` with ``_esm`` a
-`module`: a file of this folder, before which ``common.js`` is put.
+``--gz-*`` of ``page.css``. What is made in the browser is a `Component` (`_component`) with a file of JavaScript.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 from galzoo_repr.app._session import Desk, Session
+from galzoo_repr.app._text import text_of
 
-__all__ = ["VIEWS", "module", "notebook_page", "page", "served_page", "stylesheet"]
+__all__ = ["VIEWS", "notebook_page", "page", "served_page"]
 
 # Title of the tab, and module of the view.
 VIEWS = (("Rate", "_rate"), ("Label", "_label"), ("Find", "_find"), ("Map", "_map"), ("Out", "_out"))
-HERE = Path(__file__).parent
+HEIGHT = 720  # pixels, in a notebook
 TABS = """
-:host { --gz-tab: var(--gz-text, inherit); height: 100%; }
+:host { --gz-tab: var(--gz-text, inherit); }
 .bk-header { border-bottom: 1px solid var(--gz-line, #8888) !important; }
 .bk-tab { padding: 6px 14px !important; color: var(--gz-faint, inherit) !important; border: 0 !important; }
 .bk-tab.bk-active { color: var(--gz-text, inherit) !important; background: none !important;
@@ -53,24 +52,14 @@ TABS = """
 """
 
 
-def module(name: str) -> str:
-    """JavaScript of a component: what all have in common, and its own file of this folder."""
-    return (HERE / "common.js").read_text(encoding="utf-8") + (HERE / name).read_text(encoding="utf-8")
-
-
-def stylesheet(name: str) -> str:
-    """Styles of a component, from a file of this folder."""
-    return (HERE / name).read_text(encoding="utf-8")
-
-
 def served_page(desk: Desk) -> Any:
     """Whole page as the server gives it to a browser, made anew each time it is loaded."""
     import panel as pn
 
     session = Session(desk)
     pn.state.on_session_destroyed(lambda _: session.close())
-    template = pn.Template((HERE / "page.html").read_text(encoding="utf-8"))
-    template.add_variable("css", stylesheet("page.css"))
+    template = pn.Template(text_of("page.html"))
+    template.add_variable("css", text_of("page.css"))
     template.add_panel("page", page(session))
     return template
 
@@ -80,14 +69,19 @@ def notebook_page(desk: Desk) -> Any:
     import panel as pn
 
     pn.extension(inline=True)
-    return page(Session(desk), height=720)
+    from galzoo_repr.app._component import Alive
+
+    # A notebook knows the components that there are when it is given the first of them.
+    for _, name in VIEWS:
+        _module_of(name)
+    session = Session(desk, in_notebook=True)
+    return pn.Column(page(session, height=HEIGHT), Alive(session), sizing_mode="stretch_width", margin=0)
 
 
 def page(session: Session, *, height: int | None = None) -> Any:
     """Tabs of all views, each made when it is first shown."""
     import panel as pn
 
-    room = __name__.rpartition(".")[0]
     size = (
         {"sizing_mode": "stretch_both"}
         if height is None
@@ -99,7 +93,7 @@ def page(session: Session, *, height: int | None = None) -> Any:
 
     def show(number: int) -> None:
         if not holders[number].objects:
-            holders[number].append(import_module(f"{room}.{VIEWS[number][1]}").view(session))
+            holders[number].append(_module_of(VIEWS[number][1]).view(session))
         session.set("view", titles[number])
 
     tabs.active = titles.index(session.view) if session.view in titles else 0
@@ -107,3 +101,7 @@ def page(session: Session, *, height: int | None = None) -> Any:
     tabs.param.watch(lambda event: show(event.new), "active")
     session.listen("view", lambda title: setattr(tabs, "active", titles.index(title)))
     return tabs
+
+
+def _module_of(name: str) -> Any:
+    return import_module(f"{__name__.rpartition('.')[0]}.{name}")

@@ -9,7 +9,7 @@ import numpy as np
 import panel as pn
 
 from galzoo_repr.app._marks import label_rows, tag_rows
-from galzoo_repr.app._page import stylesheet
+from galzoo_repr.app._text import text_of
 
 if TYPE_CHECKING:
     from galzoo_repr.app._session import Session
@@ -117,7 +117,7 @@ def plain(text: str) -> str:
 
 def dressed(layout: Any) -> Any:
     """Give the controls of a layout the colours of the page, light or dark."""
-    css = stylesheet("controls.css")
+    css = text_of("controls.css")
     for each in layout.select():
         each.stylesheets = [*each.stylesheets, css]
     return layout

@@ -16,16 +16,3 @@ const ready = (model) => {
   }
 }
 
-// Take messages of Python. Once there is one the page is alive, and needs no picture that stands for it.
-const hear = (model, root, receive) => model.on("msg:custom", (message) => {
-  hideStill(root)
-  receive(message)
-})
-
-// The pictures that an exported notebook has instead of the page.
-const hideStill = (node) => {
-  while (node.getRootNode().host) node = node.getRootNode().host
-  const still = node.closest(".galzoo-look")?.querySelector(".galzoo-still")
-  if (still) still.hidden = true
-}
-

@@ -8,7 +8,7 @@ class FindBar {
     this.model = model
     this.urls = []
     this.build()
-    hear(model, this.root, (message) => this.receive(message))
+    model.on("msg:custom", (message) => this.receive(message))
   }
 
   build() {

@@ -12,7 +12,7 @@ class LabelBar {
     this.proposed = []
     this.at = -1
     this.build()
-    hear(model, this.root, (message) => this.receive(message))
+    model.on("msg:custom", (message) => this.receive(message))
   }
 
   build() {

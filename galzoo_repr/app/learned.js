@@ -21,7 +21,7 @@ export function render({ model, el }) {
     picture.hidden = !data
     if (data) picture.src = URL.createObjectURL(new Blob([data], { type: "image/png" }))
   }
-  hear(model, root, (message) => {
+  model.on("msg:custom", (message) => {
     state.textContent = message.state
     text.textContent = message.text
     if (message.alt) picture.alt = message.alt

@@ -53,7 +53,7 @@ class RatingGrid {
     this.large = false
     this.predictions = true
     this.build()
-    hear(model, this.root, (message) => this.receive(message))
+    model.on("msg:custom", (message) => this.receive(message))
   }
 
   build() {

@@ -70,7 +70,7 @@ class Viewer {
     this.source = document.createElement("canvas")
     this.build()
     this.fit()
-    hear(model, this.root, (message) => this.receive(message))
+    model.on("msg:custom", (message) => this.receive(message))
   }
 
   build() {

@@ -26,7 +26,7 @@ from galzoo_repr.images import pictures_of, read_pictures
 __all__ = ["DemoResult", "run_demo"]
 
 PICTURES = "pictures"  # folder of a small picture of each galaxy
-SIDE, QUALITY = 256, 85  # pixels on a side, and of the JPEG: some 15 kB
+SIDE, QUALITY = 224, 80  # pixels on a side, and of the JPEG: some 12 kB
 # Kinds are more even than on the real sky, so that each has enough galaxies to find.
 MIX = {
     "smooth": 0.22,
