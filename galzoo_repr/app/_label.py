@@ -10,6 +10,7 @@ from galzoo_repr.app._cards import links_to, text_of_cell
 from galzoo_repr.app._component import Component, module
 from galzoo_repr.app._lesson import EVERY, Lesson
 from galzoo_repr.app._mark_words import TAGS, UNSURE, YES_NO
+from galzoo_repr.app._people import agreement_facts
 from galzoo_repr.app._rate import ALIKE, THINKING, RatingGrid
 from galzoo_repr.app._tag_bar import LabelBar
 from galzoo_repr.app._viewer import Viewer
@@ -170,6 +171,7 @@ class LabelGrid(RatingGrid):
             return {"facts": [], "advice": WHERE, "rated": 0}
         counts = marks.counts(lesson.column)
         facts = [[answer, str(counts.get(answer, 0))] for answer in [*lesson.answers, UNSURE]]
+        facts += agreement_facts(marks, lesson.column)
         return {"facts": facts, "advice": lesson.failure, "rated": len(marks.own_answers(lesson.column))}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -125,6 +126,7 @@ def look(
     check_whole_number("port", port, 0)
     if port > 65535:
         raise ValueError(f"port={port} is no port: give 0 (any that is free) to 65535")
+    _check_page(serve, browser, prefix, survey, announce)
     values = checked_scale(scale)
     show, origins = _checked_names("show", show), _checked_names("origins", origins)
     for name in show:
@@ -260,6 +262,22 @@ def checked_scale(scale: Sequence[float]) -> list[float]:
     for value in values:
         check_number("scale", value, least=-1e15)
     return [int(value) if value == int(value) else value for value in values]
+
+
+def _check_page(serve: object, browser: object, prefix: object, survey: object, announce: object) -> None:
+    """Refuse what would only be noticed when the page is in use, or mean something else."""
+    if serve is not None and not isinstance(serve, bool | np.bool_):
+        raise TypeError(f"serve must be True, False or None, not {serve!r}")
+    if not isinstance(browser, bool | np.bool_):
+        raise TypeError(f"browser must be True or False, not {browser!r}")
+    if not isinstance(prefix, str):
+        raise TypeError(f"prefix must be the start of an address such as '/user/ann', not {prefix!r}")
+    if not re.fullmatch(r"[\w.~/@%-]*", prefix, re.ASCII):
+        raise ValueError(f"prefix={prefix!r} is no start of an address: give a path such as '/user/ann'")
+    if survey is not None and (isinstance(survey, type) or not hasattr(survey, "get_images")):
+        raise TypeError(f"survey must be a survey such as galzoo_repr.LegacySurvey(), not {survey!r}")
+    if not callable(announce):
+        raise TypeError(f"announce must be a function that takes the text to announce, not {announce!r}")
 
 
 def _checked_names(argument: str, names: Sequence[str]) -> list[str]:

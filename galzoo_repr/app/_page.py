@@ -30,9 +30,11 @@ inside HTML. Ask no other host. Long work goes to a thread and comes back by ``s
 
 from __future__ import annotations
 
+from html import escape
 from importlib import import_module
 from typing import Any
 
+from galzoo_repr._config import log
 from galzoo_repr.app._session import Desk, Session
 from galzoo_repr.app._text import text_of
 
@@ -93,7 +95,7 @@ def page(session: Session, *, height: int | None = None) -> Any:
 
     def show(number: int) -> None:
         if not holders[number].objects:
-            holders[number].append(_module_of(VIEWS[number][1]).view(session))
+            holders[number].append(_view(VIEWS[number][1], session))
         session.set("view", titles[number])
 
     tabs.active = titles.index(session.view) if session.view in titles else 0
@@ -105,3 +107,15 @@ def page(session: Session, *, height: int | None = None) -> Any:
 
 def _module_of(name: str) -> Any:
     return import_module(f"{__name__.rpartition('.')[0]}.{name}")
+
+
+def _view(name: str, session: Session) -> Any:
+    """One view, or why there is none: a catalogue may be odd in ways that concern this one alone."""
+    import panel as pn
+
+    try:
+        return _module_of(name).view(session)
+    except Exception as error:
+        log.exception("a view of the page failed")
+        said = escape(f"This view cannot be shown: {error}", quote=True)
+        return pn.pane.Str(said, sizing_mode="stretch_both", margin=20)

@@ -105,9 +105,12 @@ class Desk:
 
     def result(self) -> Table:
         """The catalogue with all columns, those of the ratings and scores included."""
-        if self.marks is not None:
-            self.marks.refresh()
         table = self.table
+        if self.marks is not None:
+            from galzoo_repr.app._people import with_people
+
+            self.marks.refresh()
+            table = with_people(self.table, self.marks)
         if self.ratings is not None:
             table = self.ratings.with_columns(table)
         return table

@@ -91,7 +91,8 @@ class LabelBar {
     this.chips.setAttribute("aria-label", "Tags")
     const holder = make("span", "combo")
     holder.append(this.tag, this.list)
-    box.append(holder, many, this.chips)
+    this.whose = make("span", "of")
+    box.append(holder, many, this.whose, this.chips)
     this.many.addEventListener("change", () => this.model.send_msg({ kind: "many", value: this.many.checked }))
     this.tag.addEventListener("input", () => this.propose())
     this.tag.addEventListener("keydown", (event) => this.keydown(event))
@@ -179,7 +180,8 @@ class LabelBar {
     this.many.disabled = !selected
     this.many.parentNode.hidden = !selected
     this.manyText.textContent = `all ${selected.toLocaleString("en")} selected`
-    this.chips.replaceChildren(make("span", "of", name), ...tags.map(([tag, text]) => {
+    this.whose.textContent = name
+    this.chips.replaceChildren(...tags.map(([tag, text]) => {
       const chip = make("span", "chip")
       chip.setAttribute("role", "listitem")
       const cross = make("button", "", "×")

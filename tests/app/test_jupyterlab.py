@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from galzoo_repr.anomaly import ratings_in, read_ratings
 from galzoo_repr.catalogue import write_catalogue
 
 from .conftest import galaxies, until
@@ -67,8 +69,8 @@ def lab(tmp_path: Path) -> Iterator[str]:
             process.wait(timeout=60)
 
 
-def run_all(page, address: str) -> None:
-    """Open the notebook, run its cells, and wait for the first galaxies."""
+def run_cells(page, address: str) -> None:
+    """Open the notebook, and run its cells."""
     page.goto(address)
     page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
     page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
@@ -76,8 +78,55 @@ def run_all(page, address: str) -> None:
     for _ in CELLS:
         page.keyboard.press("Shift+Enter")
     page.locator("figure.here").wait_for()
+    page.get_by_text("goes on with").last.wait_for()
 
 
-def test_keys_rate_in_a_live_notebook(lab, page, tmp_path):
-    run_all(page, lab)
-    page.screenshot(path="/tmp/pg/lab1.png")
+def press(page, key: str) -> int:
+    """Press a key on a galaxy, wait for the next one, and tell which it was."""
+    rate = page.locator(".rate")
+    row = rate.get_attribute("data-row")
+    page.keyboard.press(key)
+    until(lambda: rate.get_attribute("data-row") != row)
+    return int(row)
+
+
+def show(page, title: str, sign: object) -> None:
+    """Open a tab, and wait for something in it."""
+    page.locator(".bk-tab", has_text=title).last.click()
+    sign.first.wait_for()
+
+
+def test_the_page_lives_in_a_notebook(lab, page, tmp_path):
+    run_cells(page, lab)
+    until(lambda: page.evaluate("document.querySelector('.galzoo-still').hidden"))
+    assert page.locator(".rate").bounding_box()["height"] > 400
+    n_cells = page.locator(".jp-CodeCell").count()
+
+    # Many at once, while a thread learns from them: what both send does not get mixed up.
+    page.locator(".rate").focus()
+    given = {press(page, str(number % 6)): number % 6 for number in range(24)}
+    for key in ("x", "d", "d"):  # which cut and delete cells of a notebook
+        page.keyboard.press(key)
+    assert page.locator(".jp-CodeCell").count() == n_cells
+    values = ratings_in(read_ratings(tmp_path / "kept" / "interest.ratings.ecsv"), 60)
+    assert {int(row): values[row] for row in np.flatnonzero(np.isfinite(values))} == given
+
+    def button(name: str) -> object:
+        return page.get_by_role("button", name=name, exact=True)
+
+    show(page, "Label", page.locator("input[name=column]"))
+    show(page, "Find", page.locator("input[name=query]"))
+    show(page, "Map", button("Select"))
+    button("Select").click()
+    page.get_by_text("60 selected").first.wait_for()
+    show(page, "Out", button("Save"))
+
+    # A cell that is run again shows what was shown, and holds what was given.
+    page.locator(".jp-CodeCell .jp-InputArea-editor").nth(1).click()
+    page.keyboard.press("Shift+Enter")
+    page.get_by_text("60 galaxies, 60 of them selected").wait_for()
+    button("Save").wait_for()
+    until(lambda: page.evaluate("document.querySelector('.galzoo-still')?.hidden"))
+    show(page, "Map", button("Make UMAP"))
+    show(page, "Rate", page.locator("figure.here"))
+    assert page.locator(".rate").get_attribute("data-rated") == "24"
