@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import panel as pn
 import param
-from panel.custom import JSComponent
 
 from galzoo_repr._config import log
 from galzoo_repr.app._cards import links_to, text_of_cell
-from galzoo_repr.app._page import HERE
+from galzoo_repr.app._component import Component, module
 from galzoo_repr.app._rate import NO_EMBEDDINGS, RatingGrid
 from galzoo_repr.app._search import LARGEST, Found, Search, named_example
 from galzoo_repr.app._viewer import Viewer
@@ -238,20 +237,17 @@ class FoundGrid(RatingGrid):
         return {"facts": [*facts, ["found", str(len(self._search.found.rows))]], "advice": "", "rated": 0}
 
 
-class FindBar(JSComponent):
+class FindBar(Component):
     """What is searched for, in the browser."""
 
-    css = param.String()
     largest = param.Integer(LARGEST)
 
-    _esm = HERE / "find_bar.js"
+    _esm = module("find_bar.js")
     _kinds = frozenset({"ready", "add", "file", "remove", "turn", "separation", "leave"})
 
     def __init__(self, search: FindView):
         self._search, self._chips, self._said = search, [], ("", False)
-        css = (HERE / "bars.css").read_text(encoding="utf-8")
-        super().__init__(css=css, sizing_mode="stretch_width", margin=0)
-        self.on_msg(self._answer)
+        super().__init__(search.session, sizing_mode="stretch_width")
 
     def say(self, text: str, *, failed: bool = False) -> None:
         """Tell a person something."""
@@ -267,13 +263,8 @@ class FindBar(JSComponent):
         """Let keys go to the text."""
         self._send_msg({"kind": "focus"})
 
-    def _answer(self, event: Any) -> None:
-        message = event.data
-        try:
-            if (kind := message["kind"]) in self._kinds:
-                getattr(self, f"_on_{kind}")(message)
-        except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-            self.say(str(error), failed=True)
+    def _failed(self, message: dict, said: str) -> None:
+        self.say(said, failed=True)
 
     def _on_ready(self, message: dict) -> None:
         self.show(self._chips)

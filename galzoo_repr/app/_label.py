@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import panel as pn
-import param
-from panel.custom import JSComponent
 
 from galzoo_repr.app._cards import links_to, text_of_cell
+from galzoo_repr.app._component import Component, module
 from galzoo_repr.app._lesson import EVERY, Lesson
 from galzoo_repr.app._mark_words import TAGS, UNSURE, YES_NO
-from galzoo_repr.app._page import HERE
+from galzoo_repr.app._people import agreement_facts
 from galzoo_repr.app._rate import ALIKE, THINKING, RatingGrid
 from galzoo_repr.app._tag_bar import LabelBar
 from galzoo_repr.app._viewer import Viewer
@@ -78,7 +77,7 @@ class LabelView:
         self.lesson.only(self._session.selection if self._only else None)
         self.bar.column = column
         self.grid = LabelGrid(self._session, self._viewer, self.lesson, on_tag=self.bar.focus)
-        self.panel = LearnedPanel(self.lesson)
+        self.panel = LearnedPanel(self._session, self.lesson)
         self.panel.visible = bool(column) and self._session.desk.ratings is not None
         self._body.objects = [self.grid, self._viewer, self.panel]
 
@@ -172,21 +171,21 @@ class LabelGrid(RatingGrid):
             return {"facts": [], "advice": WHERE, "rated": 0}
         counts = marks.counts(lesson.column)
         facts = [[answer, str(counts.get(answer, 0))] for answer in [*lesson.answers, UNSURE]]
+        facts += agreement_facts(marks, lesson.column)
         return {"facts": facts, "advice": lesson.failure, "rated": len(marks.own_answers(lesson.column))}
 
 
-class LearnedPanel(JSComponent):
+class LearnedPanel(Component):
     """What a model has learned from the labels so far."""
 
-    css = param.String()
+    _esm = module("learned.js")
 
-    _esm = HERE / "learned.js"
-
-    def __init__(self, lesson: Lesson):
+    def __init__(self, session: Session, lesson: Lesson):
         self._lesson, self._shown = lesson, None
-        css = (HERE / "bars.css").read_text(encoding="utf-8")
-        super().__init__(css=css, width=330, sizing_mode="stretch_height", margin=0)
-        self.on_msg(lambda _: self.tell(anew=True))
+        super().__init__(session, width=330, sizing_mode="stretch_height")
+
+    def _on_ready(self, message: dict) -> None:
+        self.tell(anew=True)
 
     def tell(self, *, anew: bool = False) -> None:
         """Send the browser what is known by now."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import html
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 from astropy.coordinates import SkyCoord
@@ -28,6 +30,8 @@ __doctest_requires__ = {"look": ["panel"]}
 
 STILL = 10  # galaxies that are shown where a notebook was exported
 MOST_KEYS = 10  # ratings that can each have a key of their own
+# Pages that are open in this program, by folder, name of the ratings and rater.
+_OPEN: WeakValueDictionary[tuple[Path, str, str], Desk] = WeakValueDictionary()
 
 
 def look(
@@ -104,7 +108,8 @@ def look(
     ValueError
         If a column does not exist or an argument is not allowed.
     BlockingIOError
-        If another page rates under the same name.
+        If another page rates under the same name. In a notebook, the page that was there before is closed, so that
+        a cell can be run again.
 
     Examples
     --------
@@ -121,6 +126,7 @@ def look(
     check_whole_number("port", port, 0)
     if port > 65535:
         raise ValueError(f"port={port} is no port: give 0 (any that is free) to 65535")
+    _check_page(serve, browser, prefix, survey, announce)
     values = checked_scale(scale)
     show, origins = _checked_names("show", show), _checked_names("origins", origins)
     for name in show:
@@ -142,6 +148,9 @@ def look(
     rated = embedding in table.colnames
     folder = Path(folder) if folder is not None else _usual_folder(table, embedding if rated else None)
     _make(folder)
+    place = (folder.resolve(), ratings, rater)
+    if _in_notebook() and (before := _OPEN.get(place)) is not None:
+        before.close()  # a cell that is run again takes the place of the page that it showed before
     desk = Desk(table, folder, pictures, None, show=show, survey=survey, rater=rater)
     if rated:
         from galzoo_repr.app._ratings import RatingDesk
@@ -162,6 +171,7 @@ def look(
     except BaseException:  # so that it can be tried again
         desk.close()
         raise
+    _OPEN[place] = desk
     looked = Look(desk)
     if _in_notebook() if serve is None else not serve:
         return looked
@@ -255,6 +265,22 @@ def checked_scale(scale: Sequence[float]) -> list[float]:
     for value in values:
         check_number("scale", value, least=-1e15)
     return [int(value) if value == int(value) else value for value in values]
+
+
+def _check_page(serve: object, browser: object, prefix: object, survey: object, announce: object) -> None:
+    """Refuse what would only be noticed when the page is in use, or mean something else."""
+    if serve is not None and not isinstance(serve, bool | np.bool_):
+        raise TypeError(f"serve must be True, False or None, not {serve!r}")
+    if not isinstance(browser, bool | np.bool_):
+        raise TypeError(f"browser must be True or False, not {browser!r}")
+    if not isinstance(prefix, str):
+        raise TypeError(f"prefix must be the start of an address such as '/user/ann', not {prefix!r}")
+    if not re.fullmatch(r"[\w.~/@%-]*", prefix, re.ASCII):
+        raise ValueError(f"prefix={prefix!r} is no start of an address: give a path such as '/user/ann'")
+    if survey is not None and (isinstance(survey, type) or not hasattr(survey, "get_images")):
+        raise TypeError(f"survey must be a survey such as galzoo_repr.LegacySurvey(), not {survey!r}")
+    if not callable(announce):
+        raise TypeError(f"announce must be a function that takes the text to announce, not {announce!r}")
 
 
 def _checked_names(argument: str, names: Sequence[str]) -> list[str]:

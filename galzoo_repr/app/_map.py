@@ -14,7 +14,7 @@ from bokeh.models import ColumnDataSource, Range1d
 from galzoo_repr._folder import publish
 from galzoo_repr.app._cards import text_of_cell
 from galzoo_repr.app._plane_view import CHOSEN, PlaneView, dark_figure
-from galzoo_repr.app._selected import Selected, dressed, plain
+from galzoo_repr.app._selected import Picture, Selected, Words, dressed, plain
 from galzoo_repr.plot import add_map, column_label, map_points, mollweide, read_colouring, right_ascensions
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ NO_PLACES = "The catalogue has neither columns map_x and map_y nor embeddings, o
 COLUMNS, KEPT = ("map_x", "map_y"), "map.npy"
 DENSITY = "how many there are"
 BINS = 60
+FIRST = ("score", "similarity", "probability", "unlike")  # ends of names of columns that are offered first
 CARD = 150  # pixels of the picture at the pointer
 ORANGE, BLUE = CHOSEN, "#5b86c9"
 
@@ -76,13 +77,13 @@ class MapView:
 
     def __init__(self, session: Session):
         self.session = session
-        self._card = pn.pane.JPG(None, width=CARD, height=CARD, alt_text="Galaxy at the pointer", margin=4)
-        self._words = pn.pane.Str("", margin=4, sizing_mode="stretch_width")
+        self._card = Picture(None, width=CARD, height=CARD, alt_text="Galaxy at the pointer", margin=4)
+        self._words = Words("", margin=4, sizing_mode="stretch_width")
         self.colour = pn.widgets.Select(label="Colour by", options=[DENSITY], width=190)
         self._umap = pn.widgets.Button(
             label="Make UMAP", width=110, align="end", visible=session.desk.ratings is not None
         )
-        self._said = pn.pane.Str("", align="end", margin=8)
+        self._said = Words("", align="end", margin=8)
         self.histogram = Histogram(session)
         self._holder = pn.pane.Bokeh(sizing_mode="stretch_both", margin=0, min_height=260)
         self.sky = self._make_sky()
@@ -310,9 +311,7 @@ def coloured(table: Any) -> list[str]:
     kinds = "biufSUO"
     names = [name for name in table.colnames if getattr(table[name], "dtype", np.dtype("V")).kind in kinds]
     names = [name for name in names if getattr(table[name], "ndim", 0) == 1]
-    return sorted(
-        names, key=lambda name: not name.endswith(("score", "rank", "similarity", "probability", "unlike"))
-    )
+    return sorted(names, key=lambda name: not name.endswith(FIRST))
 
 
 def _draw_lines(plane: PlaneView) -> None:

@@ -214,6 +214,16 @@ class Marks:
         with self._lock:
             return {row for row, label in self._own.labels.get(column, {}).items() if label}
 
+    def by_person(self, column: str) -> dict[str, dict[int, str]]:
+        """Labels that each person gave in a column, by row; this person first, whose name may be empty."""
+        with self._lock:
+            named = {self._desk.rater: self._own}
+            named |= {
+                name[6:-6]: said for name, said in self.others.items()
+            }  # marks_NAME.jsonl, or marks.jsonl
+            given = {name: dict(said.labels.get(column, {})) for name, said in named.items()}
+        return {name: {row: label for row, label in of.items() if label} for name, of in given.items()}
+
     def base(self, column: str) -> np.ndarray:
         """Texts that the catalogue itself has in a column, str of shape (n,)."""
         with self._lock:

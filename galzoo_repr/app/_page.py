@@ -25,25 +25,26 @@ and what all pages share is ``session.desk``::
 
 Text of catalogues, names and tags is text: give it to the browser by ``textContent`` or as the value of a widget, never
 inside HTML. Ask no other host. Long work goes to a thread and comes back by ``session.later``. Styles: the variables
-``--gz-*`` of ``page.css``. Components in JavaScript are subclasses of `panel.custom.JSComponent` with ``_esm`` a file
-of this folder.
+``--gz-*`` of ``page.css``. What is made in the browser is a `Component` (`_component`) with a file of JavaScript.
 """
 
 from __future__ import annotations
 
+from html import escape
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
+from galzoo_repr._config import log
 from galzoo_repr.app._session import Desk, Session
+from galzoo_repr.app._text import text_of
 
 __all__ = ["VIEWS", "notebook_page", "page", "served_page"]
 
 # Title of the tab, and module of the view.
 VIEWS = (("Rate", "_rate"), ("Label", "_label"), ("Find", "_find"), ("Map", "_map"), ("Out", "_out"))
-HERE = Path(__file__).parent
+HEIGHT = 720  # pixels, in a notebook
 TABS = """
-:host { --gz-tab: var(--gz-text, inherit); height: 100%; }
+:host { --gz-tab: var(--gz-text, inherit); }
 .bk-header { border-bottom: 1px solid var(--gz-line, #8888) !important; }
 .bk-tab { padding: 6px 14px !important; color: var(--gz-faint, inherit) !important; border: 0 !important; }
 .bk-tab.bk-active { color: var(--gz-text, inherit) !important; background: none !important;
@@ -59,8 +60,8 @@ def served_page(desk: Desk) -> Any:
 
     session = Session(desk)
     pn.state.on_session_destroyed(lambda _: session.close())
-    template = pn.Template((HERE / "page.html").read_text(encoding="utf-8"))
-    template.add_variable("css", (HERE / "page.css").read_text(encoding="utf-8"))
+    template = pn.Template(text_of("page.html"))
+    template.add_variable("css", text_of("page.css"))
     template.add_panel("page", page(session))
     return template
 
@@ -70,14 +71,19 @@ def notebook_page(desk: Desk) -> Any:
     import panel as pn
 
     pn.extension(inline=True)
-    return page(Session(desk), height=720)
+    from galzoo_repr.app._component import Alive
+
+    # A notebook knows the components that there are when it is given the first of them.
+    for _, name in VIEWS:
+        _module_of(name)
+    session = Session(desk, in_notebook=True)
+    return pn.Column(page(session, height=HEIGHT), Alive(session), sizing_mode="stretch_width", margin=0)
 
 
 def page(session: Session, *, height: int | None = None) -> Any:
     """Tabs of all views, each made when it is first shown."""
     import panel as pn
 
-    room = __name__.rpartition(".")[0]
     size = (
         {"sizing_mode": "stretch_both"}
         if height is None
@@ -89,7 +95,7 @@ def page(session: Session, *, height: int | None = None) -> Any:
 
     def show(number: int) -> None:
         if not holders[number].objects:
-            holders[number].append(import_module(f"{room}.{VIEWS[number][1]}").view(session))
+            holders[number].append(_view(VIEWS[number][1], session))
         session.set("view", titles[number])
 
     tabs.active = titles.index(session.view) if session.view in titles else 0
@@ -97,3 +103,19 @@ def page(session: Session, *, height: int | None = None) -> Any:
     tabs.param.watch(lambda event: show(event.new), "active")
     session.listen("view", lambda title: setattr(tabs, "active", titles.index(title)))
     return tabs
+
+
+def _module_of(name: str) -> Any:
+    return import_module(f"{__name__.rpartition('.')[0]}.{name}")
+
+
+def _view(name: str, session: Session) -> Any:
+    """One view, or why there is none: a catalogue may be odd in ways that concern this one alone."""
+    import panel as pn
+
+    try:
+        return _module_of(name).view(session)
+    except Exception as error:
+        log.exception("a view of the page failed")
+        said = escape(f"This view cannot be shown: {error}", quote=True)
+        return pn.pane.Str(said, sizing_mode="stretch_both", margin=20)

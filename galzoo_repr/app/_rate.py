@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import panel as pn
 import param
-from panel.custom import JSComponent
 
 from galzoo_repr.app._cards import card_of, progress_facts
-from galzoo_repr.app._page import HERE
+from galzoo_repr.app._component import Component, module
 from galzoo_repr.app._viewer import Viewer
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ def view(session: Session) -> Any:
     return pn.Row(RatingGrid(session, viewer), viewer, sizing_mode="stretch_both", margin=0)
 
 
-class RatingGrid(JSComponent):
+class RatingGrid(Component):
     """The galaxies of a batch in the browser; answers come as messages, and are on the disk before the reply."""
 
     keys = param.List(
@@ -51,26 +50,24 @@ class RatingGrid(JSComponent):
     takes_focus = param.Boolean(True, doc="Whether keys go to it at once.")
     title = param.String("Rate galaxies")
     meaning = param.String("rate: higher is more interesting")
-    css = param.String()
 
-    _esm = HERE / "rating_grid.js"
+    _esm = module("rating_grid.js")
+    _styles = "rating_grid.css"
     _kinds = frozenset({"ready", "rate", "undo", "next", "at", "viewer", "alike"})
 
     def __init__(self, session: Session, viewer: Viewer, **params: Any):
-        self._session, self._viewer = session, viewer
+        self._viewer = viewer
         super().__init__(
+            session,
             keys=params.pop("keys") if "keys" in params else _keys(session.desk.ratings.values),
             more=params.pop("more", [ALIKE]),
-            css=(HERE / "rating_grid.css").read_text(encoding="utf-8"),
             sizing_mode="stretch_both",
-            margin=0,
             **params,
         )
         self._sent: dict[int, None] = {}
         self._rows: list[int] = []
         self._waits = False
         self._listen()
-        self.on_msg(self._answer)
 
     def _listen(self) -> None:
         self._session.listen("learned", lambda _: self._learned())
@@ -79,15 +76,8 @@ class RatingGrid(JSComponent):
     def _ratings(self) -> RatingDesk:
         return self._session.desk.ratings
 
-    def _answer(self, event: Any) -> None:
-        """Do what the browser asks, and tell it if that failed."""
-        message = event.data
-        try:
-            if message["kind"] in self._kinds:
-                getattr(self, f"_on_{message['kind']}")(message)
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            failed = f"not kept: {error}"
-            self._send_msg({"kind": "failed", "id": message.get("id"), "text": failed})
+    def _failed(self, message: dict, said: str) -> None:
+        self._send_msg({"kind": "failed", "id": message.get("id"), "text": f"not kept: {said}"})
 
     def _on_ready(self, message: dict) -> None:
         self._sent.clear()

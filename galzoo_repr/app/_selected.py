@@ -9,16 +9,18 @@ import numpy as np
 import panel as pn
 
 from galzoo_repr.app._marks import label_rows, tag_rows
-from galzoo_repr.app._page import HERE
+from galzoo_repr.app._text import text_of
 
 if TYPE_CHECKING:
     from galzoo_repr.app._session import Session
 
-__all__ = ["Selected", "dressed", "plain"]
+__all__ = ["Picture", "Selected", "Words", "dressed", "plain"]
 
 SIDE, AT_ONCE = 112, 40  # pixels of a picture in the grid, and pictures on one page of it
 MOST_RATED = 500  # galaxies that get one rating at once, each of which is written to the disk
 LABELS = ("yes", "no", "unsure")
+# A name for those who do not see where a control stands.
+UNSEEN = "label { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }"
 
 
 class Selected:
@@ -26,17 +28,20 @@ class Selected:
 
     def __init__(self, session: Session):
         self._session, self._first = session, 0
-        self.said = pn.pane.Str("", margin=(12, 8), width=190)
-        self.tag = pn.widgets.TextInput(placeholder="tag", width=110)
-        self.label = pn.widgets.TextInput(placeholder="label column", width=110)
-        self.value = pn.widgets.Select(options=list(LABELS), width=80)
+        self.said = Words("", margin=(12, 8), width=190)
+        named = {"stylesheets": [UNSEEN]}
+        self.tag = pn.widgets.TextInput(label="Tag", placeholder="tag", width=110, **named)
+        self.label = pn.widgets.TextInput(
+            label="Label column", placeholder="label column", width=110, stylesheets=[UNSEEN]
+        )
+        self.value = pn.widgets.Select(label="Answer", options=list(LABELS), width=80, **named)
         self.grid = pn.Row(
             sizing_mode="stretch_width", styles={"flex-wrap": "wrap", "overflow-y": "auto"}, visible=False
         )
         self.grid.max_height = 3 * (SIDE + 28)
         ratings = session.desk.ratings
         values = [] if ratings is None else ratings.values
-        self.rating = pn.widgets.Select(options=values, width=60)
+        self.rating = pn.widgets.Select(label="Rating", options=values, width=60, **named)
         self._bar = pn.FlexBox(
             self.said,
             _button("Grid", self._toggle),
@@ -110,6 +115,23 @@ class Selected:
         return dressed(pn.Column(shown, look, margin=3))
 
 
+class _KeepsStyles:
+    """A pane that changes what it shows alone: styles sent anew are asked for from another host in a notebook."""
+
+    def _update(self, ref: str, model: Any) -> None:
+        properties = self._get_properties(model.document)
+        properties.pop("stylesheets", None)
+        model.update(**properties)
+
+
+class Words(_KeepsStyles, pn.pane.Str):
+    """Text that changes."""
+
+
+class Picture(_KeepsStyles, pn.pane.JPG):
+    """A picture that changes."""
+
+
 def plain(text: str) -> str:
     """Give text so that Panel shows it as it is: its panes of text and pictures take what they get for HTML."""
     return escape(text, quote=True)
@@ -117,7 +139,7 @@ def plain(text: str) -> str:
 
 def dressed(layout: Any) -> Any:
     """Give the controls of a layout the colours of the page, light or dark."""
-    css = (HERE / "controls.css").read_text(encoding="utf-8")
+    css = text_of("controls.css")
     for each in layout.select():
         each.stylesheets = [*each.stylesheets, css]
     return layout

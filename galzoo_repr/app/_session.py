@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 import warnings
@@ -74,6 +75,7 @@ class Desk:
         self.marks: Any = None  # they know of this class
         self.lessons: dict[str, Any] = {}
         self.sessions: list[Session] = []
+        self.closed = False
         self._writing = threading.Lock()
         self._names: dict[int, str] = {}
 
@@ -103,9 +105,12 @@ class Desk:
 
     def result(self) -> Table:
         """The catalogue with all columns, those of the ratings and scores included."""
-        if self.marks is not None:
-            self.marks.refresh()
         table = self.table
+        if self.marks is not None:
+            from galzoo_repr.app._people import with_people
+
+            self.marks.refresh()
+            table = with_people(self.table, self.marks)
         if self.ratings is not None:
             table = self.ratings.with_columns(table)
         return table
@@ -144,7 +149,10 @@ class Desk:
             self.pictures.jpeg(row)
 
     def close(self) -> None:
-        """Write what is waiting to be written, and let go of the files."""
+        """Write what is waiting to be written, and let go of the files; again it does nothing."""
+        if self.closed:
+            return
+        self.closed = True
         for session in list(self.sessions):
             session.close()
         for lesson in self.lessons.values():
@@ -179,8 +187,10 @@ class Session:
 
     REMEMBERED = ("selection", "current", "query", "view")
 
-    def __init__(self, desk: Desk):
+    def __init__(self, desk: Desk, *, in_notebook: bool = False):
         self.desk = desk
+        self._in_notebook, self._loop = in_notebook, None
+        self.answers_here()
         self._name = f"view_{desk.rater}" if desk.rater else "view"
         self._listeners: dict[str, list[Callable]] = defaultdict(list)
         self._document = _document()
@@ -200,6 +210,7 @@ class Session:
 
     def set(self, name: str, value: Any, by: Callable | None = None) -> None:
         """Change ``selection``, ``current``, ``query`` or ``view``, and tell all listeners but the one given."""
+        self.answers_here()
         self._put({name: value})
         self._remember_soon()
         self.tell(name, getattr(self, name), by)
@@ -214,8 +225,21 @@ class Session:
         """Call something in the thread of the page, soon; may be asked for in any thread."""
         if self._document is not None and self._document.session_context is not None:
             self._document.add_next_tick_callback(callback)
+        elif self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(callback)
         else:
             callback()
+
+    def answers_here(self) -> None:
+        """
+        Note that it is this thread which answers the page.
+
+        In a notebook that is the kernel's, or one that it has for the messages of widgets. Messages with pictures go
+        out in parts there, between which no other thread may send any.
+        """
+        if self._in_notebook:
+            with suppress(RuntimeError):
+                self._loop = asyncio.get_running_loop()
 
     def close(self) -> None:
         """Remember what is shown, for the next time."""

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import param
-from panel.custom import JSComponent
-
+from galzoo_repr.app._component import Component, module
 from galzoo_repr.app._mark_words import TAGS
-from galzoo_repr.app._page import HERE
 
 if TYPE_CHECKING:
     from galzoo_repr.app._session import Session
@@ -20,15 +17,13 @@ __all__ = ["LabelBar"]
 MOST_COUNTED = 5_000  # galaxies of a selection whose tags are counted
 MOST_KNOWN = 2_000  # tags that a browser completes from
 MOST_CHIPS = 30
-_KINDS = frozenset({"ready", "ask", "only", "tag", "many", "leave"})
 
 
-class LabelBar(JSComponent):
+class LabelBar(Component):
     """Question and tags; whatever is given is on the disk before the browser hears of it."""
 
-    css = param.String()
-
-    _esm = HERE / "label_bar.js"
+    _esm = module("label_bar.js")
+    _kinds = frozenset({"ready", "ask", "only", "tag", "many", "leave"})
 
     def __init__(
         self,
@@ -38,27 +33,20 @@ class LabelBar(JSComponent):
         only: Callable[[bool], None],
         leave: Callable[[], None],
     ):
-        self._session, self._ask, self._only, self._leave = session, ask, only, leave
-        self.column, self._many = "", False
-        css = (HERE / "bars.css").read_text(encoding="utf-8")
-        super().__init__(css=css, sizing_mode="stretch_width", margin=0)
+        self._ask, self._only, self._leave = ask, only, leave
+        self.column, self._many, self._selected = "", False, False
+        super().__init__(session, sizing_mode="stretch_width")
         session.listen("current", lambda _: self._about())
         session.listen("selection", lambda _: self._about())
         session.listen("marked", lambda column: self._marked() if column == TAGS else None)
-        self.on_msg(self._answer)
 
     def focus(self) -> None:
         """Let keys go to the tag."""
         self._send_msg({"kind": "focus", "what": "tag"})
 
-    def _answer(self, event: Any) -> None:
-        message = event.data
-        try:
-            if (kind := message["kind"]) in _KINDS:
-                getattr(self, f"_on_{kind}")(message)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            self._say(str(error), failed=True)
-            self._state()
+    def _failed(self, message: dict, said: str) -> None:
+        self._say(said, failed=True)
+        self._state()
 
     def _on_ready(self, message: dict) -> None:
         self._state(column=self.column)
@@ -91,8 +79,6 @@ class LabelBar(JSComponent):
 
     def _on_leave(self, message: dict) -> None:
         self._leave()
-
-    _selected = False
 
     def _rows(self) -> list[int]:
         """Galaxies that a tag is for."""

@@ -7,11 +7,8 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import param
-from panel.custom import JSComponent
-
 from galzoo_repr._config import log
-from galzoo_repr.app._page import HERE
+from galzoo_repr.app._component import Component, module
 
 if TYPE_CHECKING:
     from galzoo_repr.app._session import Session
@@ -25,22 +22,19 @@ USUAL_FIELD = 60.0  # arcsec, of a picture that does not tell its scale
 LARGEST_FIELD = 1800.0  # arcsec
 
 
-class Viewer(JSComponent):
+class Viewer(Component):
     """
     Shows the galaxy looked at, `session.current`, from its fluxes; nothing is sent while it is not visible.
 
     The browser gets the float32 planes of a galaxy once, and makes colours of them itself.
     """
 
-    css = param.String()
-
-    _esm = HERE / "viewer.js"
+    _esm = module("viewer.js")
+    _styles = "viewer.css"
+    _kinds = frozenset({"ready", "want", "wider"})
 
     def __init__(self, session: Session, **params: Any):
-        self._session = session
-        css = (HERE / "viewer.css").read_text(encoding="utf-8")
-        super().__init__(css=css, styles={"width": WIDTH}, sizing_mode="stretch_height", margin=0, **params)
-        self.on_msg(lambda event: self._answer(event.data))
+        super().__init__(session, styles={"width": WIDTH}, sizing_mode="stretch_height", **params)
         session.listen("current", lambda _: self.refresh())
 
     def refresh(self) -> None:
@@ -50,14 +44,20 @@ class Viewer(JSComponent):
             (name,) = self._session.desk.names([row])
             self._send_msg({"kind": "show", "row": row, "name": name})
 
-    def _answer(self, message: dict) -> None:
-        row = message.get("row")
-        if message.get("kind") == "ready":
-            self.refresh()
-        elif isinstance(row, int) and 0 <= row < len(self._session.table):
-            make = {"want": self._picture, "wider": self._wider}.get(message.get("kind"))
-            if make is not None:
-                self._in_thread(make, row)
+    def _on_ready(self, message: dict) -> None:
+        self.refresh()
+
+    def _on_want(self, message: dict) -> None:
+        self._in_thread(self._picture, self._row(message))
+
+    def _on_wider(self, message: dict) -> None:
+        self._in_thread(self._wider, self._row(message))
+
+    def _row(self, message: dict) -> int:
+        row = message["row"]
+        if not isinstance(row, int) or not 0 <= row < len(self._session.table):
+            raise ValueError(f"the catalogue has no row {row!r}")
+        return row
 
     def _in_thread(self, make: Callable[[int], dict], row: int) -> None:
         """Read or fetch something without the page waiting for it, and send it."""

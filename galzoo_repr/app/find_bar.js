@@ -3,28 +3,12 @@
 // Python sends `chips` ({key, name, sign, data}), `said` and `separation`, and is told `add`, `file`, `remove`, `turn` and
 // `separation`. Names are only ever set as textContent.
 
-const make = (tag, className, text) => {
-  const node = document.createElement(tag)
-  if (className) node.className = className
-  if (text !== undefined) node.textContent = text
-  return node
-}
-
-// Of a view that is made later, the page does not know at once, and cannot send anything.
-const ready = (model) => {
-  try {
-    model.send_msg({ kind: "ready" })
-  } catch {
-    setTimeout(() => ready(model), 30)
-  }
-}
-
 class FindBar {
   constructor(model) {
     this.model = model
     this.urls = []
     this.build()
-    model.on("msg:custom", (message) => (hideStill(this.root), this.receive(message)))
+    model.on("msg:custom", (message) => this.receive(message))
   }
 
   build() {
@@ -157,17 +141,9 @@ class FindBar {
 }
 
 export function render({ model, el }) {
-  const style = document.createElement("style")
-  style.textContent = model.css
+  const style = make("style", "", model.css)
   const bar = new FindBar(model)
   el.append(style, bar.root)
   model.on("after_render", () => ready(model))
   model.on("remove", () => bar.ends.abort())
-}
-
-// The picture that an exported notebook has instead of a page that is answered.
-function hideStill(node) {
-  while (node.getRootNode().host) node = node.getRootNode().host
-  const still = node.closest(".galzoo-look")?.querySelector(".galzoo-still")
-  if (still) still.hidden = true
 }

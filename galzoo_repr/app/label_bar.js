@@ -3,22 +3,7 @@
 // Python sends what is known (`state`, `about`, `said`, `focus`) and is told what a person wants (`ask`, `only`, `tag`,
 // `many`, `leave`). Tags and names are only ever set as textContent or as the value of an input.
 
-const make = (tag, className, text) => {
-  const node = document.createElement(tag)
-  if (className) node.className = className
-  if (text !== undefined) node.textContent = text
-  return node
-}
 const MOST = 8 // tags that are proposed at once
-
-// Of a view that is made later, the page does not know at once, and cannot send anything.
-const ready = (model) => {
-  try {
-    model.send_msg({ kind: "ready" })
-  } catch {
-    setTimeout(() => ready(model), 30)
-  }
-}
 
 class LabelBar {
   constructor(model) {
@@ -106,7 +91,8 @@ class LabelBar {
     this.chips.setAttribute("aria-label", "Tags")
     const holder = make("span", "combo")
     holder.append(this.tag, this.list)
-    box.append(holder, many, this.chips)
+    this.whose = make("span", "of")
+    box.append(holder, many, this.whose, this.chips)
     this.many.addEventListener("change", () => this.model.send_msg({ kind: "many", value: this.many.checked }))
     this.tag.addEventListener("input", () => this.propose())
     this.tag.addEventListener("keydown", (event) => this.keydown(event))
@@ -194,7 +180,8 @@ class LabelBar {
     this.many.disabled = !selected
     this.many.parentNode.hidden = !selected
     this.manyText.textContent = `all ${selected.toLocaleString("en")} selected`
-    this.chips.replaceChildren(make("span", "of", name), ...tags.map(([tag, text]) => {
+    this.whose.textContent = name
+    this.chips.replaceChildren(...tags.map(([tag, text]) => {
       const chip = make("span", "chip")
       chip.setAttribute("role", "listitem")
       const cross = make("button", "", "×")
@@ -209,8 +196,7 @@ class LabelBar {
 }
 
 export function render({ model, el }) {
-  const style = document.createElement("style")
-  style.textContent = model.css
+  const style = make("style", "", model.css)
   const bar = new LabelBar(model)
   el.append(style, bar.root)
   model.on("after_render", () => ready(model))

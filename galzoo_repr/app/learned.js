@@ -1,21 +1,6 @@
 // The report of a model: what it says in a line, its pictures for a light or a dark page, and its figures as text.
 
-const make = (tag, className, text) => {
-  const node = document.createElement(tag)
-  if (className) node.className = className
-  if (text !== undefined) node.textContent = text
-  return node
-}
 const dark = window.matchMedia("(prefers-color-scheme: dark)")
-
-// Of a view that is made later, the page does not know at once, and cannot send anything.
-const ready = (model) => {
-  try {
-    model.send_msg({ kind: "ready" })
-  } catch {
-    setTimeout(() => ready(model), 30)
-  }
-}
 
 export function render({ model, el }) {
   const style = make("style", "", model.css)

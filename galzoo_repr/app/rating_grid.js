@@ -5,12 +5,6 @@
 // which writes it to the disk and confirms it; only then the next galaxy is shown. Keys pressed meanwhile wait in a
 // queue. Text from the catalogue is only ever set as textContent.
 
-const make = (tag, className, text) => {
-  const node = document.createElement(tag)
-  if (className) node.className = className
-  if (text !== undefined) node.textContent = text
-  return node
-}
 const number = (value, digits) => (value === null || Number.isNaN(value) ? "–" : value.toFixed(digits))
 
 const HELP = [
@@ -18,15 +12,6 @@ const HELP = [
   ["space", "next batch"], ["g or Enter", "grid, or one large"], ["p", "hide or show predictions"],
   ["v", "look at the fluxes: stretch, bands, zoom"], ["?", "this help"],
 ]
-
-// Of a view that is made later, the page does not know at once, and cannot send anything.
-const ready = (model) => {
-  try {
-    model.send_msg({ kind: "ready" })
-  } catch {
-    setTimeout(() => ready(model), 30)
-  }
-}
 
 class Pictures {
   // Decoded pictures by row, the last ones: a few more than Python thinks are here.
@@ -68,7 +53,7 @@ class RatingGrid {
     this.large = false
     this.predictions = true
     this.build()
-    model.on("msg:custom", (message) => (hideStill(this.root), this.receive(message)))
+    model.on("msg:custom", (message) => this.receive(message))
   }
 
   build() {
@@ -381,18 +366,10 @@ class RatingGrid {
 }
 
 export function render({ model, el }) {
-  const style = document.createElement("style")
-  style.textContent = model.css
+  const style = make("style", "", model.css)
   const grid = new RatingGrid(model)
   el.append(style, grid.root)
   el.style.height = "100%"
   model.on("after_render", () => grid.start())
   model.on("remove", () => grid.sized.disconnect())
-}
-
-// The picture that an exported notebook has instead of a page that is answered.
-function hideStill(node) {
-  while (node.getRootNode().host) node = node.getRootNode().host
-  const still = node.closest(".galzoo-look")?.querySelector(".galzoo-still")
-  if (still) still.hidden = true
 }

@@ -17,13 +17,6 @@ const CURVES = {
 }
 const STRETCHES = { "Galaxy Zoo": CURVES.asinh, ...CURVES }
 
-const make = (tag, className, text) => {
-  const node = document.createElement(tag)
-  if (className) node.className = className
-  if (text !== undefined) node.textContent = text
-  return node
-}
-
 // Colours, 8 bit RGBA, of planes under settings {stretch, bands, stops, invert}.
 export function colours({ planes, size }, { stretch, bands, stops, invert }) {
   const out = new Uint8ClampedArray(4 * size)
@@ -67,15 +60,6 @@ function changed(pixels, { stops, invert }) {
     out[i] = invert ? 255 - value : value
   }
   return out
-}
-
-// Of a view that is made later, the page does not know at once, and cannot send anything.
-const ready = (model) => {
-  try {
-    model.send_msg({ kind: "ready" })
-  } catch {
-    setTimeout(() => ready(model), 30)
-  }
 }
 
 class Viewer {
@@ -316,8 +300,7 @@ class Viewer {
 }
 
 export function render({ model, el }) {
-  const style = document.createElement("style")
-  style.textContent = model.css
+  const style = make("style", "", model.css)
   const viewer = new Viewer(model)
   el.append(style, viewer.root)
   el.style.height = "100%"

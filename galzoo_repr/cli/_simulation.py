@@ -43,6 +43,7 @@ def demo(
     show(result.summary, f"Found among {len(result.catalogue)} galaxies, and what chance would give")
     output.print(f"Written in {result.seconds:.0f} s: {', '.join(path.name for path in result.files)}")
     output.print(f"Look at {out / 'index.html'}", soft_wrap=True)
+    output.print(f"Rate and explore them: galzoo-repr look {out / 'catalogue.parquet'}", soft_wrap=True)
 
 
 @app.command(name="serve-survey")

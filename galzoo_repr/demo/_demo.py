@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from astropy.table import Table
+from astropy.table import Column, Table
+from PIL import Image
 
 import galzoo_repr as gzr
 from galzoo_repr._folder import publish
@@ -20,9 +21,12 @@ from galzoo_repr.demo._columns import (
 )
 from galzoo_repr.demo._findings import Finding, interesting, look_alikes, predicted, rated, summary_of
 from galzoo_repr.demo._page import demo_page
+from galzoo_repr.images import pictures_of, read_pictures
 
 __all__ = ["DemoResult", "run_demo"]
 
+PICTURES = "pictures"  # folder of a small picture of each galaxy
+SIDE, QUALITY = 224, 80  # pixels on a side, and of the JPEG: some 12 kB
 # Kinds are more even than on the real sky, so that each has enough galaxies to find.
 MIX = {
     "smooth": 0.22,
@@ -50,7 +54,7 @@ class DemoResult:
         For everything that was asked for, how many of the galaxies shown are of the true kind wanted, how many
         would be by chance, and how many there were to find.
     files : list of pathlib.Path
-        What was written.
+        What was written, and the folder of small pictures that the catalogue names.
     seconds : float
         How long it took.
     """
@@ -109,9 +113,8 @@ def run_demo(
             say("drawing the galaxies")
             findings = _findings(catalogue, warned)
         summary = summary_of(findings, catalogue)
-        # The cutouts go with the scratch folder; a column that names them would point nowhere.
-        catalogue.remove_column("cutout")
         say("writing the catalogue, the pictures and the page")
+        _keep_pictures(catalogue, made / PICTURES, out / PICTURES)
         write_catalogue(catalogue, made / "catalogue.ecsv")
         write_catalogue(catalogue, made / "catalogue.parquet")
         for finding in findings:
@@ -157,10 +160,26 @@ def _findings(catalogue: Table, warned: list[str]) -> list[Finding]:
     return [first, rated(catalogue), interesting(catalogue, warned), predicted(catalogue), *others]
 
 
+def _keep_pictures(catalogue: Table, made: Path, place: Path) -> None:
+    """Put small pictures instead of the cutouts, which go with the scratch folder, and name them by their place."""
+    made.mkdir()
+    names = []
+    cutouts = read_pictures(pictures_of(catalogue, "cutout"), size=SIDE)
+    for row, pixels in enumerate(cutouts):
+        names.append("" if pixels is None else str(place / f"{row:04d}.jpg"))
+        if pixels is not None:
+            Image.fromarray(pixels).save(made / f"{row:04d}.jpg", quality=QUALITY)
+    catalogue.remove_column("cutout")
+    about = "Small picture to look at; the embedding is of the cutout in full, which is not kept"
+    catalogue["file_loc"] = Column(names, description=about)
+
+
 def _publish(made: Path, out: Path) -> list[Path]:
-    """Bring complete files to their place, the page that links to them last."""
-    out.mkdir(exist_ok=True)
-    paths = sorted(made.iterdir(), key=lambda path: (path.suffix == ".html", path.name))
+    """Bring complete files to their place, what names or links to others after these."""
+    paths = sorted(made.iterdir(), key=lambda path: (path.is_file(), path.suffix == ".html", path.name))
     for path in paths:
-        publish(out / path.name, path.read_bytes())
+        for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+            target = out / file.relative_to(made)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            publish(target, file.read_bytes())
     return [out / path.name for path in paths]

@@ -16,6 +16,7 @@ from galzoo_repr.images import CENTRE, Pictures, caption_columns, cell_texts, pi
 
 __all__ = ["Thumbnails", "show"]
 
+_PLACES = ("ra", "dec", "raj2000", "dej2000", "target_ra", "target_dec")
 _QUALITY = 85  # of a JPEG, at which no difference is seen
 _GRID = "display:flex;flex-wrap:wrap;gap:12px;font:12px/1.4 sans-serif"
 _NO_PICTURE = (
@@ -109,7 +110,7 @@ def show(
     table: Table,
     captions: str | Sequence[str] | None = None,
     *,
-    images: Pictures = "cutout",
+    images: Pictures | None = None,
     most: int = 100,
     size: int = 160,
     crop: float = CENTRE,
@@ -122,10 +123,12 @@ def show(
     table : `~astropy.table.Table` or `~astropy.table.QTable`
         Catalogue with cutouts, or some of its rows, as ``cat[:20]``.
     captions : str or sequence of str, optional
-        Columns to write under each picture, of any type; by default the scores that this package has added. What
-        the galaxies are called, or else where they are, stands first.
+        Columns to write under each picture, of any type; by default right ascension and declination, and the scores
+        that this package has added, as far as there are any. What the galaxies are called, or else where they are,
+        stands first.
     images : str, sequence or array, optional
-        Column of the pictures, or pictures in any form, as for `galzoo_repr.images.pictures_of`.
+        Column of the pictures, or pictures in any form, as for `galzoo_repr.images.pictures_of`; by default
+        ``cutout``, or ``file_loc`` where there is no such column.
     most : int, optional
         Galaxies shown at most, the first of the table.
     size : int, optional
@@ -161,7 +164,9 @@ def show(
     most = check_whole_number("most", most)
     size = check_whole_number("size", size, 16)
     check_number("crop", crop, 0, 1, above=True)
-    columns = caption_columns(table, captions)
+    columns = [*(_places(table) if captions is None else []), *caption_columns(table, captions)]
+    if images is None:
+        images = "file_loc" if "file_loc" in table.colnames and "cutout" not in table.colnames else "cutout"
     if n_rows > most:
         if not isinstance(images, str) and len(images) == n_rows:
             images = images[:most]
@@ -178,6 +183,13 @@ def show(
     names = galaxy_names(table)
     words = {column: cell_texts(table, column) for column in columns if column != name_column(table)}
     return Thumbnails(names, words, jpegs, reasons, size, n_rows)
+
+
+def _places(table: Table) -> list[str]:
+    """Columns of right ascension and declination, where a galaxy is not called by them."""
+    if not name_column(table):
+        return []
+    return [name for name in table.colnames if name.lower().lstrip("_") in _PLACES]
 
 
 def _jpeg(pixels: object) -> bytes:

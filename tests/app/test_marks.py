@@ -149,3 +149,39 @@ def test_unsure_is_no_label_for_a_model():
     model = gzr.finetune(table, "ring", progress=False)
     assert model.task == "binary"
     assert model.report.unlabelled == {"unsure": 5}
+
+
+def test_labels_of_several_people_have_columns_of_their_own_and_a_kappa(tmp_path):
+    from galzoo_repr.app._people import agreement_facts
+
+    said = {"ann": ["yes", "no", "yes", "no", "unsure"], "bob": ["yes", "no", "no", "no", "yes"], "": ["yes"]}
+    for rater, labels in said.items():
+        looked, marks = opened(tmp_path, rater=rater)
+        marks.ask("ring", ["yes", "no"])
+        for row, label in enumerate(labels):
+            marks.label([row], "ring", label)
+        facts = agreement_facts(marks, "ring")
+        table = looked.table
+        looked.close()
+    assert table["ring"].tolist()[:5] == ["yes", "no", "", "no", ""]
+    assert table["ring_ann"].tolist()[:6] == [*said["ann"], ""]
+    assert table["ring_bob"].tolist()[:6] == [*said["bob"], ""]
+    assert table["ring_unnamed"].tolist()[:2] == ["yes", ""]
+    assert facts == [["ann", "5 labelled, all 1 shared alike"], ["bob", "5 labelled, all 1 shared alike"]]
+    looked, marks = opened(tmp_path, rater="ann")
+    # Of four that both were sure of, three are the same; chance gives a half.
+    assert ["bob", "5 labelled, κ 0.50 on 4"] in agreement_facts(marks, "ring")
+    looked.close()
+
+
+def test_labels_of_one_person_have_one_column_and_replace_none_of_the_catalogue(tmp_path):
+    table = galaxies(20)
+    table["ring_ann"] = np.arange(20)
+    for rater, columns in (("ann", {"ring"}), ("bob", {"ring", "ring_bob"})):
+        looked, marks = opened(tmp_path, rater=rater, table=table)
+        marks.ask("ring", ["yes", "no"])
+        marks.label([0], "ring", "yes")
+        found = looked.table
+        looked.close()
+        assert {name for name in found.colnames if name.startswith("ring")} == {"ring_ann", *columns}
+        assert found["ring_ann"].tolist() == list(range(20))

@@ -93,6 +93,40 @@ def test_arguments_that_cannot_be_are_refused(wrong, message, tmp_path):
         look(galaxies(20), folder=tmp_path / "kept", serve=False, **wrong)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"serve": "no"}, "serve must be True, False or None, not 'no'"),
+        ({"serve": 1}, "serve must be True, False or None"),
+        ({"browser": "false"}, "browser must be True or False"),
+        ({"browser": None}, "browser must be True or False"),
+        ({"prefix": 5}, "prefix must be the start of an address"),
+        ({"prefix": None}, "prefix must be the start of an address"),
+        ({"survey": "viewer"}, r"survey must be a survey such as galzoo_repr.LegacySurvey\(\), not 'viewer'"),
+        ({"survey": dict}, "survey must be a survey"),
+        ({"announce": "loud"}, "announce must be a function"),
+    ],
+)
+def test_arguments_of_another_type_are_refused_before_the_page_is_made(wrong, message, tmp_path):
+    from galzoo_repr import look
+
+    from .conftest import galaxies
+
+    with pytest.raises(TypeError, match=message):
+        look(galaxies(20), **{"folder": tmp_path / "kept", "serve": False, **wrong})
+    assert not (tmp_path / "kept").exists()
+
+
+@pytest.mark.parametrize("prefix", ["/a b", "http://host/", "/x?y=1", "/é"])
+def test_a_prefix_is_a_path(prefix, tmp_path):
+    from galzoo_repr import look
+
+    from .conftest import galaxies
+
+    with pytest.raises(ValueError, match="is no start of an address"):
+        look(galaxies(20), folder=tmp_path / "kept", serve=False, prefix=prefix)
+
+
 def test_a_place_where_nothing_can_be_kept_is_said_with_what_to_do(tmp_path):
     from galzoo_repr import look
 

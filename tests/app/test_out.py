@@ -108,3 +108,32 @@ def test_the_catalogue_is_saved_in_every_format(out, form):
     out.replace.value = True
     out.save.clicks += 1
     until(lambda: out.said.object.startswith("60 galaxies saved to"))
+
+
+def test_a_browser_is_given_the_file(served, page, tmp_path):
+    page.goto(served(galaxies(folder=tmp_path)).url)
+    page.locator(".bk-tab", has_text="Out").click()
+    with page.expect_download() as coming:
+        page.get_by_role("button", name="Download").click()
+    coming.value.save_as(tmp_path / coming.value.suggested_filename)
+    back = read_catalogue(tmp_path / "catalogue.parquet")
+    assert back["name"].tolist() == [f"galaxy {row}" for row in range(60)]
+
+
+def test_what_is_too_large_for_a_browser_is_to_be_saved(out, monkeypatch):
+    monkeypatch.setattr("galzoo_repr.app._out.LARGEST", 100)
+    out.download.clicks += 1
+    until(lambda: "save it instead" in out.said.object)
+
+
+def test_aladin_shows_the_galaxies_meant_that_have_a_position(out):
+    pytest.importorskip("ipyaladin", reason="ipyaladin is not installed")
+    from galzoo_repr.app._out import aladin_view
+
+    table, rows = out._session.table, np.array([3, 5])
+    positions = out._session.desk.positions
+    view = aladin_view(table[rows], positions, rows)
+    assert view.target.separation(positions.skycoord[3]).arcsec < 1
+    positions.valid[rows] = False
+    with pytest.raises(ValueError, match="none of these galaxies has a position"):
+        aladin_view(table[rows], positions, rows)

@@ -70,11 +70,20 @@ def test_labels_of_a_part_are_predicted_for_all(finished):
     assert (out / "probably_spiral.png").exists()
 
 
-def test_cutouts_of_the_scratch_folder_are_not_named(finished):
+def test_cutouts_of_the_scratch_folder_are_not_named_but_small_pictures_are(finished):
     _, out = finished
     catalogue = read_catalogue(out / "catalogue.parquet")
     assert "cutout" not in catalogue.colnames
-    assert "cutout_status" in catalogue.colnames
+    ok = np.asarray(catalogue["cutout_status"] == "ok")
+    named = [str(path) for path in catalogue["file_loc"]]
+    assert [bool(path) for path in named] == ok.tolist()
+    assert sorted(filter(None, named)) == sorted(map(str, (out / "pictures").iterdir()))
+    assert sum((out / "pictures" / path).stat().st_size for path in filter(None, named)) < 40 * 20_000
+    pytest.importorskip("panel", reason="the page needs Panel")
+    from galzoo_repr.app._pictures import RowPictures
+
+    shown = RowPictures(catalogue)
+    assert [shown.jpeg(row) is not None for row in range(40)] == ok.tolist()
 
 
 def test_page_needs_no_other_place(finished):

@@ -66,7 +66,7 @@ def test_of_many_galaxies_the_first_are_shown(galaxies):
 
 def test_scores_are_shown_by_default_and_columns_may_be_called_as_ours(galaxies):
     galaxies["picture"] = 3
-    assert list(gzr.show(galaxies).words) == ["anomaly_score"]
+    assert list(gzr.show(galaxies).words) == ["ra", "dec", "anomaly_score"]
     assert repr(gzr.show(galaxies, ["picture", "name"])).split()[:3] == ["galaxy", "picture", "picture_"]
 
 
