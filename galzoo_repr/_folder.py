@@ -3,6 +3,7 @@
 import glob
 import hashlib
 import json
+import math
 import os
 import shutil
 import time
@@ -256,6 +257,9 @@ class FolderFormat:
                 f"{path} has format_version {version!r}, but this galzoo_repr reads version {self.version}; "
                 "update galzoo_repr to read it"
             )
+        # Notes and figures for people may lack some.
+        if bad := [name for name in card if name not in ("card", "report") and not _is_finite(card[name])]:
+            raise ValueError(f"{path} holds numbers that are not finite in {', '.join(map(repr, bad))}")
         needed = {self.arrays, f"{self.arrays}_sha256", "format_version", *self.needed}
         if missing := needed - set(card):
             raise ValueError(f"{path} lacks {', '.join(sorted(missing))}; {_AGAIN}")
@@ -306,13 +310,24 @@ def pack_arrays(**parts: "DataclassInstance") -> bytes:
 
 
 def unpack_arrays(path: Path) -> dict[str, dict[str, np.ndarray]]:
-    """What `pack_arrays` packed: arrays by part and field."""
+    """What `pack_arrays` packed: arrays by part and field; a `ValueError` if one of them holds NaN or infinity."""
     try:
         arrays = load_file(path)
     except SafetensorError as error:
         raise ValueError(f"{path} is not a safetensors file: {error}") from error
     parts: dict[str, dict[str, np.ndarray]] = {}
     for name, array in arrays.items():
+        if array.dtype.kind not in "biuf" or not np.isfinite(array).all():
+            raise ValueError(
+                f"{path} holds numbers that are not finite in {name!r}; get it again from where it came"
+            )
         part, _, of = name.partition(".")
         parts.setdefault(part, {})[of] = array
     return parts
+
+
+def _is_finite(entry: object) -> bool:
+    """Whether no number in what JSON holds is NaN or infinite."""
+    if isinstance(entry, dict | list):
+        return all(map(_is_finite, entry.values() if isinstance(entry, dict) else entry))
+    return not isinstance(entry, float) or math.isfinite(entry)

@@ -118,7 +118,7 @@ def _of_binary(hdu: fits.BinTableHDU, i: int, stored: _Stored) -> Cells:
     column = hdu.columns[i]
     kind = column.format.format
     if kind in "PQ":
-        return _of_lists([np.asarray(cell) for cell in hdu.data[column.name]], stored)
+        return _of_lists(column.name, [np.asarray(cell) for cell in hdu.data[column.name]], stored)
     if kind == "L":
         return _of_logicals(column.name, _raw(hdu, i))
     return _of_numbers(column.name, _raw(hdu, i), stored) if kind in "BIJKED" else Cells()
@@ -166,15 +166,15 @@ def _of_logicals(name: str, raw: np.ndarray) -> Cells:
     return Cells(raw == _TRUE, mask, said) if mask.any() else Cells()
 
 
-def _of_lists(cells: list[np.ndarray], stored: _Stored) -> Cells:
+def _of_lists(name: str, cells: list[np.ndarray], stored: _Stored) -> Cells:
     """Cells of any length: text, one value or none in each, arrays of one shape, or arrays."""
+    said = ""
     if stored.list_of == "A":
         text = [cell.astype(np.uint8).tobytes() for cell in cells]
         return Cells(np.array(text, dtype=bytes) if text else np.zeros(0, "S1"))
     cells = [cell.astype(cell.dtype.newbyteorder("=")) for cell in cells]
     if stored.list_of == "L":
-        nulls = [(cell != _TRUE) & (cell != _FALSE) for cell in cells]
-        cells = [cell == _TRUE for cell in cells]
+        cells, nulls, said = _logical_lists(name, cells)
     else:
         nulls = [np.zeros(cell.shape, bool) if stored.null is None else cell == stored.null for cell in cells]
         cells = [stored.meant(cell) for cell in cells]
@@ -190,11 +190,31 @@ def _of_lists(cells: list[np.ndarray], stored: _Stored) -> Cells:
             np.ma.array(cell, mask=gaps) if gaps.any() else cell
             for cell, gaps in zip(cells, nulls, strict=True)
         ]
-        return Cells(values)
+        return Cells(values, said=said)
     if values.dtype.kind in "fc":
         values[mask] = np.nan
         mask = mask if stored.null is not None else None
-    return Cells(values, mask if mask is not None and (mask.any() or stored.null is not None) else None)
+    return Cells(values, mask if mask is not None and (mask.any() or stored.null is not None) else None, said)
+
+
+def _logical_lists(name: str, cells: list[np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray], str]:
+    """Which bytes of lists are true, which are null, and what had to be guessed."""
+    found = {int(each) for cell in cells for each in np.unique(cell)}
+    if found == {_NULL, 1} or found == {1}:
+        said = (
+            f"in column {name!r}, 1 is taken for true and 0 for false, as astropy before 8.0 wrote lists of "
+            "logical values; in FITS, true is T, false is F, and 0 is null."
+        )
+        return [cell == 1 for cell in cells], [np.zeros(cell.shape, bool) for cell in cells], said
+    said = ""
+    if found == {_NULL}:
+        said = f"in column {name!r}, all logical values are null; astropy before 8.0 wrote false like this."
+    elif odd := found - {_TRUE, _FALSE, _NULL}:
+        said = (
+            f"in column {name!r}, what is neither T, F nor null in lists is masked, as nothing else is a logical "
+            f"value in FITS (the first is byte {min(odd)})."
+        )
+    return [cell == _TRUE for cell in cells], [(cell != _TRUE) & (cell != _FALSE) for cell in cells], said
 
 
 def _of_text(hdu: fits.TableHDU, i: int, null: str | int | None) -> Cells:

@@ -62,13 +62,15 @@ def ask(
     if refusal:
         return Attempt(Outcome(refusal, _REFUSALS[refusal], time=time.time()), asked=False)
     started = time.monotonic()
-    outcome, body, retry_after = Outcome("cancelled", "interrupted"), b"", 0.0
+    outcome, body, retry_after, lasting = Outcome("cancelled", "interrupted"), b"", 0.0, False
     try:
         # Pixels may be any numbers, also those that raise flags of the processor.
         with np.errstate(all="ignore"):
             outcome, body, retry_after = _send(
                 query, request, url, payload, validate, most, partial(throttle.pace, started + seconds, stop)
             )
+    except AnswerTooLarge as error:
+        outcome, lasting = Outcome("corrupt", f"the answer is larger than what was asked for: {error}"), True
     # Whatever an answer makes the libraries that read it stumble over is the trouble of this one request.
     except Exception as error:
         log.debug("An answer of %s cannot be read.", url, exc_info=True)
@@ -79,7 +81,7 @@ def ask(
     outcome.seconds = time.monotonic() - started
     outcome.time = time.time()
     keep = outcome.status in USABLE or outcome.status == "band_missing"
-    return Attempt(outcome, body if keep else b"")
+    return Attempt(outcome, body if keep else b"", lasting=lasting)
 
 
 def most_bytes(request: CutoutRequest) -> int:
@@ -112,8 +114,6 @@ def _send(
         return Outcome("timeout", str(error)), b"", 0.0
     except Interrupted:
         return Outcome("cancelled", "interrupted"), b"", 0.0
-    except AnswerTooLarge as error:
-        return Outcome("corrupt", f"the answer is larger than what was asked for: {error}"), b"", 0.0
     except Redirected as error:
         code = error.response.status_code
         return Outcome("server_error", f"HTTP {code}: {error}", http_code=code), b"", 0.0

@@ -231,11 +231,11 @@ class BrickSurvey(CutoutSurvey, BaseQuery):
             return path, None
 
     def _damaged(self, request: CutoutRequest, path: Path, error: Exception) -> Attempt:
-        if not _is_local(request.server):
+        local = _is_local(request.server)
+        if not local:
             path.unlink(missing_ok=True)  # fetched again by the next attempt
-        return Attempt(
-            Outcome("corrupt", plain_words(f"{path.name} cannot be read: {error}"), time=time.time())
-        )
+        reason = plain_words(f"{path.name} cannot be read: {error}")
+        return Attempt(Outcome("corrupt", reason, time=time.time()), lasting=local)
 
 
 def _is_local(server: str) -> bool:

@@ -52,6 +52,7 @@ class _Task:
             return
         self.attempts += 1
         self.probed |= attempt.probed
+        self.abandoned |= attempt.lasting
         outcome = attempt.outcome
         kind = (outcome.status, outcome.http_code)
         if outcome.status in RETRYABLE:

@@ -124,12 +124,15 @@ class Attempt:
         Whether anything was sent. It is not when the service is down, or asked to be left alone for long.
     probed : bool
         Whether the service was found to have data here, so that its failure is no sign of their absence.
+    lasting : bool
+        Whether asking again at once would bring the same, as of an answer that broke a bound.
     """
 
     outcome: Outcome
     body: bytes = b""
     asked: bool = True
     probed: bool = False
+    lasting: bool = False
 
 
 Enough = Callable[[Sequence[tuple[CutoutRequest, Outcome]]], Sequence[bool]]

@@ -62,6 +62,7 @@ class Engine:
         self._graph: NeighbourGraph | None = None
         self._sample: Segments | None = None
         self._checked: str | None = None
+        self._sound: list[Segment] = []
 
     @property
     def device(self) -> str:
@@ -119,10 +120,18 @@ class Engine:
         similarity : numpy.ndarray of float64, shape (m, n)
             Higher is more alike.
         """
+        self._check()
         if method == "exact":
             return self._exactly(self.galaxies, vectors, n)
         parts = [self._by_graph(vectors[i : i + _BATCH], n) for i in range(0, len(vectors), _BATCH)]
         return np.concatenate([p for p, _ in parts]), np.concatenate([s for _, s in parts])
+
+    def _check(self) -> None:
+        """Look at vectors that were read from a folder when they are first searched, once."""
+        for piece in self.galaxies.pieces:
+            if self.saved is not None and not any(piece is one for one in self._sound):
+                piece.check(self.metric)
+                self._sound.append(piece)
 
     def nearest_others(self, n: int, method: str, *, progress: bool) -> tuple[np.ndarray, np.ndarray]:
         """Find the n nearest other galaxies of every galaxy: places and similarity, as for `nearest`."""

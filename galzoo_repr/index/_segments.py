@@ -17,6 +17,8 @@ __all__ = ["DTYPES", "METHODS", "Facts", "Segment", "Segments"]
 
 DTYPES = ("float32", "float16")
 METHODS = ("auto", "exact", "pynndescent")
+_ROWS = 2**15  # looked at at a time
+_ROUNDED = 0.01  # by which squared lengths of vectors of 16 bits may differ from one
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,25 @@ class Segment:
 
     def __len__(self) -> int:
         return len(self.vectors)
+
+    def check(self, metric: str) -> None:
+        """
+        Look at all vectors: finite, and for the cosine metric of unit length or zero.
+
+        A `ValueError` if one is not, whose galaxy would never be found, or always.
+        """
+        for start in range(0, len(self), _ROWS):
+            block = self.vectors[start : start + _ROWS].astype(np.float32, copy=False)
+            with np.errstate(over="ignore", invalid="ignore"):
+                squares = np.vecdot(block, block)
+                right = np.isfinite(squares)
+                if metric == "cosine":
+                    right &= (np.abs(squares - 1) < _ROUNDED) | (squares == 0)
+            if not right.all():
+                row = start + int(np.argmin(right))
+                raise ValueError(
+                    f"the index is damaged: vector {row} is not finite, or not of unit length; build it again"
+                )
 
 
 class Segments:

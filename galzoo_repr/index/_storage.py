@@ -155,6 +155,8 @@ class SavedIndex:
         entries = [(folder, one) for folder, one in entries if isinstance(one, Mapping)]
         for folder, one in entries:
             verify_array(folder, one)
+        for piece in self.galaxies.pieces:
+            piece.check(self.space.metric)
         return len(entries)
 
 
@@ -255,9 +257,9 @@ def _write_segment(folder: Path, segment: Segment) -> dict:
 def _read_segment(folder: Path, entry: dict, facts: Facts, dim: int) -> Segment:
     name = check_name(folder, entry.get("name"), _SEGMENT).name
     files = {field: f"{field}-{name}.npy" for field in _FIELDS}
-    arrays = {}
+    arrays, arrays_of = {}, entry.get("arrays", files)
     for field, file in files.items():
-        noted = entry.get("arrays", files)[field]
+        noted = arrays_of.get(field) if isinstance(arrays_of, dict) else None
         if isinstance(noted, dict) and noted.get("file") != file:
             raise damaged(folder / _CARD, f"does not name {file}")
         arrays[field] = array = read_array(folder, noted, mapped=field == "vectors")
@@ -278,6 +280,9 @@ def _read_segment(folder: Path, entry: dict, facts: Facts, dim: int) -> Segment:
         raise damaged(
             folder / files["vectors"], f"and its companions are of types that no index has: {types}"
         )
+    positions = arrays["positions"]
+    if np.isinf(positions).any() or (np.abs(positions[:, 1]) > 90).any():
+        raise damaged(folder / files["positions"], "holds positions that are not on the sky")
     return Segment(**arrays)
 
 

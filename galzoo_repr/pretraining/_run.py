@@ -117,7 +117,10 @@ def _network(
     """Network at its start, the same in every process, and what describes it."""
     device = processes.device
     stack.enter_context(torch.random.fork_rng([device] if device.type == "cuda" else []))
-    stack.enter_context(torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True))
+    # One by one: `torch.backends.cudnn.flags` of torch 2.9 reads a setting that it warns of itself.
+    for name, value in (("enabled", True), ("benchmark", False), ("deterministic", True)):
+        stack.callback(setattr, torch.backends.cudnn, name, getattr(torch.backends.cudnn, name))
+        setattr(torch.backends.cudnn, name, value)
     torch.manual_seed(plan.seed)
     if start is None:
         backbone, kwargs = make_backbone(

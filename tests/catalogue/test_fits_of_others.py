@@ -1,5 +1,7 @@
 """FITS tables as other programs write them: nulls, scales, text, lists, descriptions."""
 
+import re
+
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -96,12 +98,31 @@ class TestNullsCountAsTheFileStoresThem:
             ("i8", "PK()", [[2**60 + 1], []], {}, [2**60 + 1, None]),
             ("f4", "PE()", [[1, 2], [3, 4]], {}, [[1, 2], [3, 4]]),
             ("f8", "PD()", [[1], [2]], {}, [1, 2]),
-            ("bool", "PL()", [[True], [False]], {}, [True, False]),
         ],
     )
     def test_lists(self, dtype, form, values, cards, meant, tmp_path):
         back = read_catalogue(written(tmp_path, form, cells(*values, dtype=dtype), cards))["X"]
         assert [np.ma.asarray(cell).tolist() for cell in back] == meant
+
+    @pytest.mark.parametrize(
+        ("stored", "meant", "said"),
+        [
+            (b"TF", [True, False], None),
+            (b"T\0", [True, None], None),
+            (b"\1\0", [True, False], "1 is taken for true and 0 for false, as astropy before 8.0"),
+            (b"\1\1", [True, True], "1 is taken for true"),
+            (b"\0\0", [None, None], "all logical values are null; astropy before 8.0"),
+            (b"T\1", [True, None], r"neither T, F nor null in lists is masked.* byte 1\)"),
+        ],
+    )
+    def test_lists_of_logicals(self, stored, meant, said, tmp_path, recwarn):
+        path = written(tmp_path, "PL()", cells([True], [False], dtype=bool))
+        body = bytearray(path.read_bytes())
+        heap = 2 * 2880 + 2 * (8 + 8 + 8)
+        body[heap : heap + 2] = stored
+        path.write_bytes(body)
+        assert read_catalogue(path)["X"].tolist() == meant
+        assert [bool(re.search(said or "", str(w.message))) for w in recwarn] == [True] * (said is not None)
 
 
 class TestTablesOfText:

@@ -18,7 +18,8 @@ def _scipy_loss(alpha, votes, schema):
         of_question = schema.question_index == q
         for row in range(len(votes)):
             counts = votes[row, of_question]
-            loss[row, q] = -dirichlet_multinomial.logpmf(counts, alpha[row, of_question], counts.sum())
+            if counts.any():  # of no votes scipy has the probability only since 1.16
+                loss[row, q] = -dirichlet_multinomial.logpmf(counts, alpha[row, of_question], counts.sum())
     return loss
 
 
