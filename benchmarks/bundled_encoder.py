@@ -141,9 +141,7 @@ def simulate(chunk: int) -> tuple[np.ndarray, Table]:
 
 
 def simulate_chunk(folder: Path, chunk: int) -> None:
-    """Render one chunk into a folder, unless it is there: pixels first, then the table that says they are complete."""
-    if (folder / f"{chunk}.ecsv").exists():
-        return
+    """Render one chunk into a folder: pixels first, then the table that says they are complete."""
     images, truth = simulate(chunk)
     np.save(folder / f"{chunk}.npy", images)
     truth.write(folder / f"{chunk}.part", format="ascii.ecsv", overwrite=True)
@@ -154,8 +152,11 @@ def simulated_galaxies(folder: Path, galaxies: int, *, workers: int) -> tuple[li
     """Render what is not there yet, chunk by chunk, and let volunteers vote on all of it."""
     chunks = range(galaxies // CHUNK)
     folder.mkdir(parents=True, exist_ok=True)
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        list(tqdm(pool.map(partial(simulate_chunk, folder), chunks), total=len(chunks), desc="render"))
+    missing = [i for i in chunks if not (folder / f"{i}.ecsv").exists()]
+    if missing:
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            done = pool.map(partial(simulate_chunk, folder), missing)
+            list(tqdm(done, total=len(missing), desc="render"))
     pixels = [np.load(folder / f"{i}.npy", mmap_mode="r") for i in chunks]
     truth = vstack([Table.read(folder / f"{i}.ecsv") for i in chunks], metadata_conflicts="silent")
     votes = volunteer_votes(
