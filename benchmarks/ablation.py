@@ -100,7 +100,7 @@ def main() -> None:
     parser.add_argument("--figure", type=Path, required=True)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    pixels, simulated = simulated_galaxies(options.work, workers=2)
+    pixels, simulated = simulated_galaxies(options.work / "simulated", 30_000, workers=2)
     real_pixels, real = real_galaxies(options.work / "real")
     galaxies, start = (simulated, real, Fields(pixels, real_pixels)), imagenet_encoder(RECIPE)
     schemas = {
@@ -109,7 +109,9 @@ def main() -> None:
     }
     encoders = {}
     for name, (schema, run) in schemas.items():
-        encoders[name] = train(galaxies, options.work / run, stage=STAGES[0], schema=schema, start=start)
+        encoders[name] = train(
+            galaxies, options.work / run, stage=STAGES["first"], schema=schema, start=start
+        )
         encoders[name].save(options.work / name.replace(" ", "-"), overwrite=True)
     encoders["ImageNet"] = start
     found = measure(encoders, start, options.work / "real")

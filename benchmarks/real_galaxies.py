@@ -1,4 +1,4 @@
-"""Real galaxies with published labels, for the benchmarks and for training: read, split, and put into vote columns.
+"""Real galaxies with published labels, for the benchmarks and for training: read and split.
 
 All of it comes from the folder that ``GALZOO_REAL_DATA`` names; nothing of it is part of the package.
 """
@@ -7,6 +7,7 @@ import hashlib
 import os
 import sys
 import tarfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -14,26 +15,9 @@ from astropy.table import Table
 from PIL import Image
 from scipy.ndimage import uniform_filter
 
-from galzoo_repr.questions import Schema
-
 VALIDATION_SHARE = 0.3
-GALAXY_TYPES = {
-    "elliptical": "elliptical",
-    "edge_on": "edge-on",
-    "spiral_cw": "spiral",
-    "spiral_acw": "spiral",
-    "merger": "merger",
-    "dont_know": "dont-know",
-}
-_GZ2_ANSWERS = {
-    "smooth": ("smooth-or-featured", "smooth"),
-    "featured_or_disk": ("smooth-or-featured", "featured-or-disk"),
-    "star_or_artifact": ("smooth-or-featured", "artifact"),
-    "odd_yes": ("something-odd", "yes"),
-    "odd_no": ("something-odd", "no"),
-}
 _SCALES = (0.6, 0.68, 0.72, 0.76, 0.78, 0.8, 0.82, 0.84, 0.88, 0.94, 1.0)
-_VOLUNTEERS, _AGREE = 20.0, 17.0  # a published label stands for so many votes, of which so many agree
+VOLUNTEERS, AGREE = 20.0, 17.0  # a published label stands for so many votes, of which so many agree
 
 
 def data_folder() -> Path:
@@ -45,7 +29,11 @@ def data_folder() -> Path:
 
 
 def read_set(name: str, work: Path) -> Table:
-    """One set of galaxies: its table, and column ``file_loc`` with the paths of its images, unpacked below `work`."""
+    """
+    One set of galaxies, such as ``gz2_votes`` or ``more/zoo_examples``.
+
+    Its table, and column ``file_loc`` with the paths of its images, unpacked below `work`.
+    """
     folder = data_folder()
     for archive in sorted(folder.glob(f"{name}*.tar")):
         marker = work / f".{archive.stem}"
@@ -93,41 +81,28 @@ def sdss_labels(table: Table) -> np.ndarray:
     return np.array([str(label).replace("argmax37:", "") for label in labels])
 
 
-def weak_votes(table: Table) -> Table:
-    """Published labels of the SDSS set as partial votes: Galaxy Zoo 1 class, or the largest Galaxy Zoo 2 fraction."""
-    schemas = {"gz1": Schema.load("gz1"), "gz2": Schema.load("gz2")}
-    votes = Table(
-        {column: np.full(len(table), np.nan, np.float32) for s in schemas.values() for column in s.columns}
-    )
-    for label in np.unique(labels := sdss_labels(table)):
-        rows = labels == label
-        if label in GALAXY_TYPES:
-            _put(votes, rows, schemas["gz1"], "galaxy-type", GALAXY_TYPES[label])
-        elif label in _GZ2_ANSWERS:
-            _put(votes, rows, schemas["gz2"], *_GZ2_ANSWERS[label])
-    return votes
-
-
-def _put(votes: Table, rows: np.ndarray, schema: Schema, name: str, answer: str) -> None:
-    question = next(question for question in schema.questions if question.name == name)
-    others = (_VOLUNTEERS - _AGREE) / (len(question.answers) - 1)
-    for each, column in zip(question.answers, question.columns, strict=True):
-        votes[column][rows] = _AGREE if each == answer else others
-
-
-def like_test_images(files: list[str], test_files: list[str], *, threshold: float = 0.6) -> np.ndarray:
+def like_test_images(
+    name: str, files: list[str], tests: Iterable[str], work: Path, *, threshold: float = 0.6
+) -> np.ndarray:
     """
     Training images that may show a galaxy of a test set, at some other scale.
 
     Compared are small, high-pass filtered images, which the neighbours around a galaxy decide as much as itself,
     at eleven relative scales. The threshold was set by eye: real pairs are above it, and some that merely look alike.
+    What was compared is kept in `work` under the name of the set.
     """
-    tests = np.stack([_fingerprint(pixels, 0.8) for pixels in map(_pixels, test_files)])
-    best = np.zeros(len(files))
-    for i, file in enumerate(files):
-        pixels = _pixels(file)
-        best[i] = max((tests @ _fingerprint(pixels, scale)).max() for scale in _SCALES)
-    return best > threshold
+    names = [str(Path(file).relative_to(work)) for file in files]
+    kept = work / f"likeness-{name}-to-{'-'.join(tests)}.npz"
+    if not kept.exists():
+        tested = [str(file) for test in tests for file in read_set(test, work)["file_loc"]]
+        fingerprints = np.stack([_fingerprint(pixels, 0.8) for pixels in map(_pixels, tested)])
+        likeness = np.zeros(len(files))
+        for i, pixels in enumerate(map(_pixels, files)):
+            likeness[i] = (fingerprints @ np.stack([_fingerprint(pixels, one) for one in _SCALES]).T).max()
+        np.savez(kept, files=names, likeness=likeness)
+    with np.load(kept) as found:
+        of_file = dict(zip(found["files"].tolist(), found["likeness"].tolist(), strict=True))
+    return np.array([of_file[one] > threshold for one in names])
 
 
 def _pixels(file: str) -> Image.Image:
