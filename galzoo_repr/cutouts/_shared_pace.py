@@ -51,14 +51,17 @@ class SharedPace:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / quote(host, safe="")
-        with locked(path, wait=_LONGEST):
-            now = time.time()
-            try:
-                due = float(path.read_text())
-            except (FileNotFoundError, ValueError):
-                due = now
-            due = max(due if abs(due - now) < _LONGEST else now, now, now + paused)
-            path.write_text(repr(due + spacing))
+        try:
+            with locked(path):
+                now = time.time()
+                try:
+                    due = float(path.read_text())
+                except (FileNotFoundError, ValueError):
+                    due = now
+                due = max(due if abs(due - now) < _LONGEST else now, now, now + paused)
+                path.write_text(repr(due + spacing))
+        except BlockingIOError:  # one that hangs holds it; a minute was waited for
+            return 0.0
         return due - now
 
 

@@ -26,7 +26,7 @@ from galzoo_repr.catalogue import (
 )
 from galzoo_repr.hats._cut import write_pixels
 from galzoo_repr.hats._declare import declare_complete, flat_provenance
-from galzoo_repr.hats._folder import INDEX, HatsFolder, Pixel
+from galzoo_repr.hats._folder import INDEX, HatsFolder, Pixel, as_writable
 from galzoo_repr.hats._passes import ParquetRows, write_in_passes
 from galzoo_repr.hats._places import ADDED, Places
 
@@ -106,6 +106,8 @@ def to_hats(
         raise FileNotFoundError(f"there is no folder {folder.parent} to make {folder.name} in")
     places, draft = Places(coords), folder.with_name(f".{folder.name[:40]}.{uuid.uuid4().hex[:12]}.part")
     try:
+        with as_writable(folder):
+            draft.mkdir()
         rows = ParquetRows.of(catalogue)
         if rows is not None and not rows.small:
             pixels = write_in_passes(rows, places, draft, max_rows)

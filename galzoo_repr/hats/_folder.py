@@ -1,5 +1,6 @@
 """The folder of a HATS catalogue: what its properties say, and its partitions."""
 
+import errno
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -21,6 +22,7 @@ __all__ = [
     "HatsFolder",
     "Pixel",
     "along_sky",
+    "as_writable",
     "partition_path",
     "read_rows",
     "rows_in",
@@ -77,6 +79,22 @@ def partition_path(root: Path, pixel: Pixel, suffix: str = ".parquet") -> Path:
         / f"Dir={group}"
         / f"Npix={pixel.number}{suffix.strip('/')}"
     )
+
+
+@contextmanager
+def as_writable(out: Path) -> Iterator[None]:
+    """Say of a folder that cannot be written that it is this one which was asked for."""
+    try:
+        yield
+    except FileExistsError:
+        raise
+    except OSError as error:
+        if isinstance(error, BlockingIOError):
+            raise
+        raise OSError(
+            error.errno or errno.EIO,
+            f"no catalogue can be made in {out}: {error.strerror or error}; give another folder",
+        ) from error
 
 
 def write_partition(arrow: pa.Table, path: Path) -> None:

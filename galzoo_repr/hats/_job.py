@@ -1,6 +1,5 @@
 """What a job over the partitions of a catalogue has done, kept where any of its processes finds it."""
 
-import errno
 import hashlib
 import json
 import os
@@ -18,7 +17,7 @@ from astropy.table import Table
 
 from galzoo_repr._folder import locked, publish
 from galzoo_repr.hats._declare import conform, declare_complete
-from galzoo_repr.hats._folder import HatsFolder, Pixel, partition_path
+from galzoo_repr.hats._folder import HatsFolder, Pixel, as_writable, partition_path
 
 __all__ = ["Job", "Parts", "parts_of_job"]
 
@@ -88,7 +87,7 @@ class Job:
             "arguments": {name: described(value) for name, value in sorted(arguments.items())},
             "pixels": [list(pixel) for pixel in catalogue.pixels],
         }
-        with _as_writable(out):
+        with as_writable(out):
             cls._begin(out, json.loads(json.dumps(card)), overwrite)
         return cls(out, call, list(catalogue.pixels))
 
@@ -252,22 +251,6 @@ def parts_of_job(out: str | os.PathLike) -> Parts:
         {pixel: who for pixel, (who, _) in holders.items() if who},
         [str(pixel) for pixel in missing if job.aside(pixel).with_suffix(".parquet").exists()],
     )
-
-
-@contextmanager
-def _as_writable(out: Path) -> Iterator[None]:
-    """Say of a folder that cannot be written that it is this one which was asked for."""
-    try:
-        yield
-    except FileExistsError:
-        raise
-    except OSError as error:
-        if isinstance(error, BlockingIOError):
-            raise
-        raise OSError(
-            error.errno or errno.EIO,
-            f"no catalogue can be made in {out}: {error.strerror or error}; give another folder as out=",
-        ) from error
 
 
 def _card_of(out: Path) -> dict | None:

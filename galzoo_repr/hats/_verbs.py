@@ -219,9 +219,10 @@ def add_by_part(
     """Call a verb for every partition that is not done, and declare the new catalogue complete when all are."""
     _check_options(options, max_rate)
     folder = opened(table, out, client)
+    mine = part_of(folder.pixels, part)
     job = _begun(call, folder, options, out)
     work = VerbOnPart(call, folder, job, _sendable(call, options, job, client), rate=max_rate)
-    todo = job.missing(part_of(job.pixels, part))
+    todo = job.missing(mine)
     if todo and call in ("add_cutouts", "add_embeddings") and options.get("images") is None:
         _name_bulk_route(folder, options.get("survey"), max_rate)
     with _nothing_left_of_wrong_arguments(job, part):
@@ -300,7 +301,7 @@ def _ended(table: HatsLike, job: Job, folder: HatsFolder, *, quiet: bool = False
     if not job.missing():
         told |= flat_provenance(rows_of(HatsFolder(job.out, told, job.pixels[:1]), np.zeros(0)).meta)
     if job.finish({**told, "hats_builder": "galzoo_repr"}):
-        for aside in ("scores", "input"):
+        for aside in ("scores", "input", "interest", "pace"):
             shutil.rmtree(job.hidden / aside, ignore_errors=True)
         return answer(table, job.out)
     missing = job.missing()

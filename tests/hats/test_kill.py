@@ -51,7 +51,7 @@ def done(out):
     return list(out.glob("dataset/*/*/Npix=*.parquet"))
 
 
-def until(happened, seconds=120):
+def until(happened, seconds=600):
     end = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < end

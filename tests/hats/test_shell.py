@@ -57,3 +57,41 @@ def test_parts_are_for_hats_catalogues(tmp_path):
     result = run("embed", tmp_path / "galaxies.csv", tmp_path / "out.ecsv", "--part", "1/2")
     assert "is a file" in result.stderr
     assert "no work by partition" in run("parts", tmp_path).stderr
+
+
+def test_scores_are_ranked_when_all_parts_are_scored(folder, tmp_path):
+    out = tmp_path / "scored"
+    similar = ("similar", folder, "--row", 11, "--out", out)
+    for part in ("1/2", "2/2"):
+        assert run(*similar, "--part", part).exit_code == 0
+    told = run("parts", out)
+    assert "scored; the same call without --part ranks all" in told.stdout
+    assert "are scored" in told.stderr
+    assert run(*similar).exit_code == 0
+    assert json.loads(run("parts", out, "--json").stdout)["missing"] == []
+    ranks = sorted(from_hats(out)["similarity_rank"])
+    assert ranks[:5] == [-1, -1, -1, 0, 1]
+
+
+def test_predictions_are_made_in_parts(folder, tmp_path):
+    import galzoo_repr as gzr
+
+    gzr.finetune(from_hats(folder), "ring").save(tmp_path / "model")
+    for part in ("1/2", "2/2"):
+        told = run("predict", folder, tmp_path / "model", tmp_path / "out", "--part", part, "--quiet")
+        assert told.exit_code == 0, told.stderr
+    assert "ring_probability" in from_hats(tmp_path / "out").colnames
+
+
+@pytest.mark.parametrize(
+    ("command", "match"),
+    [
+        (("similar", "TABLE", "--row", 0, "--part", "1/2"), "is a file"),
+        (("predict", "TABLE", "model", "out.ecsv", "--part", "1/2"), "is a file"),
+    ],
+)
+def test_parts_of_a_table_are_refused(command, match, tmp_path):
+    (tmp_path / "galaxies.csv").write_text("ra,dec\n1,2\n")
+    result = run(*(tmp_path / "galaxies.csv" if word == "TABLE" else word for word in command))
+    assert result.exit_code != 0
+    assert match in result.stderr
