@@ -15,7 +15,7 @@ from galzoo_repr.cli._terminal import messages, say
 __all__ = ["app", "main"]
 
 # As they are needed one after the other.
-VERBS = (
+COMMANDS = (
     "demo",
     "fetch",
     "embed",
@@ -37,7 +37,7 @@ class _Verbs(TyperGroup):
     def list_commands(self, ctx: typer.Context) -> list[str]:
         """Names of the commands in the order in which the help lists them."""
         names = super().list_commands(ctx)
-        return sorted(names, key=lambda name: VERBS.index(name) if name in VERBS else len(VERBS))
+        return sorted(names, key=lambda name: COMMANDS.index(name) if name in COMMANDS else len(COMMANDS))
 
     def invoke(self, ctx: typer.Context) -> object:
         try:

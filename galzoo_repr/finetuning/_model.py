@@ -92,6 +92,19 @@ class MorphologyModel:
         The encoder that was fine-tuned with the head; None where the head stands on a published one.
     known : KnownGalaxies or None
         The labelled galaxies, to tell what is unlike all of them; None in a model that an earlier version saved.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astropy.table import Table
+    >>> import galzoo_repr as gzr
+    >>> embedding = np.random.default_rng(0).normal(size=(200, 4)).astype("float32")
+    >>> ring = np.where(np.arange(200) < 60, embedding[:, 0] > 0, np.nan)
+    >>> model = gzr.finetune(Table({"embedding": embedding, "ring": ring}), "ring", members=2)
+    >>> print(str(model).splitlines()[0])
+    ring: yes or no, from 60 labelled images (27 yes, 33 no)
+    >>> model.predict(embedding).value.shape
+    (200, 1)
     """
 
     label: str
@@ -175,6 +188,19 @@ class MorphologyModel:
             If the model predicts no classes, or the fractions make no sense.
         TypeError
             If they are not of the form that the task asks for.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from astropy.table import Table
+        >>> import galzoo_repr as gzr
+        >>> embedding = np.random.default_rng(0).normal(size=(200, 4)).astype("float32")
+        >>> ring = np.where(np.arange(200) < 60, embedding[:, 0] > 0, np.nan)
+        >>> model = gzr.finetune(Table({"embedding": embedding, "ring": ring}), "ring", members=2)
+        >>> model.check_prior(1.5)
+        Traceback (most recent call last):
+        ...
+        ValueError: ...
         """
         if prior is None:
             return
@@ -213,6 +239,17 @@ class MorphologyModel:
         -----
         GalzooWarning
             If a balance that was estimated is not to be relied on.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from astropy.table import Table
+        >>> import galzoo_repr as gzr
+        >>> embedding = np.random.default_rng(0).normal(size=(200, 4)).astype("float32")
+        >>> ring = np.where(np.arange(200) < 60, embedding[:, 0] > 0, np.nan)
+        >>> model = gzr.finetune(Table({"embedding": embedding, "ring": ring}), "ring", members=2)
+        >>> model.balance_for(0.05, embedding).fractions
+        array([0.05])
         """
         self.check_prior(prior)
         if prior is None:
@@ -249,6 +286,18 @@ class MorphologyModel:
         ------
         ValueError
             If embeddings have another shape.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from astropy.table import Table
+        >>> import galzoo_repr as gzr
+        >>> embedding = np.random.default_rng(0).normal(size=(200, 4)).astype("float32")
+        >>> ring = np.where(np.arange(200) < 60, embedding[:, 0] > 0, np.nan)
+        >>> model = gzr.finetune(Table({"embedding": embedding, "ring": ring}), "ring", members=2)
+        >>> found = model.predict(embedding)
+        >>> bool(np.mean((found.value[:, 0] > 0.5) == (embedding[:, 0] > 0)) > 0.8)
+        True
         """
         embeddings = self._checked(embeddings)
         n, k = len(embeddings), len(self.classes)
@@ -291,6 +340,18 @@ class MorphologyModel:
         ------
         FileExistsError
             If there is one and it may not be replaced.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from astropy.table import Table
+        >>> import galzoo_repr as gzr
+        >>> embedding = np.random.default_rng(0).normal(size=(200, 4)).astype("float32")
+        >>> ring = np.where(np.arange(200) < 60, embedding[:, 0] > 0, np.nan)
+        >>> model = gzr.finetune(Table({"embedding": embedding, "ring": ring}), "ring", members=2)
+        >>> model.save("rings")
+        >>> bool(np.all(gzr.MorphologyModel.load("rings").predict(embedding).value == model.predict(embedding).value))
+        True
         """
         about = {
             "label": self.label,
@@ -322,6 +383,16 @@ class MorphologyModel:
         ------
         astroquery.exceptions.RemoteServiceError
             If the hub cannot be reached or does not accept it.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from astropy.table import Table
+        >>> import galzoo_repr as gzr
+        >>> embedding = np.random.default_rng(0).normal(size=(200, 4)).astype("float32")
+        >>> ring = np.where(np.arange(200) < 60, embedding[:, 0] > 0, np.nan)
+        >>> model = gzr.finetune(Table({"embedding": embedding, "ring": ring}), "ring", members=2)
+        >>> model.push("owner/rings")  # doctest: +SKIP
         """
         from galzoo_repr.finetuning._hub import upload
 
@@ -353,6 +424,18 @@ class MorphologyModel:
             If it is of a later version, or its files have changed.
         astroquery.exceptions.RemoteServiceError
             If the hub cannot be reached.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from astropy.table import Table
+        >>> import galzoo_repr as gzr
+        >>> embedding = np.random.default_rng(0).normal(size=(200, 4)).astype("float32")
+        >>> ring = np.where(np.arange(200) < 60, embedding[:, 0] > 0, np.nan)
+        >>> model = gzr.finetune(Table({"embedding": embedding, "ring": ring}), "ring", members=2)
+        >>> model.save("rings")
+        >>> gzr.MorphologyModel.load("rings").stem
+        'ring'
         """
         if str(folder).startswith(_HUB):
             from galzoo_repr.finetuning._hub import download

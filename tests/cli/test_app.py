@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from galzoo_repr import GalzooWarning, __version__
 from galzoo_repr.cli import app
-from galzoo_repr.cli._app import VERBS, _every_verb, _Verbs
+from galzoo_repr.cli._app import COMMANDS, _every_verb, _Verbs
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_version_is_that_of_the_package():
     assert result.stdout.strip() == f"galzoo-repr {__version__}"
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", COMMANDS)
 def test_every_verb_has_help(verb):
     assert verb in CliRunner().invoke(app, ["--help"]).stdout
     result = CliRunner().invoke(app, [verb, "--help"])
@@ -59,8 +59,8 @@ def test_every_verb_has_help(verb):
 
 def test_the_help_lists_verbs_as_they_are_needed():
     text = CliRunner().invoke(app, ["--help"]).stdout
-    listed = [line.split()[1] for line in text.splitlines() if line[:1] == "│" and line.split()[1] in VERBS]
-    assert listed == list(VERBS)
+    listed = [line.split()[1] for line in text.splitlines() if line[:1] == "│" and line.split()[1] in COMMANDS]
+    assert listed == list(COMMANDS)
 
 
 def test_no_verb_shows_the_help():
