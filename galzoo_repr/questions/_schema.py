@@ -131,7 +131,7 @@ class Schema:
 
     @classmethod
     def from_toml(cls, text: str, *, where: str = "the schema") -> "Schema":
-        """
+        r"""
         Make a schema from the text of a TOML file.
 
         Parameters
@@ -154,7 +154,7 @@ class Schema:
         Examples
         --------
         >>> from galzoo_repr import Schema
-        >>> text = 'name = "bars"\\n[[questions]]\\nname = "bar"\\nanswers = ["yes", "no"]'
+        >>> text = 'name = "bars"\n[[questions]]\nname = "bar"\nanswers = ["yes", "no"]'
         >>> Schema.from_toml(text).columns
         ('bar_yes', 'bar_no')
         """

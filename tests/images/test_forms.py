@@ -14,7 +14,7 @@ from galzoo_repr.training import decode_images
 
 RECIPE = gzr.ImageRecipe(size=32, crop=0.8)
 N = 12
-COMMANDS = ("add_embeddings", "find_similar", "finetune", "pretrain", "read_pictures")
+VERBS = ("add_embeddings", "find_similar", "finetune", "pretrain", "read_pictures")
 REFUSING = ("add_embeddings", "find_similar", "finetune", "pretrain")
 
 
@@ -143,7 +143,7 @@ def see(encoder, monkeypatch, tmp_path):
     def shown(table, images):
         return np.array(read_pictures(table[images] if isinstance(images, str) else images, size=32)) / 255
 
-    verbs = dict(zip(COMMANDS, (embedded, compared, tuned, trained, shown), strict=True))
+    verbs = dict(zip(VERBS, (embedded, compared, tuned, trained, shown), strict=True))
 
     def see(verb, images, **columns):
         given = table.copy()
@@ -160,7 +160,7 @@ def assert_same(seen, expected, kind):
     np.testing.assert_allclose(seen, expected, atol=1.01 / 255 if kind == "rgba" else 1e-5)
 
 
-@pytest.mark.parametrize("verb", COMMANDS)
+@pytest.mark.parametrize("verb", VERBS)
 @pytest.mark.parametrize("form", FORMS)
 def test_every_form_of_a_picture_is_the_same_to_every_verb(form, verb, kinds, see, tmp_path):
     kind, make = FORMS[form]
@@ -207,7 +207,7 @@ def objects(images):
     return column
 
 
-@pytest.mark.parametrize("verb", COMMANDS)
+@pytest.mark.parametrize("verb", VERBS)
 @pytest.mark.parametrize("form", ALL)
 def test_every_form_of_a_catalogue_of_pictures_is_the_same_to_every_verb(form, verb, kinds, see, tmp_path):
     kind, make = ALL[form]
