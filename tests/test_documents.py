@@ -16,8 +16,8 @@ PACKAGE = Path(gzr.__file__).parent
 DOCS = Path(__file__).parents[1] / "docs"
 # Sentences that fresh readers stumbled over, and words of the workshop.
 STUMBLES = (
-    r"room by room",
-    r"\bverbs?\b",
+    r"[Rr]oom by room",
+    r"\b[Vv]erbs?\b",
     r"some hundred numbers",
     r"topmost block",
     r"less the mean cosine",
@@ -27,7 +27,7 @@ STUMBLES = (
     r"the oracle (returned|answers|says)",
     r"doubt about it",
     r"cannot tell how little",
-    r"the manifest hears",
+    r"manifest hears",
     r"never a crash",
     r"sees another as another world",
     r"next stronger one beforehand",
@@ -123,7 +123,7 @@ def test_no_page_or_message_has_a_sentence_that_readers_stumbled_over(phrase):
         f"{path.relative_to(PACKAGE.parent)}: {match[0]}"
         for path in files
         if "api" not in path.relative_to(PACKAGE.parent).parts
-        for match in re.finditer(phrase, path.read_text(encoding="utf-8"), re.IGNORECASE)
+        for match in re.finditer(phrase, path.read_text(encoding="utf-8"))
         if not _is_code(path, match)
     ]
     assert not found

@@ -15,7 +15,7 @@ from galzoo_repr.cli._terminal import messages, say
 __all__ = ["app", "main"]
 
 # As they are needed one after the other.
-COMMANDS = (
+VERBS = (
     "demo",
     "fetch",
     "embed",
@@ -37,7 +37,7 @@ class _Verbs(TyperGroup):
     def list_commands(self, ctx: typer.Context) -> list[str]:
         """Names of the commands in the order in which the help lists them."""
         names = super().list_commands(ctx)
-        return sorted(names, key=lambda name: COMMANDS.index(name) if name in COMMANDS else len(COMMANDS))
+        return sorted(names, key=lambda name: VERBS.index(name) if name in VERBS else len(VERBS))
 
     def invoke(self, ctx: typer.Context) -> object:
         try:
@@ -65,9 +65,9 @@ def _is_for_the_user(error: Exception) -> bool:
     }
 
 
-def _in_words_of_the_shell(message: str, command: typer.core.TyperCommand | None) -> str:
+def _in_words_of_the_shell(message: str, verb: typer.core.TyperCommand | None) -> str:
     """Put the options of a command where a message of the package names the arguments behind them."""
-    for parameter in command.params if command is not None else ():
+    for parameter in verb.params if verb is not None else ():
         option = parameter.opts[0]
         if option.startswith("--"):
             message = re.sub(rf"\b{parameter.name}=(True)?(?=[\s,.;:)]|$)", option, message)
@@ -94,7 +94,7 @@ app = typer.Typer(
 
 
 @app.callback()
-def _every_command(
+def _every_verb(
     version: Annotated[
         bool,
         typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and stop."),

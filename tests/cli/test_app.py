@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from galzoo_repr import GalzooWarning, __version__
 from galzoo_repr.cli import app
-from galzoo_repr.cli._app import COMMANDS, _every_command, _Verbs
+from galzoo_repr.cli._app import VERBS, _every_verb, _Verbs
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def run_raising():
 
     def run(action, *options):
         small = typer.Typer(cls=_Verbs, pretty_exceptions_enable=False)
-        small.callback()(_every_command)
+        small.callback()(_every_verb)
 
         @small.command()
         def act() -> None:
@@ -49,8 +49,8 @@ def test_version_is_that_of_the_package():
     assert result.stdout.strip() == f"galzoo-repr {__version__}"
 
 
-@pytest.mark.parametrize("verb", COMMANDS)
-def test_every_command_has_help(verb):
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help(verb):
     assert verb in CliRunner().invoke(app, ["--help"]).stdout
     result = CliRunner().invoke(app, [verb, "--help"])
     assert result.exit_code == 0
@@ -59,10 +59,8 @@ def test_every_command_has_help(verb):
 
 def test_the_help_lists_verbs_as_they_are_needed():
     text = CliRunner().invoke(app, ["--help"]).stdout
-    listed = [
-        line.split()[1] for line in text.splitlines() if line[:1] == "│" and line.split()[1] in COMMANDS
-    ]
-    assert listed == list(COMMANDS)
+    listed = [line.split()[1] for line in text.splitlines() if line[:1] == "│" and line.split()[1] in VERBS]
+    assert listed == list(VERBS)
 
 
 def test_no_verb_shows_the_help():
@@ -94,7 +92,7 @@ def test_errors_of_users_and_services_are_one_line(run_raising, error, message):
 
 def test_arguments_are_named_as_options():
     small = typer.Typer(cls=_Verbs, pretty_exceptions_enable=False)
-    small.callback()(_every_command)
+    small.callback()(_every_verb)
 
     @small.command()
     def act(overwrite: bool = False, max_separation: str = "") -> None:
