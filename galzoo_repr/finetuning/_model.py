@@ -128,8 +128,8 @@ class MorphologyModel:
         return (
             f"{self.label}: {self._asked}, from {self.card['n_labelled']} labelled images ({counts})\n"
             f"{'encoder fine-tuned from' if self.encoder else 'linear head on the embeddings of'} {made_by}, "
-            f"{len(self.head.weights)} heads whose scatter is the standard deviation, calibration on held-out "
-            f"labels: {self.calibration.method}\n{self._assumed()}{self.report}"
+            f"{len(self.head.weights)} heads for the standard deviation, calibrated on held-out labels "
+            f"by {self.calibration.method}\n{self._assumed()}{self.report}"
         )
 
     @property
@@ -383,16 +383,6 @@ class MorphologyModel:
         ------
         astroquery.exceptions.RemoteServiceError
             If the hub cannot be reached or does not accept it.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from astropy.table import Table
-        >>> import galzoo_repr as gzr
-        >>> embedding = np.random.default_rng(0).normal(size=(200, 4)).astype("float32")
-        >>> ring = np.where(np.arange(200) < 60, embedding[:, 0] > 0, np.nan)
-        >>> model = gzr.finetune(Table({"embedding": embedding, "ring": ring}), "ring", members=2)
-        >>> model.push("owner/rings")  # doctest: +SKIP
         """
         from galzoo_repr.finetuning._hub import upload
 
