@@ -3,6 +3,7 @@
 import os
 import re
 from importlib.metadata import version as installed_version
+from pathlib import Path
 
 from docutils.nodes import Element
 from sphinx.addnodes import pending_xref
@@ -23,6 +24,9 @@ exclude_patterns += ["_build", "tutorials/lessons"]
 
 # A page that astropy's toggle and configuration listing are not needed for builds faster without them.
 extensions = [name for name in extensions if name not in {"sphinx_astropy.ext.intersphinx_toggle"}]
+
+# What the lessons fetch lies beside what is built, not in the cache of whoever builds.
+galzoo_repr.conf.cache_dir = str(Path(__file__).parent / "_build" / "cache")
 
 # The lessons are run as the pages are built, in the order of their names: the first leaves a file for the others.
 extensions.append("sphinx_gallery.gen_gallery")

@@ -150,6 +150,16 @@ class InterestModel(BaseEstimator):
         ValueError
             If no rated galaxy has a finite embedding, a rating is infinite or off the `rating_scale`, or an
             option is not allowed.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from galzoo_repr import InterestModel
+        >>> embeddings = np.random.default_rng(0).normal(size=(100, 4)).astype("float32")
+        >>> ratings = np.where(np.arange(100) < 40, 5.0 * (embeddings[:, 0] > 0), np.nan)
+        >>> model = InterestModel(n_components=4).fit(embeddings, ratings)
+        >>> model.scale_
+        (0.0, 5.0)
         """
         self._check_options()
         embeddings = embedding_matrix(X, "X")
@@ -223,6 +233,17 @@ class InterestModel(BaseEstimator):
         -------
         mean : float64 array of shape (n,), or (mean, std)
             On the scale of the ratings; NaN where an embedding is not finite.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from galzoo_repr import InterestModel
+        >>> embeddings = np.random.default_rng(0).normal(size=(100, 4)).astype("float32")
+        >>> ratings = np.where(np.arange(100) < 40, 5.0 * (embeddings[:, 0] > 0), np.nan)
+        >>> model = InterestModel(n_components=4).fit(embeddings, ratings)
+        >>> scores, std = model.predict(embeddings, return_std=True)
+        >>> bool(np.corrcoef(scores, embeddings[:, 0])[0, 1] > 0.8)
+        True
         """
         mean, std = self._predict_reduced(self._reduced(X), return_std)
         return (mean, self._rating_std(mean, std)) if return_std else mean
@@ -240,6 +261,17 @@ class InterestModel(BaseEstimator):
         -------
         float64 array of shape (n,)
             On the scale of the ratings; NaN where an embedding is not finite.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from galzoo_repr import InterestModel
+        >>> embeddings = np.random.default_rng(0).normal(size=(100, 4)).astype("float32")
+        >>> ratings = np.where(np.arange(100) < 40, 5.0 * (embeddings[:, 0] > 0), np.nan)
+        >>> model = InterestModel(n_components=4).fit(embeddings, ratings)
+        >>> improvement = model.expected_improvement(embeddings)
+        >>> improvement.shape, bool(improvement.min() >= 0)
+        ((100,), True)
         """
         return self._improvement(*self._predict_reduced(self._reduced(X), True))
 
@@ -265,6 +297,17 @@ class InterestModel(BaseEstimator):
         ------
         ValueError
             If `n` is no whole number from 1, or `exclude` does not say yes or no for each row.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from galzoo_repr import InterestModel
+        >>> embeddings = np.random.default_rng(0).normal(size=(100, 4)).astype("float32")
+        >>> ratings = np.where(np.arange(100) < 40, 5.0 * (embeddings[:, 0] > 0), np.nan)
+        >>> model = InterestModel(n_components=4).fit(embeddings, ratings)
+        >>> rows = model.next_batch(embeddings, 5, exclude=np.isfinite(ratings))
+        >>> bool((rows >= 40).all())
+        True
         """
         check_whole_number("n", n)
         features = self._reduced(X)
@@ -286,6 +329,16 @@ class InterestModel(BaseEstimator):
         ------
         FileExistsError
             If there is one and it may not be replaced.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from galzoo_repr import InterestModel
+        >>> embeddings = np.random.default_rng(0).normal(size=(100, 4)).astype("float32")
+        >>> ratings = np.where(np.arange(100) < 40, 5.0 * (embeddings[:, 0] > 0), np.nan)
+        >>> InterestModel(n_components=4).fit(embeddings, ratings).save("mergers")
+        >>> InterestModel.load("mergers").predict(embeddings).shape
+        (100,)
         """
         self._check_fitted()
         # Where it was computed is no part of what was learned. Numbers may be numpy's, which JSON has not.
@@ -321,6 +374,17 @@ class InterestModel(BaseEstimator):
             If there is none.
         ValueError
             If the files are of a later version, or have changed.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from galzoo_repr import InterestModel
+        >>> embeddings = np.random.default_rng(0).normal(size=(100, 4)).astype("float32")
+        >>> ratings = np.where(np.arange(100) < 40, 5.0 * (embeddings[:, 0] > 0), np.nan)
+        >>> model = InterestModel(n_components=4).fit(embeddings, ratings)
+        >>> model.save("mergers")
+        >>> bool(np.allclose(InterestModel.load("mergers").predict(embeddings), model.predict(embeddings)))
+        True
         """
         about, arrays = read_folder(Path(folder))
         scale = about["options"].pop("rating_scale")

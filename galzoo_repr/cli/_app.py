@@ -72,9 +72,9 @@ def _is_for_the_user(error: Exception) -> bool:
     }
 
 
-def _in_words_of_the_shell(message: str, command: typer.core.TyperCommand | None) -> str:
+def _in_words_of_the_shell(message: str, verb: typer.core.TyperCommand | None) -> str:
     """Put the options of a command where a message of the package names the arguments behind them."""
-    for parameter in command.params if command is not None else ():
+    for parameter in verb.params if verb is not None else ():
         option = parameter.opts[0]
         if option.startswith("--"):
             message = re.sub(rf"\b{parameter.name}=(True)?(?=[\s,.;:)]|$)", option, message)
@@ -101,7 +101,7 @@ app = typer.Typer(
 
 
 @app.callback()
-def _every_command(
+def _every_verb(
     version: Annotated[
         bool,
         typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and stop."),

@@ -85,13 +85,32 @@ class LegacySurvey(CutoutSurvey, BaseQuery):
         Returns
         -------
         list of str
+
+        Examples
+        --------
+        >>> from astropy.coordinates import SkyCoord
+        >>> from galzoo_repr import LegacySurvey
+        >>> LegacySurvey().get_image_list(SkyCoord("10h00m24s +2d12m"), size=128)[0].partition("?")[0]
+        'https://www.legacysurvey.org/viewer/fits-cutout'
         """
         payloads = self.get_images(coordinates, **options, get_query_payload=True)
         path = self._formats[options.get("image_format") or self.image_format]
         return [f"{self.server}/{path}?{urlencode(p)}" for p in np.atleast_1d(payloads)]
 
     def attempt(self, request: CutoutRequest, *, probed: bool = False) -> Attempt:
-        """Ask the service once; see `Route.attempt`."""
+        """
+        Ask the service once; see `Route.attempt`.
+
+        Examples
+        --------
+        >>> from galzoo_repr import LegacySurvey, SimulatedSurvey
+        >>> from galzoo_repr.cutouts import CutoutRequest
+        >>> with SimulatedSurvey().serve() as service:
+        ...     survey = LegacySurvey(server=service.url)
+        ...     request = CutoutRequest(150.0, 2.2, 64, 0.262, "grz", "ls-dr10", "fits", service.url, "viewer")
+        ...     survey.attempt(request).outcome.status
+        'ok'
+        """
         attempt = self._ask(request)
         if attempt.outcome.http_code == 500 and request.image_format == "fits" and not probed:
             # Outside the survey the viewer fails on FITS but draws a grey JPEG.

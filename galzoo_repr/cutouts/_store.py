@@ -124,7 +124,15 @@ class CutoutStore(Upkeep):
         self.close()
 
     def close(self) -> None:
-        """Close the manifest."""
+        """
+        Close the manifest.
+
+        Examples
+        --------
+        >>> from galzoo_repr import CutoutStore
+        >>> store = CutoutStore("cutouts")
+        >>> store.close()
+        """
         with suppress(CutoutStoreError):
             self.release()
         self.manifest.close()
@@ -144,6 +152,18 @@ class CutoutStore(Upkeep):
         -------
         pathlib.Path or None
             None when nothing was kept.
+
+        Examples
+        --------
+        >>> from galzoo_repr import CutoutStore
+        >>> from galzoo_repr.cutouts import Attempt, CutoutRequest, Outcome
+        >>> service = ("https://example.org/viewer", "viewer")
+        >>> request = CutoutRequest(150.0, 2.2, 64, 0.262, "grz", "ls-dr10", "fits", *service)
+        >>> attempt = Attempt(Outcome("ok", final=True), b"SIMPLE  = ...")
+        >>> with CutoutStore("cutouts") as store:
+        ...     store.publish(request, attempt)
+        ...     store.path(request, attempt.outcome).read_bytes()
+        b'SIMPLE  = ...'
         """
         name = self.name(request, outcome)
         return Path(name) if name else None
@@ -161,6 +181,18 @@ class CutoutStore(Upkeep):
         -------
         str
             Empty when nothing was kept.
+
+        Examples
+        --------
+        >>> from galzoo_repr import CutoutStore
+        >>> from galzoo_repr.cutouts import Attempt, CutoutRequest, Outcome
+        >>> service = ("https://example.org/viewer", "viewer")
+        >>> request = CutoutRequest(150.0, 2.2, 64, 0.262, "grz", "ls-dr10", "fits", *service)
+        >>> attempt = Attempt(Outcome("ok", final=True), b"SIMPLE  = ...")
+        >>> with CutoutStore("cutouts") as store:
+        ...     store.publish(request, attempt)
+        ...     store.name(request, attempt.outcome) == str(store.path(request, attempt.outcome))
+        True
         """
         return body_name(self._root_name, request, outcome)
 
@@ -188,6 +220,16 @@ class CutoutStore(Upkeep):
         ------
         CutoutStoreError
             If the manifest is damaged.
+
+        Examples
+        --------
+        >>> from galzoo_repr import CutoutStore
+        >>> from galzoo_repr.cutouts import CutoutRequest, Outcome
+        >>> service = ("https://example.org/viewer", "viewer")
+        >>> request = CutoutRequest(150.0, 2.2, 64, 0.262, "grz", "ls-dr10", "fits", *service)
+        >>> with CutoutStore("cutouts") as store:
+        ...     store.lookup([request])
+        [None]
         """
         wanted = {request.key: request for request in requests}
         known: dict[bytes, Outcome | None] = dict(self.manifest.lookup(list(wanted)))
@@ -222,6 +264,18 @@ class CutoutStore(Upkeep):
         ------
         CutoutStoreError
             If the file cannot be written.
+
+        Examples
+        --------
+        >>> from galzoo_repr import CutoutStore
+        >>> from galzoo_repr.cutouts import Attempt, CutoutRequest, Outcome
+        >>> service = ("https://example.org/viewer", "viewer")
+        >>> request = CutoutRequest(150.0, 2.2, 64, 0.262, "grz", "ls-dr10", "fits", *service)
+        >>> attempt = Attempt(Outcome("ok", final=True), b"SIMPLE  = ...")
+        >>> with CutoutStore("cutouts") as store:
+        ...     store.publish(request, attempt)
+        ...     attempt.outcome.n_bytes
+        13
         """
         outcome = attempt.outcome
         outcome.digest, outcome.n_bytes = hashlib.sha256(attempt.body).hexdigest(), len(attempt.body)
@@ -264,6 +318,17 @@ class CutoutStore(Upkeep):
         ----------
         rows : sequence of tuple
             Requests and their outcomes.
+
+        Examples
+        --------
+        >>> from galzoo_repr import CutoutStore
+        >>> from galzoo_repr.cutouts import CutoutRequest, Outcome
+        >>> service = ("https://example.org/viewer", "viewer")
+        >>> request = CutoutRequest(150.0, 2.2, 64, 0.262, "grz", "ls-dr10", "fits", *service)
+        >>> with CutoutStore("cutouts") as store:
+        ...     store.record([(request, Outcome("no_coverage", "nothing there", final=True))])
+        ...     store.lookup([request])[0].status
+        'no_coverage'
         """
         self.manifest.record(rows)
 
@@ -281,6 +346,14 @@ class CutoutStore(Upkeep):
         -------
         CutoutStore
             With every body that is whole; failures are forgotten.
+
+        Examples
+        --------
+        >>> from galzoo_repr import CutoutStore
+        >>> CutoutStore("cutouts").close()
+        >>> with CutoutStore.rebuild("cutouts") as store:
+        ...     len(store.stats())
+        0
         """
         root = Path(root).expanduser().absolute()
         for suffix in ("", "-wal", "-shm"):

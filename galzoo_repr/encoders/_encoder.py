@@ -184,6 +184,15 @@ class Encoder(Published):
         -------
         Encoder
             Itself.
+
+        Examples
+        --------
+        >>> import numpy as np, timm
+        >>> from galzoo_repr import Encoder, ImageRecipe
+        >>> network = timm.create_model("lcnet_035", num_classes=0)
+        >>> encoder = Encoder(network, ImageRecipe(size=32), name="untrained")
+        >>> encoder.to("cpu").device
+        'cpu'
         """
         chosen = choose_device(device)
         if chosen != "cpu" or self._model is not None:
@@ -199,6 +208,15 @@ class Encoder(Published):
         -------
         list of Encoder
             This one alone on a CPU.
+
+        Examples
+        --------
+        >>> import numpy as np, timm
+        >>> from galzoo_repr import Encoder, ImageRecipe
+        >>> network = timm.create_model("lcnet_035", num_classes=0)
+        >>> encoder = Encoder(network, ImageRecipe(size=32), name="untrained")
+        >>> len(encoder.to("cpu").on_each_device())
+        1
         """
         encoders = [self]
         # Somebody may have moved the network since.
@@ -223,13 +241,30 @@ class Encoder(Published):
         ------
         ValueError
             If no such graph can be made, it is slower, or there is no ONNX Runtime for this machine.
+
+        Examples
+        --------
+        >>> from galzoo_repr import Encoder
+        >>> Encoder.load("bundled", device="cpu").accelerate().backend  # doctest: +SKIP
+        'onnx'
         """
         if self.backend == "torch":
             self._use_onnx(export=True)
         return self
 
     def accelerate_if_possible(self) -> None:
-        """Call `accelerate` on a CPU, unless torch was asked for; where that cannot be, the log says why."""
+        """
+        Call `accelerate` on a CPU, unless torch was asked for; where that cannot be, the log says why.
+
+        Examples
+        --------
+        >>> import numpy as np, timm
+        >>> from galzoo_repr import Encoder, ImageRecipe
+        >>> network = timm.create_model("lcnet_035", num_classes=0)
+        >>> encoder = Encoder(network, ImageRecipe(size=32), name="untrained")
+        >>> encoder = Encoder(network, ImageRecipe(size=32), name="untrained")
+        >>> encoder.accelerate_if_possible()  # doctest: +SKIP
+        """
         if self.device == "cpu" and self.backend == "torch" and self._wanted == "auto":
             try:
                 self.accelerate()
@@ -273,6 +308,15 @@ class Encoder(Published):
             If `images` has another shape.
         TypeError
             If it holds whole numbers, which no recipe has made.
+
+        Examples
+        --------
+        >>> import numpy as np, timm
+        >>> from galzoo_repr import Encoder, ImageRecipe
+        >>> network = timm.create_model("lcnet_035", num_classes=0)
+        >>> encoder = Encoder(network, ImageRecipe(size=32), name="untrained")
+        >>> encoder.embed(np.zeros((2, 3, 32, 32), np.float32)).shape
+        (2, 1280)
         """
         if images.ndim != 4 or images.shape[1:] != self._shape:
             raise ValueError(
@@ -315,6 +359,16 @@ class Encoder(Published):
         ValueError
             If the network is not a timm model, which alone can be built again from its name, or the stretch of its
             recipe is a function.
+
+        Examples
+        --------
+        >>> import numpy as np, timm
+        >>> from galzoo_repr import Encoder, ImageRecipe
+        >>> network = timm.create_model("lcnet_035", num_classes=0)
+        >>> encoder = Encoder(network, ImageRecipe(size=32), name="untrained")
+        >>> encoder.save("my-encoder")
+        >>> Encoder.load("my-encoder").digest == encoder.digest
+        True
         """
         write_folder(self, Path(folder), overwrite=overwrite, half_precision=half_precision)
 
@@ -362,6 +416,13 @@ class Encoder(Published):
             If there is no such encoder, or its files are incomplete, changed, or of a later version.
         TypeError
             If it is neither a name nor a folder.
+
+        Examples
+        --------
+        >>> from galzoo_repr import Encoder
+        >>> encoder = Encoder.load("bundled")
+        >>> encoder.name, encoder.recipe.size
+        ('bundled', 112)
         """
         if not isinstance(name, str | os.PathLike):
             raise TypeError(

@@ -94,6 +94,19 @@ class MorphologyModel(Published):
         The encoder that was fine-tuned with the head; None where the head stands on a published one.
     known : KnownGalaxies or None
         The labelled galaxies, to tell what is unlike all of them; None in a model that an earlier version saved.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astropy.table import Table
+    >>> import galzoo_repr as gzr
+    >>> embedding = np.random.default_rng(0).normal(size=(200, 4)).astype("float32")
+    >>> ring = np.where(np.arange(200) < 60, embedding[:, 0] > 0, np.nan)
+    >>> model = gzr.finetune(Table({"embedding": embedding, "ring": ring}), "ring", members=2)
+    >>> print(str(model).splitlines()[0])
+    ring: yes or no, from 60 labelled images (27 yes, 33 no)
+    >>> model.predict(embedding).value.shape
+    (200, 1)
     """
 
     _kind = "A model of a feature of galaxies"
@@ -185,6 +198,19 @@ class MorphologyModel(Published):
             If the model predicts no classes, or the fractions make no sense.
         TypeError
             If they are not of the form that the task asks for.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from astropy.table import Table
+        >>> import galzoo_repr as gzr
+        >>> embedding = np.random.default_rng(0).normal(size=(200, 4)).astype("float32")
+        >>> ring = np.where(np.arange(200) < 60, embedding[:, 0] > 0, np.nan)
+        >>> model = gzr.finetune(Table({"embedding": embedding, "ring": ring}), "ring", members=2)
+        >>> model.check_prior(1.5)
+        Traceback (most recent call last):
+        ...
+        ValueError: ...
         """
         if prior is None:
             return
@@ -223,6 +249,17 @@ class MorphologyModel(Published):
         -----
         GalzooWarning
             If a balance that was estimated is not to be relied on.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from astropy.table import Table
+        >>> import galzoo_repr as gzr
+        >>> embedding = np.random.default_rng(0).normal(size=(200, 4)).astype("float32")
+        >>> ring = np.where(np.arange(200) < 60, embedding[:, 0] > 0, np.nan)
+        >>> model = gzr.finetune(Table({"embedding": embedding, "ring": ring}), "ring", members=2)
+        >>> model.balance_for(0.05, embedding).fractions
+        array([0.05])
         """
         self.check_prior(prior)
         if prior is None:
@@ -259,6 +296,18 @@ class MorphologyModel(Published):
         ------
         ValueError
             If embeddings have another shape.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from astropy.table import Table
+        >>> import galzoo_repr as gzr
+        >>> embedding = np.random.default_rng(0).normal(size=(200, 4)).astype("float32")
+        >>> ring = np.where(np.arange(200) < 60, embedding[:, 0] > 0, np.nan)
+        >>> model = gzr.finetune(Table({"embedding": embedding, "ring": ring}), "ring", members=2)
+        >>> found = model.predict(embedding)
+        >>> bool(np.mean((found.value[:, 0] > 0.5) == (embedding[:, 0] > 0)) > 0.8)
+        True
         """
         embeddings = self._checked(embeddings)
         n, k = len(embeddings), len(self.classes)
@@ -301,6 +350,18 @@ class MorphologyModel(Published):
         ------
         FileExistsError
             If there is one and it may not be replaced.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from astropy.table import Table
+        >>> import galzoo_repr as gzr
+        >>> embedding = np.random.default_rng(0).normal(size=(200, 4)).astype("float32")
+        >>> ring = np.where(np.arange(200) < 60, embedding[:, 0] > 0, np.nan)
+        >>> model = gzr.finetune(Table({"embedding": embedding, "ring": ring}), "ring", members=2)
+        >>> model.save("rings")
+        >>> bool(np.all(gzr.MorphologyModel.load("rings").predict(embedding).value == model.predict(embedding).value))
+        True
         """
         about = {
             "label": self.label,
@@ -344,6 +405,18 @@ class MorphologyModel(Published):
             If it is of a later version, or its files have changed.
         astroquery.exceptions.RemoteServiceError
             If the hub cannot be reached.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from astropy.table import Table
+        >>> import galzoo_repr as gzr
+        >>> embedding = np.random.default_rng(0).normal(size=(200, 4)).astype("float32")
+        >>> ring = np.where(np.arange(200) < 60, embedding[:, 0] > 0, np.nan)
+        >>> model = gzr.finetune(Table({"embedding": embedding, "ring": ring}), "ring", members=2)
+        >>> model.save("rings")
+        >>> gzr.MorphologyModel.load("rings").stem
+        'ring'
         """
         if str(folder).startswith(_HUB):
             folder = download(str(folder).removeprefix(_HUB))

@@ -158,6 +158,12 @@ class ImageRecipe:
         -------
         dict
             All fields that are used, and ``recipe_version``. Of a function as stretch there is only the name.
+
+        Examples
+        --------
+        >>> from galzoo_repr import ImageRecipe
+        >>> ImageRecipe(size=128).to_dict()["size"]
+        128
         """
         return plain(self._values)
 
@@ -180,6 +186,13 @@ class ImageRecipe:
         ValueError
             If it was written by a later version of the package, has fields that a recipe has not, or its stretch was
             a function.
+
+        Examples
+        --------
+        >>> from galzoo_repr import ImageRecipe
+        >>> recipe = ImageRecipe(size=128, crop=0.6)
+        >>> ImageRecipe.from_dict(recipe.to_dict()) == recipe
+        True
         """
         return cls(**read_plain(values, [field.name for field in fields(cls)]))
 
@@ -207,6 +220,14 @@ class ImageRecipe:
             If it is no catalogue, or `fov` is not an angle.
         ValueError
             If the rule needs radii, and the catalogue has none.
+
+        Examples
+        --------
+        >>> from astropy.table import Table
+        >>> from galzoo_repr import ImageRecipe
+        >>> galaxies = Table({"ra": [150.1, 150.2], "dec": [2.2, 2.3], "petro_th50": [3.2, -9999.0]})
+        >>> print(ImageRecipe().fields_of_view(galaxies).round(1))
+        [54.3  nan] arcsec
         """
         table = as_table(table)
         if fov is not None:
@@ -284,6 +305,14 @@ class ImageRecipe:
         ------
         ValueError
             If `bands` has another shape.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from galzoo_repr import ImageRecipe
+        >>> sky = np.zeros((1, 3, 200, 200), np.float32)
+        >>> ImageRecipe(size=64).from_bands(sky).shape
+        (1, 3, 64, 64)
         """
         if bands.ndim != 4 or bands.shape[1] != len(self.bands):
             raise ValueError(
@@ -325,6 +354,14 @@ class ImageRecipe:
             If `images` has another shape or reaches beyond 0 to 1, or the recipe takes fluxes.
         TypeError
             If they are numbers of another type.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from galzoo_repr import ImageRecipe
+        >>> pictures = np.zeros((1, 3, 200, 200), np.uint8)
+        >>> ImageRecipe(size=64).from_rgb(pictures).shape
+        (1, 3, 64, 64)
         """
         if images.ndim != 4 or images.shape[1] != 3:
             raise ValueError(f"images has shape {tuple(images.shape)}, but colour images are (B, 3, H, W)")
@@ -363,6 +400,14 @@ class ImageRecipe:
         -------
         numpy.ndarray or torch.Tensor
             ``(B, channels, size, size)`` float32; a tensor where there is a `device`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from galzoo_repr.images import ImageData, ImageRecipe
+        >>> pictures = [ImageData(np.zeros((side, side, 3), np.uint8), "rgb") for side in (100, 150)]
+        >>> tuple(ImageRecipe(size=64).prepare(pictures).shape)
+        (2, 3, 64, 64)
         """
         return prepared(images, (self.channels, self.size, self.size), self._from_stack, device)
 

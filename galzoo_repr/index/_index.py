@@ -121,6 +121,14 @@ class SimilarityIndex:
         TypeError, ValueError
             If there are no usable embeddings; ids repeat, are missing, or are real numbers, which may have lost
             digits; or an option has no such value.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from galzoo_repr import SimilarityIndex
+        >>> index = SimilarityIndex.build(np.eye(4), ids=["a", "b", "c", "d"])
+        >>> len(index)
+        4
         """
         check_choice("metric", metric, METRICS)
         check_choice("dtype", dtype, DTYPES)
@@ -206,6 +214,14 @@ class SimilarityIndex:
             If there is something already.
         BlockingIOError
             If another process goes on writing to the folder.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from galzoo_repr import SimilarityIndex
+        >>> index = SimilarityIndex.build(np.eye(4))
+        >>> index.save("galaxies.index")
+        >>> index.save("galaxies.index", overwrite=True)
         """
         folder = Path(folder)
         saved = save_index(
@@ -237,6 +253,14 @@ class SimilarityIndex:
             If there is no index.
         ValueError
             If it is damaged, or was written by a later version.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from galzoo_repr import SimilarityIndex
+        >>> SimilarityIndex.build(np.eye(4)).save("galaxies.index")
+        >>> len(SimilarityIndex.open("galaxies.index"))
+        4
         """
         saved = SavedIndex(Path(folder))
         return cls(saved.space, saved.galaxies, saved.facts, device=device, saved=saved)
@@ -251,6 +275,13 @@ class SimilarityIndex:
         ------
         ValueError
             If a file is another than was written, or there are no digests, as of an index in memory.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from galzoo_repr import SimilarityIndex
+        >>> SimilarityIndex.build(np.eye(4)).save("galaxies.index")
+        >>> SimilarityIndex.open("galaxies.index").verify()
         """
         if self._saved is None or not self._saved.verify():
             raise ValueError("there are no digests to compare with: save the index, and open what was saved")
@@ -293,6 +324,15 @@ class SimilarityIndex:
             has been saved to its folder since it was opened.
         BlockingIOError
             If another process goes on writing to the folder.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from galzoo_repr import SimilarityIndex
+        >>> index = SimilarityIndex.build(np.eye(4), ids=["a", "b", "c", "d"])
+        >>> index.add([[0.0, 0.0, 1.0, 1.0]], ids=["e"])
+        >>> index.search([0.0, 0.0, 1.0, 1.0], n=1)["id"].tolist()
+        ['e']
         """
         named = self._facts.ids
         if ids is None and named == "":
@@ -339,6 +379,14 @@ class SimilarityIndex:
         ------
         ValueError
             If a query is not finite, is zero, or has other dimensions.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from galzoo_repr import SimilarityIndex
+        >>> index = SimilarityIndex.build(np.eye(4), ids=["a", "b", "c", "d"])
+        >>> index.search([0.0, 0.8, 0.6, 0.0], n=2)["id"].tolist()
+        ['b', 'c']
         """
         vectors = read_queries(query, self._facts)
         n = min(check_whole_number("n", n), len(self))
@@ -363,6 +411,14 @@ class SimilarityIndex:
         -------
         astropy.table.Table
             As for `search`, where ``query`` is the place of the galaxy in `ids`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from galzoo_repr import SimilarityIndex
+        >>> index = SimilarityIndex.build([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0], [0.1, 1.0]])
+        >>> index.neighbours(1, progress=False)["row"].tolist()
+        [1, 0, 3, 2]
         """
         n = min(check_whole_number("n", n), len(self) - 1)
         method = self._engine.choose(len(self), n, method)
@@ -379,6 +435,14 @@ class SimilarityIndex:
             Rows of the catalogue.
         vectors : numpy.ndarray of float32 or float16, shape (n, k)
             In the space of the index.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from galzoo_repr import SimilarityIndex
+        >>> index = SimilarityIndex.build(np.eye(4))
+        >>> [vectors.shape for rows, vectors in index.pieces()]
+        [(4, 4)]
         """
         for piece in self._galaxies.pieces:
             yield piece.rows, piece.vectors
@@ -396,5 +460,13 @@ class SimilarityIndex:
         ------
         ValueError
             If it is not.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from galzoo_repr import SimilarityIndex
+        >>> from galzoo_repr.catalogue import Embeddings
+        >>> index = SimilarityIndex.build(np.eye(4))
+        >>> index.check_table(Embeddings(np.eye(4), np.ones(4, bool)))
         """
         check_same_rows(embeddings, self.space, self._galaxies, self._facts)

@@ -110,6 +110,12 @@ class Schema:
             If there is no such schema or file, or it is not valid.
         TypeError
             If `source` is none of the above.
+
+        Examples
+        --------
+        >>> from galzoo_repr import Schema
+        >>> Schema.load("gz_decals_dr5")["bar"].columns
+        ('bar-dr5_strong', 'bar-dr5_weak', 'bar-dr5_no')
         """
         if isinstance(source, Schema):
             return source
@@ -126,7 +132,7 @@ class Schema:
 
     @classmethod
     def from_toml(cls, text: str, *, where: str = "the schema") -> "Schema":
-        """
+        r"""
         Make a schema from the text of a TOML file.
 
         Parameters
@@ -145,6 +151,13 @@ class Schema:
         ------
         ValueError
             If the text is not TOML or does not describe a schema.
+
+        Examples
+        --------
+        >>> from galzoo_repr import Schema
+        >>> text = 'name = "bars"\n[[questions]]\nname = "bar"\nanswers = ["yes", "no"]'
+        >>> Schema.from_toml(text).columns
+        ('bar_yes', 'bar_no')
         """
         try:
             return cls.from_dict(tomllib.loads(text))
@@ -172,6 +185,13 @@ class Schema:
         ------
         ValueError, TypeError
             If a key is missing, unknown or of the wrong type, or the schema is not valid.
+
+        Examples
+        --------
+        >>> from galzoo_repr import Schema
+        >>> schema = Schema.from_dict({"name": "bars", "questions": [{"name": "bar", "answers": ["yes", "no"]}]})
+        >>> schema.columns
+        ('bar_yes', 'bar_no')
         """
         check_keys(description, _SCHEMA_KEYS, {"name", "questions"}, "schema")
         return cls(
@@ -188,6 +208,13 @@ class Schema:
         Returns
         -------
         dict
+
+        Examples
+        --------
+        >>> from galzoo_repr import Schema
+        >>> schema = Schema.load("gz_decals_dr5")
+        >>> Schema.from_dict(schema.to_dict()) == schema
+        True
         """
         questions = [question.to_dict() for question in self.questions]
         return {"name": self.name, "title": self.title, "source": self.source, "questions": questions}
@@ -247,6 +274,14 @@ class Schema:
         ------
         ValueError
             If there is no such question.
+
+        Examples
+        --------
+        >>> from galzoo_repr import Schema
+        >>> print(Schema.load("gz_decals_dr5").only("disk-edge-on", "bar"))
+        gz_decals_dr5[disk-edge-on,bar] (2 questions, 5 answers)
+        └─ disk-edge-on-dr5: yes | no
+           └─ after no: bar-dr5: strong | weak | no
         """
         kept = [self[label] for label in labels]
         columns = {column for question in kept for column in question.columns}
@@ -303,6 +338,12 @@ class Schema:
         -------
         Question or None
             None for a question that everybody is asked.
+
+        Examples
+        --------
+        >>> from galzoo_repr import Schema
+        >>> Schema.load("gz_decals_dr5").parent("bar").name
+        'disk-edge-on'
         """
         question = self[question] if isinstance(question, str) else question
         return self[self._question_of[question.asked_after[0]]] if question.asked_after else None
@@ -342,6 +383,13 @@ class Schema:
         -------
         ndarray
             Shape (..., n_questions), in the order of ``questions``.
+
+        Examples
+        --------
+        >>> from galzoo_repr import Schema
+        >>> schema = Schema.load("gz_decals_dr5").only("disk-edge-on", "bar")
+        >>> schema.probability_asked([0.2, 0.8, 0.1, 0.2, 0.7])
+        array([1. , 0.8])
         """
         joint = self.joint_probability(fractions)
         asked = np.ones((*joint.shape[:-1], len(self.questions)))

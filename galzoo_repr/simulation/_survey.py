@@ -132,6 +132,13 @@ class SimulatedSurvey:
             Both or neither of `n` and `radius` given, one out of range, or too few galaxies near `center`.
         TypeError
             `center` is no SkyCoord, or `radius` no angle.
+
+        Examples
+        --------
+        >>> from galzoo_repr import SimulatedSurvey
+        >>> survey = SimulatedSurvey(seed=1, mix={"ring": 1})
+        >>> set(survey.catalogue(3)["true_kind"].tolist())
+        {'ring'}
         """
         if center is not None and not isinstance(center, SkyCoord):
             raise TypeError(f"center is a SkyCoord, such as SkyCoord(150, 2, unit='deg'), not {center!r}")
@@ -194,6 +201,12 @@ class SimulatedSurvey:
         ------
         ValueError
             A position, size, pixel scale or band that does not exist.
+
+        Examples
+        --------
+        >>> from galzoo_repr import SimulatedSurvey
+        >>> SimulatedSurvey(seed=1).cutout(150.0, 2.0, size=64, bands="gr").shape
+        (2, 64, 64)
         """
         if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
             raise ValueError(f"the size of a cutout is a whole number of at least 1 pixel, not {size!r}")
@@ -223,6 +236,16 @@ class SimulatedSurvey:
         ------
         ValueError
             A position, pixel scale or band that does not exist, or a field larger than one degree.
+
+        Examples
+        --------
+        >>> from astropy.wcs import WCS
+        >>> from galzoo_repr import SimulatedSurvey
+        >>> wcs = WCS(naxis=2)
+        >>> wcs.wcs.ctype, wcs.wcs.crval, wcs.wcs.crpix = ["RA---TAN", "DEC--TAN"], [150.0, 2.0], [32.5, 32.5]
+        >>> wcs.wcs.cd, wcs.pixel_shape = [[-1e-4, 0.0], [0.0, 1e-4]], (64, 64)
+        >>> SimulatedSurvey(seed=1).image(wcs, bands="r").pixels.shape
+        (1, 64, 64)
         """
         width, height = wcs.pixel_shape
         pixel_scale = _checked_scale(wcs, bands)
