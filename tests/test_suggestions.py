@@ -5,7 +5,7 @@ import pytest
 from astropy.table import Table
 
 import galzoo_repr as gzr
-from galzoo_repr._arguments import did_you_mean
+from galzoo_repr._arguments import did_you_mean, some_of
 from galzoo_repr.catalogue import read_embeddings, sky_positions
 from galzoo_repr.cutouts import BrickSurvey
 from galzoo_repr.encoders import Encoder
@@ -16,9 +16,13 @@ from galzoo_repr.questions import Schema
 def galaxies() -> Table:
     rng = np.random.default_rng(3)
     embedding = rng.normal(size=(40, 4)).astype("float32")
-    return Table(
-        {"ra": np.arange(40.0), "dec": np.zeros(40), "ring": embedding[:, 0] > 0, "embedding": embedding}
-    )
+    columns = {
+        "ra": np.arange(40.0),
+        "dec": np.zeros(40),
+        "ring": embedding[:, 0] > 0,
+        "embedding": embedding,
+    }
+    return Table({"name": [f"NGC {1060 + row}" for row in range(40)], **columns})
 
 
 @pytest.mark.parametrize(
@@ -54,6 +58,8 @@ def test_near_names_are_suggested(given, known, said):
         (lambda: sky_positions(galaxies(), coords=("RA", "dec")), "ra"),
         (lambda: sky_positions(galaxies(), coords="decs"), "dec"),
         (lambda: gzr.find_similar(galaxies(), 0, metric="cosin"), "cosine"),
+        (lambda: gzr.find_similar(galaxies(), "ringg"), "ring"),
+        (lambda: gzr.find_similar(galaxies(), "NGC 1O68"), "NGC 1068"),
         (lambda: gzr.add_anomaly_scores(galaxies(), "rings"), "ring"),
         (lambda: gzr.add_embeddings(galaxies(), images="rimg", overwrite=True), "ring"),
         (lambda: gzr.look(galaxies(), show=["rin"]), "ring"),
@@ -74,3 +80,18 @@ def test_python_suggests_the_functions_of_the_package():
     with pytest.raises(AttributeError, match="add_embedings") as caught:
         gzr.add_embedings  # noqa: B018
     assert (caught.value.name, caught.value.obj) == ("add_embedings", gzr)  # by which the traceback suggests
+
+
+def test_messages_list_no_more_columns_than_can_be_read():
+    assert some_of([]) == "none"
+    assert some_of(["ra", "dec"]) == "ra, dec"
+    wide = galaxies()
+    for i in range(60):
+        wide[f"flux_{i}"] = 0.0
+    with pytest.raises(ValueError, match=r"flux_14 and 45 more\) nor .*; did you mean 'ring'\?$"):
+        gzr.finetune(wide, "rign", task="binary")
+
+
+def test_a_survey_by_its_layer_is_shown_as_an_object():
+    with pytest.raises(TypeError, match=r"such as LegacySurvey\(layer='ls-dr9'\)"):
+        gzr.add_cutouts(galaxies(), survey="ls-dr9", fov="30 arcsec")
