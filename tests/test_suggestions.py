@@ -8,7 +8,7 @@ import galzoo_repr as gzr
 from galzoo_repr._arguments import did_you_mean, some_of
 from galzoo_repr.catalogue import read_embeddings, sky_positions
 from galzoo_repr.cutouts import BrickSurvey
-from galzoo_repr.encoders import Encoder
+from galzoo_repr.encoders import Encoder, choose_device
 from galzoo_repr.images import ImageRecipe
 from galzoo_repr.questions import Schema
 
@@ -95,3 +95,10 @@ def test_messages_list_no_more_columns_than_can_be_read():
 def test_a_survey_by_its_layer_is_shown_as_an_object():
     with pytest.raises(TypeError, match=r"such as LegacySurvey\(layer='ls-dr9'\)"):
         gzr.add_cutouts(galaxies(), survey="ls-dr9", fov="30 arcsec")
+
+
+def test_a_device_that_is_misspelt_is_not_answered_with_all_that_torch_knows():
+    with pytest.raises(
+        ValueError, match=r"no such kind; did you mean 'gpu'; there is cpu, or|no such kind; .*'cpu'"
+    ):
+        choose_device("gppu")
