@@ -73,9 +73,8 @@ def _in_words_of_the_shell(message: str, verb: typer.core.TyperCommand | None) -
     for parameter in verb.params if verb is not None else ():
         option = parameter.opts[0]
         if option.startswith("--"):
-            name = rf"(?<![\w-]){parameter.name}="
-            message = re.sub(rf"{name}(True)?(?=[\s,.;:)]|$)", option, message)
-            message = re.sub(rf"{name}(?=['\d])", f"{option}=", message)
+            message = re.sub(rf"(?<![\w-]){parameter.name}='([\w.:/+-]+)'", rf"{option} \1", message)
+            message = re.sub(rf"(?<![\w-]){parameter.name}=(True)?(?=[\s,.;:)]|$)", option, message)
     return message
 
 

@@ -95,13 +95,11 @@ def test_arguments_are_named_as_options():
     small.callback()(_every_verb)
 
     @small.command()
-    def act(overwrite: bool = False, max_separation: str = "", keep: str = "", n: int = 0) -> None:
-        raise ValueError(
-            "pass overwrite=True to replace, give max_separation=, or name=; keep='png', not n=3"
-        )
+    def act(overwrite: bool = False, max_separation: str = "", keep: str = "") -> None:
+        raise ValueError("pass overwrite=True to replace, give max_separation=, or name=; keep='png'")
 
     result = CliRunner().invoke(small, ["act"])
-    said = "pass --overwrite to replace, give --max-separation, or name=; --keep='png', not --n=3"
+    said = "pass --overwrite to replace, give --max-separation, or name=; --keep png"
     assert result.stderr == f"error: {said}\n"
 
 
