@@ -54,7 +54,7 @@ def test_near_names_are_suggested(given, known, said):
         (lambda: gzr.finetune(galaxies(), "ring", task="classez"), "classes"),
         (lambda: gzr.finetune(galaxies(), "ring", learning_rat=0.1), "learning_rate"),
         (lambda: gzr.finetune(galaxies(), "ring", member=5), "members"),
-        (lambda: read_embeddings(galaxies(), "embeddding"), "embedding"),
+        (lambda: read_embeddings(galaxies(), "embedd1ng"), "embedding"),
         (lambda: sky_positions(galaxies(), coords=("RA", "dec")), "ra"),
         (lambda: sky_positions(galaxies(), coords="decs"), "dec"),
         (lambda: gzr.find_similar(galaxies(), 0, metric="cosin"), "cosine"),
