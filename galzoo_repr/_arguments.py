@@ -6,7 +6,15 @@ import operator
 from collections.abc import Iterable, Sequence
 from numbers import Real
 
-__all__ = ["check_choice", "check_column", "check_number", "check_seed", "check_whole_number", "did_you_mean"]
+__all__ = [
+    "check_choice",
+    "check_column",
+    "check_number",
+    "check_seed",
+    "check_whole_number",
+    "did_you_mean",
+    "some_of",
+]
 
 
 def did_you_mean(given: object, known: Iterable[str]) -> str:
@@ -29,6 +37,20 @@ def did_you_mean(given: object, known: Iterable[str]) -> str:
         else difflib.get_close_matches(letters, by_letters, n=2, cutoff=0.7)
     )
     return f"; did you mean {' or '.join(repr(by_letters[name]) for name in near)}?" if near else ""
+
+
+def some_of(names: Sequence[str], most: int = 20) -> str:
+    """
+    Names for a message, no more than can be read.
+
+    Examples
+    --------
+    >>> from galzoo_repr._arguments import some_of
+    >>> some_of(["ra", "dec", "ring", "bar"], most=2)
+    'ra, dec and 2 more'
+    """
+    left = len(names) - most
+    return ", ".join(names[:most]) + (f" and {left} more" if left > 0 else "") or "none"
 
 
 def check_choice(name: str, value: str, allowed: Sequence[str]) -> str:
@@ -96,7 +118,7 @@ def check_column(name: str, value: str, columns: Sequence[str]) -> str:
         )
     if value not in columns:
         raise ValueError(
-            f"{name}={value!r} is not a column of the table; its columns are {', '.join(columns) or 'none'}"
+            f"{name}={value!r} is not a column of the table; its columns are {some_of(columns)}"
             f"{did_you_mean(value, columns)}"
         )
     return value

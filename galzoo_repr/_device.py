@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from galzoo_repr._arguments import did_you_mean
+
 if TYPE_CHECKING:
     import torch
 
@@ -61,9 +63,12 @@ def choose_device(device: "str | torch.device | None" = None) -> str:
     except (RuntimeError, AssertionError, TypeError, ValueError, ImportError) as error:
         gpus = torch.cuda.device_count()
         here = "cpu" + "".join(f", cuda:{number}" for number in range(gpus))
+        why = str(error).splitlines()[0]
+        if "Expected one of" in why:  # of which torch goes on to name twenty
+            why = f"there is no such kind{did_you_mean(str(asked).partition(':')[0], ('cpu', 'cuda', 'gpu', 'mps'))}"
         raise ValueError(
-            f"device {device!r} cannot be used: {str(error).splitlines()[0]}; there is {here}, or leave it out to "
-            "have one chosen"
+            f"device {device!r} cannot be used: {why.removesuffix('?')}; there is {here}, or leave it out to have one "
+            "chosen"
         ) from error
     return str(chosen)
 

@@ -247,7 +247,8 @@ class FolderFormat:
             card = read_json(path)
         except FileNotFoundError:
             raise FileNotFoundError(
-                f"{folder} does not hold {self.what}: there is no {self.card} in it"
+                f"{folder} does not hold {self.what}: there is no "
+                + (f"{self.card} in it" if folder.is_dir() else "such folder")
             ) from None
         except ValueError as error:
             raise ValueError(f"{path} is not valid JSON: {error}; {_AGAIN}") from error

@@ -13,6 +13,7 @@ from types import TracebackType
 import numpy as np
 from astropy.table import Table
 
+from galzoo_repr._arguments import some_of
 from galzoo_repr._config import log
 from galzoo_repr._folder import locked, publish, read_json
 from galzoo_repr.catalogue import Embeddings
@@ -198,7 +199,7 @@ def read_ratings(path: str | Path) -> Table:
     except Exception as error:
         raise ValueError(f"{path} is not a file of ratings: {error}") from error
     if table.colnames != list(COLUMNS) or META not in table.meta:
-        raise ValueError(f"{path} is not a file of ratings: it has columns {', '.join(table.colnames)}")
+        raise ValueError(f"{path} is not a file of ratings: it has columns {some_of(table.colnames)}")
     return table
 
 

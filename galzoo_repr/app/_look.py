@@ -16,7 +16,7 @@ import numpy as np
 from astropy.coordinates import SkyCoord
 from astropy.table import Column, Table
 
-from galzoo_repr._arguments import check_column, check_number, check_whole_number, did_you_mean
+from galzoo_repr._arguments import check_column, check_number, check_whole_number, did_you_mean, some_of
 from galzoo_repr.catalogue import as_table, fingerprint, read_embeddings, with_columns
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def look(
     for name in show:
         if name not in table.colnames:
             raise ValueError(
-                f"show names no column {name!r}; the columns are {', '.join(table.colnames)}"
+                f"show names no column {name!r}; the columns are {some_of(table.colnames)}"
                 f"{did_you_mean(name, table.colnames)}"
             )
     if (

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from astropy.table import Table
 
-from galzoo_repr._arguments import did_you_mean
+from galzoo_repr._arguments import did_you_mean, some_of
 from galzoo_repr._threads import block_by_block
 
 __all__ = ["Embeddings", "embedding_matrix", "read_embeddings"]
@@ -123,7 +123,7 @@ def read_embeddings(table: Table, embedding: str = "embedding") -> Embeddings:
     if embedding not in table.colnames:
         raise ValueError(
             f"the catalogue has no column {embedding!r}; call add_embeddings first, or name its column with "
-            f"embedding= (columns: {', '.join(table.colnames) or 'none'})"
+            f"embedding= (columns: {some_of(table.colnames)})"
             f"{did_you_mean(embedding, table.colnames)}"
         )
     found = embedding_matrix(table[embedding], f"column {embedding!r}")

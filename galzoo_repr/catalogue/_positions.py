@@ -11,7 +11,7 @@ from astropy import units as u
 from astropy.coordinates import BaseCoordinateFrame, ConvertError, SkyCoord, UnitSphericalRepresentation
 from astropy.table import Table
 
-from galzoo_repr._arguments import did_you_mean
+from galzoo_repr._arguments import did_you_mean, some_of
 from galzoo_repr._config import log
 from galzoo_repr.catalogue._angles import MASKED, NOT_FINITE, are_bare_numbers, column_degrees, name_and_unit
 from galzoo_repr.catalogue._columns import as_table, one_per_row
@@ -223,18 +223,17 @@ def _no_positions(table: Table) -> str:
         return (
             "the catalogue has no columns, so no positions; it needs a SkyCoord column or ra and dec columns."
         )
-    found = ", ".join(table.colnames[:20]) + (", ..." if len(table.colnames) > 20 else "")
     return (
         "found no positions in the catalogue: it has neither a SkyCoord column nor right ascension and "
-        f"declination under a usual name (ra and dec, RAJ2000 and DEJ2000, ...). Its columns are {found}. "
-        "Name the right ones with coords=(ra_name, dec_name), or give coords=SkyCoord(...)."
+        f"declination under a usual name (ra and dec, RAJ2000 and DEJ2000, ...). Its columns are "
+        f"{some_of(table.colnames)}. Name the right ones with coords=(ra_name, dec_name), or give coords=SkyCoord(...)."
     )
 
 
 def _skycoord_column(table: Table, name: str) -> SkyCoord:
     if name not in table.colnames:
         raise ValueError(
-            f"coords={name!r} is not a column; the columns are {', '.join(table.colnames)}"
+            f"coords={name!r} is not a column; the columns are {some_of(table.colnames)}"
             f"{did_you_mean(name, table.colnames)}"
         )
     column = table[name]
@@ -282,7 +281,7 @@ def _from_pair(table: Table, names: tuple[str, str]) -> SkyPositions:
     for name in names:
         if name not in table.colnames:
             raise ValueError(
-                f"{name!r} of coords is not a column; the columns are {', '.join(table.colnames)}"
+                f"{name!r} of coords is not a column; the columns are {some_of(table.colnames)}"
                 f"{did_you_mean(name, table.colnames)}"
             )
     frame, doubt = declared_frame(table, names)

@@ -77,7 +77,8 @@ def _in_words_of_the_shell(message: str, verb: typer.core.TyperCommand | None) -
     for parameter in verb.params if verb is not None else ():
         option = parameter.opts[0]
         if option.startswith("--"):
-            message = re.sub(rf"\b{parameter.name}=(True)?(?=[\s,.;:)]|$)", option, message)
+            message = re.sub(rf"(?<![\w-]){parameter.name}='([\w.:/+-]+)'", rf"{option} \1", message)
+            message = re.sub(rf"(?<![\w-]){parameter.name}=(True)?(?=[\s,.;:)]|$)", option, message)
     return message
 
 

@@ -51,9 +51,10 @@ def check_surveys(survey: Route, fallback: Route | Sequence[Route] | None) -> li
     surveys = [survey, *([fallback] if hasattr(fallback, "attempt") else fallback)]
     for one in surveys:
         if isinstance(one, type) or not hasattr(one, "attempt"):
+            example = f", such as LegacySurvey(layer={one!r})" if isinstance(one, str) else ""
             raise TypeError(
                 f"{'survey' if one is survey else 'fallback'}={one!r} is no service; give a LegacySurvey, HipsSurvey "
-                "or BrickSurvey object"
+                f"or BrickSurvey object{example}"
             )
     if len({(one.route, one.layer, one.server) for one in surveys}) < len(surveys):
         raise ValueError("fallback= names a survey twice, or survey= itself; give others")

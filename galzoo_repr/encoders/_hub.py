@@ -30,6 +30,7 @@ def unreachable(name: str) -> RemoteServiceError:
     return RemoteServiceError(
         f"the weights of encoder {name!r} are not in the local cache and huggingface.co cannot be reached: "
         "connect to the network once to download them, or use encoder='bundled', which comes with galzoo_repr"
+        f"{'' if name in (known := list_encoders()['name']) else did_you_mean(name.rpartition('/')[2], known)}"
     )
 
 

@@ -11,7 +11,7 @@ from astropy import units as u
 from astropy.table import Column, Table
 from astropy.table.column import BaseColumn
 
-from galzoo_repr._arguments import check_choice, did_you_mean
+from galzoo_repr._arguments import check_choice, did_you_mean, some_of
 from galzoo_repr.catalogue import Cells, warn_of_sentinels
 from galzoo_repr.exceptions import GalzooWarning
 from galzoo_repr.finetuning._answers import affirmative, read_answers, yes_or_no
@@ -192,7 +192,7 @@ def _schema_named(table: Table, label: str | os.PathLike, task: str | None) -> S
         if task == "votes":
             raise
         raise ValueError(
-            f"label {str(label)!r} is neither a column of the table ({', '.join(table.colnames)}) nor a "
+            f"label {str(label)!r} is neither a column of the table ({some_of(table.colnames)}) nor a "
             f"schema of questions{did_you_mean(label, [*table.colnames, *schema_names()])}"
         ) from error
 

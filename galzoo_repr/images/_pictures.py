@@ -11,7 +11,7 @@ import numpy as np
 from astropy.table import Table
 from PIL import Image
 
-from galzoo_repr._arguments import did_you_mean
+from galzoo_repr._arguments import did_you_mean, some_of
 from galzoo_repr._array import is_tensor
 from galzoo_repr.catalogue import texts_of
 from galzoo_repr.images._colour import (
@@ -385,7 +385,7 @@ def _column(catalogue: Table, name: str) -> np.ndarray:
     if name in catalogue.colnames:
         return catalogue[name]
     usual = [f"images={each!r}" for each in _USUAL if each in catalogue.colnames]
-    columns = f"the columns are {', '.join(catalogue.colnames)}{did_you_mean(name, catalogue.colnames)}"
+    columns = f"the columns are {some_of(catalogue.colnames)}{did_you_mean(name, catalogue.colnames)}"
     hint = f"did you mean {usual[0]}?" if usual else columns
     raise ValueError(f"images={name!r} names no column; {hint}")
 

@@ -8,6 +8,7 @@ from astropy.table import Table
 from astropy.table.column import BaseColumn
 from astropy.utils.masked import Masked
 
+from galzoo_repr._arguments import some_of
 from galzoo_repr.catalogue import masking, read_cells, warn_of_sentinels
 from galzoo_repr.exceptions import GalzooWarning
 from galzoo_repr.questions._schema import Schema
@@ -230,5 +231,5 @@ def check_something_to_learn(votes: np.ndarray, schema: Schema) -> None:
         )
 
 
-def _some(names: list[str], most: int = 6) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+def _some(names: list[str]) -> str:
+    return some_of(names, 6)

@@ -174,7 +174,9 @@ def _from_rows(catalogue: Catalogue, rows: np.ndarray) -> ExampleVectors:
     if len(rows) == 0:
         raise ValueError("the query names no galaxy; mark at least one row as an example")
     if np.any(rows < -len(catalogue)) or np.any(rows >= len(catalogue)):
-        raise ValueError(f"row {rows.tolist()} asked for, but the catalogue has {len(catalogue)} rows")
+        raise ValueError(
+            f"row {rows.tolist()} asked for, but the catalogue has {len(catalogue)} rows, from 0"
+        )
     rows = rows.astype(np.int64) % len(catalogue)
     bad = rows[~catalogue.embeddings.usable[rows]]
     if len(bad):

@@ -10,11 +10,21 @@ from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.table import Column
 
-from galzoo_repr.catalogue import name_resolution, read_position, rows_named, texts_of
+from galzoo_repr._arguments import did_you_mean
+from galzoo_repr.catalogue import (
+    name_column,
+    name_resolution,
+    one_per_row,
+    read_position,
+    rows_named,
+    texts_of,
+)
 from galzoo_repr.similarity._catalogue import Catalogue
 from galzoo_repr.similarity._sky import chord, unit_vectors
 
 __all__ = ["is_pair", "read_texts", "texts_in"]
+
+_MOST_NAMES = 10_000  # to be compared with one that is unknown, which takes a second
 
 
 def texts_in(query: object) -> list[str]:
@@ -79,7 +89,7 @@ def read_texts(
         if rows[i] < 0:
             if files[i]:
                 raise ValueError(f"the query mixes files of pictures, such as {text!r}, with other text")
-            place = _position(text)
+            place = _position(catalogue, text)
             rows[i] = _row_of_rounded_name(catalogue, text, place, radius)
             places += [place] if rows[i] < 0 else []
     return np.array(rows, dtype=np.int64), SkyCoord(places) if places else None
@@ -114,15 +124,22 @@ def _is_position(text: str) -> bool:
         return False
 
 
-def _position(text: str) -> SkyCoord:
+def _position(catalogue: Catalogue, text: str) -> SkyCoord:
     try:
         return read_position(text)
     except ValueError:
         raise ValueError(
             f"the query {text!r} is neither a column of the catalogue, nor the name of a galaxy in it, nor a file, nor "
             "a position such as '150.1 2.2' or '10h00m24s +02d12m00s'; for a name that the Sesame service knows, "
-            f"SkyCoord.from_name({text!r}) is the position"
+            f"SkyCoord.from_name({text!r}) is the position{_meant(catalogue, text)}"
         ) from None
+
+
+def _meant(catalogue: Catalogue, text: str) -> str:
+    """Columns that are spelt nearly so, and names, where there are not too many to compare."""
+    table = catalogue.table
+    column = name_column(table) if len(table) <= _MOST_NAMES else ""
+    return did_you_mean(text, [*table.colnames, *(texts_of(one_per_row(table[column])) if column else ())])
 
 
 def _row_of_rounded_name(catalogue: Catalogue, text: str, place: SkyCoord, radius: u.Quantity) -> int:

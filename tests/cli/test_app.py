@@ -95,11 +95,12 @@ def test_arguments_are_named_as_options():
     small.callback()(_every_verb)
 
     @small.command()
-    def act(overwrite: bool = False, max_separation: str = "") -> None:
-        raise ValueError("pass overwrite=True to replace, give max_separation=, or name=")
+    def act(overwrite: bool = False, max_separation: str = "", keep: str = "") -> None:
+        raise ValueError("pass overwrite=True to replace, give max_separation=, or name=; keep='png'")
 
     result = CliRunner().invoke(small, ["act"])
-    assert result.stderr == "error: pass --overwrite to replace, give --max-separation, or name=\n"
+    said = "pass --overwrite to replace, give --max-separation, or name=; --keep png"
+    assert result.stderr == f"error: {said}\n"
 
 
 @pytest.mark.parametrize(
@@ -108,6 +109,13 @@ def test_arguments_are_named_as_options():
 )
 def test_faults_of_ours_and_debugging_keep_the_traceback(run_raising, error, options):
     assert run_raising(raising(error), *options).exception is error
+
+
+def test_errors_that_name_an_extra_to_install_are_one_line(run_raising):
+    result = run_raising(raising(ImportError('drawing needs matplotlib: pip install "galzoo_repr[plot]"')))
+    assert result.exit_code == 1
+    assert result.stderr == 'error: drawing needs matplotlib: pip install "galzoo_repr[plot]"\n'
+    assert isinstance(run_raising(raising(ImportError("cannot import name 'x'"))).exception, ImportError)
 
 
 def test_interruption_says_what_is_kept_and_has_its_own_exit_code(run_raising):
