@@ -1,6 +1,7 @@
 """Saved folders on the Hugging Face hub: published with a model card, and found again."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -130,8 +131,12 @@ def upload(
     api = HfApi(token=token or None)
     names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     names = {name for name in names if not any(part.startswith(".") for part in name.split("/"))}
-    try:
-        parent = _made_ready(api, repository, names, private=private, overwrite=overwrite)
+    with _in_our_words(repository):
+        there, parent = _found(api, repository)
+    _refuse(there, names, repository, overwrite=overwrite)
+    with _in_our_words(repository):
+        if there is None:
+            api.create_repo(repository, private=private, exist_ok=True)
         done = api.upload_folder(
             repo_id=repository,
             folder_path=folder,
@@ -140,32 +145,29 @@ def upload(
             delete_patterns=list(replaced) if overwrite else None,
             parent_commit=parent,
         )
-    except (ValueError, FileExistsError) as error:
-        if type(error) in (ValueError, FileExistsError):
-            raise
-        raise _refusal(error, repository) from error
-    except Exception as error:  # of whichever HTTP client the version of huggingface_hub has
-        raise _refusal(error, repository) from error
     return str(getattr(done, "repo_url", "") or f"{api.endpoint}/{repository}")
 
 
-def _made_ready(
-    api: "HfApi", repository: str, names: Collection[str], *, private: bool, overwrite: bool
-) -> str | None:
-    """Make the repository if there is none; the commit that its files were looked at in, if there is one."""
+def _found(api: "HfApi", repository: str) -> tuple[set[str] | str | None, str | None]:
+    """Files of a repository of models and their commit, or else of what other kind it is, if there is any."""
     from huggingface_hub import errors
 
     try:
         found = api.model_info(repository)
     except errors.RepositoryNotFoundError:
-        for kind in ("dataset", "space"):
-            if api.repo_exists(repository, repo_type=kind):
-                raise ValueError(
-                    f"{repository!r} is a {kind} on the hub, not a repository of models; give another name"
-                ) from None
-        api.create_repo(repository, private=private, exist_ok=True)
-        return None
-    there = {one.rfilename for one in found.siblings or ()}
+        kinds = (kind for kind in ("dataset", "space") if api.repo_exists(repository, repo_type=kind))
+        return next(kinds, None), None
+    return {one.rfilename for one in found.siblings or ()}, found.sha
+
+
+def _refuse(there: set[str] | str | None, names: Set[str], repository: str, *, overwrite: bool) -> None:
+    """Refuse to publish files of these names where they would not belong, or replace others unasked."""
+    if there is None:
+        return
+    if isinstance(there, str):
+        raise ValueError(
+            f"{repository!r} is a {there} on the hub, not a repository of models; give another name"
+        )
     if there & set(_KINDS) and not there & names & set(_KINDS):
         mark = min(there & set(_KINDS))
         raise ValueError(
@@ -176,7 +178,14 @@ def _made_ready(
             f"{repository!r} already has {', '.join(taken)}; give another name, or overwrite=True, which replaces "
             "these files and leaves all others"
         )
-    return found.sha
+
+
+@contextmanager
+def _in_our_words(repository: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # of whichever HTTP client the version of huggingface_hub has
+        raise _refusal(error, repository) from error
 
 
 def _refusal(error: Exception, repository: str) -> Exception:

@@ -296,11 +296,7 @@ class ImageRecipe:
         bands = xp.astype(bands, xp.float32)
         if not self.takes_fluxes:
             return self._from_colour(_STRETCHES[self.stretch](bands))
-        if self.stretch == "none":
-            planes = xp.where(xp.isfinite(bands), bands, xp.zeros_like(bands))
-        else:
-            planes = stretched(bands, self.stretch)
-        planes = resize(planes, self.size)
+        planes = resize(stretched(bands, self.stretch), self.size)
         named = not callable(self.stretch) and self.stretch != "none"
         planes = planes.clip(0.0, 1.0) if named else planes
         return self._in_range(mixed(planes, self.channels, self.matrix, colour=named))
