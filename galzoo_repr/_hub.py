@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from astroquery.exceptions import LoginError, RemoteServiceError
 
 if TYPE_CHECKING:
-    from huggingface_hub import HfApi
+    from huggingface_hub import HfApi, ModelInfo
 
 __all__ = ["CARD", "code_block", "download", "front_matter", "markdown_table", "repository_name", "upload"]
 
@@ -112,7 +112,7 @@ def upload(
     Raises
     ------
     TypeError, ValueError
-        If no repository can have this name, or it holds something else.
+        If no repository can have this name, it holds something else, or everybody can see it who shall not.
     FileExistsError
         If it has files of the same names, and they may not be replaced.
     astroquery.exceptions.LoginError
@@ -132,8 +132,8 @@ def upload(
     names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     names = {name for name in names if not any(part.startswith(".") for part in name.split("/"))}
     with _in_our_words(repository):
-        there, parent = _found(api, repository)
-    _refuse(there, names, repository, overwrite=overwrite)
+        there = _found(api, repository)
+    _refuse(there, names, repository, private=private, overwrite=overwrite)
     with _in_our_words(repository):
         if there is None:
             api.create_repo(repository, private=private, exist_ok=True)
@@ -143,31 +143,38 @@ def upload(
             commit_message=message,
             allow_patterns=sorted(names),
             delete_patterns=list(replaced) if overwrite else None,
-            parent_commit=parent,
+            parent_commit=None if there is None else there.sha,
         )
     return str(getattr(done, "repo_url", "") or f"{api.endpoint}/{repository}")
 
 
-def _found(api: "HfApi", repository: str) -> tuple[set[str] | str | None, str | None]:
-    """Files of a repository of models and their commit, or else of what other kind it is, if there is any."""
+def _found(api: "HfApi", repository: str) -> "ModelInfo | str | None":
+    """What is known of a repository of models, or else of what other kind it is, if there is any."""
     from huggingface_hub import errors
 
     try:
-        found = api.model_info(repository)
+        return api.model_info(repository)
     except errors.RepositoryNotFoundError:
         kinds = (kind for kind in ("dataset", "space") if api.repo_exists(repository, repo_type=kind))
-        return next(kinds, None), None
-    return {one.rfilename for one in found.siblings or ()}, found.sha
+        return next(kinds, None)
 
 
-def _refuse(there: set[str] | str | None, names: Set[str], repository: str, *, overwrite: bool) -> None:
-    """Refuse to publish files of these names where they would not belong, or replace others unasked."""
-    if there is None:
+def _refuse(
+    found: "ModelInfo | str | None", names: Set[str], repository: str, *, private: bool, overwrite: bool
+) -> None:
+    """Refuse to publish files of these names where they would not belong, be seen, or replace others unasked."""
+    if found is None:
         return
-    if isinstance(there, str):
+    if isinstance(found, str):
         raise ValueError(
-            f"{repository!r} is a {there} on the hub, not a repository of models; give another name"
+            f"{repository!r} is a {found} on the hub, not a repository of models; give another name"
         )
+    if private and not found.private:
+        raise ValueError(
+            f"{repository!r} is there already, and everybody can see it: make it private on its page before, or give "
+            "another name"
+        )
+    there = {one.rfilename for one in found.siblings or ()}
     if there & set(_KINDS) and not there & names & set(_KINDS):
         mark = min(there & set(_KINDS))
         raise ValueError(

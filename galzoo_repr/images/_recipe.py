@@ -99,6 +99,13 @@ class ImageRecipe:
     >>> recipe = ImageRecipe(size=128, crop=0.6)
     >>> recipe == ImageRecipe.from_dict(recipe.to_dict())
     True
+
+    Six bands in an arcsinh, two for each channel:
+
+    >>> pairs = [[0, 0, 0, 0, 0.5, 0.5], [0, 0, 0.5, 0.5, 0, 0], [0.5, 0.5, 0, 0, 0, 0]]
+    >>> recipe = ImageRecipe(stretch="asinh", bands=("u", "g", "r", "i", "z", "y"), channels=pairs)
+    >>> recipe.bands, recipe.channels
+    ('ugrizy', 3)
     """
 
     bands: str | tuple[str, ...] = "grz"
