@@ -1,13 +1,14 @@
 """Saved folders on the Hugging Face hub: published with a model card, and found again."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from astroquery.exceptions import LoginError, RemoteServiceError
 
 if TYPE_CHECKING:
-    from huggingface_hub import HfApi
+    from huggingface_hub import HfApi, ModelInfo
 
 __all__ = ["CARD", "code_block", "download", "front_matter", "markdown_table", "repository_name", "upload"]
 
@@ -111,7 +112,7 @@ def upload(
     Raises
     ------
     TypeError, ValueError
-        If no repository can have this name, or it holds something else.
+        If no repository can have this name, it holds something else, or everybody can see it who shall not.
     FileExistsError
         If it has files of the same names, and they may not be replaced.
     astroquery.exceptions.LoginError
@@ -130,41 +131,49 @@ def upload(
     api = HfApi(token=token or None)
     names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     names = {name for name in names if not any(part.startswith(".") for part in name.split("/"))}
-    try:
-        parent = _made_ready(api, repository, names, private=private, overwrite=overwrite)
+    with _in_our_words(repository):
+        there = _found(api, repository)
+    _refuse(there, names, repository, private=private, overwrite=overwrite)
+    with _in_our_words(repository):
+        if there is None:
+            api.create_repo(repository, private=private, exist_ok=True)
         done = api.upload_folder(
             repo_id=repository,
             folder_path=folder,
             commit_message=message,
             allow_patterns=sorted(names),
             delete_patterns=list(replaced) if overwrite else None,
-            parent_commit=parent,
+            parent_commit=None if there is None else there.sha,
         )
-    except (ValueError, FileExistsError) as error:
-        if type(error) in (ValueError, FileExistsError):
-            raise
-        raise _refusal(error, repository) from error
-    except Exception as error:  # of whichever HTTP client the version of huggingface_hub has
-        raise _refusal(error, repository) from error
     return str(getattr(done, "repo_url", "") or f"{api.endpoint}/{repository}")
 
 
-def _made_ready(
-    api: "HfApi", repository: str, names: Collection[str], *, private: bool, overwrite: bool
-) -> str | None:
-    """Make the repository if there is none; the commit that its files were looked at in, if there is one."""
+def _found(api: "HfApi", repository: str) -> "ModelInfo | str | None":
+    """What is known of a repository of models, or else of what other kind it is, if there is any."""
     from huggingface_hub import errors
 
     try:
-        found = api.model_info(repository)
+        return api.model_info(repository)
     except errors.RepositoryNotFoundError:
-        for kind in ("dataset", "space"):
-            if api.repo_exists(repository, repo_type=kind):
-                raise ValueError(
-                    f"{repository!r} is a {kind} on the hub, not a repository of models; give another name"
-                ) from None
-        api.create_repo(repository, private=private, exist_ok=True)
-        return None
+        kinds = (kind for kind in ("dataset", "space") if api.repo_exists(repository, repo_type=kind))
+        return next(kinds, None)
+
+
+def _refuse(
+    found: "ModelInfo | str | None", names: Set[str], repository: str, *, private: bool, overwrite: bool
+) -> None:
+    """Refuse to publish files of these names where they would not belong, be seen, or replace others unasked."""
+    if found is None:
+        return
+    if isinstance(found, str):
+        raise ValueError(
+            f"{repository!r} is a {found} on the hub, not a repository of models; give another name"
+        )
+    if private and not found.private:
+        raise ValueError(
+            f"{repository!r} is there already, and everybody can see it: make it private on its page before, or give "
+            "another name"
+        )
     there = {one.rfilename for one in found.siblings or ()}
     if there & set(_KINDS) and not there & names & set(_KINDS):
         mark = min(there & set(_KINDS))
@@ -176,7 +185,14 @@ def _made_ready(
             f"{repository!r} already has {', '.join(taken)}; give another name, or overwrite=True, which replaces "
             "these files and leaves all others"
         )
-    return found.sha
+
+
+@contextmanager
+def _in_our_words(repository: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # of whichever HTTP client the version of huggingface_hub has
+        raise _refusal(error, repository) from error
 
 
 def _refusal(error: Exception, repository: str) -> Exception:

@@ -39,6 +39,16 @@ class Published:
         -------
         str
             Markdown: what the hub reads, how to load it, recipe of the images, data, figures, limits, licence.
+
+        Examples
+        --------
+        >>> from galzoo_repr import Encoder
+        >>> card = Encoder.load("bundled").model_card("our-survey/our-encoder")
+        >>> print(card.partition("## How to load")[2].partition("Then")[0].strip())
+        ```python
+        from galzoo_repr import Encoder
+        encoder = Encoder.load("hf-hub:our-survey/our-encoder")
+        ```
         """
         return self._card(repository, licence)
 
@@ -77,11 +87,18 @@ class Published:
         FileExistsError
             If the repository has files of these names and they may not be replaced.
         TypeError, ValueError
-            If no repository can have this name, it holds something else, or this cannot be saved.
+            If no repository can have this name, it holds something else or everybody can see it who shall not, or this
+            cannot be saved.
         astroquery.exceptions.LoginError
             If there is no token, or the hub does not accept it.
         astroquery.exceptions.RemoteServiceError
             If the hub cannot be reached, or refuses.
+
+        Examples
+        --------
+        >>> from galzoo_repr import Encoder
+        >>> Encoder.load("bundled").push("our-survey/our-encoder", private=True)  # doctest: +SKIP
+        'https://huggingface.co/our-survey/our-encoder'
         """
         repository = repository_name(repository)
         with tempfile.TemporaryDirectory() as folder:

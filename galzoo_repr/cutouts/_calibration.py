@@ -23,14 +23,14 @@ def usable_factors(survey: Route, recipe: ImageRecipe) -> tuple[float, ...] | No
     None for colour pictures, and where the scale is unknown and the recipe takes any; a `ValueError` where it needs
     one, or the survey lacks a band.
     """
-    if survey.image_format != "fits":
-        return None
-    _refuse_what_is_no_layer(survey)
     if not isinstance(recipe.bands, str):
         raise ValueError(
             f"surveys are asked for bands of one letter, but the recipe takes {', '.join(recipe.bands)}; give files "
             "with these bands by images="
         )
+    if survey.image_format != "fits":
+        return None
+    _refuse_what_is_no_layer(survey)
     scale, name = survey.flux_scale, f"layer {survey.layer!r} of {type(survey).__name__}"
     if scale is None:
         if recipe.takes_fluxes:

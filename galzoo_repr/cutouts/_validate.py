@@ -121,7 +121,7 @@ def _differs(header: dict[str, str], keyword: str, plain: float) -> bool:
 def _check_bands(request: CutoutRequest, header: dict[str, str], axes: tuple[int, ...]) -> Outcome | None:
     n_planes = axes[2] if len(axes) == 3 else 1
     sent = header.get("BANDS", "").strip()
-    one_by_one = "".join(header.get(f"BAND{plane}", "?").strip() for plane in range(min(n_planes, 10)))
+    one_by_one = "".join(header.get(f"BAND{plane}", "?").strip() for plane in range(min(n_planes, 16)))
     if sent and "?" not in one_by_one and one_by_one != sent:
         return Outcome("corrupt", f"the header names the bands {sent!r} and, one by one, {one_by_one!r}")
     sent = sent or one_by_one

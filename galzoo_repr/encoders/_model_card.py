@@ -28,7 +28,7 @@ def card_of(encoder: SavedEncoder, repository: str, licence: str = "") -> str:
             pipeline_tag="image-feature-extraction",
             base_model=start if start != repository else None,
         ),
-        f"# {encoder.name}",
+        f"# {' '.join(encoder.name.split())}",
         f"An encoder of galaxy images: a network that turns the image of a galaxy into {encoder.dim} numbers, which "
         "are alike for galaxies that look alike. For similarity, anomalies and labels from few examples, with "
         "[galzoo_repr](https://pypi.org/project/galzoo-repr/).",

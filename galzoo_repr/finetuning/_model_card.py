@@ -43,7 +43,7 @@ def card_of(model: _Described, repository: str, licence: str) -> str:
             tags=("astronomy", "galaxies", "morphology", "galaxy-zoo"),
             pipeline_tag="tabular-regression" if model.task == "regression" else "image-classification",
         ),
-        f"# {model.label}",
+        f"# {' '.join(model.label.split())}",
         f"A model of one feature of galaxies, {_answers(model)}, by "
         f"[galzoo_repr](https://pypi.org/project/galzoo-repr/) from embeddings of the encoder `{name or 'unknown'}`.",
         "## How to load",

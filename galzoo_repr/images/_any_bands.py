@@ -66,12 +66,12 @@ def stretched(bands: Array, stretch: Stretch) -> Array:
     bands : numpy.ndarray or torch.Tensor
         ``(B, n, H, W)`` float32; what is not finite counts as no flux.
     stretch : str or callable
-        A name in `FLUX_STRETCHES`, or a function, which gets an array of numpy.
+        A name in `FLUX_STRETCHES`, ``"none"``, or a function, which gets an array of numpy.
 
     Returns
     -------
     numpy.ndarray or torch.Tensor
-        float32; ``(B, n, H, W)`` in 0 to 1 by a name, and ``(B, planes, H, W)`` as it comes from a function.
+        float32; ``(B, n, H, W)``, in 0 to 1 but for ``"none"``, and ``(B, planes, H, W)`` as it comes from a function.
 
     Raises
     ------
@@ -87,16 +87,18 @@ def stretched(bands: Array, stretch: Stretch) -> Array:
     --------
     >>> import numpy as np
     >>> from galzoo_repr.images._any_bands import stretched
-    >>> stretched(np.linspace(0, 9, 16, dtype=np.float32).reshape(1, 1, 4, 4), "asinh")[0, 0, 0]
-    array([0.        , 0.20..., 0.37..., 0.48...], dtype=float32)
+    >>> stretched(np.arange(16, dtype=np.float32).reshape(1, 1, 4, 4), "asinh")[0, 0, 0].round(2)
+    array([0.  , 0.2 , 0.36, 0.48], dtype=float32)
     """
     xp = namespace_of(bands)
-    bands = xp.where(xp.isfinite(bands), bands, xp.zeros_like(bands))
+    bands = xp.where(xp.isfinite(bands), bands, 0.0)
     if callable(stretch):
         return _called(bands, stretch)
+    if stretch == "none":
+        return bands
     low, high = _zscale(bands) if stretch == "zscale" else _percentiles(bands)
     width = high - low
-    share = ((bands - low) / xp.where(width > 0, width, xp.ones_like(width))).clip(0.0, 1.0)
+    share = ((bands - low) / xp.where(width > 0, width, 1.0)).clip(0.0, 1.0)
     if stretch == "asinh":
         return xp.asinh(share / _ASINH) / math.asinh(1 / _ASINH)
     if stretch == "log":

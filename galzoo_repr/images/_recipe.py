@@ -99,6 +99,13 @@ class ImageRecipe:
     >>> recipe = ImageRecipe(size=128, crop=0.6)
     >>> recipe == ImageRecipe.from_dict(recipe.to_dict())
     True
+
+    Six bands in an arcsinh, two for each channel:
+
+    >>> pairs = [[0, 0, 0, 0, 0.5, 0.5], [0, 0, 0.5, 0.5, 0, 0], [0.5, 0.5, 0, 0, 0, 0]]
+    >>> recipe = ImageRecipe(stretch="asinh", bands=("u", "g", "r", "i", "z", "y"), channels=pairs)
+    >>> recipe.bands, recipe.channels
+    ('ugrizy', 3)
     """
 
     bands: str | tuple[str, ...] = "grz"
@@ -325,11 +332,7 @@ class ImageRecipe:
         bands = xp.astype(bands, xp.float32)
         if not self.takes_fluxes:
             return self._from_colour(_STRETCHES[self.stretch](bands))
-        if self.stretch == "none":
-            planes = xp.where(xp.isfinite(bands), bands, xp.zeros_like(bands))
-        else:
-            planes = stretched(bands, self.stretch)
-        planes = resize(planes, self.size)
+        planes = resize(stretched(bands, self.stretch), self.size)
         named = not callable(self.stretch) and self.stretch != "none"
         planes = planes.clip(0.0, 1.0) if named else planes
         return self._in_range(mixed(planes, self.channels, self.matrix, colour=named))

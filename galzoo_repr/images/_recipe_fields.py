@@ -63,10 +63,11 @@ def channels_of(
 ) -> tuple[int, Matrix | None]:
     """Give the number of channels, and the shares of the bands in each if they were given."""
     if isinstance(channels, (list, tuple)) or is_tensor(channels) or np.ndim(channels):
-        matrix = channels = _matrix(channels, bands)
+        matrix = _matrix(channels, bands)
+        channels = len(matrix)
     elif matrix is not None:
         matrix = _matrix(matrix, bands)
-    count = whole_number("channels", len(matrix) if channels is matrix else channels, 1, _MOST_CHANNELS)
+    count = whole_number("channels", channels, 1, _MOST_CHANNELS)
     coloured = not callable(stretch) and stretch in STRETCH_BANDS
     if matrix is not None and coloured:
         raise ValueError(

@@ -126,9 +126,12 @@ def test_colour_pictures_are_no_bands(catalogue, make_encoder):
 def test_surveys_are_not_asked_for_bands_with_longer_names(make_encoder):
     galaxies = Table({"ra": [150.0], "dec": [2.0]})
     encoder = make_encoder(stretch="asinh", bands=BANDS, channels=MATRIX, fov_rule="fixed", fov=30)
-    survey = HipsSurvey(server="http://service.invalid", layer="CDS/P/Euclid")
-    with pytest.raises(ValueError, match=r"bands of one letter, but the recipe takes u, g, .*by images="):
-        gzr.add_embeddings(galaxies, encoder=encoder, survey=survey, progress=False)
+    for survey in (
+        HipsSurvey(server="http://service.invalid", layer="CDS/P/Euclid"),
+        gzr.LegacySurvey(server="http://service.invalid", image_format="jpeg"),
+    ):
+        with pytest.raises(ValueError, match=r"bands of one letter, but the recipe takes u, g, .*by images="):
+            gzr.add_embeddings(galaxies, encoder=encoder, survey=survey, progress=False)
 
 
 def test_a_survey_is_asked_for_the_bands_of_the_recipe(make_encoder, survey, galaxies, tmp_path):

@@ -300,6 +300,7 @@ def test_of_a_function_there_is_only_the_name_in_a_file():
         ({"stretch": "asinh", "channels": []}, ValueError, r"shape \(0,\)"),
         ({"stretch": "asinh", "channels": [[1, 0, 0]] * 17}, ValueError, "channels must be from 1 to 16"),
         ({"stretch": "asinh", "channels": "3"}, TypeError, "channels must be a whole number"),
+        ({"stretch": "asinh", "channels": None}, TypeError, "channels must be a whole number, not None"),
         (
             {"stretch": "asinh", "channels": 2, "matrix": [[1, 0, 0]]},
             ValueError,

@@ -201,7 +201,7 @@ def hub(tmp_path, monkeypatch):
     )
     monkeypatch.setattr(known, "HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(known, "HF_TOKEN_PATH", str(tmp_path / "token"))
-    monkeypatch.setattr(known, "HF_HUB_DISABLE_XET", True)
+    monkeypatch.setattr(known, "HF_HUB_DISABLE_XET", True, raising=False)
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     yield stand_in
     stand_in.close()

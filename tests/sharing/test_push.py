@@ -219,6 +219,16 @@ def test_something_else_is_never_replaced(hub, encoder, model):
         encoder.push("me/bert", overwrite=True)
 
 
+def test_what_shall_be_private_does_not_go_where_all_can_see_it(hub, encoder):
+    encoder.push("me/mine")
+    with pytest.raises(
+        ValueError, match="'me/mine' is there already, and everybody can see it: make it private"
+    ):
+        encoder.push("me/mine", private=True, overwrite=True)
+    hub.models["me/mine"].private = True
+    encoder.push("me/mine", overwrite=True)
+
+
 def test_a_data_set_of_the_name_is_told(hub, encoder):
     hub.datasets.add("me/galaxies")
     with pytest.raises(ValueError, match="'me/galaxies' is a dataset on the hub, not a repository of models"):
