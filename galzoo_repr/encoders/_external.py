@@ -112,7 +112,7 @@ def add_external_embeddings(
     angle = _checked_radius(radius)
     if match is None and angle is None:
         raise ValueError(
-            "say how galaxies are matched: by match= with a column of ids, or by radius= with an angle, such as '1 arcsec'"
+            "say how galaxies are matched: by match= with a column of ids, or by radius= with an angle, '1 arcsec'"
         )
     ids = _columns_of_ids(match)
     encoder = _name_of(file, encoder)
