@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from astropy import units as u
 from astropy.coordinates import SkyCoord
-from astropy.table import Column, QTable, Table
+from astropy.table import Column, MaskedColumn, QTable, Table
 
 import galzoo_repr as gzr
 from galzoo_repr.catalogue import provenance, read_catalogue, write_catalogue
@@ -135,10 +135,14 @@ def test_an_id_that_the_file_has_twice(different):
         assert np.array_equal(cat["embedding"], vectors)
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, "masked", 1e300])
 def test_features_that_are_no_numbers_leave_their_row_out(bad):
     table, _ = published()
-    table["feat_5"][table["id"] == galaxies()["id"][7]] = bad
+    seventh = np.asarray(table["id"] == galaxies()["id"][7])
+    if bad == "masked":
+        table["feat_5"] = MaskedColumn(table["feat_5"], mask=seventh)
+    else:
+        table["feat_5"] = np.where(seventh, bad, np.asarray(table["feat_5"], dtype=float))
     with pytest.warns(GalzooWarning, match="not_finite 1"):
         cat = gzr.add_external_embeddings(galaxies(), table, match="id", encoder="pca")
     assert cat["embedding_status"][7] == "not_finite"
