@@ -49,7 +49,7 @@ def check_encoder_name(name: str | os.PathLike, *, besides: Sequence[str] = ()) 
     text = os.fspath(name)
     refuse_external(text)
     known = list_encoders()["name"].tolist()
-    if text in known or text in ("bundled", INT8):
+    if text.partition("@")[0] in known or text in ("bundled", INT8):
         return
     folder = Path(name)
     if folder.is_dir():

@@ -118,6 +118,15 @@ def test_of_several_within_the_radius_the_nearest_is_taken_and_it_is_said():
     assert cat["embedding_status"][4] == "nearest_of_several"
 
 
+def test_neighbours_that_take_one_galaxy_are_said():
+    table, vectors = published()
+    mine = galaxies()
+    mine["ra"][0], mine["dec"][0] = mine["ra"][1], mine["dec"][1] + 0.5 / 3600
+    with pytest.warns(GalzooWarning, match=r"1 row took the galaxy .* another row took too"):
+        cat = gzr.add_external_embeddings(mine, table, radius=1 * u.arcsec, encoder="pca")
+    assert np.array_equal(cat["embedding"][0], vectors[1])
+
+
 @pytest.mark.parametrize("different", [True, False])
 def test_an_id_that_the_file_has_twice(different):
     from astropy.table import vstack
