@@ -51,7 +51,7 @@ def _some(labels: np.ndarray, classes: tuple[str, ...]) -> np.ndarray:
 def rst(board: Table) -> str:
     """Lay out a leaderboard as a table of reStructuredText."""
     names = ("accuracy", "average_precision", "precision_at_10", "gain", "cost")
-    heads = ("encoder", "accuracy", "average precision", "precision at 10", "gain", "ms per image")
+    heads = ("encoder", "accuracy", "average precision", "precision at 10", "gain", "CPU ms per image")
     lines = [".. list-table::", "   :header-rows: 1", ""]
     for i, head in enumerate(heads):
         lines.append(f"   {'* -' if i == 0 else '  -'} {head}")
@@ -82,7 +82,7 @@ def main() -> None:
             table["file_loc",], labels, encoders, images="file_loc", repeats=options.repeats, progress=False
         )
         facts = board.meta["galzoo_repr"]["compare_encoders"]
-        print(f"\n{title}: {facts['classes']}, {facts['n_train']} to learn from, {facts['cores']} cores\n")
+        print(f"\n{title}: {facts['classes']}, {facts['n_train']} to learn from\n")
         print(rst(board), flush=True)
 
 

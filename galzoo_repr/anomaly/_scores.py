@@ -145,8 +145,9 @@ def add_anomaly_scores(
     )
     check_choice("unsupervised", unsupervised, UNSUPERVISED)
     check_seed(seed)
+    scaled = _scaled(table, beside, embedding, model)
     judgement, values, embeddings = _judge(
-        table, ratings, model, embedding, noise=noise, unsupervised=unsupervised, seed=seed, beside=beside
+        table, ratings, model, embedding, noise=noise, unsupervised=unsupervised, seed=seed, beside=scaled
     )
     judgement.warn_of_ignorance()
     columns = score_columns(judgement, values if known_first else None, unsupervised, name)
@@ -157,8 +158,8 @@ def add_anomaly_scores(
         "known_first": known_first,
         **facts_of(judgement, unsupervised),
     }
-    if beside is not None:
-        facts["beside"] = Beside.of(table, beside, read_embeddings(table, embedding)).to_dict()
+    if scaled is not None:
+        facts["beside"] = scaled.to_dict()
     return with_columns(table, columns, overwrite=overwrite, provenance=facts, call="add_anomaly_scores")
 
 
@@ -220,7 +221,8 @@ def next_to_rate(
     check_whole_number("n", n)
     check_choice("first", first, FIRST_BATCHES)
     check_seed(seed)
-    judgement, values, _ = _judge(table, ratings, model, embedding, noise=noise, seed=seed, beside=beside)
+    scaled = _scaled(table, beside, embedding, model)
+    judgement, values, _ = _judge(table, ratings, model, embedding, noise=noise, seed=seed, beside=scaled)
     rated = np.isfinite(values).any(axis=1)
     return rows_to_rate(table, judgement.choose(n, rated, first=first, seed=seed), judgement)
 
@@ -350,19 +352,14 @@ def _judge(
     noise: str | Sequence[str] | None = None,
     unsupervised: str = "isolation_forest",
     seed: int = 0,
-    beside: Mapping[str, float] | None = None,
+    beside: Beside | None = None,
 ) -> "tuple[Judgement, np.ndarray, Embeddings]":
     """Score all rows, by a fitted model or by the ratings of the table; give these ratings and the embeddings too."""
     _check_model(model)
     raters, values, spread = ratings_of(table, ratings, noise)
     embeddings = read_embeddings(table, embedding)
     if beside is not None:
-        found = Beside.of(table, beside, embeddings)
-        if model is not None and hasattr(model, "process_"):
-            raise ValueError(
-                "a model that is fitted has learned from embeddings alone; leave out model= or beside="
-            )
-        embeddings = found.beside_embeddings(embeddings, table)
+        embeddings = beside.beside_embeddings(embeddings, table)
     if model is not None and hasattr(model, "process_"):
         _check_encoder(model, _encoder_of(table, embeddings))
     from galzoo_repr.anomaly._scoring import ReducedCatalogue
@@ -382,6 +379,19 @@ def _judge(
     if judgement.model is not None:
         warn_of_disagreement(judgement.model.raters_, stacklevel=3)
     return judgement, values, embeddings
+
+
+def _scaled(
+    table: Table, beside: Mapping[str, float] | None, embedding: str, model: "InterestModel | None"
+) -> Beside | None:
+    """Columns beside the embeddings, scaled by this catalogue; a `ValueError` where a model cannot read them."""
+    if beside is None:
+        return None
+    if model is not None and hasattr(model, "process_"):
+        raise ValueError(
+            "a model that is fitted has learned from embeddings alone; leave out model= or beside="
+        )
+    return Beside.of(table, beside, read_embeddings(table, embedding))
 
 
 def _encoder_of(table: Table, embeddings: Embeddings) -> dict[str, str]:

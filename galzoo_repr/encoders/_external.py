@@ -112,7 +112,7 @@ def add_external_embeddings(
     angle = _checked_radius(radius)
     if match is None and angle is None:
         raise ValueError(
-            "say how galaxies are matched: by match= with a column of ids, or by radius= with an angle, such as '1 arcsec'"
+            "say how galaxies are matched: by match= with a column of ids, or by radius= with an angle, '1 arcsec'"
         )
     ids = _columns_of_ids(match)
     encoder = _name_of(file, encoder)
@@ -146,7 +146,7 @@ def add_external_embeddings(
         "name": name,
         "summary": dict(sorted(Counter(statuses.tolist()).items())),
     }
-    _warn(statuses, found.several, angle)
+    _warn(statuses, found, angle)
     made_by = {key: facts[key] for key in ("encoder", "encoder_digest", "recipe_digest")}
     new = {
         name: Column(
@@ -252,15 +252,20 @@ def _vectors(
     return vectors, statuses.astype(str)
 
 
-def _warn(statuses: np.ndarray, several: int, radius: u.Quantity | None) -> None:
+def _warn(statuses: np.ndarray, found: Matched, radius: u.Quantity | None) -> None:
     failed = Counter(one for one in statuses.tolist() if one not in ("ok", "nearest_of_several"))
     said = []
     if failed:
         counts = ", ".join(f"{status} {n}" for status, n in failed.most_common())
         said.append(f"{failed.total()} of {len(statuses)} rows have no embedding: {counts}")
-    if several:
+    if several := found.several:
         said.append(
             f"{several} row{'s' * (several > 1)} had several galaxies of the file within {radius}: the nearest is taken"
+        )
+    if shared := found.shared:
+        said.append(
+            f"{shared} row{'s' * (shared > 1)} took the galaxy of the file that another row took too, within {radius}: "
+            "rows of one galaxy, or neighbours of which the file has one; a smaller radius= may tell them apart"
         )
     for sentence in said:
         warnings.warn(f"{sentence}.", GalzooWarning, stacklevel=3)

@@ -49,7 +49,7 @@ def features_of(table: Table, names: list[str], rows: np.ndarray) -> np.ndarray:
     parts = []
     for name in names:
         column = table[name]
-        mask = np.ma.getmaskarray(np.ma.asarray(getattr(column, "mask", False)))
+        mask = np.asarray(getattr(column, "mask", False))
         data = getattr(column, "unmasked", column)
         data = np.ma.getdata(getattr(data, "value", data))[rows]
         with np.errstate(over="ignore", invalid="ignore"):

@@ -31,8 +31,8 @@ class Matched:
         In arcsec, NaN where there is no match; None if positions were not compared.
     others : ndarray of int64, shape (m, 3)
         Where a galaxy has several rows by its id: row of the catalogue, first and another row of the published table.
-    several : int
-        Rows that had several within the radius.
+    several, shared : int
+        Rows that had several within the radius, and rows whose entry is nearer to another row.
     """
 
     rows: np.ndarray
@@ -40,6 +40,7 @@ class Matched:
     separation: np.ndarray | None = None
     others: np.ndarray = field(default_factory=lambda: np.empty((0, 3), dtype=np.int64))
     several: int = 0
+    shared: int = 0
 
 
 def match_by_position(mine: SkyPositions, theirs: SkyPositions, radius: u.Quantity) -> Matched:
@@ -63,6 +64,7 @@ def match_by_position(mine: SkyPositions, theirs: SkyPositions, radius: u.Quanti
     rows = asked[near]
     found.rows[rows], found.statuses[rows] = known[nearest[near]], "ok"
     found.separation[rows] = separation[near].to_value(u.arcsec)
+    found.shared = len(rows) - len(np.unique(found.rows[rows]))
     if len(known) > 1:
         _, second, _ = sky[near].match_to_catalog_sky(published, nthneighbor=2)
         found.statuses[rows[second <= radius]] = "nearest_of_several"

@@ -88,7 +88,7 @@ def compare_encoders(
           galaxy's class, among as many held-out galaxies of each class; NaN with fewer than eleven of one;
         - ``gain``: average precision less that of the first encoder with one, split by split, which says more of a
           difference than two errors do;
-        - ``cost`` in ms per image on the CPUs of this machine, with all its cores, reading of images not included;
+        - ``cost`` in ms of CPU time per image on this machine, all cores together, reading of images not included;
         - to each of these ``<name>_error``, the standard error of the mean over splits (of the cost, over rounds);
         - ``dim`` of its embeddings, ``size`` of its images in pixels (-1 where unknown), ``n`` galaxies compared.
 
@@ -291,7 +291,9 @@ def _board(contenders: list[Contender], n_train: int, n_test: int) -> Table:
         errors = [corrected_error(of, n_train, n_test) for of in values]
         board[f"{name}_error"] = Column(errors, description=f"Standard error of {name} over splits")
     costs = np.array([one.cost for one in contenders], dtype=float)
-    board["cost"] = Column(costs[:, 0], unit=u.ms, description="Time per image on the CPUs of this machine")
+    board["cost"] = Column(
+        costs[:, 0], unit=u.ms, description="CPU time per image on this machine, all cores together"
+    )
     board["cost_error"] = Column(costs[:, 1], unit=u.ms, description="Standard error of cost over rounds")
     board["dim"] = Column([one.dim for one in contenders], description="Length of an embedding; -1 unknown")
     sizes = [one.size for one in contenders]

@@ -41,7 +41,7 @@ class Contender:
     embeddings : Embeddings or None
         Of the labelled galaxies.
     cost : tuple of float
-        Milliseconds per image on this machine's CPUs, and their standard error.
+        Milliseconds of CPU time per image, and their standard error.
     """
 
     given: Encoder | str | os.PathLike

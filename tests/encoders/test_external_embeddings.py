@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from astropy import units as u
 from astropy.coordinates import SkyCoord
-from astropy.table import Column, QTable, Table
+from astropy.table import Column, MaskedColumn, QTable, Table
 
 import galzoo_repr as gzr
 from galzoo_repr.catalogue import provenance, read_catalogue, write_catalogue
@@ -118,6 +118,15 @@ def test_of_several_within_the_radius_the_nearest_is_taken_and_it_is_said():
     assert cat["embedding_status"][4] == "nearest_of_several"
 
 
+def test_neighbours_that_take_one_galaxy_are_said():
+    table, vectors = published()
+    mine = galaxies()
+    mine["ra"][0], mine["dec"][0] = mine["ra"][1], mine["dec"][1] + 0.5 / 3600
+    with pytest.warns(GalzooWarning, match=r"1 row took the galaxy .* another row took too"):
+        cat = gzr.add_external_embeddings(mine, table, radius=1 * u.arcsec, encoder="pca")
+    assert np.array_equal(cat["embedding"][0], vectors[1])
+
+
 @pytest.mark.parametrize("different", [True, False])
 def test_an_id_that_the_file_has_twice(different):
     from astropy.table import vstack
@@ -135,10 +144,14 @@ def test_an_id_that_the_file_has_twice(different):
         assert np.array_equal(cat["embedding"], vectors)
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, "masked", 1e300])
 def test_features_that_are_no_numbers_leave_their_row_out(bad):
     table, _ = published()
-    table["feat_5"][table["id"] == galaxies()["id"][7]] = bad
+    seventh = np.asarray(table["id"] == galaxies()["id"][7])
+    if bad == "masked":
+        table["feat_5"] = MaskedColumn(table["feat_5"], mask=seventh)
+    else:
+        table["feat_5"] = np.where(seventh, bad, np.asarray(table["feat_5"], dtype=float))
     with pytest.warns(GalzooWarning, match="not_finite 1"):
         cat = gzr.add_external_embeddings(galaxies(), table, match="id", encoder="pca")
     assert cat["embedding_status"][7] == "not_finite"
