@@ -118,7 +118,7 @@ def test_the_page_lives_in_a_notebook(lab, page, tmp_path):
     show(page, "Find", page.locator("input[name=query]"))
     show(page, "Map", button("Select"))
     button("Select").click()
-    page.get_by_text("60 selected").first.wait_for()
+    page.get_by_text("60 selected", exact=True).wait_for()
     show(page, "Out", button("Save"))
 
     # A cell that is run again shows what was shown, and holds what was given.
