@@ -22,7 +22,9 @@ LABELS = ("yes", "no", "unsure")
 # A name for those who do not see where a control stands.
 UNSEEN = "label { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }"
 
-SHORTENED = ".bk-btn { min-width: 0; padding: 3px 4px; font-size: 11px; overflow: hidden; text-overflow: ellipsis; }"
+SHORTENED = (
+    ".bk-btn { min-width: 0; padding: 3px 4px; font-size: 11px; overflow: hidden; text-overflow: ellipsis; }"
+)
 
 
 class Selected:
