@@ -69,7 +69,7 @@ class OutView:
             pn.Row(self.form, self.path, margin=0),
             self.replace,
             pn.Row(self.save, self.download, self._hand_over, margin=0),
-            pn.pane.Str(TELL["samp"], margin=(18, 5, 0, 5)),
+            pn.pane.Str(TELL["samp"], margin=(18, 10, 0, 10)),
             self.send,
         ]
         if find_spec("ipyaladin") is not None and find_spec("ipywidgets_bokeh") is not None:

@@ -32,6 +32,7 @@ from __future__ import annotations
 
 from html import escape
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 from galzoo_repr._config import log
@@ -73,9 +74,6 @@ def notebook_page(desk: Desk) -> Any:
     pn.extension(inline=True)
     from galzoo_repr.app._component import Alive
 
-    # A notebook knows the components that there are when it is given the first of them.
-    for _, name in VIEWS:
-        _module_of(name)
     session = Session(desk, in_notebook=True)
     return pn.Column(page(session, height=HEIGHT), Alive(session), sizing_mode="stretch_width", margin=0)
 
@@ -84,6 +82,9 @@ def page(session: Session, *, height: int | None = None) -> Any:
     """Tabs of all views, each made when it is first shown."""
     import panel as pn
 
+    # A browser knows those components that there are when it is given the page.
+    room = __name__.rpartition(".")[0]
+    modules = [import_module(f"{room}.{name}") for _, name in VIEWS]
     size = (
         {"sizing_mode": "stretch_both"}
         if height is None
@@ -95,7 +96,7 @@ def page(session: Session, *, height: int | None = None) -> Any:
 
     def show(number: int) -> None:
         if not holders[number].objects:
-            holders[number].append(_view(VIEWS[number][1], session))
+            holders[number].append(_view(modules[number], session))
         session.set("view", titles[number])
 
     tabs.active = titles.index(session.view) if session.view in titles else 0
@@ -105,16 +106,12 @@ def page(session: Session, *, height: int | None = None) -> Any:
     return tabs
 
 
-def _module_of(name: str) -> Any:
-    return import_module(f"{__name__.rpartition('.')[0]}.{name}")
-
-
-def _view(name: str, session: Session) -> Any:
+def _view(module: ModuleType, session: Session) -> Any:
     """One view, or why there is none: a catalogue may be odd in ways that concern this one alone."""
     import panel as pn
 
     try:
-        return _module_of(name).view(session)
+        return module.view(session)
     except Exception as error:
         log.exception("a view of the page failed")
         said = escape(f"This view cannot be shown: {error}", quote=True)

@@ -22,6 +22,10 @@ LABELS = ("yes", "no", "unsure")
 # A name for those who do not see where a control stands.
 UNSEEN = "label { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }"
 
+SHORTENED = (
+    ".bk-btn { min-width: 0; padding: 3px 4px; font-size: 11px; overflow: hidden; text-overflow: ellipsis; }"
+)
+
 
 class Selected:
     """A bar of actions below a plot, and the grid of the galaxies selected, opened by a button."""
@@ -111,7 +115,8 @@ class Selected:
             shown = pn.pane.Str("no picture", width=SIDE, height=SIDE)
         else:
             shown = pn.pane.JPG(jpeg, width=SIDE, height=SIDE, alt_text=plain(name), margin=0)
-        look = _button(name[:18], lambda: self._session.set("current", row), width=SIDE)
+        look = _button(name, lambda: self._session.set("current", row), width=SIDE)
+        look.stylesheets = [SHORTENED]
         return dressed(pn.Column(shown, look, margin=3))
 
 

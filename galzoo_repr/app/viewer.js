@@ -256,6 +256,7 @@ class Viewer {
     this.source.height = height
     this.source.getContext("2d").putImageData(new ImageData(rgba, width, height), 0, 0)
     this.root.dataset.shown = this.key
+    for (const choice of this.root.querySelectorAll("select")) choice.disabled = !picture.planes
     this.paint()
   }
 

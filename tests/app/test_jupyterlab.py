@@ -118,7 +118,7 @@ def test_the_page_lives_in_a_notebook(lab, page, tmp_path):
     show(page, "Find", page.locator("input[name=query]"))
     show(page, "Map", button("Select"))
     button("Select").click()
-    page.get_by_text("60 selected").first.wait_for()
+    page.get_by_text("60 selected", exact=True).wait_for()
     show(page, "Out", button("Save"))
 
     # A cell that is run again shows what was shown, and holds what was given.
@@ -128,5 +128,3 @@ def test_the_page_lives_in_a_notebook(lab, page, tmp_path):
     button("Save").wait_for()
     until(lambda: page.evaluate("document.querySelector('.galzoo-still')?.hidden"))
     show(page, "Map", button("Make UMAP"))
-    show(page, "Rate", page.locator("figure.here"))
-    assert page.locator(".rate").get_attribute("data-rated") == "24"

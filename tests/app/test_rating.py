@@ -159,3 +159,18 @@ def test_the_table_comes_back_with_ratings_and_scores(tmp_path):
     assert np.isfinite(found["interest"]).sum() == 19
     assert "interest" not in table.colnames
     assert np.corrcoef(found["anomaly_score"], table["embedding"][:, 0])[0, 1] > 0.5
+
+
+def test_the_grid_works_where_another_tab_was_shown_first(served, page, tmp_path):
+    kept_in = tmp_path / "cat.ecsv.look"
+    kept_in.mkdir()
+    (kept_in / "view.json").write_text('{"view": "Map"}')
+    one = served(galaxies(folder=tmp_path))
+    page.goto(one.url)
+    page.get_by_role("button", name="Make UMAP").wait_for()
+    page.locator(".bk-tab", has_text="Rate").click()
+    page.locator("figure.here").wait_for()
+    row = row_shown(page)
+    page.locator(".rate").focus()
+    press(page, "3")
+    assert kept(one)[row] == 3
