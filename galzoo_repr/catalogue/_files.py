@@ -17,6 +17,7 @@ from astropy.io.registry import IORegistryError
 from astropy.table import Table
 from astropy.utils.data import get_readable_fileobj
 
+from galzoo_repr._arguments import check_path
 from galzoo_repr._folder import published
 from galzoo_repr.catalogue._columns import as_table
 from galzoo_repr.exceptions import GalzooWarning
@@ -98,7 +99,7 @@ def write_catalogue(table: Table, path: str | os.PathLike, overwrite: bool = Fal
     {'survey': 'DECaLS'}
     """
     table = as_table(table)
-    path = Path(path).expanduser()
+    path = check_path(path, "a catalogue")
     file_format, compressed = table_format(path), _format_of(path)[1]
     if not table.colnames:
         raise ValueError("the catalogue has no columns, so there is nothing to write")
@@ -170,7 +171,7 @@ def read_catalogue(
     ---- ------- -------
      007   150.1     2.2
     """
-    path = Path(path).expanduser()
+    path = check_path(path, "a catalogue")
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder, not a file; give the name of a file")
     if not path.is_file():

@@ -10,6 +10,7 @@ from pathlib import Path
 import astropy.units as u
 from astropy.table import Column, Table
 
+from galzoo_repr._arguments import check_path
 from galzoo_repr.cutouts._bodies import PICTURE, body_name
 from galzoo_repr.cutouts._caller import level_of_the_caller
 from galzoo_repr.cutouts._file_names import same_name, stems
@@ -36,7 +37,7 @@ def export(
         names = [str(name) for name in names]
         if cutouts is None or len(names) != len(cutouts) or len(set(names)) != len(names):
             raise ValueError("names must be different, one for each element of cutouts")
-    folder = Path(folder)
+    folder = check_path(folder, "a folder of cutouts")
     folder.mkdir(parents=True, exist_ok=True)
     rows, scaled, strange, dropped, damaged = [], set(), 0, 0, 0
     files = _Files(folder)

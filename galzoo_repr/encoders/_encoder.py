@@ -4,10 +4,9 @@ import hashlib
 import json
 import os
 from copy import copy, deepcopy
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from galzoo_repr._arguments import check_choice, check_whole_number
+from galzoo_repr._arguments import check_choice, check_path, check_whole_number
 from galzoo_repr._array import Array, namespace_of
 from galzoo_repr._config import log
 from galzoo_repr._device import choose_device, each_device
@@ -333,7 +332,7 @@ class Encoder:
         weights = self.model.state_dict()
         if half_precision:
             weights = {name: one.half() if one.is_floating_point() else one for name, one in weights.items()}
-        write_folder(Path(folder), weights, about, overwrite=overwrite)
+        write_folder(check_path(folder, "an encoder"), weights, about, overwrite=overwrite)
 
     @classmethod
     def load(

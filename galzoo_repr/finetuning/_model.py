@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from galzoo_repr._arguments import check_path
 from galzoo_repr._folder import pack_arrays
 from galzoo_repr.catalogue import KnownGalaxies
 from galzoo_repr.encoders import Encoder
@@ -305,7 +306,7 @@ class MorphologyModel:
         }
         known = {} if self.known is None else {"known": self.known}
         arrays = pack_arrays(head=self.head, calibration=self.calibration, **known)
-        write_folder(Path(folder), about, arrays, self.encoder, overwrite=overwrite)
+        write_folder(check_path(folder, "a model"), about, arrays, self.encoder, overwrite=overwrite)
 
     def push(self, repository: str, *, private: bool = False) -> None:
         """
@@ -358,7 +359,7 @@ class MorphologyModel:
             from galzoo_repr.finetuning._hub import download
 
             folder = download(str(folder).removeprefix(_HUB))
-        about, arrays, encoder = read_folder(Path(folder), device)
+        about, arrays, encoder = read_folder(check_path(folder, "a model"), device)
         return cls(
             label=about["label"],
             task=about["task"],

@@ -13,7 +13,7 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Table
 from numpy.typing import ArrayLike
 
-from galzoo_repr._arguments import check_choice, check_whole_number
+from galzoo_repr._arguments import check_choice, check_path, check_whole_number
 from galzoo_repr.catalogue import Embeddings
 from galzoo_repr.index._answer import answer_table
 from galzoo_repr.index._engine import Engine
@@ -207,7 +207,7 @@ class SimilarityIndex:
         BlockingIOError
             If another process goes on writing to the folder.
         """
-        folder = Path(folder)
+        folder = check_path(folder, "an index")
         saved = save_index(
             folder, self.space, self._galaxies, self._facts, self._engine.graph, overwrite=overwrite
         )
@@ -238,7 +238,7 @@ class SimilarityIndex:
         ValueError
             If it is damaged, or was written by a later version.
         """
-        saved = SavedIndex(Path(folder))
+        saved = SavedIndex(check_path(folder, "an index"))
         return cls(saved.space, saved.galaxies, saved.facts, device=device, saved=saved)
 
     def verify(self) -> None:
