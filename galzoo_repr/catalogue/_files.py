@@ -20,6 +20,7 @@ from astropy.utils.data import get_readable_fileobj
 from galzoo_repr._arguments import check_path
 from galzoo_repr._folder import published
 from galzoo_repr.catalogue._columns import as_table
+from galzoo_repr.catalogue._unpacked import refuse_bombs
 from galzoo_repr.exceptions import GalzooWarning
 
 __all__ = ["read_catalogue", "table_format", "write_catalogue"]
@@ -181,6 +182,7 @@ def read_catalogue(
     found = _found_format(path)
     file_format = format or _format_of(path)[0] or found
     try:
+        refuse_bombs(path)
         read = _reader(file_format)
         if table is not None:
             if file_format not in _OF_SEVERAL:
