@@ -7,7 +7,7 @@ from pathlib import Path
 
 from astropy.utils.data import get_readable_fileobj
 
-__all__ = ["refuse_bombs", "refuse_endless_header"]
+__all__ = ["refuse_bombs", "refuse_endless_header", "refuse_missing_bytes"]
 
 _OPEN = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
 _FACTOR, _ALWAYS = 100, 2**28
@@ -27,7 +27,7 @@ def refuse_bombs(path: Path) -> None:
     opened = next((of for mark, of in _OPEN.items() if start.startswith(mark)), None)
     if opened is None:
         return
-    most, came = max(_ALWAYS, _FACTOR * path.stat().st_size), 0
+    most, came = _most(path), 0
     with opened(path, "rb") as file:
         while piece := len(file.read(_PIECE)):
             came += piece
@@ -50,3 +50,15 @@ def refuse_endless_header(path: Path) -> None:
             if len(block) < 2880 or any(block[i : i + 80] == _END for i in range(0, 2880, 80)):
                 return
     raise ValueError("its header has no end")
+
+
+def refuse_missing_bytes(path: Path, size: int) -> None:
+    """Refuse a table of more bytes than its file can have, before there is room made for them, with a `ValueError`."""
+    with path.open("rb") as file:
+        packed = file.read(8).startswith(tuple(_OPEN))
+    if size > (_most(path) if packed else path.stat().st_size):
+        raise ValueError(f"its header tells of {size} bytes, which are not there; get the file again")
+
+
+def _most(path: Path) -> int:
+    return max(_ALWAYS, _FACTOR * path.stat().st_size)
