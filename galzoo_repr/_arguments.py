@@ -3,13 +3,16 @@
 import difflib
 import math
 import operator
+import os
 from collections.abc import Iterable, Sequence
 from numbers import Real
+from pathlib import Path
 
 __all__ = [
     "check_choice",
     "check_column",
     "check_number",
+    "check_path",
     "check_seed",
     "check_whole_number",
     "did_you_mean",
@@ -122,3 +125,15 @@ def check_column(name: str, value: str, columns: Sequence[str]) -> str:
             f"{did_you_mean(value, columns)}"
         )
     return value
+
+
+def check_path(path: str | os.PathLike, what: str) -> Path:
+    """Give a path, with ``~`` as the home it stands for, refusing with a `ValueError` what no file system can name."""
+    text = os.fspath(path)
+    try:
+        fault = "a NUL character" if b"\0" in os.fsencode(text) else ""
+    except UnicodeEncodeError:
+        fault = "half of a letter (a lone surrogate)"
+    if fault:
+        raise ValueError(f"{text!r} cannot be the path of {what}: it holds {fault}; give another one")
+    return Path(os.fsdecode(text)).expanduser()

@@ -145,7 +145,7 @@ def doubles(value):
     return body.getvalue()
 
 
-@attack(made=PICTURES)
+@attack(seconds=40, made=PICTURES)
 def a_picture_that_is_a(folder, made):
     image = read_image(made())
     if image.status == "ok" or image.pixels is not None:

@@ -125,7 +125,7 @@ def a_byte_of_the_vectors_is_another(folder):
     refused(SimilarityIndex.open(index).verify)
 
 
-@attack(seconds=300, megabytes=1000)
+@attack(seconds=900, megabytes=1000)
 def a_graph_leads_out_of_its_arrays(folder):
     """Compiled code would follow it: this takes the minute that pynndescent needs to be compiled."""
     index = folder / "index"

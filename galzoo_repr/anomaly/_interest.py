@@ -2,14 +2,13 @@
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.metadata_routing import UNUSED
 
-from galzoo_repr._arguments import check_choice, check_number, check_whole_number
+from galzoo_repr._arguments import check_choice, check_number, check_path, check_whole_number
 from galzoo_repr._device import choose_device
 from galzoo_repr.anomaly._acquisition import BATCHES, choose_batch, expected_improvement
 from galzoo_repr.anomaly._gaussian_process import METHODS, SCALE, RatingProcess
@@ -349,7 +348,12 @@ class InterestModel(BaseEstimator):
         about["raters"] = raters_as_rows(self.raters_)
         known = {} if self.known_ is None else {"known": self.known_}
         write_folder(
-            Path(folder), about, self.process_, overwrite=overwrite, reduction=self.reduction_, **known
+            check_path(folder, "an interest"),
+            about,
+            self.process_,
+            overwrite=overwrite,
+            reduction=self.reduction_,
+            **known,
         )
 
     @classmethod
@@ -386,7 +390,7 @@ class InterestModel(BaseEstimator):
         >>> bool(np.allclose(InterestModel.load("mergers").predict(embeddings), model.predict(embeddings)))
         True
         """
-        about, arrays = read_folder(Path(folder))
+        about, arrays = read_folder(check_path(folder, "an interest"))
         scale = about["options"].pop("rating_scale")
         model = cls(**about["options"], rating_scale=scale and tuple(scale), device=device)
         model.reduction_ = Reduction(**arrays["reduction"])

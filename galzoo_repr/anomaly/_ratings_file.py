@@ -13,7 +13,7 @@ from types import TracebackType
 import numpy as np
 from astropy.table import Table
 
-from galzoo_repr._arguments import some_of
+from galzoo_repr._arguments import check_path, some_of
 from galzoo_repr._config import log
 from galzoo_repr._folder import locked, publish, read_json
 from galzoo_repr.catalogue import Embeddings
@@ -72,7 +72,7 @@ class RatingsFile:
     """
 
     def __init__(self, path: str | Path, catalogue: dict):
-        self.path = Path(path)
+        self.path = check_path(path, "a file of ratings")
         self.catalogue = catalogue
         self._entries: list[tuple[int, int, float]] = []
 

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from galzoo_repr.catalogue._missing import LAST, means_no_value
 
-__all__ = ["NUMBER", "Cells", "read_cells", "text_of", "texts_of", "values_and_mask"]
+__all__ = ["NUMBER", "Cells", "guessed_text", "read_cells", "text_of", "texts_of", "values_and_mask"]
 
 #: Text that is one plain number.
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity)", re.IGNORECASE)
@@ -49,6 +49,27 @@ class Cells:
         return np.where(self.missing, np.nan, self.values.astype(float))
 
 
+def guessed_text(value: bytes) -> tuple[str, bool]:
+    r"""
+    Read bytes of which nobody says what text they are, and say whether that is sure.
+
+    UTF-8 is told by its form. What is not UTF-8 is taken for Latin-1 as Windows has it (cp1252): the standards of FITS
+    (4.0, 7.3.3.1) and VOTable allow neither, and the two differ only where Latin-1 has control characters, which
+    nobody writes. With bytes that Windows does not have either, it is Latin-1.
+
+    Examples
+    --------
+    >>> guessed_text(b"S\xe9rsic\x92s"), guessed_text("Sérsic’s".encode())
+    (('Sérsic’s', False), ('Sérsic’s', True))
+    """
+    for encoding in ("utf-8", "cp1252"):
+        try:
+            return value.decode(encoding), encoding == "utf-8"
+        except UnicodeDecodeError:
+            continue
+    return value.decode("latin-1"), False
+
+
 def text_of(value: bytes | str | float | None) -> str:
     """
     Give one cell as text.
@@ -72,10 +93,7 @@ def text_of(value: bytes | str | float | None) -> str:
     if isinstance(value, str):
         return str(value)
     if isinstance(value, bytes):
-        try:
-            return value.decode("utf-8")
-        except UnicodeDecodeError:
-            return value.decode("latin-1")
+        return guessed_text(value)[0]
     if value is None or value is np.ma.masked:
         return ""
     if isinstance(value, list | tuple | np.ndarray) and np.size(value) == 1:

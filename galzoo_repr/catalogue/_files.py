@@ -17,8 +17,10 @@ from astropy.io.registry import IORegistryError
 from astropy.table import Table
 from astropy.utils.data import get_readable_fileobj
 
+from galzoo_repr._arguments import check_path
 from galzoo_repr._folder import published
 from galzoo_repr.catalogue._columns import as_table
+from galzoo_repr.catalogue._unpacked import refuse_bombs
 from galzoo_repr.exceptions import GalzooWarning
 
 __all__ = ["read_catalogue", "table_format", "write_catalogue"]
@@ -98,7 +100,7 @@ def write_catalogue(table: Table, path: str | os.PathLike, overwrite: bool = Fal
     {'survey': 'DECaLS'}
     """
     table = as_table(table)
-    path = Path(path).expanduser()
+    path = check_path(path, "a catalogue")
     file_format, compressed = table_format(path), _format_of(path)[1]
     if not table.colnames:
         raise ValueError("the catalogue has no columns, so there is nothing to write")
@@ -170,7 +172,7 @@ def read_catalogue(
     ---- ------- -------
      007   150.1     2.2
     """
-    path = Path(path).expanduser()
+    path = check_path(path, "a catalogue")
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder, not a file; give the name of a file")
     if not path.is_file():
@@ -180,6 +182,7 @@ def read_catalogue(
     found = _found_format(path)
     file_format = format or _format_of(path)[0] or found
     try:
+        refuse_bombs(path)
         read = _reader(file_format)
         if table is not None:
             if file_format not in _OF_SEVERAL:

@@ -31,6 +31,7 @@ from galzoo_repr.catalogue._fits_text import decoded, keep_true_text, true_text
 from galzoo_repr.catalogue._record import recorded, to_text
 from galzoo_repr.catalogue._several import listed, place_of
 from galzoo_repr.catalogue._storable import replace_data, storable
+from galzoo_repr.catalogue._unpacked import refuse_endless_header, refuse_missing_bytes
 from galzoo_repr.catalogue._yaml_size import refuse_unfolding
 from galzoo_repr.exceptions import GalzooWarning
 
@@ -286,8 +287,10 @@ def read_fits(path: Path, table: str | int | None = None) -> Table:
     GalzooWarning
         If the file holds several tables, or cells were guessed or masked that are no values in FITS.
     """
+    refuse_endless_header(path)
     with fits.open(path, character_as_bytes=True, memmap=False) as hdus:
         hdu, said = _chosen_table(hdus, table)
+        refuse_missing_bytes(path, hdu.size)
         record = recorded(hdu.header.get(_RECORD), path)
         # What astropy noted of mixed columns; a line that goes on ends with a backslash.
         comments = "\n".join(str(line) for line in hdu.header.get("COMMENT", []))

@@ -6,6 +6,7 @@ import numpy as np
 from astropy.table import Column, Table
 from astropy.table.column import BaseColumn
 
+from galzoo_repr.catalogue._cells import guessed_text
 from galzoo_repr.catalogue._storable import code_points, replace_data
 
 __all__ = ["ascii_text", "decoded", "keep_true_text", "true_text"]
@@ -42,7 +43,7 @@ def decoded(data: np.ndarray, name: str) -> tuple[np.ndarray, str]:
     text : `~numpy.ndarray`
         Of dtype U. Cells beyond ASCII are taken for UTF-8, or else for Latin-1 as Windows has it.
     said : str
-        How many were taken for Latin-1, for a warning. Empty if none.
+        How many were taken for the latter, for a warning. Empty if none.
 
     Examples
     --------
@@ -61,7 +62,7 @@ def decoded(data: np.ndarray, name: str) -> tuple[np.ndarray, str]:
     if not beyond.any():
         return np.strings.rstrip(data.astype(str)), ""
     text = np.where(beyond, b"", data).astype(f"U{data.dtype.itemsize}")
-    cells = [_decoded(cell) for cell in data[beyond]]
+    cells = [guessed_text(cell) for cell in data[beyond]]
     text[beyond] = [cell for cell, _ in cells]
     guessed = [cell for cell, sure in cells if not sure]
     said = ""
@@ -71,15 +72,6 @@ def decoded(data: np.ndarray, name: str) -> tuple[np.ndarray, str]:
             f"({len(guessed)}, the first is {guessed[0].rstrip()!r})."
         )
     return np.strings.rstrip(text), said
-
-
-def _decoded(cell: bytes) -> tuple[str, bool]:
-    for encoding in ("utf-8", "cp1252"):
-        try:
-            return cell.decode(encoding), encoding == "utf-8"
-        except UnicodeDecodeError:
-            continue
-    return cell.decode("latin-1"), False
 
 
 def keep_true_text(table: Table) -> dict[str, str]:

@@ -13,6 +13,7 @@ from astropy.io import ascii as ascii_io
 from astropy.table import Table
 from astropy.utils.data import get_readable_fileobj
 
+from galzoo_repr.catalogue._cells import guessed_text
 from galzoo_repr.catalogue._text_cells import cells_of_rows, read_decimal_commas, read_fortran
 from galzoo_repr.exceptions import GalzooWarning
 
@@ -62,14 +63,10 @@ def _decoded(body: bytes) -> tuple[str, str]:
             if zeros.count(0) > 0.7 * len(zeros) and not others.count(0):
                 return body.decode(encoding), ""
         raise ValueError("it is not text")
-    try:
-        return body.decode("utf-8"), ""
-    except UnicodeDecodeError:
-        said = "it is not UTF-8 and was taken for Latin-1; save it as UTF-8 if letters are wrong."
-    try:
-        return body.decode("cp1252"), said
-    except UnicodeDecodeError:
-        return body.decode("latin-1"), said
+    text, sure = guessed_text(body)
+    return text, "" if sure else (
+        "it is not UTF-8 and was taken for Latin-1; save it as UTF-8 if letters are wrong."
+    )
 
 
 def read_text(path: Path, delimiter: str | None = None) -> Table:

@@ -1,5 +1,6 @@
 """What a VOTable says, parsed by astropy, with the cells of TABLEDATA as the text that they are."""
 
+import math
 import re
 import warnings
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ Event = tuple[bool, str, dict[str, str] | str, tuple[int, int]]
 _DATA = ("TABLEDATA", "BINARY", "BINARY2", "FITS", "PARQUET")
 _TEXT = ("char", "unicodeChar")
 _ROWS = 65536  # converted at a time
+_MOST_IN_A_CELL = 2**24
 _NUMBER_OF_TABLE = "galzoo_repr_table_number_"
 
 
@@ -76,6 +78,18 @@ def parse_document(
         return VOTableFile(config=config, pos=(1, 1)).parse(adapted, config), cells
 
 
+def _refuse_huge_cells(field: dict[str, str]) -> None:
+    """Refuse cells of a fixed size beyond what any is: astropy makes room for all of it in every row."""
+    sizes = field.get("arraysize", "").split("x")
+    if (
+        all(size.isdecimal() for size in sizes)
+        and math.prod(int(size[:9]) for size in sizes) > _MOST_IN_A_CELL
+    ):
+        raise ValueError(
+            f"it declares cells of {field['arraysize'][:40]} values; give a table of smaller ones"
+        )
+
+
 def _adapted(events: Iterator[Event], cells: dict[str, Cells], bytes_for_text: bool) -> Iterator[Event]:
     """Keep the text of cells aside, and declare in words that astropy takes what it would refuse or cut."""
     held: list[Event] = []  # of a table whose kind of data is not known yet
@@ -87,8 +101,15 @@ def _adapted(events: Iterator[Event], cells: dict[str, Cells], bytes_for_text: b
             attributes.update(datatype="char", arraysize="*")
         elif start and tag == "RESOURCE" and attributes.get("type") not in ("results", "meta"):
             attributes.pop("type", None)
-        elif start and tag == "TABLE" and not attributes.get("nrows", "0").isdigit():
-            del attributes["nrows"]
+        elif start and tag == "TABLE":
+            # A hint, for which astropy makes room before it has seen a row.
+            attributes.pop("nrows", None)
+        elif start and tag == "FIELD":
+            _refuse_huge_cells(attributes)
+        elif start and tag == "STREAM" and (place := attributes.get("href")):
+            raise ValueError(
+                f"its data are not in it but in {place[:200]!r}, which is not read; save them with it"
+            )
         if not held and not (start and tag == "TABLE"):
             yield event
             continue

@@ -33,6 +33,15 @@ VERBS = (
     "cite",
     "info",
 )
+FUNCTIONS = {
+    "add_cutouts": "fetch",
+    "add_embeddings": "embed",
+    "find_similar": "similar",
+    "add_similarity": "similar",
+    "add_anomaly_scores": "anomalies",
+    "add_predictions": "predict",
+}
+"""Verbs that do what functions do, which messages of the package name."""
 INTERRUPTED = 130  # what shells report for a process that Ctrl-C ended
 
 
@@ -79,6 +88,8 @@ def _in_words_of_the_shell(message: str, verb: typer.core.TyperCommand | None) -
         if option.startswith("--"):
             message = re.sub(rf"(?<![\w-]){parameter.name}='([\w.:/+-]+)'", rf"{option} \1", message)
             message = re.sub(rf"(?<![\w-]){parameter.name}=(True)?(?=[\s,.;:)]|$)", option, message)
+    for function, verb_of_it in FUNCTIONS.items():
+        message = re.sub(rf"\b{function}\b(?!=)", f"galzoo-repr {verb_of_it}", message)
     return message
 
 

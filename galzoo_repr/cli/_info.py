@@ -12,7 +12,7 @@ import typer
 from galzoo_repr import __version__
 from galzoo_repr.cli._app import app
 from galzoo_repr.cli._options import Json
-from galzoo_repr.cli._terminal import output, print_json
+from galzoo_repr.cli._terminal import output, print_json, say
 
 __all__ = ["info"]
 
@@ -28,9 +28,11 @@ def info(
     """Say which versions are installed, what the cache holds, and what would compute."""
     from galzoo_repr._config import cache_path, conf
     from galzoo_repr._device import choose_device
+    from galzoo_repr.cutouts import configuration_faults
 
     folder = cache_path("cutouts").parent
     kept = {name: _size(folder / name) if sizes else None for name in _KEPT if (folder / name).exists()}
+    faults = configuration_faults()
     facts = {
         "galzoo_repr": __version__,
         "python": platform.python_version(),
@@ -42,6 +44,7 @@ def info(
         "max_cache_size": conf.max_cache_size or "no limit",
         "keep": conf.keep,
         "encoders": ["bundled", "bundled-int8", *_downloaded()],
+        "faults": faults,
     }
     if as_json:
         print_json(facts)
@@ -50,8 +53,11 @@ def info(
         name if size is None else f"{name} {size / 1e6:.1f} MB" for name, size in kept.items()
     )
     facts["encoders"] = ", ".join(facts["encoders"])
+    del facts["faults"]
     for name, value in facts.items():
         output.print(f"{name.removesuffix('_bytes'):>14}  {value}", markup=False, soft_wrap=True)
+    for fault in faults:
+        say("wrong setting", f"{fault} (in galzoo_repr.cfg, or a variable GALZOO_REPR_...)", "bold red")
 
 
 def _version_of(package: str) -> str:

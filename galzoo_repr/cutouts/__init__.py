@@ -4,7 +4,7 @@ from galzoo_repr.cutouts._add import add_cutouts, cutout_requests
 from galzoo_repr.cutouts._bodies import PICTURE
 from galzoo_repr.cutouts._brick_survey import BrickSurvey
 from galzoo_repr.cutouts._calibration import flux_scale_column, usable_factors, warn_of_scale
-from galzoo_repr.cutouts._checks import KEEP
+from galzoo_repr.cutouts._checks import KEEP, configuration_faults
 from galzoo_repr.cutouts._coverage import Coverage
 from galzoo_repr.cutouts._failures import warn_of_failures
 from galzoo_repr.cutouts._fallback import (
@@ -49,6 +49,7 @@ __all__ = [
     "Route",
     "add_cutouts",
     "check_surveys",
+    "configuration_faults",
     "cutout_requests",
     "error_for",
     "fetch",

@@ -14,7 +14,7 @@ import numpy as np
 from astropy.coordinates import SkyCoord
 from astroquery.query import BaseQuery
 
-from galzoo_repr._arguments import did_you_mean
+from galzoo_repr._arguments import check_path, did_you_mean
 from galzoo_repr._config import cache_path
 from galzoo_repr._folder import publish
 from galzoo_repr.cutouts._ask import ask, plain_words
@@ -122,7 +122,7 @@ class BrickSurvey(CutoutSurvey, BaseQuery):
             workers=workers, image_format=image_format, coverage=coverage, zero_point=zero_point,
             native_scale=native_scale,
         )  # fmt: skip
-        self._folder = folder
+        self._folder = folder and check_path(folder, "a folder of bricks")
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._absent: set[str] = set()
 
@@ -134,6 +134,8 @@ class BrickSurvey(CutoutSurvey, BaseQuery):
     @server.setter
     def server(self, place: str | None) -> None:
         check_text("server", place, "a URL or a folder")
+        if place is not None and _is_local(place):
+            check_path(place, "a folder of bricks")
         self._server = place if place is None or _is_local(place) else check_url("server", place)
 
     @property

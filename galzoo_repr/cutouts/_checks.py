@@ -4,13 +4,14 @@ import ipaddress
 import math
 import re
 import string
+from collections.abc import Callable
 from numbers import Integral, Real
 from urllib.parse import urlsplit
 
 import astropy.units as u
 
 from galzoo_repr._angle import AngleLike, read_angle
-from galzoo_repr._arguments import check_choice
+from galzoo_repr._arguments import check_choice, check_number, check_path
 from galzoo_repr._config import conf
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "check_size",
     "check_text",
     "check_url",
+    "configuration_faults",
     "is_loopback",
 ]
 
@@ -150,3 +152,36 @@ def is_loopback(url: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def configuration_faults() -> list[str]:
+    """
+    What is wrong with the settings of ``galzoo_repr.cfg`` and the environment, which the next call would refuse.
+
+    Returns
+    -------
+    list of str
+        A sentence for each; empty if nothing is wrong.
+    """
+
+    def number(kind: str) -> Callable[[str, object], object]:
+        return lambda given, value: check_setting(kind, value, given=given)
+
+    checks = {
+        "cache_dir": lambda _, value: check_path(value, "the cache"),
+        "keep": lambda *_: check_keep(None),
+        "max_cache_size": lambda *_: check_max_size(None),
+        "timeout": number("timeout"),
+        "workers": number("workers"),
+        **dict.fromkeys(("viewer_rate", "hips_rate", "brick_rate"), number("rate")),
+        **dict.fromkeys(("viewer_server", "hips_server", "moc_server"), check_url),
+        **dict.fromkeys(("mapped_above", "reductions_size"), check_number),
+    }
+    faults = []
+    for name, of in checks.items():
+        try:
+            of(f"conf.{name}", getattr(conf, name))
+        # astropy raises TypeError for a value in its file of another type.
+        except (TypeError, ValueError) as error:
+            faults.append(str(error))
+    return faults

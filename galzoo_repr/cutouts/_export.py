@@ -10,6 +10,7 @@ from pathlib import Path
 import astropy.units as u
 from astropy.table import Column, Table
 
+from galzoo_repr._arguments import check_path
 from galzoo_repr.cutouts._bodies import PICTURE, body_name
 from galzoo_repr.cutouts._caller import level_of_the_caller
 from galzoo_repr.cutouts._file_names import same_name, stems
@@ -39,7 +40,7 @@ def export(
                 f"names must be different, one for each element of cutouts; {len(names)} were given, of them "
                 f"{len(set(names))} different"
             )
-    folder = Path(folder)
+    folder = check_path(folder, "a folder of cutouts")
     folder.mkdir(parents=True, exist_ok=True)
     rows, scaled, strange, dropped, damaged = [], set(), 0, 0, 0
     files = _Files(folder)

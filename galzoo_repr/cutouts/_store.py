@@ -11,6 +11,7 @@ from types import TracebackType
 
 import astropy.units as u
 
+from galzoo_repr._arguments import check_path
 from galzoo_repr._config import cache_path, log
 from galzoo_repr._folder import published
 from galzoo_repr.cutouts import _maintenance
@@ -81,7 +82,9 @@ class CutoutStore(Upkeep):
             raise TypeError(f"a store of cutouts is a folder, not {root!r}; give a path or a CutoutStore")
         super().__init__(keep, max_size)
         self._grown = 0
-        self.root = Path(cache_path("cutouts") if root is None else root).expanduser().absolute()
+        self.root = check_path(
+            cache_path("cutouts") if root is None else root, "a store of cutouts"
+        ).absolute()
         self._root_name = str(self.root)
         path = self.root / "manifest.sqlite"
         if read_only is None:

@@ -4,10 +4,9 @@ import hashlib
 import json
 import os
 from copy import copy, deepcopy
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from galzoo_repr._arguments import check_choice, check_whole_number
+from galzoo_repr._arguments import check_choice, check_path, check_whole_number
 from galzoo_repr._array import Array, namespace_of
 from galzoo_repr._config import log
 from galzoo_repr._device import choose_device, each_device
@@ -370,7 +369,9 @@ class Encoder(Published):
         >>> Encoder.load("my-encoder").digest == encoder.digest
         True
         """
-        write_folder(self, Path(folder), overwrite=overwrite, half_precision=half_precision)
+        write_folder(
+            self, check_path(folder, "an encoder"), overwrite=overwrite, half_precision=half_precision
+        )
 
     def _card(self, repository: str, licence: str) -> str:
         return card_of(self, repository, licence)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from galzoo_repr._arguments import check_path
 from galzoo_repr._config import cache_path, log
 from galzoo_repr._database import open_database
 from galzoo_repr._folder import locked
@@ -59,7 +60,9 @@ class EmbeddingStore:
 
     def __init__(self, root: str | os.PathLike | None = None, *, read_again: bool = False) -> None:
         self.read_again = read_again
-        self.root = Path(cache_path("embeddings") if root is None else root).expanduser().absolute()
+        self.root = check_path(
+            cache_path("embeddings") if root is None else root, "a store of embeddings"
+        ).absolute()
 
     def __repr__(self) -> str:
         return f"EmbeddingStore({str(self.root)!r})"

@@ -3,10 +3,10 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
+from galzoo_repr._arguments import check_path
 from galzoo_repr._folder import pack_arrays
 from galzoo_repr._hub import download
 from galzoo_repr._published import Published
@@ -376,7 +376,7 @@ class MorphologyModel(Published):
         }
         known = {} if self.known is None else {"known": self.known}
         arrays = pack_arrays(head=self.head, calibration=self.calibration, **known)
-        write_folder(Path(folder), about, arrays, self.encoder, overwrite=overwrite)
+        write_folder(check_path(folder, "a model"), about, arrays, self.encoder, overwrite=overwrite)
 
     def _card(self, repository: str, licence: str) -> str:
         return card_of(self, repository, licence)
@@ -420,7 +420,7 @@ class MorphologyModel(Published):
         """
         if str(folder).startswith(_HUB):
             folder = download(str(folder).removeprefix(_HUB))
-        about, arrays, encoder = read_folder(Path(folder), device)
+        about, arrays, encoder = read_folder(check_path(folder, "a model"), device)
         return cls(
             label=about["label"],
             task=about["task"],

@@ -13,7 +13,7 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Table
 from numpy.typing import ArrayLike
 
-from galzoo_repr._arguments import check_choice, check_whole_number
+from galzoo_repr._arguments import check_choice, check_path, check_whole_number
 from galzoo_repr.catalogue import Embeddings
 from galzoo_repr.index._answer import answer_table
 from galzoo_repr.index._engine import Engine
@@ -223,7 +223,7 @@ class SimilarityIndex:
         >>> index.save("galaxies.index")
         >>> index.save("galaxies.index", overwrite=True)
         """
-        folder = Path(folder)
+        folder = check_path(folder, "an index")
         saved = save_index(
             folder, self.space, self._galaxies, self._facts, self._engine.graph, overwrite=overwrite
         )
@@ -262,7 +262,7 @@ class SimilarityIndex:
         >>> len(SimilarityIndex.open("galaxies.index"))
         4
         """
-        saved = SavedIndex(Path(folder))
+        saved = SavedIndex(check_path(folder, "an index"))
         return cls(saved.space, saved.galaxies, saved.facts, device=device, saved=saved)
 
     def verify(self) -> None:

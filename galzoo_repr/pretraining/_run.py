@@ -16,6 +16,7 @@ import timm
 import torch
 
 import galzoo_repr
+from galzoo_repr._arguments import check_path
 from galzoo_repr._config import log
 from galzoo_repr._progress import KEPT_OF_TRAINING, say_what_is_kept
 from galzoo_repr.encoders import Encoder, choose_device
@@ -98,7 +99,7 @@ def run(
 
 def _folder(output: str | os.PathLike | None, processes: Processes, stack: ExitStack) -> Path:
     if output is not None:
-        return Path(output).expanduser()
+        return check_path(output, "the output of a training")
     if processes.number > 1:
         raise ValueError("several processes share the state of a run in a folder; give output=")
     return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="galzoo_repr-")))

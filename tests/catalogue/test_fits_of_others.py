@@ -8,7 +8,7 @@ from astropy.io import fits
 from astropy.table import MaskedColumn, Table
 
 from galzoo_repr import GalzooWarning
-from galzoo_repr.catalogue import read_catalogue, sky_positions, write_catalogue
+from galzoo_repr.catalogue import read_catalogue, sky_positions, text_of, write_catalogue
 
 POSITIONS = [fits.Column("RA", "D", array=[10.0, 20.0]), fits.Column("DEC", "D", array=[1.0, 2.0])]
 
@@ -195,6 +195,21 @@ class TestText:
         texts = np.array([[b"ab", b"a\0c"], [b"\0xx", b"def"]])
         back = read_catalogue(written(tmp_path, "6A", texts, dim="(3,2)"))["X"]
         assert back.tolist() == [["ab", "a"], ["", "def"]]
+
+    @pytest.mark.parametrize(
+        ("cell", "meant"),
+        [
+            (b"\xe9t\xe9", "\u00e9t\u00e9"),
+            (b"Barnard\x92s", "Barnard\u2019s"),  # a control character of Latin-1, an apostrophe of Windows
+            (b"10\x80", "10\u20ac"),
+            (b"\xc5\x81", "\u0141"),
+            (b"a\x81\xe9", "a\x81\u00e9"),  # which Windows does not have
+        ],
+    )
+    @pytest.mark.filterwarnings("ignore:.* were taken for Latin-1")
+    def test_text_beyond_ascii_is_read_in_one_way(self, cell, meant, tmp_path):
+        path = written(tmp_path, "12A", np.array([cell, b"b"]))
+        assert read_catalogue(path)["X"][0] == text_of(cell) == meant
 
     @pytest.mark.parametrize(
         ("cell", "meant"),

@@ -98,3 +98,41 @@ def test_info_says_versions_cache_and_device():
     assert {"galzoo_repr", "python", "torch", "onnxruntime", "device", "cache", "encoders"} <= set(told)
     assert told["encoders"][0] == "bundled"
     assert told["cache"] in run("info").stdout.replace("\n", "")
+
+
+def test_info_says_which_settings_are_wrong():
+    from galzoo_repr import conf
+
+    assert json.loads(run("info", "--json").stdout)["faults"] == []
+    with (
+        conf.set_temp("keep", "everything"),
+        conf.set_temp("max_cache_size", "huge"),
+        conf.set_temp("workers", 0),
+    ):
+        faults = json.loads(run("info", "--json").stdout)["faults"]
+        said = run("info").output
+    assert [fault.split("=")[0] for fault in faults] == ["conf.keep", "conf.max_cache_size", "conf.workers"]
+    for fault in faults:
+        assert f"{fault} (in galzoo_repr.cfg, or a variable GALZOO_REPR_...)" in " ".join(said.split())
+
+
+def test_info_of_a_cache_that_cannot_be():
+    from galzoo_repr import conf
+
+    with conf.set_temp("cache_dir", "a\0b"):
+        assert "NUL character" in json.loads(run("info", "--json").stdout)["faults"][0]
+
+
+@pytest.mark.parametrize(
+    ("verb", "keep", "said"),
+    [("fetch", "none", "--keep none would leave nothing"), ("fetch", "png", "--keep png is not one of 'fits'"),
+     ("embed", "png", "--keep png is not one of 'fits', 'jpeg', 'none'")],
+)  # fmt: skip
+def test_options_are_named_as_the_shell_knows_them(verb, keep, said, tmp_path):
+    Table({"ra": [1.0], "dec": [2.0]}).write(tmp_path / "in.ecsv")
+    result = run(verb, tmp_path / "in.ecsv", tmp_path / "out.ecsv", "--fov", "10 arcsec", "--keep", keep)
+    assert result.exit_code == 1
+    output = " ".join(result.output.split())
+    assert said in output
+    assert "add_" not in output
+    assert "keep=" not in output

@@ -1,0 +1,106 @@
+"""Catalogues that would take memory, read other files or ask services: refused before they do."""
+
+import bz2
+import gzip
+import io
+import lzma
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import numpy as np
+import pytest
+from astropy.table import Table
+
+from galzoo_repr.catalogue import _unpacked, read_catalogue
+
+
+@pytest.mark.parametrize("name", ["a.csv.gz", "a.fits.gz", "a.vot.gz", "a.ecsv.gz", "a.csv.bz2", "a.csv.xz"])
+def test_packed_files_do_not_unpack_without_bound(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(_unpacked, "_ALWAYS", 2**22)
+    pack = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}[name.rpartition(".")[2]]
+    (tmp_path / name).write_bytes(pack(bytes(2**24)))
+    with pytest.raises(ValueError, match="unpacks to more than"):
+        read_catalogue(tmp_path / name)
+
+
+def test_tables_of_one_number_are_no_bombs(tmp_path):
+    Table({"ra": np.zeros(10**6), "dec": np.zeros(10**6)}).write(tmp_path / "a.fits.gz")
+    assert len(read_catalogue(tmp_path / "a.fits.gz")) == 10**6
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (bytes(2880 * 4), "does not begin as FITS"),
+        (b"SIMPLE  =                    T".ljust(80) + b"COMMENT a".ljust(80) * 300_000, "header has no end"),
+    ],
+)
+def test_what_is_no_fits_is_not_read_to_its_end(body, said, tmp_path):
+    (tmp_path / "a.fits").write_bytes(body)
+    with pytest.raises(ValueError, match=said):
+        read_catalogue(tmp_path / "a.fits")
+
+
+@pytest.mark.parametrize("rows", ["1000000000000", "100000000"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_rows_that_are_not_there_get_no_room(rows, packed, tmp_path):
+    body = io.BytesIO()
+    Table({"ra": [1.0], "dec": [2.0]}).write(body, format="fits")
+    body = body.getvalue().replace(b"NAXIS2  =                    1", b"NAXIS2  =" + rows.rjust(21).encode())
+    path = tmp_path / ("a.fits.gz" if packed else "a.fits")
+    path.write_bytes(gzip.compress(body) if packed else body)
+    with pytest.raises(
+        ValueError, match=f"{16 * int(rows)} bytes, which are not there|may have been truncated"
+    ):
+        read_catalogue(path)
+
+
+def votable(data, **table):
+    attributes = " ".join(f'{name}="{value}"' for name, value in table.items())
+    return (
+        f'<VOTABLE version="1.3"><RESOURCE><TABLE {attributes}>{data}</TABLE></RESOURCE></VOTABLE>'.encode()
+    )
+
+
+@pytest.mark.parametrize("kind", ["FITS", "BINARY", "BINARY2"])
+@pytest.mark.parametrize("elsewhere", ["file", "http"])
+def test_data_of_a_votable_lie_in_it(kind, elsewhere, tmp_path):
+    asked = []
+
+    class Service(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_error(404)
+
+    with HTTPServer(("127.0.0.1", 0), Service) as service:
+        threading.Thread(target=service.serve_forever, daemon=True).start()
+        (tmp_path / "secret").write_bytes(bytes(16))
+        place = (
+            (tmp_path / "secret").as_uri()
+            if elsewhere == "file"
+            else f"http://127.0.0.1:{service.server_port}/x"
+        )
+        field = '<FIELD name="a" datatype="int"/>'
+        body = votable(f'{field}<DATA><{kind}><STREAM href="{place}"/></{kind}></DATA>')
+        (tmp_path / "a.vot").write_bytes(body)
+        with pytest.raises(ValueError, match=r"its data are not in it but in .*, which is not read"):
+            read_catalogue(tmp_path / "a.vot")
+        service.shutdown()
+    assert not asked
+
+
+@pytest.mark.parametrize("arraysize", ["100000000", "99999x99999", "9" * 40])
+def test_cells_without_bound(arraysize, tmp_path):
+    field = f'<FIELD name="a" datatype="double" arraysize="{arraysize}"/>'
+    (tmp_path / "a.vot").write_bytes(
+        votable(f"{field}<DATA><TABLEDATA><TR><TD>1</TD></TR></TABLEDATA></DATA>")
+    )
+    with pytest.raises(ValueError, match=f"declares cells of {arraysize}"):
+        read_catalogue(tmp_path / "a.vot")
+
+
+def test_room_is_made_for_rows_that_are_there(tmp_path):
+    field = '<FIELD name="a" datatype="double"/>'
+    body = votable(f"{field}<DATA><TABLEDATA><TR><TD>1</TD></TR></TABLEDATA></DATA>", nrows=10**12)
+    (tmp_path / "a.vot").write_bytes(body)
+    assert read_catalogue(tmp_path / "a.vot")["a"].tolist() == [1]
