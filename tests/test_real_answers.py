@@ -94,14 +94,8 @@ def test_what_is_known_of_sdss_galaxies(real_answers, schema, monkeypatch, tmp_p
     for name, columns in ROWS.items():
         Table(columns).write(tmp_path / "more" / f"{name}.csv")
     monkeypatch.setenv("GALZOO_REAL_DATA", str(tmp_path))
-    labels = [
-        "argmax37:featured_or_disk",
-        "argmax37:featured_or_disk",
-        "argmax37:odd_no",
-        "spiral_cw",
-        "elliptical",
-        "",
-    ]
+    featured, odd_no = "argmax37:featured_or_disk", "argmax37:odd_no"
+    labels = [featured, featured, odd_no, "spiral_cw", "elliptical", "edge_on"]
     table = Table({"file": [f"{letter}.jpg" for letter in "abcdeg"], "label": labels})
     votes = real_answers.sdss_votes(table, schema)
     said = {label: [most(votes, schema, label, row) for row in range(6)] for label in schema.labels}
