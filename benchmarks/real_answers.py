@@ -6,7 +6,8 @@ answers that it surely means; what it leaves open stays without a vote:
 - *Examples* that Galaxy Zoo shows beside an answer: that answer, and those without which nobody is asked the question.
 - *Implied answers* of Galaxy Zoo 2 on Kaggle: what the largest vote fraction and the folder of the source prove.
 - *Vote fractions* (Galaxy Zoo 1 and 2, GZ DECaLS): as they are, times the number of volunteers or a usual one.
-- *Galaxy Zoo 1 classes* of spirals by their sense: arms that wind visibly. "Elliptical" says nothing of features.
+- *Galaxy Zoo 1 classes* of spirals by their sense: arms that wind visibly. "Elliptical" says nothing of features, and
+  "edge-on" nothing of whether a disk is seen.
 - *Hubble types and EFIGI attributes*: bars (SB, or half the disk long), ellipticals, strong arms, marked rings; of
   disks that are not much inclined.
 """
@@ -73,23 +74,28 @@ _GZ1 = {
 }  # fmt: skip
 
 
-def put_answer(votes: Table, rows: np.ndarray, schema: Schema, name: str, answer: str) -> None:
+def put_answer(
+    votes: Table, rows: np.ndarray, schema: Schema, name: str, answer: str, *, alone: bool = False
+) -> None:
     """Put votes for an answer to all questions of that name, and to those that lead there, where there are none."""
     for question in schema.questions:
         for asked, said in ((name, answer), _ALSO.get((name, answer), (name, answer))):
             if question.name == asked and said in question.answers:
-                _put(votes, rows, schema, question, said)
+                _put(votes, rows, schema, question, said, alone=alone)
 
 
-def _put(votes: Table, rows: np.ndarray, schema: Schema, question: Question, answer: str) -> None:
+def _put(
+    votes: Table, rows: np.ndarray, schema: Schema, question: Question, answer: str, *, alone: bool
+) -> None:
     free = rows & ~np.isfinite(votes[question.columns[0]])
     others = (VOLUNTEERS - AGREE) / (len(question.answers) - 1)
     for each, column in zip(question.answers, question.columns, strict=True):
         votes[column][free] = AGREE if each == answer else others
-    if len(question.asked_after) == 1:
+    if len(question.asked_after) == 1 and not alone:
         (column,) = question.asked_after
         before = next(one for one in schema.questions if column in one.columns)
-        _put(votes, rows, schema, before, before.answers[before.columns.index(column)])
+        said = before.answers[before.columns.index(column)]
+        _put(votes, rows, schema, before, said, alone=False)
 
 
 def no_votes(n: int, schema: Schema) -> Table:
@@ -156,12 +162,13 @@ def sdss_votes(table: Table, schema: Schema) -> Table:
         ("odd_yes", "something-odd", "yes"), ("odd_no", "something-odd", "no"),
         ("star_or_artifact", "smooth-or-featured", "artifact"),
         ("spiral_cw", "has-spiral-arms", "yes"), ("spiral_acw", "has-spiral-arms", "yes"),
-        ("edge_on", "disk-edge-on", "yes"),
         ("elliptical", "galaxy-type", "elliptical"), ("edge_on", "galaxy-type", "edge-on"),
         ("spiral_cw", "galaxy-type", "spiral"), ("spiral_acw", "galaxy-type", "spiral"),
         ("merger", "galaxy-type", "merger"), ("dont_know", "galaxy-type", "dont-know"),
     ):  # fmt: skip
         put_answer(votes, labels == label, schema, name, answer)
+    # Galaxy Zoo 2 often calls the same galaxies smooth and cigar-shaped, and then does not ask.
+    put_answer(votes, labels == "edge_on", schema, "disk-edge-on", "yes", alone=True)
     return votes
 
 

@@ -94,30 +94,19 @@ def test_what_is_known_of_sdss_galaxies(real_answers, schema, monkeypatch, tmp_p
     for name, columns in ROWS.items():
         Table(columns).write(tmp_path / "more" / f"{name}.csv")
     monkeypatch.setenv("GALZOO_REAL_DATA", str(tmp_path))
-    labels = [
-        "argmax37:featured_or_disk",
-        "argmax37:featured_or_disk",
-        "argmax37:odd_no",
-        "spiral_cw",
-        "elliptical",
-        "",
-    ]
-    table = Table({"file": [f"{letter}.jpg" for letter in "abcdef"], "label": labels})
+    featured, odd_no = "argmax37:featured_or_disk", "argmax37:odd_no"
+    labels = [featured, featured, odd_no, "spiral_cw", "elliptical", "edge_on"]
+    table = Table({"file": [f"{letter}.jpg" for letter in "abcdeg"], "label": labels})
     votes = real_answers.sdss_votes(table, schema)
     said = {label: [most(votes, schema, label, row) for row in range(6)] for label in schema.labels}
     assert said["spiral-winding-gz2"] == ["loose", *[None] * 5]
     assert said["bulge-size-gz2"] == ["no", *[None] * 5]
     assert said["something-odd-gz2"][1:] == ["yes", "no", None, None, None]
     assert said["has-spiral-arms-gz2"] == ["yes", "yes", None, "yes", None, None]
-    assert said["smooth-or-featured-gz2"] == [
-        "featured-or-disk",
-        "featured-or-disk",
-        None,
-        "featured-or-disk",
-        None,
-        None,
-    ]
-    assert said["galaxy-type-gz1"] == [None, None, None, "spiral", "elliptical", None]
+    feature = "featured-or-disk"
+    assert said["smooth-or-featured-gz2"] == [feature, feature, None, feature, None, None]
+    assert said["galaxy-type-gz1"] == [None, None, None, "spiral", "elliptical", "edge-on"]
+    assert said["disk-edge-on-gz2"] == ["no", "no", None, "no", None, "yes"]
     # Fractions of Kaggle are of all volunteers: 0.6 of 40 saw a bar.
     assert votes["bar-gz2_yes"][0] == pytest.approx(24)
 
