@@ -11,6 +11,7 @@ import pytest
 from astropy.table import Table
 
 import galzoo_repr as gzr
+from galzoo_repr.cli import app
 from galzoo_repr.cutouts import RETRYABLE, STATUSES, USABLE, error_for
 
 PACKAGE = Path(gzr.__file__).parent
@@ -155,6 +156,12 @@ def texts() -> dict[str, str]:
 @pytest.mark.parametrize("phrase", STUMBLES)
 def test_no_page_or_message_has_a_sentence_that_readers_stumbled_over(phrase, texts):
     assert not [where for where, text in texts.items() if re.search(phrase, text)]
+
+
+def test_every_command_is_on_its_page():
+    commands = {each.name or each.callback.__name__.replace("_", "-") for each in app.registered_commands}
+    assert commands
+    assert not [name for name in commands if f"galzoo-repr {name}" not in page("reference/command_line")]
 
 
 def test_every_lesson_is_in_the_list_of_tutorials():
