@@ -212,9 +212,13 @@ def _checked(rating: float | None, scale: tuple[float, float] | None) -> float:
     try:
         value = float(rating)
     except (TypeError, ValueError):
-        raise TypeError(f"oracle returned {rating!r}; a rating is a number, or None to pass") from None
+        raise TypeError(
+            f"the function that rates returned {rating!r}; a rating is a number, or None to pass"
+        ) from None
     low, high = (-LARGEST, LARGEST) if scale is None else scale
     if not (np.isnan(value) or low <= value <= high):
         limits = f"finite, at most {LARGEST:g} in size" if scale is None else f"between {low} and {high}"
-        raise ValueError(f"oracle returned {rating!r}; a rating must be {limits}, or None to pass")
+        raise ValueError(
+            f"the function that rates returned {rating!r}; a rating must be {limits}, or None to pass"
+        )
     return value

@@ -236,10 +236,10 @@ def test_stopping_rules(galaxies, oracle, path, tmp_path):
 @pytest.mark.parametrize(
     ("answer", "error", "message"),
     [
-        ("wow", TypeError, "oracle returned 'wow'; a rating is a number, or None to pass"),
-        (np.inf, ValueError, "oracle returned inf; a rating must be between 0 and 5"),
-        (7, ValueError, "oracle returned 7; a rating must be between 0 and 5"),
-        (1e16, ValueError, "oracle returned 1e.16; a rating must be between 0 and 5"),
+        ("wow", TypeError, "the function that rates returned 'wow'; a rating is a number, or None to pass"),
+        (np.inf, ValueError, "the function that rates returned inf; a rating must be between 0 and 5"),
+        (7, ValueError, "the function that rates returned 7; a rating must be between 0 and 5"),
+        (1e16, ValueError, "the function that rates returned 1e.16; a rating must be between 0 and 5"),
     ],
 )
 def test_what_is_no_rating_is_refused_before_it_is_written(galaxies, path, answer, error, message):
