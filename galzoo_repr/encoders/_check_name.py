@@ -37,10 +37,10 @@ def check_encoder_name(name: str | os.PathLike, *, besides: Sequence[str] = ()) 
     >>> from galzoo_repr.encoders import check_encoder_name
     >>> check_encoder_name("bundled")
     >>> try:
-    ...     check_encoder_name("bundeld")
+    ...     check_encoder_name("bundledd")
     ... except ValueError as error:
     ...     print(str(error).partition(":")[0])
-    there is no encoder 'bundeld' (did you mean bundled?)
+    there is no encoder 'bundledd' (did you mean bundled?)
     """
     if not isinstance(name, str | os.PathLike):
         raise TypeError(

@@ -72,7 +72,7 @@ def test_compare(folder):
     assert rows[0]["accuracy"] > rows[1]["accuracy"]
     assert read_catalogue(folder / "b.ecsv")["accuracy"][0] == pytest.approx(rows[0]["accuracy"])
     assert run("compare", folder / "embedded.parquet", *options).exit_code == 0
-    wrong = run("compare", folder / "embedded.parquet", "--label", "ring", "--encoder", "bundeld")
+    wrong = run("compare", folder / "embedded.parquet", "--label", "ring", "--encoder", "bundledd")
     assert wrong.exit_code == 1
     assert "did you mean bundled" in " ".join(wrong.stderr.split())
 

@@ -205,7 +205,7 @@ def test_all_are_compared_on_the_galaxies_that_all_have():
 @pytest.mark.parametrize(
     ("name", "suggested"),
     [
-        ("bundeld", "bundled"),
+        ("bundledd", "bundled"),
         ("convnext_nan", "convnext_nano"),
         ("zoobot-encoder-convnext_nanoo", "zoobot-encoder-convnext_nano"),
         ("goood", "good"),
