@@ -171,7 +171,7 @@ class LabelGrid(RatingGrid):
             return {"facts": [], "advice": WHERE, "rated": 0}
         counts = marks.counts(lesson.column)
         facts = [[answer, str(counts.get(answer, 0))] for answer in [*lesson.answers, UNSURE]]
-        facts += agreement_facts(marks, lesson.column)
+        facts += agreement_facts(marks.by_person(lesson.column))
         return {"facts": facts, "advice": lesson.failure, "rated": len(marks.own_answers(lesson.column))}
 
 

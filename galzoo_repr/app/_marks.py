@@ -19,9 +19,12 @@ import numpy as np
 from galzoo_repr._config import log
 from galzoo_repr._folder import locked, publish
 from galzoo_repr.app._mark_words import TAGS, checked_answers, checked_column, checked_tag, tags_in
+from galzoo_repr.app._people import with_people
 from galzoo_repr.catalogue import fingerprint, read_embeddings, texts_of
 
 if TYPE_CHECKING:
+    from astropy.table import Table
+
     from galzoo_repr.app._session import Desk
 
 __all__ = ["Marks", "label_rows", "restore_marks", "tag_rows"]
@@ -249,6 +252,10 @@ class Marks:
                     log.warning("%s", error)
         for column, values in made.items():
             self._desk.add_column(column, values, ABOUT_TAGS if column == TAGS else ABOUT_LABELS)
+
+    def with_people(self, table: Table) -> Table:
+        """Add to a catalogue what each of several people said."""
+        return with_people(table, {column: self.by_person(column) for column in self.questions()})
 
     def close(self) -> None:
         """Make the last columns, and let go of the file."""

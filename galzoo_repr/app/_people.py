@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import numpy as np
 from astropy.table import Column, Table
@@ -12,19 +12,18 @@ from galzoo_repr._config import log
 from galzoo_repr.app._mark_words import UNSURE
 from galzoo_repr.catalogue import with_columns
 
-if TYPE_CHECKING:
-    from galzoo_repr.app._marks import Marks
-
 __all__ = ["agreement_facts", "with_people"]
 
 NAMELESS = "unnamed"
+ByPerson = Mapping[str, Mapping[int, str]]
+"""Labels by row, of each person by name."""
 
 
-def with_people(table: Table, marks: Marks) -> Table:
+def with_people(table: Table, labelled: Mapping[str, ByPerson]) -> Table:
     """Add to a catalogue a column ``<column>_<person>`` for each person, of the columns that several have labelled."""
     columns = {}
-    for column in marks.questions():
-        given = {name: labels for name, labels in marks.by_person(column).items() if labels}
+    for column, people in labelled.items():
+        given = {name: labels for name, labels in people.items() if labels}
         for name, labels in given.items() if len(given) > 1 else ():
             own = f"{column}_{name or NAMELESS}"
             if own in table.colnames:
@@ -37,9 +36,9 @@ def with_people(table: Table, marks: Marks) -> Table:
     return with_columns(table, columns, call="look") if columns else table
 
 
-def agreement_facts(marks: Marks, column: str) -> list[list[str]]:
-    """How much others have labelled and how far this person agrees with each, as pairs of a name and a text."""
-    (_, own), *others = marks.by_person(column).items()
+def agreement_facts(people: ByPerson) -> list[list[str]]:
+    """How much others have labelled and how far the first person agrees with each, as pairs of a name and a text."""
+    (_, own), *others = people.items()
     facts = []
     for name, labels in others:
         if not labels:

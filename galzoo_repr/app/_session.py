@@ -107,10 +107,8 @@ class Desk:
         """The catalogue with all columns, those of the ratings and scores included."""
         table = self.table
         if self.marks is not None:
-            from galzoo_repr.app._people import with_people
-
             self.marks.refresh()
-            table = with_people(self.table, self.marks)
+            table = self.marks.with_people(self.table)
         if self.ratings is not None:
             table = self.ratings.with_columns(table)
         return table

@@ -160,7 +160,7 @@ def test_labels_of_several_people_have_columns_of_their_own_and_a_kappa(tmp_path
         marks.ask("ring", ["yes", "no"])
         for row, label in enumerate(labels):
             marks.label([row], "ring", label)
-        facts = agreement_facts(marks, "ring")
+        facts = agreement_facts(marks.by_person("ring"))
         table = looked.table
         looked.close()
     assert table["ring"].tolist()[:5] == ["yes", "no", "", "no", ""]
@@ -170,7 +170,7 @@ def test_labels_of_several_people_have_columns_of_their_own_and_a_kappa(tmp_path
     assert facts == [["ann", "5 labelled, all 1 shared alike"], ["bob", "5 labelled, all 1 shared alike"]]
     looked, marks = opened(tmp_path, rater="ann")
     # Of four that both were sure of, three are the same; chance gives a half.
-    assert ["bob", "5 labelled, κ 0.50 on 4"] in agreement_facts(marks, "ring")
+    assert ["bob", "5 labelled, κ 0.50 on 4"] in agreement_facts(marks.by_person("ring"))
     looked.close()
 
 
