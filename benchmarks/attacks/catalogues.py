@@ -149,7 +149,7 @@ def a_body_without_bound_is_asked_for_once(folder):
     assert len(server.paths) == 1
 
 
-@attack(path=["a\0b", "a\ud800b"])
+@attack(path={"with a zero": "a\0b", "with half a letter": "a\ud800b"})
 def a_path_that_is_none(folder, path):
     path = str(Path(folder)) + "/" + path
     for use in (CutoutStore, SimilarityIndex.open, MorphologyModel.load, read_catalogue):

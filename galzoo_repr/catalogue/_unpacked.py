@@ -41,12 +41,10 @@ def refuse_bombs(path: Path) -> None:
 def refuse_endless_header(path: Path) -> None:
     """Refuse what does not begin as FITS, or whose first header has no end within 16 MiB, with a `ValueError`."""
     with get_readable_fileobj(str(path), encoding="binary") as file:
-        header = b""
-        while len(header) < _HEADER:
+        for start in range(0, _HEADER, 2880):
             block = file.read(2880)
-            if not header and not block.startswith(b"SIMPLE  ="):
+            if start == 0 and not block.startswith(b"SIMPLE  ="):
                 raise ValueError("it does not begin as FITS does")
-            header += block
             if len(block) < 2880 or any(block[i : i + 80] == _END for i in range(0, 2880, 80)):
                 return
     raise ValueError("its header has no end")
