@@ -101,7 +101,7 @@ def test_reliability_is_drawn(model):
 def test_drawing_without_matplotlib_says_what_to_install(model, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
-    with pytest.raises(ImportError, match="pip install 'galzoo_repr"):
+    with pytest.raises(ImportError, match=r'pip install "galzoo_repr\[plot\]"'):
         model.report.plot_reliability()
 
 
