@@ -102,8 +102,9 @@ def _adapted(events: Iterator[Event], cells: dict[str, Cells], bytes_for_text: b
         elif start and tag == "RESOURCE" and attributes.get("type") not in ("results", "meta"):
             attributes.pop("type", None)
         elif start and tag == "TABLE":
-            # A hint, for which astropy makes room before it has seen a row.
-            attributes.pop("nrows", None)
+            # A hint, for which astropy makes room before it has seen a row: at most seven digits of it.
+            if not re.fullmatch(r"\d{1,7}", attributes.get("nrows", "0")):
+                del attributes["nrows"]
         elif start and tag == "FIELD":
             _refuse_huge_cells(attributes)
         elif start and tag == "STREAM" and (place := attributes.get("href")):
