@@ -44,7 +44,7 @@ def refuse_endless_header(path: Path) -> None:
         for start in range(0, _HEADER, 2880):
             block = file.read(2880)
             if start == 0 and not block.startswith(b"SIMPLE  ="):
-                raise ValueError("it does not begin as FITS does")
+                raise ValueError("it does not begin with SIMPLE, as FITS does; is it of another format?")
             if len(block) < 2880 or any(block[i : i + 80] == _END for i in range(0, 2880, 80)):
                 return
     raise ValueError("its header has no end")

@@ -181,7 +181,8 @@ def similar(
     if catalogue.is_dir():
         if out is None:
             raise ValueError(
-                "of a HATS catalogue the scores are written to a new one: give its folder by --out"
+                f"{catalogue} is a folder, not a file; the scores of a HATS catalogue are written to a new one, "
+                "whose folder --out gives"
             )
         options = {
             "max_separation": separation,

@@ -1,4 +1,4 @@
-"""The same verbs over catalogues larger than one machine: HATS folders, through LSDB and Dask, or as job arrays."""
+"""The same functions over catalogues larger than one machine: HATS folders, through LSDB and Dask, or as job arrays."""
 
 from galzoo_repr.hats._convert import from_hats, to_hats
 from galzoo_repr.hats._folder import HatsFolder

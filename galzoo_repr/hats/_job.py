@@ -42,7 +42,7 @@ class Job:
     out : pathlib.Path
         Folder of the new catalogue.
     call : str
-        Name of the verb.
+        Name of the function.
     pixels : list of Pixel
         Its partitions, along the sky.
     """
@@ -197,7 +197,7 @@ class Parts:
     Attributes
     ----------
     call : str
-        Name of the verb.
+        Name of the function.
     done, missing : list of str
         Partitions, as ``"Norder=2, Npix=77"``.
     failed : dict of str to str

@@ -208,7 +208,7 @@ def choose_method(
     Examples
     --------
     >>> from galzoo_repr.index._engine import choose_method
-    >>> choose_method(1_000_000, 64, 1, 10, device="cpu", graph=True)
+    >>> choose_method(1_000_000, 64, 1, 10, device="cpu", graph=False)
     'exact'
     >>> choose_method(1_000_000, 64, 1_000_000, 10, device="cpu", graph=False)
     'pynndescent'

@@ -103,7 +103,7 @@ def test_a_catalogue_without_embeddings_says_what_to_do(tmp_path):
     Table({"ra": [1.0, 2.0], "dec": [0.0, 0.0]}).write(tmp_path / "plain.ecsv")
     result = run(tmp_path / "plain.ecsv", tmp_path / "search")
     assert result.exit_code == 1
-    assert "call add_embeddings first" in result.stderr
+    assert "call galzoo-repr embed first" in result.stderr
 
 
 def test_a_catalogue_without_pictures_or_positions_still_works(galaxies, tmp_path):

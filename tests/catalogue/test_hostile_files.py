@@ -31,7 +31,7 @@ def test_tables_of_one_number_are_no_bombs(tmp_path):
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        (bytes(2880 * 4), "does not begin as FITS"),
+        (bytes(2880 * 4), "does not begin with SIMPLE"),
         (b"SIMPLE  =                    T".ljust(80) + b"COMMENT a".ljust(80) * 300_000, "header has no end"),
     ],
 )

@@ -191,7 +191,8 @@ class TestBounds:
             return raw(f"{OK}Content-Encoding: gzip\nContent-Length: {len(body)}\n\n", body)
 
         viewer.overrides["fits"] = packed
-        assert survey.attempt(request_).outcome.status == "ok"
+        outcome = survey.attempt(request_).outcome
+        assert outcome.status == "ok", outcome.reason
 
     @pytest.mark.parametrize("cut", [-9, 200])
     def test_a_packed_answer_without_end_is_truncated(self, survey, viewer, raw, request_, cut):
