@@ -61,7 +61,7 @@ class Component(JSComponent):
 class Alive(Component):
     """Nothing to see: tells a page in a notebook at once that it is answered, and the session by which thread."""
 
-    _esm = module("alive.js")
+    _esm = text_of("tab_keys.js") + module("alive.js")
 
     def __init__(self, session: Session):
         super().__init__(session, width=0, height=0)

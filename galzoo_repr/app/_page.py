@@ -30,6 +30,7 @@ inside HTML. Ask no other host. Long work goes to a thread and comes back by ``s
 
 from __future__ import annotations
 
+from functools import partial
 from html import escape
 from importlib import import_module
 from types import ModuleType
@@ -63,6 +64,7 @@ def served_page(desk: Desk) -> Any:
     pn.state.on_session_destroyed(lambda _: session.close())
     template = pn.Template(text_of("page.html"))
     template.add_variable("css", text_of("page.css"))
+    template.add_variable("tab_keys", text_of("tab_keys.js"))
     template.add_panel("page", page(session))
     return template
 
@@ -73,9 +75,14 @@ def notebook_page(desk: Desk) -> Any:
 
     pn.extension(inline=True)
     from galzoo_repr.app._component import Alive
+    from galzoo_repr.app._notebook import NotebookColumn
 
     session = Session(desk, in_notebook=True)
-    return pn.Column(page(session, height=HEIGHT), Alive(session), sizing_mode="stretch_width", margin=0)
+    whole = NotebookColumn(
+        page(session, height=HEIGHT), Alive(session), sizing_mode="stretch_width", margin=0
+    )
+    session.send_changes = partial(pn.io.push_notebook, whole)
+    return whole
 
 
 def page(session: Session, *, height: int | None = None) -> Any:

@@ -188,6 +188,7 @@ class Session:
     def __init__(self, desk: Desk, *, in_notebook: bool = False):
         self.desk = desk
         self._in_notebook, self._loop = in_notebook, None
+        self.send_changes: Callable[[], None] = lambda: None  # set by a page in a notebook
         self.answers_here()
         self._name = f"view_{desk.rater}" if desk.rater else "view"
         self._listeners: dict[str, list[Callable]] = defaultdict(list)
@@ -224,9 +225,16 @@ class Session:
         if self._document is not None and self._document.session_context is not None:
             self._document.add_next_tick_callback(callback)
         elif self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(callback)
+            self._loop.call_soon_threadsafe(self._then_send, callback)
         else:
             callback()
+
+    def _then_send(self, callback: Callable[[], None]) -> None:
+        """Call something, and send a notebook what it changed in plots, of which Panel does not hear."""
+        try:
+            callback()
+        finally:
+            self.send_changes()
 
     def answers_here(self) -> None:
         """

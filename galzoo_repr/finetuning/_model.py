@@ -331,7 +331,8 @@ class MorphologyModel(Published):
         embeddings = np.asarray(embeddings)
         d = len(self.head.mean)
         if embeddings.ndim != 2 or embeddings.shape[1] != d:
-            raise ValueError(f"embeddings have shape {embeddings.shape}, but this model reads (n, {d})")
+            also = f"{self._also_read()}: add_predictions does so" if "beside" in self.card else ""
+            raise ValueError(f"embeddings have shape {embeddings.shape}, but this model reads (n, {d}){also}")
         return embeddings
 
     def save(self, folder: str | os.PathLike, *, overwrite: bool = False) -> None:

@@ -128,3 +128,8 @@ def test_the_page_lives_in_a_notebook(lab, page, tmp_path):
     button("Save").wait_for()
     until(lambda: page.evaluate("document.querySelector('.galzoo-still')?.hidden"))
     show(page, "Map", button("Make UMAP"))
+    page.locator(".bk-tab", has_text="Rate").last.focus()
+    page.keyboard.press("Enter")  # which neither edits nor runs a cell
+    page.locator("figure.here").first.wait_for()
+    assert page.locator(".jp-CodeCell").count() == n_cells
+    assert page.locator(".rate").get_attribute("data-rated") == "24"

@@ -137,3 +137,16 @@ def test_aladin_shows_the_galaxies_meant_that_have_a_position(out):
     positions.valid[rows] = False
     with pytest.raises(ValueError, match="none of these galaxies has a position"):
         aladin_view(table[rows], positions, rows)
+
+
+def test_tabs_by_keyboard(served, page):
+    page.goto(served(galaxies(20)).url)
+    signs = {
+        "Out": page.get_by_role("button", name="Save", exact=True),
+        "Map": page.get_by_role("button", name="Make UMAP"),
+        "Find": page.locator("input[name=query]"),
+    }
+    for (title, sign), key in zip(signs.items(), ("Enter", "Space", "Enter"), strict=True):
+        page.locator(".bk-tab", has_text=title).focus()
+        page.keyboard.press(key)
+        sign.first.wait_for()

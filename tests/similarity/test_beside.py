@@ -222,6 +222,14 @@ def test_scale_is_that_of_the_catalogue_which_was_learned_from():
     assert (far["near_probability"] < 0.5).all()
 
 
+def test_embeddings_alone_are_refused_with_the_names_of_the_columns():
+    cat = galaxies()
+    cat["near"] = np.where(cat["z"] < np.nanmedian(cat["z"]), "yes", "no")
+    model = gzr.finetune(cat, "near", beside={"z": 1.0}, members=2)
+    with pytest.raises(ValueError, match=r"reading also z .*add_predictions does so"):
+        model.predict(np.asarray(cat["embedding"]))
+
+
 def test_only_heads_have_them():
     cat = galaxies()
     cat["ring"] = cat["embedding"][:, 0] > 0
