@@ -425,10 +425,6 @@ class Encoder(Published):
         >>> encoder.name, encoder.recipe.size
         ('bundled', 112)
         """
-        if not isinstance(name, str | os.PathLike):
-            raise TypeError(
-                f"an encoder is an Encoder, the name of one or its folder, such as 'bundled', not {name!r}"
-            )
         check_choice("backend", backend, BACKENDS)
         parts = {"name": str(name), **parts_of(name)}
         promised = parts.pop("feature_dim", None)
