@@ -331,7 +331,11 @@ class MorphologyModel(Published):
         embeddings = np.asarray(embeddings)
         d = len(self.head.mean)
         if embeddings.ndim != 2 or embeddings.shape[1] != d:
-            raise ValueError(f"embeddings have shape {embeddings.shape}, but this model reads (n, {d})")
+            beside = self.card.get("beside", {})
+            last = (
+                f", of which the last are {', '.join(beside)}: give add_predictions a table" if beside else ""
+            )
+            raise ValueError(f"embeddings have shape {embeddings.shape}, but this model reads (n, {d}){last}")
         return embeddings
 
     def save(self, folder: str | os.PathLike, *, overwrite: bool = False) -> None:
