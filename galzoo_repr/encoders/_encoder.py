@@ -110,6 +110,11 @@ class Encoder(Published):
         self._spread = ("cpu",)
         if isinstance(model, StoredNetwork):
             self._stored, self._model = model, None
+            if (channels := model.model_kwargs.get("in_chans", 3)) != recipe.channels:
+                raise ValueError(
+                    f"the network of {name} takes images of {channels} channels, but the recipe makes "
+                    f"{recipe.channels}; give it channels=, a matrix of {channels} rows where bands are others"
+                )
             self.architecture, self.dim = architecture or model.architecture, model.dim
         else:
             self._stored, self._model = None, in_evaluation(model)
