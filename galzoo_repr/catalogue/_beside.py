@@ -1,5 +1,6 @@
 """Numbers of a galaxy beside its picture, such as redshift and magnitude, on a common scale."""
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from numbers import Real
@@ -11,6 +12,7 @@ from astropy.table import Table
 from galzoo_repr.catalogue._cells import read_cells
 from galzoo_repr.catalogue._embeddings import Embeddings
 from galzoo_repr.catalogue._sentinels import warn_of_sentinels
+from galzoo_repr.exceptions import GalzooWarning
 
 __all__ = ["Beside"]
 
@@ -18,6 +20,9 @@ __all__ = ["Beside"]
 # (Rousseeuw & Croux 1993, J. Am. Stat. Assoc. 88, 1273).
 _MAD = 1.4826
 _MOST = 5.0  # scaled values beyond which all are as far, where they are features
+_OFF = (
+    10.0  # scaled distance from the median that no quantity in the same unit has in the middle of a catalogue
+)
 _SAMPLE = 10_000
 
 
@@ -107,26 +112,50 @@ class Beside:
         """Scaled values of the rows of a table, float64 of shape (n, k), NaN where there is none."""
         columns = []
         for name, centre, scale, unit in zip(self.names, self.centres, self.scales, self.units, strict=True):
-            values = _numbers(table, name)
-            other = getattr(table[name], "unit", None)
-            if unit and other and u.Unit(other) != u.Unit(unit):
-                try:
-                    values = u.Quantity(values, other).to_value(unit)
-                except u.UnitConversionError:
-                    raise ValueError(
-                        f"column {name!r} is in {other}, but was in {unit} where beside= was set"
-                    ) from None
+            values = _in_unit(_numbers(table, name), getattr(table[name], "unit", None), unit, name)
             columns.append((values - centre) / scale)
         return np.stack(columns, axis=1)
 
-    def beside_embeddings(self, embeddings: Embeddings, table: Table) -> Embeddings:
+    def values_elsewhere(self, table: Table) -> np.ndarray:
+        """
+        Values as `values` gives them, of another table than that which the scales were found on.
+
+        Warns
+        -----
+        GalzooWarning
+            If numbers seem to stand for no value, or most of a column are far off the scale.
+        """
+        scaled = self.values(table)
+        columns = zip(self.names, self.units, self.centres, self.scales, scaled.T, strict=True)
+        for name, unit, centre, scale, column in columns:
+            warn_of_sentinels(_numbers(table, name), f"column {name!r} of beside", name, stacklevel=4)
+            known = column[np.isfinite(column)]
+            middle = float(np.median(known)) if len(known) else 0.0
+            if abs(middle) > _OFF:
+                value, there = (
+                    f"{one:.6g}{unit and f' {unit}'}" for one in (centre + scale * middle, centre)
+                )
+                warnings.warn(
+                    f"column {name!r} of beside is {value} here, but {there} in the catalogue where beside= was set "
+                    "(medians): is it the same quantity, in the same unit, and does no number stand for a missing "
+                    "value?",
+                    GalzooWarning,
+                    stacklevel=4,
+                )
+        return scaled
+
+    def beside_embeddings(
+        self, embeddings: Embeddings, table: Table, *, elsewhere: bool = False
+    ) -> Embeddings:
         """
         Embeddings with the columns as further features.
 
         A column of weight 1 varies as much as the whole embedding does. Missing values are 0, the median; values
-        farther from it than five scales are as if they were there.
+        farther from it than five scales are as if they were there. A table that is `elsewhere` is another than that
+        which the scales were found on.
         """
-        values = np.clip(np.nan_to_num(self.values(table), nan=0.0), -_MOST, _MOST)
+        values = self.values_elsewhere(table) if elsewhere else self.values(table)
+        values = np.clip(np.nan_to_num(values, nan=0.0), -_MOST, _MOST)
         features = np.asarray(values * self.weights * self.length, dtype=np.float32)
         vectors = np.asarray(embeddings.vectors, dtype=np.float32)
         return replace(embeddings, vectors=np.concatenate([vectors, features], axis=1))
@@ -182,6 +211,17 @@ def _numbers(table: Table, name: str) -> np.ndarray:
         )
     values = cells.numbers()
     return np.where(np.isfinite(values), values, np.nan)
+
+
+def _in_unit(values: np.ndarray, given: u.UnitBase | None, unit: str, name: str) -> np.ndarray:
+    """Numbers in the unit that the scale is in; where either has none, or both are written alike, as they are."""
+    if not unit or not given or str(given) == unit:
+        return values
+    try:
+        # Of magnitudes and other logarithms too, which are no plain quantities.
+        return np.asarray((values * u.Unit(given)).to_value(u.Unit(unit)), dtype=float)
+    except (ValueError, TypeError, u.UnitsError):
+        raise ValueError(f"column {name!r} is in {given}, but was in {unit} where beside= was set") from None
 
 
 def _scale(values: np.ndarray, name: str) -> tuple[float, float]:

@@ -2,16 +2,21 @@
 
 import os
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
+from galzoo_repr._arguments import did_you_mean
 from galzoo_repr.encoders._external import refuse_external
 from galzoo_repr.encoders._folder import FORMAT
-from galzoo_repr.encoders._names import INT8, hub_repository, is_written_in_timm, list_encoders
+from galzoo_repr.encoders._names import (
+    INT8,
+    ZOOBOT,
+    hub_repository,
+    is_written_in_timm,
+    list_encoders,
+    timm_names,
+)
 
 __all__ = ["check_encoder_name"]
-
-_ZOOBOT = "zoobot-encoder-"
 
 
 def check_encoder_name(name: str | os.PathLike, *, besides: Sequence[str] = ()) -> None:
@@ -29,6 +34,8 @@ def check_encoder_name(name: str | os.PathLike, *, besides: Sequence[str] = ()) 
     ------
     TypeError
         If it is neither text nor a path.
+    FileNotFoundError
+        If there is no such folder, or no encoder in it.
     ValueError
         If there is no such encoder; the message names those that are called alike.
 
@@ -39,8 +46,8 @@ def check_encoder_name(name: str | os.PathLike, *, besides: Sequence[str] = ()) 
     >>> try:
     ...     check_encoder_name("bundledd")
     ... except ValueError as error:
-    ...     print(str(error).partition(":")[0])
-    there is no encoder 'bundledd' (did you mean bundled?)
+    ...     print(str(error).rpartition("; ")[2])
+    did you mean 'bundled' or 'bundled-int8'?
     """
     if not isinstance(name, str | os.PathLike):
         raise TypeError(
@@ -48,41 +55,46 @@ def check_encoder_name(name: str | os.PathLike, *, besides: Sequence[str] = ()) 
         )
     text = os.fspath(name)
     refuse_external(text)
-    known = list_encoders()["name"].tolist()
-    if text.partition("@")[0] in known or text in ("bundled", INT8):
+    if name in ("bundled", INT8):
         return
     folder = Path(name)
     if folder.is_dir():
         if not any((folder / file).is_file() for file in (FORMAT.card, "config.json")):
-            raise ValueError(
+            raise FileNotFoundError(
                 f"{folder} does not hold an encoder: it has neither {FORMAT.card} nor config.json"
             )
         return
-    repository = hub_repository(text)
-    if repository is not None and not text.startswith(_ZOOBOT):
-        if repository.partition("@")[0].count("/") != 1:
-            raise ValueError(f"encoder {text!r} does not name a repository as hf-hub:owner/repository")
+    if not isinstance(name, str):
+        raise FileNotFoundError(f"there is no folder {folder}")
+    known = list_encoders()["name"].tolist()
+    repository = hub_repository(name)
+    if repository is not None and repository.partition("@")[0].count("/") != 1:
+        raise ValueError(f"encoder {name!r} does not name a repository as hf-hub:owner/repository")
+    if repository is None:
+        there = is_written_in_timm(name) and _is_of_timm(name)
+    else:
+        there = not name.startswith(ZOOBOT) or name.partition("@")[0] in known or _is_cached(repository)
+    if there:
         return
-    if repository is None and isinstance(name, str) and is_written_in_timm(text):
-        import timm
-
-        if timm.is_model(text):
-            return
-    raise ValueError(f"there is no encoder {text!r}{_alike(text, [*known, *besides])}: {_ALLOWED}")
-
-
-_ALLOWED = (
-    "give 'bundled', 'bundled-int8', a folder written by Encoder.save, a name in "
-    "galzoo_repr.encoders.list_encoders(), 'hf-hub:owner/repository', or the name of a timm model"
-)
+    alike = did_you_mean(name, [*known, *besides]) or did_you_mean(name.partition(".")[0], timm_names())
+    newer = f" (one that is newer than this list is 'hf-hub:{repository}')" if repository else ""
+    raise ValueError(
+        f"there is no encoder {name!r}{newer}: give 'bundled', 'bundled-int8', a folder written by Encoder.save, a "
+        "name in galzoo_repr.encoders.list_encoders(), 'hf-hub:owner/repository', or the name of a timm model"
+        f"{alike}"
+    )
 
 
-def _alike(name: str, known: list[str]) -> str:
-    """Part of a message: names that are spelled alike."""
-    near = get_close_matches(name, known, n=2, cutoff=0.75)
-    # Its names are more than a thousand, and importing it takes seconds: only where nothing else is meant.
-    if not near and not name.startswith(_ZOOBOT):
-        import timm
+def _is_of_timm(name: str) -> bool:
+    # Timm, and torch with it, take seconds to be imported.
+    import timm
 
-        near = get_close_matches(name.partition(".")[0], timm.list_models(), n=2, cutoff=0.75)
-    return f" (did you mean {' or '.join(near)}?)" if near else ""
+    return timm.is_model(name)
+
+
+def _is_cached(repository: str) -> bool:
+    """Whether an encoder that the list does not know has been downloaded before."""
+    from huggingface_hub import try_to_load_from_cache
+
+    repo_id, _, revision = repository.partition("@")
+    return isinstance(try_to_load_from_cache(repo_id, "config.json", revision=revision or None), str)

@@ -110,6 +110,11 @@ class Encoder(Published):
         self._spread = ("cpu",)
         if isinstance(model, StoredNetwork):
             self._stored, self._model = model, None
+            if (channels := model.model_kwargs.get("in_chans", 3)) != recipe.channels:
+                raise ValueError(
+                    f"the network of {name} takes images of {channels} channels, but the recipe makes "
+                    f"{recipe.channels}; give it channels=, a matrix of {channels} rows where bands are others"
+                )
             self.architecture, self.dim = architecture or model.architecture, model.dim
         else:
             self._stored, self._model = None, in_evaluation(model)
@@ -425,10 +430,6 @@ class Encoder(Published):
         >>> encoder.name, encoder.recipe.size
         ('bundled', 112)
         """
-        if not isinstance(name, str | os.PathLike):
-            raise TypeError(
-                f"an encoder is an Encoder, the name of one or its folder, such as 'bundled', not {name!r}"
-            )
         check_choice("backend", backend, BACKENDS)
         parts = {"name": str(name), **parts_of(name)}
         promised = parts.pop("feature_dim", None)

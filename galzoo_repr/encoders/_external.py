@@ -52,7 +52,8 @@ def add_external_embeddings(
         CSV, ...): ids or positions, and the features.
     match : str or tuple of two str, optional
         Column of ids, or that of the catalogue and that of the file where they are called differently. Whole numbers
-        and text are the same id if they are written the same.
+        and text are the same id if they are written the same. A negative number such as -1 among others that are not
+        is no id.
     radius : Quantity or str, optional
         Match by position instead: the nearest galaxy of the file within this angle. With `match`, the farthest that
         two positions of one id may be apart; 1 arcmin where both tables have positions.
@@ -78,7 +79,7 @@ def add_external_embeddings(
         - ``embedding_status``, str: ``ok``; ``nearest_of_several`` if there were others within the radius;
           ``no_match``, ``no_id``, ``bad_position``; ``duplicate_id`` if the file has several rows of the id that
           differ; ``other_position`` if the positions of one id are farther apart than the radius; ``not_finite`` if
-          the features are NaN, infinite, missing or all zero;
+          the features are NaN, infinite, missing, all zero, or more than two of one number such as -999;
         - ``embedding_separation``, float64 in arcsec, where positions were compared.
 
     Raises
@@ -246,6 +247,8 @@ def _vectors(
     has = np.flatnonzero(np.isin(statuses, ("ok", "nearest_of_several")))
     taken = features_of(published, names, found.rows[has])
     good = np.isfinite(taken).all(axis=1) & taken.any(axis=1)
+    if taken.shape[1] > 2:  # as of which no galaxy has all alike
+        good &= (taken != taken[:, :1]).any(axis=1)
     statuses[has[~good]] = "not_finite"
     vectors = np.full((len(statuses), taken.shape[1]), np.nan, dtype=np.float32)
     vectors[has[good]] = taken[good]

@@ -6,14 +6,12 @@ import numpy as np
 from astropy import units as u
 from astropy.table import Column
 
-from galzoo_repr.catalogue import SkyPositions, read_cells, texts_of
+from galzoo_repr.catalogue import SkyPositions, read_cells, sentinels, texts_of
 
 __all__ = ["Matched", "match_by_id", "match_by_position"]
 
 # Farther apart than proper motions, epochs and centres of large galaxies would have two entries of one galaxy.
 _SAME_PLACE = 1 * u.arcmin
-# Real numbers have all whole ones up to here.
-_EXACT = 2.0**53
 
 
 @dataclass
@@ -142,17 +140,24 @@ def _ids(column: Column, where: str) -> tuple[np.ndarray, np.ndarray]:
     if kind in "iu":
         mask = np.ma.getmaskarray(np.ma.asarray(column))
         values = np.ma.getdata(getattr(column, "value", column))
+        if len(values) and values.min() < 0:
+            # A row number or name has no sign; -1 and -999 are no galaxy.
+            none = [number for number in sentinels(values[~mask]) if number < 0]
+            mask = mask | np.isin(values, none)
         if kind == "u" and len(values) and values.max() > np.iinfo(np.int64).max:
             return values.astype(str), ~mask
         return values.astype(np.int64), ~mask
     if kind == "f":
         cells = read_cells(column)
         numbers = cells.values[~cells.missing]
-        if (numbers != np.round(numbers)).any() or (np.abs(numbers) > _EXACT).any():
+        # Real numbers have all whole ones up to here, of single precision no further than 16777216.
+        exact = 2.0 ** (np.finfo(column.dtype).nmant + 1)
+        if (numbers != np.round(numbers)).any() or (np.abs(numbers) >= exact).any():
             raise ValueError(
                 f"ids of {where} are real numbers, which hold not all digits of an id; give whole numbers or text"
             )
-        return np.where(cells.missing, 0, cells.values).astype(np.int64), ~cells.missing
+        whole = np.where(cells.missing, 0, cells.values).astype(np.int64)
+        return _ids(np.ma.array(whole, mask=cells.missing), where)
     texts = np.array([text.strip() for text in texts_of(column)], dtype=str)
     return texts, texts != ""
 

@@ -11,7 +11,7 @@ from galzoo_repr._arguments import did_you_mean
 from galzoo_repr._config import log
 from galzoo_repr._folder import read_json
 from galzoo_repr.encoders._folder import FORMAT, read_folder
-from galzoo_repr.encoders._names import is_zoobot, list_encoders, zoobot_recipe
+from galzoo_repr.encoders._names import is_zoobot, list_encoders, zoobot_licence, zoobot_recipe
 from galzoo_repr.encoders._network import build_network
 from galzoo_repr.encoders._weights import fit_weights, read_weights
 from galzoo_repr.images import ImageRecipe
@@ -42,8 +42,6 @@ def from_hub(repository: str, name: str) -> dict:
     reachable; a `ValueError` if there is no such repository, or no readable encoder in it.
     """
     repo_id, _, revision = repository.partition("@")
-    if repo_id.count("/") != 1:
-        raise ValueError(f"encoder {name!r} does not name a repository as hf-hub:owner/repository")
     own = () if is_zoobot(repo_id) else (FORMAT.card,)
     config = _download(repo_id, (*own, "config.json"), revision or None, name)
     if config.name == FORMAT.card:
@@ -54,7 +52,7 @@ def from_hub(repository: str, name: str) -> dict:
     parts["card"] = {**parts["card"], "repository": repo_id, "commit": config.parent.name}
     parts["origin"] = f"https://huggingface.co/{repo_id}"
     if is_zoobot(repo_id):
-        parts["licence"] = "Apache-2.0"
+        parts["licence"] = zoobot_licence(repo_id)
     return parts
 
 

@@ -3,17 +3,9 @@
 import os
 from pathlib import Path
 
-from galzoo_repr._arguments import did_you_mean
-from galzoo_repr.encoders._external import refuse_external
+from galzoo_repr.encoders._check_name import check_encoder_name
 from galzoo_repr.encoders._folder import FORMAT, read_folder
-from galzoo_repr.encoders._names import (
-    BUNDLED,
-    INT8,
-    hub_repository,
-    is_written_in_timm,
-    list_encoders,
-    timm_names,
-)
+from galzoo_repr.encoders._names import BUNDLED, INT8, hub_repository
 from galzoo_repr.encoders._stored import QuantisedNetwork
 from galzoo_repr.images import ImageRecipe
 
@@ -22,47 +14,28 @@ __all__ = ["parts_of", "published_weights"]
 
 def parts_of(name: str | os.PathLike) -> dict:
     """Arguments of `Encoder` for a name, in the order: bundled, folder, hub, timm."""
-    refuse_external(str(name))
+    check_encoder_name(name)
     if name == INT8:
         about = FORMAT.read_card(BUNDLED)
         parts = {key: about[key] for key in ("views", "licence", "origin", "feature_dim")}
         model = QuantisedNetwork.of(about, BUNDLED / "int8.onnx")
         return {"model": model, "recipe": ImageRecipe.from_dict(about["recipe"]), **parts}
-    folder = BUNDLED if name == "bundled" else Path(name)
-    if (folder / FORMAT.card).is_file():
-        if name == "bundled":
-            return {**read_folder(folder, unbuilt=True), "name": name}
-        return read_folder(folder)
     if name == "bundled":
-        raise FileNotFoundError(f"the bundled encoder is missing from {folder}; install galzoo_repr again")
-    if (folder / "config.json").is_file():
-        # timm, and torch with it, take seconds to be imported.
-        from galzoo_repr.encoders._hub import from_hub_folder
+        if not (BUNDLED / FORMAT.card).is_file():
+            raise FileNotFoundError(
+                f"the bundled encoder is missing from {BUNDLED}; install galzoo_repr again"
+            )
+        return {**read_folder(BUNDLED, unbuilt=True), "name": name}
+    folder = Path(name)
+    if (folder / FORMAT.card).is_file():
+        return read_folder(folder)
+    # Timm, and torch with it, take seconds to be imported.
+    from galzoo_repr.encoders import _hub
 
-        return {**from_hub_folder(folder), "name": folder.resolve().name}
     if folder.is_dir():
-        raise FileNotFoundError(
-            f"{folder} does not hold an encoder: it has neither {FORMAT.card} nor config.json"
-        )
-    if not isinstance(name, str):
-        raise FileNotFoundError(f"there is no folder {folder}")
+        return {**_hub.from_hub_folder(folder), "name": folder.resolve().name}
     repository = hub_repository(name)
-    if repository is not None:
-        from galzoo_repr.encoders._hub import from_hub
-
-        return from_hub(repository, name)
-    if is_written_in_timm(name):
-        import timm
-
-        from galzoo_repr.encoders._hub import from_timm
-
-        if timm.is_model(name):
-            return from_timm(name)
-    raise ValueError(
-        f"there is no encoder {name!r}: give 'bundled', 'bundled-int8', a folder written by Encoder.save, a name in "
-        "galzoo_repr.encoders.list_encoders(), 'hf-hub:owner/repository', or the name of a timm model"
-        f"{did_you_mean(name, [*list_encoders()['name'], *timm_names()])}"
-    )
+    return _hub.from_timm(name) if repository is None else _hub.from_hub(repository, name)
 
 
 def published_weights(architecture: str) -> dict:

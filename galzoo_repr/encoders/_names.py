@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from astropy import units as u
-from astropy.table import Table
+from astropy.table import MaskedColumn, Table
 
 from galzoo_repr.encoders._folder import FORMAT
 from galzoo_repr.images import ImageRecipe
@@ -14,10 +14,12 @@ from galzoo_repr.images import ImageRecipe
 __all__ = [
     "BUNDLED",
     "INT8",
+    "ZOOBOT",
     "hub_repository",
     "is_written_in_timm",
     "list_encoders",
     "timm_names",
+    "zoobot_licence",
     "zoobot_recipe",
 ]
 
@@ -25,6 +27,8 @@ BUNDLED = Path(__file__).parent / "bundled"
 # The bundled encoder in whole numbers of 8 bits: another encoder, with a digest of its own.
 INT8 = "bundled-int8"
 
+#: How the names of the Zoobot encoders begin.
+ZOOBOT = "zoobot-encoder-"
 _ZOOBOT_OWNER = "mwalmsley"
 # Galaxy Zoo's own validation enlarges the image 1.2 times and keeps the middle.
 _ZOOBOT_CROP = 1 / 1.2
@@ -44,14 +48,10 @@ _ZOOBOT = (
     ("resnet101", 2048, 42.5),
     ("efficientnet_b0", 1280, 4.0),
     ("greyscale-convnext_nano", 640, 15.0),
-    # Fine-tuned on Galaxy Zoo Euclid, whose pictures are VIS and the Y band of NISP in an arcsinh. Network, size and
-    # plain values are those of the settings in https://github.com/mwalmsley/gz-evo (gz_evo/downstream/conf/learner).
-    ("euclid", 640, 15.0),
-    ("euclid-convnext-base", 1024, 87.6),
-    ("euclid-maxvit-base", 768, 115.4),
-    # Trained on Galaxy Zoo Evo: the Galaxy Zoo campaigns together.
-    ("evo-maxvit_base", 768, 115.4),
 )
+# Published since, fine-tuned on Galaxy Zoo Euclid or trained on all campaigns (Evo), after the settings in
+# https://github.com/mwalmsley/gz-evo (gz_evo/downstream/conf/learner). What they are tells their config.json alone.
+_NEWER = ("euclid", "euclid-convnext-base", "euclid-maxvit-base", "evo-maxvit_base")
 
 
 def zoobot_recipe(channels: int = 3) -> ImageRecipe:
@@ -96,7 +96,7 @@ def hub_repository(name: str) -> str | None:
     for prefix in ("hf-hub:", "hf_hub:"):
         if name.startswith(prefix):
             return name.removeprefix(prefix)
-    if name.startswith(("zoobot-encoder-", "baseline-encoder-regression-")):
+    if name.startswith((ZOOBOT, "baseline-encoder-regression-")):
         return f"{_ZOOBOT_OWNER}/{name}"
     return None
 
@@ -104,6 +104,11 @@ def hub_repository(name: str) -> str | None:
 def is_zoobot(repository: str) -> bool:
     """Whether a repository on the hub holds an encoder trained on plain 0 to 1 images of Galaxy Zoo."""
     return repository.split("/")[0] == _ZOOBOT_OWNER
+
+
+def zoobot_licence(repository: str) -> str:
+    """Licence of the weights in a repository of Zoobot; empty where it is not known."""
+    return "" if repository.rpartition("/")[2].removeprefix(ZOOBOT) in _NEWER else "Apache-2.0"
 
 
 def is_written_in_timm(name: str) -> bool:
@@ -139,7 +144,7 @@ def list_encoders() -> Table:
     astropy.table.Table
         Columns ``name`` (for ``encoder=``), ``dim``, ``parameters``, ``channels``, ``size`` (pixels), ``licence``,
         ``network`` (whether the first use downloads weights), ``normalisation`` (of values in 0 to 1) and ``source``.
-        Besides these, any
+        What is not known of an encoder before it is downloaded is masked. Besides these, any
         ``hf-hub:owner/repository``, any name of a timm model, and any folder written by `Encoder.save` will
         do.
 
@@ -162,21 +167,24 @@ def list_encoders() -> Table:
         )
         normalisation = _normalisation(ImageRecipe.from_dict(recipe))
         rows += [(name, *facts, False, normalisation, "galzoo_repr") for name in ("bundled", INT8)]
-    for name, dim, millions in _ZOOBOT:
+    for name, dim, millions in (*_ZOOBOT, *((name, 0, 0) for name in _NEWER)):
         channels = 1 if name.startswith("greyscale") else 3
-        repository, recipe = f"zoobot-encoder-{name}", zoobot_recipe(channels)
+        repository, recipe = f"{ZOOBOT}{name}", zoobot_recipe(channels)
         facts = (
             dim,
             round(millions * 1e6),
             channels,
             recipe.size,
-            "Apache-2.0",
+            zoobot_licence(repository),
             True,
             _normalisation(recipe),
         )
         rows.append((repository, *facts, f"https://huggingface.co/{_ZOOBOT_OWNER}/{repository}"))
     names = ("name", "dim", "parameters", "channels", "size", "licence", "network", "normalisation", "source")
     table = Table(rows=rows, names=names)
+    newer = [name.removeprefix(ZOOBOT) in _NEWER for name in table["name"]]
+    for name in ("dim", "parameters", "channels", "licence"):
+        table[name] = MaskedColumn(table[name], mask=newer)
     table["size"].unit = u.pix
     return table
 

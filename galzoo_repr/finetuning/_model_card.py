@@ -1,5 +1,6 @@
 """The model card of a fine-tuned feature."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from galzoo_repr._hub import code_block, front_matter, markdown_table
@@ -34,6 +35,8 @@ _LIMITS = """- It knows galaxies like those that were labelled: for other survey
 def card_of(model: _Described, repository: str, licence: str) -> str:
     """Give Markdown as `MorphologyModel.model_card` does."""
     made_by = model.card["encoder"]
+    beside = model.card.get("beside", {})
+    columns = f" and the columns {', '.join(f'`{name}`' for name in beside)}" if beside else ""
     if model.encoder is not None:
         licence = licence or model.encoder.licence
     name = made_by["name"]
@@ -48,11 +51,12 @@ def card_of(model: _Described, repository: str, licence: str) -> str:
         f"[galzoo_repr](https://pypi.org/project/galzoo-repr/) from embeddings of the encoder `{name or 'unknown'}`.",
         "## How to load",
         code_block(_LOAD.format(repository=repository)),
-        "Then, for a table of galaxies with embeddings of that encoder"
+        f"Then, for a table of galaxies with embeddings of that encoder{columns}"
         + (":" if model.encoder is None else ", or with images:"),
         code_block(_USE),
         "## Recipe of the images",
         _recipe(model),
+        *(["## Columns read beside the embedding", _beside(beside)] if beside else []),
         "## Data",
         markdown_table(["what", "value"], _data(model)),
         "## Figures",
@@ -90,6 +94,14 @@ def _recipe(model: _Described) -> str:
         )
     rows = [("architecture (timm)", str(model.encoder.architecture))]
     return markdown_table(["what", "value"], rows + recipe_rows(model.encoder.recipe, model.encoder.views))
+
+
+def _beside(beside: Mapping[str, Mapping[str, float | str]]) -> str:
+    rows = [
+        (name, of["unit"] or "none", f"{of['weight']:g}", f"{of['centre']:.6g}", f"{of['scale']:.6g}")
+        for name, of in beside.items()
+    ]
+    return markdown_table(["column", "unit", "weight", "centre", "scale"], rows)
 
 
 def _data(model: _Described) -> list[tuple[str, object]]:

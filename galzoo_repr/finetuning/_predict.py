@@ -261,7 +261,7 @@ def with_beside(found: Embeddings, table: Table, model: MorphologyModel) -> Embe
     """Embeddings with the columns that a model reads beside them, if it does."""
     if "beside" not in model.card:
         return found
-    return Beside.from_dict(model.card["beside"]).beside_embeddings(found, table)
+    return Beside.from_dict(model.card["beside"]).beside_embeddings(found, table, elsewhere=True)
 
 
 def _embedded(

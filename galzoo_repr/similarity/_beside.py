@@ -62,7 +62,7 @@ def _of_each(catalogue: Catalogue, examples: ExampleVectors, beside: Beside) -> 
 def _values_of(catalogue: Catalogue, examples: ExampleVectors, beside: Beside) -> np.ndarray:
     """Scaled values of the examples, shape (m, k): of the table that was given, or of their rows in the catalogue."""
     if examples.given is not None and set(beside.names) <= set(examples.given.colnames):
-        return beside.values(examples.given)
+        return beside.values_elsewhere(examples.given)
     if (examples.rows < 0).any():
         raise ValueError(
             f"with beside= an example needs {', '.join(map(repr, beside.names))} too, and one is not in the catalogue: "

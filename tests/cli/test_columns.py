@@ -74,7 +74,7 @@ def test_compare(folder):
     assert run("compare", folder / "embedded.parquet", *options).exit_code == 0
     wrong = run("compare", folder / "embedded.parquet", "--label", "ring", "--encoder", "bundledd")
     assert wrong.exit_code == 1
-    assert "did you mean bundled" in " ".join(wrong.stderr.split())
+    assert "did you mean 'bundled'" in " ".join(wrong.stderr.split())
 
 
 def test_beside(folder):

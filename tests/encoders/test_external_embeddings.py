@@ -330,3 +330,36 @@ def test_an_empty_catalogue_stays_empty():
     table, _ = published()
     cat = gzr.add_external_embeddings(galaxies()[:0], table, match="id", encoder="pca")
     assert cat["embedding"].shape == (0, DIM)
+
+
+def test_ids_in_single_precision_may_be_others():
+    cat, file = Table({"id": [20_000_001, 20_000_004]}), Table({"feat_0": [1.0, 2.0], "feat_1": [3.0, 4.0]})
+    file["id"] = np.array([20_000_002, 20_000_004], dtype="float32")
+    with pytest.raises(ValueError, match="ids of the file are real numbers, which hold not all digits"):
+        gzr.add_external_embeddings(cat, file, match="id", encoder="pca")
+    file["id"] = np.array([1, 2], dtype="float32")
+    cat["id"] = [2, 1]
+    cat = gzr.add_external_embeddings(cat, file, match="id", encoder="pca")
+    assert cat["embedding"].tolist() == [[2.0, 4.0], [1.0, 3.0]]
+
+
+@pytest.mark.parametrize("kind", [int, float])
+def test_a_number_for_no_id_is_no_id(kind):
+    table, vectors = published()
+    cat = galaxies()
+    for one in (cat, table):
+        one["id"] = np.where(np.asarray(one["id"]) == galaxies()["id"][4], -1, one["id"]).astype(kind)
+    with pytest.warns(GalzooWarning, match="no_id 1"):
+        cat = gzr.add_external_embeddings(cat, table, match="id", encoder="pca")
+    assert cat["embedding_status"][4] == "no_id"
+    assert np.array_equal(np.delete(cat["embedding"], 4, 0), np.delete(vectors, 4, 0))
+
+
+def test_features_that_are_all_one_number_leave_their_row_out():
+    table, _ = published()
+    seventh = np.flatnonzero(table["id"] == galaxies()["id"][7])[0]
+    for i in range(DIM):
+        table[f"feat_{i}"][seventh] = -999
+    with pytest.warns(GalzooWarning, match="not_finite 1"):
+        cat = gzr.add_external_embeddings(galaxies(), table, match="id", encoder="pca")
+    assert cat["embedding_status"][7] == "not_finite"

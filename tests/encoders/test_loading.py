@@ -8,6 +8,7 @@ import time
 import warnings
 
 import huggingface_hub
+import numpy as np
 import pytest
 import requests
 import timm
@@ -16,7 +17,7 @@ from astroquery.exceptions import RemoteServiceError
 from safetensors.torch import load_file, save_file
 
 from galzoo_repr import Encoder, ImageRecipe
-from galzoo_repr.encoders import _names, list_encoders, zoobot_recipe
+from galzoo_repr.encoders import _names, check_encoder_name, list_encoders, zoobot_recipe
 
 
 class Bomb:
@@ -440,21 +441,36 @@ def test_list_names_the_zoobot_family():
     assert table["normalisation"][0] == "mean 0.498, std 0.502"
 
 
+def test_what_is_not_known_of_an_encoder_is_masked():
+    table = list_encoders()
+    newer = np.array(["euclid" in name or "evo" in name for name in table["name"]])
+    for name in ("dim", "parameters", "channels", "licence"):
+        assert table[name].mask.tolist() == newer.tolist(), name
+    assert table["dim"].compressed().min() >= 512
+
+
 @pytest.mark.parametrize(
-    ("name", "architecture"),
+    ("name", "message"),
     [
-        ("euclid", "convnext_nano"),
-        ("euclid-convnext-base", "convnext_base"),
-        ("euclid-maxvit-base", "maxvit_rmlp_base_rw_224"),
-        ("evo-maxvit_base", "maxvit_rmlp_base_rw_224"),
+        ("zoobot-encoder-convnext_nanoo", "'hf-hub:mwalmsley/.*did you mean 'zoobot-encoder-convnext_nano'"),
+        ("convnext_nanoo.in12k", "did you mean 'convnext_nano"),
+        ("external: features of DESI", "were read from a file"),
     ],
 )
-def test_listed_sizes_are_those_of_their_networks(name, architecture):
-    with torch.device("meta"):
-        network = timm.create_model(architecture, num_classes=0)
-    row = next(row for row in list_encoders() if row["name"] == f"zoobot-encoder-{name}")
-    assert row["dim"] == network.num_features
-    assert row["parameters"] == pytest.approx(sum(one.numel() for one in network.parameters()), rel=5e-3)
+def test_loading_refuses_what_the_check_of_names_refuses(name, message):
+    for read in (Encoder.load, check_encoder_name):
+        with pytest.raises(ValueError, match=message):
+            read(name)
+
+
+def test_loading_and_the_check_of_names_agree_on_folders(tmp_path):
+    for folder, message in (
+        (tmp_path, "does not hold an encoder"),
+        (tmp_path / "none", "there is no folder"),
+    ):
+        for read in (Encoder.load, check_encoder_name):
+            with pytest.raises(FileNotFoundError, match=message):
+                read(folder)
 
 
 @pytest.mark.parametrize("name", [None, 5, ["bundled"]])

@@ -148,3 +148,13 @@ def test_a_survey_is_asked_for_the_bands_of_the_recipe(make_encoder, survey, gal
     assert np.isfinite(embedded["embedding"]).all()
     assert {request.bands for request in survey.asked} == {"riz"}
     assert all(path.endswith(".jpg") for path in embedded["cutout"])
+
+
+@pytest.mark.parametrize("name", ["bundled", "bundled-int8"])
+@pytest.mark.parametrize("channels", [1, [[1, 0, 0], [0, 0, 1]]])
+def test_a_recipe_of_other_channels_than_the_network_takes_is_refused_at_once(name, channels):
+    recipe = gzr.ImageRecipe(size=112, stretch="asinh", channels=channels)
+    with pytest.raises(
+        ValueError, match=rf"of {name} takes images of 3 channels, .* makes {recipe.channels}"
+    ):
+        gzr.Encoder.load(name, recipe=recipe)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from astropy import units as u
 from astropy.coordinates import SkyCoord
+from astropy.cosmology import units as cosmology_units
 from astropy.table import MaskedColumn, QTable, Table
 
 import galzoo_repr as gzr
@@ -140,6 +141,33 @@ def test_a_query_in_another_unit_is_converted():
         gzr.add_similarity(cat, query, beside={"mag_r": 0.5})
 
 
+@pytest.mark.parametrize(
+    "unit",
+    [
+        cosmology_units.redshift,
+        cosmology_units.littleh / u.Mpc,
+        u.ABmag,
+        u.dex(u.Msun),
+        u.Unit("log(M_sun)", parse_strict="silent"),
+    ],
+    ids=str,
+)
+def test_units_that_astropy_does_not_read_from_text_are_units_too(unit, tmp_path):
+    cat = galaxies()
+    cat["near"] = np.asarray(cat["z"]) < np.median(cat["z"])
+    plain = gzr.add_similarity(cat, 3, beside={"z": 0.5})["similarity"]
+    cat["z"].unit = unit
+    found = gzr.add_similarity(cat, cat[3:4]["embedding", "z"], beside={"z": 0.5})["similarity"]
+    assert np.allclose(found, plain, atol=1e-12)
+    gzr.finetune(cat, "near", beside={"z": 1.0}, members=2).save(tmp_path / "model")
+    found = gzr.add_predictions(cat, tmp_path / "model")
+    assert np.mean((found["near_probability"] > 0.5) == cat["near"]) > 0.9
+    other = cat[3:4]["embedding", "z"]
+    other["z"].unit = u.K
+    with pytest.raises(ValueError, match=r"column 'z' is in K, but was in"):
+        gzr.add_similarity(cat, other, beside={"z": 0.5})
+
+
 VERBS = {
     "similarity": lambda cat, beside: gzr.add_similarity(cat, 0, beside=beside),
     "find": lambda cat, beside: gzr.find_similar(cat, 0, beside=beside),
@@ -228,6 +256,37 @@ def test_embeddings_alone_are_refused_with_the_names_of_the_columns():
     model = gzr.finetune(cat, "near", beside={"z": 1.0}, members=2)
     with pytest.raises(ValueError, match=r"reading also z .*add_predictions does so"):
         model.predict(np.asarray(cat["embedding"]))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda z: z * 3e5, r"column 'z' of beside is .* here, but .*in the same unit"),
+        (lambda z: np.where(np.arange(len(z)) % 3, z, -999), "column 'z' of beside is -999 in"),
+    ],
+)
+def test_a_column_that_seems_to_be_another_elsewhere_is_said(change, message):
+    cat = galaxies()
+    cat["near"] = np.asarray(cat["z"]) < np.median(cat["z"])
+    model = gzr.finetune(cat, "near", beside={"z": 1.0}, members=2)
+    other = cat["embedding", "z"]
+    other["z"] = change(np.asarray(cat["z"]))
+    with pytest.warns(GalzooWarning, match=message):
+        gzr.add_predictions(other, model)
+    with pytest.warns(GalzooWarning, match="no number stand for a missing"):
+        gzr.add_similarity(cat, Table({"embedding": cat["embedding"][:1], "z": [-999.0]}), beside={"z": 0.5})
+
+
+def test_a_model_says_what_it_reads_beside_the_embedding():
+    cat = galaxies()
+    cat["near"] = np.asarray(cat["z"]) < np.median(cat["z"])
+    cat["mag_r"].unit = u.mag
+    model = gzr.finetune(cat, "near", beside={"z": 1.0, "mag_r": 0.5}, members=2)
+    card = model.model_card("a/b")
+    assert "embeddings of that encoder and the columns `z`, `mag_r`" in card
+    assert "| mag_r | mag | 0.5 |" in card
+    with pytest.raises(ValueError, match=r"of which the last are z, mag_r"):
+        model.predict(cat["embedding"])
 
 
 def test_only_heads_have_them():
