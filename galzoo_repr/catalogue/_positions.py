@@ -214,8 +214,7 @@ def _one_spelling(ra_names: list[str], dec_names: list[str]) -> None:
     if len(ra_names) > 1 or len(dec_names) > 1:
         raise ValueError(
             f"the catalogue has positions several times, in {', '.join(ra_names + dec_names)}; "
-            f"say which are meant, such as coords=({ra_names[0]!r}, {dec_names[0]!r}) (at the shell "
-            f"--coords {ra_names[0]},{dec_names[0]})"
+            f"say which are meant, such as coords=({ra_names[0]!r}, {dec_names[0]!r})"
         )
 
 
@@ -227,8 +226,7 @@ def _no_positions(table: Table) -> str:
     return (
         "found no positions in the catalogue: it has neither a SkyCoord column nor right ascension and "
         f"declination under a usual name (ra and dec, RAJ2000 and DEJ2000, ...). Its columns are "
-        f"{some_of(table.colnames)}. Name the right ones with coords=(ra_name, dec_name) (at the shell "
-        "--coords ra_name,dec_name), or give coords=SkyCoord(...)."
+        f"{some_of(table.colnames)}. Name the right ones with coords=(ra_name, dec_name), or give a SkyCoord."
     )
 
 

@@ -72,8 +72,9 @@ def check_encoder_name(name: str | os.PathLike, *, besides: Sequence[str] = ()) 
 
 
 _ALLOWED = (
-    "give 'bundled', 'bundled-int8', a folder written by Encoder.save, a name in "
-    "galzoo_repr.encoders.list_encoders(), 'hf-hub:owner/repository', or the name of a timm model"
+    "give 'bundled', 'bundled-int8', a folder written by Encoder.save, "
+    "'zoobot-encoder-convnext_nano' or another of galzoo_repr.encoders.list_encoders(), "
+    "'hf-hub:owner/repository', or the name of a timm model"
 )
 
 

@@ -59,8 +59,9 @@ def parts_of(name: str | os.PathLike) -> dict:
         if timm.is_model(name):
             return from_timm(name)
     raise ValueError(
-        f"there is no encoder {name!r}: give 'bundled', 'bundled-int8', a folder written by Encoder.save, a name in "
-        "galzoo_repr.encoders.list_encoders(), 'hf-hub:owner/repository', or the name of a timm model"
+        f"there is no encoder {name!r}: give 'bundled', 'bundled-int8', a folder written by Encoder.save, "
+        "'zoobot-encoder-convnext_nano' or another of galzoo_repr.encoders.list_encoders(), "
+        "'hf-hub:owner/repository', or the name of a timm model"
         f"{did_you_mean(name, [*list_encoders()['name'], *timm_names()])}"
     )
 
