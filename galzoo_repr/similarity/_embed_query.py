@@ -197,7 +197,7 @@ def _field_of_view(
         f"the catalogue has no galaxy at {', '.join(coordinates.to_string('decimal'))}, so its size is not known: "
         f"it is looked at in a field of {fov.to_value(u.arcsec):.0f} arcsec, the median of the catalogue. If it is "
         f"much larger or smaller than galaxies there, give fov='30 arcsec', say; "
-        "17 half-light radii are usual",
+        "17 half-light radii are usual.",
         GalzooWarning,
         stacklevel=2,
     )
