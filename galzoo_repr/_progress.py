@@ -1,5 +1,6 @@
 """Long work: a bar that moves while it goes on, and what is left of it when it is interrupted."""
 
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,12 +14,16 @@ __all__ = ["KEPT_OF_TRAINING", "closing_line", "progress_bar", "say_what_is_kept
 KEPT_OF_TRAINING = "pictures that were decoded and epochs that were completed are kept in"
 
 _BEAT_SECONDS = 0.5
+_LINE_SECONDS = 10.0
+_LINE = "{desc}: {percentage:3.0f}% {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_fmt}]"
 
 
 @contextmanager
 def progress_bar(total: int, what: str, unit: str, *, shown: bool, done: int = 0) -> "Iterator[tqdm]":
     """
     Show a bar of tqdm whose clock goes on twice a second, however long one step takes.
+
+    In a file or a pipe it is a line every ten seconds, and one at the end.
 
     Parameters
     ----------
@@ -29,25 +34,33 @@ def progress_bar(total: int, what: str, unit: str, *, shown: bool, done: int = 0
     shown : bool
         Whether there is anything to see.
     """
+    from tqdm.asyncio import tqdm as plain
     from tqdm.auto import tqdm
 
-    with tqdm(total=total, initial=done, desc=what, unit=unit, disable=not shown) as bar:
+    # A notebook's bar is a widget, whatever its standard error is.
+    in_lines = shown and tqdm is plain and not sys.stderr.isatty()
+    options = {"delay": float("inf"), "bar_format": _LINE} if in_lines else {}
+    with tqdm(total=total, initial=done, desc=what, unit=unit, disable=not shown, **options) as bar:
         if not shown:
             yield bar
             return
         ended = threading.Event()
-        clock = threading.Thread(target=_beat, args=(bar, ended), name="galzoo_repr-bar", daemon=True)
+        show = (lambda: print(bar, file=sys.stderr, flush=True)) if in_lines else bar.refresh
+        every = _LINE_SECONDS if in_lines else _BEAT_SECONDS
+        clock = threading.Thread(target=_beat, args=(show, every, ended), name="galzoo_repr-bar", daemon=True)
         clock.start()
         try:
             yield bar
         finally:
             ended.set()
             clock.join()
+            if in_lines:
+                show()
 
 
-def _beat(bar: "tqdm", ended: threading.Event) -> None:
-    while not ended.wait(_BEAT_SECONDS):
-        bar.refresh()
+def _beat(show: Callable[[], object], every: float, ended: threading.Event) -> None:
+    while not ended.wait(every):
+        show()
 
 
 @contextmanager

@@ -8,9 +8,13 @@ import pytest
 from galzoo_repr._progress import closing_line, progress_bar, say_what_is_kept
 
 
-def shown_while(seconds, monkeypatch, **options):
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def shown_while(seconds, monkeypatch, stream, **options):
     """What a bar writes while one step takes so long."""
-    stream = io.StringIO()
     monkeypatch.setattr("sys.stderr", stream)
     with progress_bar(3, "waiting", "step", **options) as bar:
         time.sleep(seconds)
@@ -20,13 +24,24 @@ def shown_while(seconds, monkeypatch, **options):
 
 def test_a_bar_moves_while_one_step_takes_long(monkeypatch):
     monkeypatch.setattr("galzoo_repr._progress._BEAT_SECONDS", 0.02)
-    text = shown_while(0.3, monkeypatch, shown=True)
+    text = shown_while(0.3, monkeypatch, Terminal(), shown=True)
     assert text.count("waiting:   0%") > 3
     assert "1/3" in text
 
 
-def test_a_bar_that_is_off_writes_nothing(monkeypatch):
-    assert shown_while(0.01, monkeypatch, shown=False) == ""
+def test_a_file_gets_a_line_now_and_then_and_one_at_the_end(monkeypatch):
+    monkeypatch.setattr("galzoo_repr._progress._BEAT_SECONDS", 0.02)
+    (closing,) = shown_while(0.3, monkeypatch, io.StringIO(), shown=True).splitlines()
+    assert closing.startswith("waiting:  33% 1/3 [")
+    monkeypatch.setattr("galzoo_repr._progress._LINE_SECONDS", 0.1)
+    lines = shown_while(0.35, monkeypatch, io.StringIO(), shown=True).splitlines()
+    assert 3 <= len(lines) <= 4
+    assert lines[0].startswith("waiting:   0% 0/3 [")
+
+
+@pytest.mark.parametrize("stream", [io.StringIO, Terminal])
+def test_a_bar_that_is_off_writes_nothing(stream, monkeypatch):
+    assert shown_while(0.01, monkeypatch, stream(), shown=False) == ""
 
 
 @pytest.mark.parametrize(

@@ -226,7 +226,7 @@ def _no_positions(table: Table) -> str:
     return (
         "found no positions in the catalogue: it has neither a SkyCoord column nor right ascension and "
         f"declination under a usual name (ra and dec, RAJ2000 and DEJ2000, ...). Its columns are "
-        f"{some_of(table.colnames)}. Name the right ones with coords=(ra_name, dec_name), or give coords=SkyCoord(...)."
+        f"{some_of(table.colnames)}. Name the right ones with coords=(ra_name, dec_name), or give a SkyCoord."
     )
 
 

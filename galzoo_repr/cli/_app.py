@@ -87,14 +87,26 @@ def _in_words_of_the_shell(message: str, verb: typer.core.TyperCommand | None) -
         option = parameter.opts[0]
         if option.startswith("--"):
             message = re.sub(rf"(?<![\w-]){parameter.name}='([\w.:/+-]+)'", rf"{option} \1", message)
+            message = re.sub(rf"(?<![\w-]){parameter.name}=('[^']+')", rf"{option} \1", message)
+            pairs = rf"(?<![\w-]){parameter.name}=\('?([\w-]+)'?, '?([\w-]+)'?\)"
+            message = re.sub(pairs, rf"{option} \1,\2", message)
             message = re.sub(rf"(?<![\w-]){parameter.name}=(True)?(?=[\s,.;:)]|$)", option, message)
     for function, verb_of_it in FUNCTIONS.items():
         message = re.sub(rf"\b{function}\b(?!=)", f"galzoo-repr {verb_of_it}", message)
     return message
 
 
-def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
-    say("warning", str(message), "yellow")
+def _show_warnings_of(verb: typer.core.TyperCommand | None) -> None:
+    """Show warnings as errors are shown, each in one line and the words of the command."""
+    import astropy.logger
+
+    # Astroquery, which comes later, would log them as astropy did when it was imported.
+    astropy.logger.conf.log_warnings = False
+
+    def show(message: Warning | str, *_: object, **__: object) -> None:
+        say("warning", _in_words_of_the_shell(str(message), verb), "yellow")
+
+    warnings.showwarning = show
 
 
 def _show_version(wanted: bool) -> None:
@@ -114,6 +126,7 @@ app = typer.Typer(
 
 @app.callback()
 def _every_verb(
+    ctx: typer.Context,
     version: Annotated[
         bool,
         typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and stop."),
@@ -121,7 +134,7 @@ def _every_verb(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say what is being done.")] = False,
     debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
 ) -> None:
-    warnings.showwarning = _show_warning
+    _show_warnings_of(ctx.command.commands.get(ctx.invoked_subcommand))
     if verbose:
         from rich.logging import RichHandler
 

@@ -79,8 +79,9 @@ def check_encoder_name(name: str | os.PathLike, *, besides: Sequence[str] = ()) 
     alike = did_you_mean(name, [*known, *besides]) or did_you_mean(name.partition(".")[0], timm_names())
     newer = f" (one that is newer than this list is 'hf-hub:{repository}')" if repository else ""
     raise ValueError(
-        f"there is no encoder {name!r}{newer}: give 'bundled', 'bundled-int8', a folder written by Encoder.save, a "
-        "name in galzoo_repr.encoders.list_encoders(), 'hf-hub:owner/repository', or the name of a timm model"
+        f"there is no encoder {name!r}{newer}: give 'bundled', 'bundled-int8', a folder written by Encoder.save, "
+        "'zoobot-encoder-convnext_nano' or another of galzoo_repr.encoders.list_encoders(), "
+        "'hf-hub:owner/repository', or the name of a timm model"
         f"{alike}"
     )
 

@@ -30,6 +30,7 @@ __all__ = [
     "embedded_for",
     "find_encoder",
     "labelled_rows",
+    "model_of",
     "must_embed",
     "predict_rows",
     "with_beside",
@@ -148,12 +149,7 @@ def add_predictions(
         return by_partition("add_predictions", arguments | images)
     refuse_for_table(arguments)
     table = as_table(table)
-    if isinstance(model, (str, os.PathLike)):
-        model = MorphologyModel.load(model)
-    if not isinstance(model, MorphologyModel):
-        raise TypeError(
-            f"model must be a MorphologyModel, or the folder or name of one, not {type(model).__name__}"
-        )
+    model = model_of(model)
     name = model.stem if name is None else name
     refuse_existing(table, column_names(model, name), overwrite=overwrite)
     model.check_prior(prior)
@@ -345,3 +341,14 @@ def _unlabelled(table: Table, model: MorphologyModel, usable: np.ndarray, vector
     """Embeddings of galaxies that the model was not trained on, enough to tell a class balance."""
     rows = np.flatnonzero(~labelled_rows(table, model)[usable])
     return vectors[rows[:: max(1, -(-len(rows) // ENOUGH))]]
+
+
+def model_of(model: MorphologyModel | str | os.PathLike) -> MorphologyModel:
+    """Load a model that is given by its folder or name."""
+    if isinstance(model, (str, os.PathLike)):
+        model = MorphologyModel.load(model)
+    if not isinstance(model, MorphologyModel):
+        raise TypeError(
+            f"model must be a MorphologyModel, or the folder or name of one, not {type(model).__name__}"
+        )
+    return model

@@ -1,5 +1,6 @@
 """Which galaxies to label next: those that the model is unsure of, and that are not alike."""
 
+import os
 from typing import Unpack
 
 import numpy as np
@@ -13,6 +14,7 @@ from galzoo_repr.finetuning._predict import (
     EmbeddingOptions,
     embedded_for,
     labelled_rows,
+    model_of,
     predict_rows,
     with_beside,
 )
@@ -24,7 +26,7 @@ _POOL = 20_000
 
 def which_to_label(
     table: Table | SkyCoord,
-    model: MorphologyModel,
+    model: MorphologyModel | str | os.PathLike,
     n: int = 10,
     *,
     embedding: str = "embedding",
@@ -44,8 +46,8 @@ def which_to_label(
     table : Table or QTable
         Catalogue with embeddings. Rows that have a label in the column the model was trained on are not
         chosen.
-    model : MorphologyModel
-        As `galzoo_repr.finetune` gives it.
+    model : MorphologyModel or str
+        As `galzoo_repr.finetune` gives it, or the folder or name of one.
     n : int
         How many galaxies.
     embedding : str
@@ -87,7 +89,7 @@ def which_to_label(
     >>> len(chosen), bool((chosen["row"] >= 60).all())
     (5, True)
     """
-    table = as_table(table)
+    table, model = as_table(table), model_of(model)
     n, seed = check_whole_number("n", n), check_seed(seed)
     read_embeddings(table, embedding)  # without which there is nothing to choose among
     seen = embedded_for(table, model, embedding, progress=progress, **images)

@@ -294,7 +294,10 @@ def _properties_of(root: Path) -> dict[str, str]:
             raise ValueError(
                 f"{root} is half-written: it has no hats.properties, which is written last; make it again"
             )
-        raise FileNotFoundError(f"{root} is no HATS catalogue: there is no hats.properties in it")
+        raise FileNotFoundError(
+            f"{root} is no HATS catalogue: there is no hats.properties in it. For a folder of images give a table "
+            "with a column of their names, and that column as images="
+        )
     properties = _properties(found[0])
     version = properties.get("hats_version", "v0.1")
     if not _VERSION.match(version):

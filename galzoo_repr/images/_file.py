@@ -37,7 +37,8 @@ def content_of(path: str) -> bytes | ImageData:
     except (FileNotFoundError, NotADirectoryError, ValueError):
         if "://" in path:
             return refused("missing", f"{path!r} is an address, not a file; download it first")
-        return refused("missing", f"there is no file {path!r}")
+        where = "" if os.path.isabs(path) else f" below the current folder, {os.getcwd()}"
+        return refused("missing", f"there is no file {path!r}{where}")
     except OSError as error:
         return refused("corrupt", f"the file cannot be read: {error.strerror}")
     except MemoryError:

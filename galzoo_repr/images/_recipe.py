@@ -246,7 +246,8 @@ class ImageRecipe:
             names = ", ".join("/".join(filter(None, pair)) for pair in RADIUS_COLUMNS)
             raise ValueError(
                 "the catalogue has no column with the radii of galaxies, which decide how wide a field to cut "
-                f"out: give fov, such as fov=30 * u.arcsec, or name a column one of {names}"
+                f"out: give fov, such as fov='30 arcsec', or rename the column that "
+                f"has them to one of {names}"
             )
         return galaxy_zoo_fields(*radii)
 

@@ -119,7 +119,8 @@ def add_similarity(
         The encoder that made the embeddings, where the catalogue's provenance does not lead to it. Used only,
         like `fov`, `survey`, `store` and `device`, for a query that is not in the catalogue.
     fov : astropy.units.Quantity or str, optional
-        Field of view for a queried position; by default that of the catalogue.
+        Field of view for a queried position; by default the one that the catalogue was embedded with, or else the
+        median of its galaxies' own, with a warning.
     survey, store, device
         As for `galzoo_repr.add_embeddings`.
     name : str

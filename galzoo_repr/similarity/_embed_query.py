@@ -47,6 +47,11 @@ def embed_positions(catalogue: Catalogue, coordinates: SkyCoord, fetch: Fetch) -
     ValueError
         If the catalogue does not say which encoder made it, if the encoder at hand is another one, or if a
         galaxy could not be fetched.
+
+    Warns
+    -----
+    GalzooWarning
+        If the field of view is the median of those of the catalogue.
     """
     from galzoo_repr.encoders import add_embeddings
 
@@ -58,7 +63,7 @@ def embed_positions(catalogue: Catalogue, coordinates: SkyCoord, fetch: Fetch) -
         embedded = add_embeddings(
             QTable({"coords": coordinates}),
             encoder=encoder,
-            fov=_field_of_view(catalogue, encoder, fetch),
+            fov=_field_of_view(catalogue, encoder, coordinates, fetch),
             survey=_survey(catalogue, fetch),
             store=fetch.store,
             device=fetch.device,
@@ -171,7 +176,9 @@ def _survey(catalogue: Catalogue, fetch: Fetch) -> LegacySurvey | HipsSurvey | B
     )
 
 
-def _field_of_view(catalogue: Catalogue, encoder: Encoder, fetch: Fetch) -> u.Quantity | None:
+def _field_of_view(
+    catalogue: Catalogue, encoder: Encoder, coordinates: SkyCoord, fetch: Fetch
+) -> u.Quantity | None:
     """Take what the user says, what the catalogue was embedded with, or the middle of its galaxies' sizes."""
     if fetch.fov is not None:
         return fetch.fov
@@ -185,8 +192,16 @@ def _field_of_view(catalogue: Catalogue, encoder: Encoder, fetch: Fetch) -> u.Qu
     fields = fields[np.isfinite(fields)]
     if len(fields) == 0:
         return None
-    log.info("Query galaxies have no known size: the catalogue's median field of view is used.")
-    return np.median(fields)
+    fov = np.median(fields)
+    warnings.warn(
+        f"the catalogue has no galaxy at {', '.join(coordinates.to_string('decimal'))}, so its size is not known: "
+        f"it is looked at in a field of {fov.to_value(u.arcsec):.0f} arcsec, the median of the catalogue. If it is "
+        f"much larger or smaller than galaxies there, give fov='30 arcsec', say; "
+        "17 half-light radii are usual.",
+        GalzooWarning,
+        stacklevel=2,
+    )
+    return fov
 
 
 def _vectors(embedded: Table, names: list[str]) -> np.ndarray:

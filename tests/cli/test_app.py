@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from galzoo_repr import GalzooWarning, __version__
 from galzoo_repr.cli import app
-from galzoo_repr.cli._app import VERBS, _every_verb, _Verbs
+from galzoo_repr.cli._app import VERBS, _every_verb, _in_words_of_the_shell, _Verbs
 
 
 @pytest.fixture
@@ -193,3 +193,33 @@ def test_the_package_runs_as_a_module():
 
 def test_completion_is_installed_by_an_option():
     assert "--install-completion" in CliRunner().invoke(app, ["--help"], env={"COLUMNS": "200"}).output
+
+
+def test_a_warning_is_one_line_in_the_words_of_the_command_in_a_fresh_process(tmp_path):
+    Table({"picture": ["gone.png"]}).write(tmp_path / "galaxies.csv")
+    command = [
+        sys.executable,
+        "-m",
+        "galzoo_repr",
+        "embed",
+        "galaxies.csv",
+        "out.ecsv",
+        "--images",
+        "picture",
+        "-q",
+    ]
+    stderr = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False).stderr
+    assert stderr.startswith("warning: 1 of 1 rows have no embedding"), stderr
+    assert f"no file 'gone.png' below the current folder, {tmp_path}\n" in stderr
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        ("give fov='30 arcsec', say", "give --fov '30 arcsec', say"),
+        ("name them: coords=(ra_name, dec_name).", "name them: --coords ra_name,dec_name."),
+        ("such as coords=('ra_1', 'dec_1')", "such as --coords ra_1,dec_1"),
+    ],
+)
+def test_arguments_with_blanks_and_pairs_are_options(message, words):
+    assert _in_words_of_the_shell(message, typer.main.get_command(app).commands["embed"]) == words

@@ -14,7 +14,7 @@ from astropy.io import fits
 from astropy.table import Table
 from PIL import Image
 
-from galzoo_repr import Encoder, ImageRecipe, add_embeddings, add_similarity, find_similar
+from galzoo_repr import Encoder, GalzooWarning, ImageRecipe, add_embeddings, add_similarity, find_similar
 from galzoo_repr.cutouts import Attempt, LegacySurvey, Outcome, validate_body
 
 
@@ -73,7 +73,8 @@ def catalogue(encoder, survey):
 def test_a_position_outside_is_fetched_and_embedded(catalogue, encoder, survey):
     asked = len(survey.asked)
     there = SkyCoord(40, 4, unit="deg")
-    result = add_similarity(catalogue, there, encoder=encoder, survey=survey)
+    with pytest.warns(GalzooWarning, match=r"no galaxy at 40 4, .* field of 51 arcsec, the median"):
+        result = add_similarity(catalogue, there, encoder=encoder, survey=survey)
     assert len(survey.asked) == asked + 1
     fov = np.median(encoder.recipe.fields_of_view(catalogue))
     new = Table({"ra": [40.0], "dec": [4.0]})
@@ -94,13 +95,15 @@ def test_positions_inside_and_outside_keep_their_weights(catalogue, encoder, sur
 def test_the_encoder_is_found_by_the_provenance(catalogue, encoder, survey, tmp_path):
     encoder.save(tmp_path / "tiny")
     catalogue["embedding"].info.meta["encoder"] = str(tmp_path / "tiny")
-    result = add_similarity(catalogue, SkyCoord(40, 4, unit="deg"), survey=survey)
+    result = add_similarity(catalogue, SkyCoord(40, 4, unit="deg"), survey=survey, fov="50 arcsec")
     assert result["similarity_rank"].max() == 3
 
 
 def test_a_galaxy_that_cannot_be_fetched(catalogue, encoder, survey):
     with pytest.raises(ValueError, match=r"40 85 \(no_coverage\) could not be fetched"):
-        add_similarity(catalogue, SkyCoord(40, 85, unit="deg"), encoder=encoder, survey=survey)
+        add_similarity(
+            catalogue, SkyCoord(40, 85, unit="deg"), encoder=encoder, survey=survey, fov="50 arcsec"
+        )
 
 
 def test_another_encoder_is_refused(catalogue, network, survey):
