@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from numbers import Real
 from pathlib import Path
 
+import numpy as np
+
 __all__ = [
     "check_choice",
     "check_column",
@@ -71,11 +73,11 @@ def check_whole_number(name: str, value: int, least: int = 1, why: str = "") -> 
     `why` ends the message of the `ValueError`.
     """
     try:
-        number = operator.index(value)
+        # Booleans are an index, those of numpy with a warning or not at all.
+        number = None if isinstance(value, bool | np.bool_) else operator.index(value)
     except TypeError:
         number = None
-    # numpy has booleans of its own, which are no index; Python's are.
-    if number is None or isinstance(value, bool) or number < least:
+    if number is None or number < least:
         raise ValueError(f"{name} must be a whole number from {least}, not {value!r}{why}")
     return number
 

@@ -23,6 +23,17 @@ def name_of(requirement: str) -> str:
     return re.match(r"[\w.-]+", requirement)[0].lower()
 
 
+def test_the_oldest_versions_are_the_lower_bounds():
+    promised = [each for name in ("plot", "app", "onnx") for each in EXTRAS[name]] + PROJECT["dependencies"]
+    bounds = {name_of(each): re.search(r">=([\d.]+)", each)[1] for each in promised}
+    pins = re.findall(r"^([\w.-]+)==([\d.]+)$", (CHECKOUT / ".ci/oldest.txt").read_text(), re.MULTILINE)
+    pinned = {name.lower(): version for name, version in pins}
+    zeros = r"(\.0)+$"
+    assert {name: re.sub(zeros, "", pinned.get(name, "none")) for name in bounds} == {
+        name: re.sub(zeros, "", bound) for name, bound in bounds.items()
+    }
+
+
 def steps_of(workflow: Path) -> list[dict]:
     jobs = yaml.safe_load(workflow.read_text(encoding="utf-8"))["jobs"]
     return [step for job in jobs.values() for step in job["steps"]]

@@ -1,11 +1,11 @@
 """Connections that keep to a deadline and to a number of bytes, whatever the other side does."""
 
 import io
-import queue
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
 from http.client import HTTPResponse
 
@@ -182,33 +182,32 @@ class _Watched:
         exchange, connect = _current(), super()._new_conn
         if exchange is None:
             return connect()
-        made: queue.SimpleQueue[tuple[socket.socket | None, Exception | None]] = queue.SimpleQueue()
+        made: Future[socket.socket] = Future()
 
         def run() -> None:
             try:
-                sock = connect()
+                made.set_result(connect())
             except Exception as error:
-                made.put((None, error))
-                return
-            if exchange.cause:
-                sock.close()
-            else:
-                made.put((sock, None))
+                made.set_exception(error)
 
         threading.Thread(target=run, name="galzoo_repr-connect", daemon=True).start()
         while not exchange.cause:
-            with suppress(queue.Empty):
-                sock, error = made.get(timeout=_WATCH_SECONDS)
-                if error is not None:
-                    raise error
-                _watchdog.show(exchange, sock)
-                return sock
+            if wait([made], _WATCH_SECONDS).done:
+                _watchdog.show(exchange, made.result())
+                return made.result()
+        # Whenever it comes, also between the last look and here.
+        made.add_done_callback(_hang_up)
         raise ConnectTimeoutError(self, f"no connection to {self.host} in time")
 
     def getresponse(self, *args, **kwargs) -> urllib3.HTTPResponse:
         if (exchange := _current()) is not None:
             _watchdog.show(exchange, self.sock)
         return super().getresponse(*args, **kwargs)
+
+
+def _hang_up(made: Future[socket.socket]) -> None:
+    if made.exception() is None:
+        made.result().close()
 
 
 class _HTTPConnection(_Watched, urllib3.connection.HTTPConnection):

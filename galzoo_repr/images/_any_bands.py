@@ -53,7 +53,9 @@ class _Kept:
 def name_of(function: Callable) -> str:
     """Name of a function for people."""
     where = inspect.getmodule(function)
-    name = getattr(function, "__qualname__", None) or type(function).__qualname__
+    # Functions of compiled numpy have the full name since numpy 2.2.
+    names = (getattr(function, key, None) for key in ("__qualname__", "__name__"))
+    name = next(filter(None, names), type(function).__qualname__)
     return f"{where.__name__}.{name}" if where is not None else name
 
 

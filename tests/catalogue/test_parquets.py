@@ -50,7 +50,10 @@ def read(tmp_path):
 
     def read(array, metadata=None):
         arrow = pa.table({"x": array, "row": np.arange(len(array))})
-        parquet.write_table(arrow.replace_schema_metadata(metadata), tmp_path / "catalogue.parquet")
+        try:
+            parquet.write_table(arrow.replace_schema_metadata(metadata), tmp_path / "catalogue.parquet")
+        except pa.ArrowNotImplementedError:
+            pytest.skip(f"this version of Arrow cannot write a column of {array.type}")
         return read_catalogue(tmp_path / "catalogue.parquet")
 
     return read
@@ -68,7 +71,7 @@ class TestDecimals:
             {"precision": 20},
             {"precision": 38, "scale": 18},
             {"bits": 256, "precision": 60, "scale": 2},
-            {"bits": 64, "precision": 18} if hasattr(pa, "decimal64") else {},
+            {"bits": 64, "precision": 18},
         ],
     )
     def test_whole_ones_are_exact_integers(self, kind, read):

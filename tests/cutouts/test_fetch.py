@@ -37,7 +37,7 @@ class TestFaults:
         service.faults = Faults(
             0.5, kinds=[kind], tries=1, retry_after=0.05, only=lambda request: "fits" in request.path
         )
-        survey.timeout = 0.4 if kind in ("stall", "trickle") else 10
+        survey.timeout = 1 if kind in ("stall", "trickle") else 10
         outcomes = fetch_all(store, survey, _requests(survey, 8))
         assert {outcome.status for outcome in outcomes} == {"ok"}
         hit = service.faults.counts[kind]

@@ -236,6 +236,22 @@ class TestDeadline:
         assert time.monotonic() - began < 2
         release.set()
 
+    def test_a_connection_that_comes_too_late_is_hung_up(self, monkeypatch):
+        release = threading.Event()
+        real = socket.getaddrinfo
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            monkeypatch.setattr(
+                socket, "getaddrinfo", lambda *args, **kw: release.wait(20) and real(*args, **kw)
+            )
+            listener.settimeout(20)
+            survey = LegacySurvey(server=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=0.3)
+            request = survey.request(3.0, 0.0, 38, 0.262 * u.arcsec)
+            assert survey.attempt(request).outcome.status == "timeout"
+            release.set()
+            with listener.accept()[0] as connection:
+                connection.settimeout(20)
+                assert connection.recv(1) == b""
+
     def test_holds_while_tls_trickles(self, request_):
         done = threading.Event()
         with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -196,9 +196,9 @@ def hub(tmp_path, monkeypatch):
     stand_in = StandInHub()
     known = huggingface_hub.constants
     monkeypatch.setattr(known, "ENDPOINT", stand_in.endpoint)
-    monkeypatch.setattr(
-        known, "HUGGINGFACE_CO_URL_TEMPLATE", stand_in.endpoint + "/{repo_id}/resolve/{revision}/{filename}"
-    )
+    for module in (known, huggingface_hub.file_download):  # early versions have a copy
+        address = stand_in.endpoint + "/{repo_id}/resolve/{revision}/{filename}"
+        monkeypatch.setattr(module, "HUGGINGFACE_CO_URL_TEMPLATE", address, raising=module is known)
     monkeypatch.setattr(known, "HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(known, "HF_TOKEN_PATH", str(tmp_path / "token"))
     monkeypatch.setattr(known, "HF_HUB_DISABLE_XET", True, raising=False)

@@ -303,7 +303,7 @@ def test_what_is_not_there_is_told(hub):
 
 def test_a_function_as_stretch_is_not_published(hub, network):
     encoder = gzr.Encoder(network, gzr.ImageRecipe(size=32, stretch=np.cbrt), name="own")
-    with pytest.raises(ValueError, match=r"the function numpy\.cbrt, which no file can hold"):
+    with pytest.raises(ValueError, match=r"the function (numpy\.)?cbrt, which no file can hold"):
         encoder.push("me/own")
     assert hub.seen == []
 

@@ -83,7 +83,9 @@ def test_http_headers(ask):
 
 def test_pixels_are_those_of_the_survey(ask, survey):
     [(header, data)] = hdus(ask(**HERE, layer="ls-dr9", bands="zg"))
-    np.testing.assert_array_equal(data, survey.cutout(150.01, 2.02, size=24, bands="zg"))
+    # With the oldest versions of numpy and scipy the two differ in the last bit of float32.
+    alone = survey.cutout(150.01, 2.02, size=24, bands="zg")
+    np.testing.assert_allclose(data, alone, rtol=1e-6, atol=1e-8)
     assert header["BITPIX"] == -32
 
 
