@@ -1,6 +1,7 @@
 """The folder of a HATS catalogue: what its properties say, and its partitions."""
 
 import errno
+import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -181,6 +182,22 @@ class HatsFolder:
         """Rows of the catalogue, as its properties say it."""
         told = self.properties.get("hats_nrows", "")
         return int(told) if told.isdigit() else int(self.starts[-1])
+
+    @cached_property
+    def digest(self) -> str:
+        """
+        What tells its content from another's, by counts, sizes and extremes of all columns in all partitions.
+
+        Where it lacks the file that collects these, by the sizes of the partitions; of a remote one it is empty then.
+        """
+        collected = self.root / "dataset" / "_metadata"
+        if collected.is_file():
+            content = collected.read_bytes()
+        elif "://" not in str(self.root):
+            content = repr([self.path_of(pixel).stat().st_size for pixel in self.pixels]).encode()
+        else:
+            return ""
+        return hashlib.sha256(content).hexdigest()
 
     @cached_property
     def lengths(self) -> np.ndarray:
