@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
+from galzoo_repr._arguments import check_path
 from galzoo_repr._folder import published
 
 __all__ = [
@@ -151,7 +152,7 @@ class HatsFolder:
             If it is of another version, half-written, or no catalogue of objects.
         """
         remote = "://" in str(path)
-        root = _remote(str(path)) if remote else Path(path).expanduser()
+        root = _remote(str(path)) if remote else check_path(path, "a HATS catalogue")
         if not root.is_dir():
             raise FileNotFoundError(f"there is no folder {root} of a HATS catalogue")
         collection = root / "collection.properties"

@@ -17,6 +17,7 @@ import numpy as np
 from astropy.coordinates import BaseCoordinateFrame, SkyCoord
 from astropy.table import Row, Table
 
+from galzoo_repr._arguments import check_path
 from galzoo_repr._folder import locked, publish
 from galzoo_repr.hats._declare import conform, declare_complete
 from galzoo_repr.hats._folder import HatsFolder, Pixel, as_writable, partition_path
@@ -83,7 +84,7 @@ class Job:
         """
         if "://" in str(out):
             raise ValueError(f"out={str(out)!r} must be a folder on a file system that is mounted here")
-        out = Path(out).expanduser()
+        out = check_path(out, "a HATS catalogue")
         remote = "://" in str(catalogue.root)
         if not remote and out.exists() and out.samefile(catalogue.root):
             raise ValueError(f"out={str(out)!r} is the catalogue itself; give a new folder")
@@ -248,7 +249,7 @@ def parts_of_job(out: str | os.PathLike) -> Parts:
     FileNotFoundError
         If no job was begun there.
     """
-    out = Path(out).expanduser()
+    out = check_path(out, "a HATS catalogue")
     card = _card_of(out)
     if card is None:
         raise FileNotFoundError(f"no work by partition was begun in {out}")
@@ -271,7 +272,7 @@ def _card_of(out: Path) -> dict | None:
     path = out / _HIDDEN / _CARD
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except ValueError as error:
         raise ValueError(f"{path} is damaged: {error}; remove the folder {out} and begin anew") from error
