@@ -212,6 +212,8 @@ def _wanted(catalogue: HatsFolder, columns: Sequence[str] | None) -> list[str] |
         return None
     if isinstance(columns, str):
         raise TypeError(f"columns must be a list of names, such as columns=[{columns!r}]")
+    if not len(columns):
+        raise ValueError("columns= has no names; leave it out for all columns")
     return parts_of(catalogue.schema, list(columns))
 
 
