@@ -69,9 +69,12 @@ def renamed_script(path, mark):
 
 def packed(path, _mark):
     torch.save({"weight": torch.zeros(10)}, path)
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("x/data.pkl", "w") as bomb:
-        for _ in range(1000):
-            bomb.write(bytes(1 << 20))
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+        archive.open("x/data.pkl", "w") as bomb,
+    ):
+        for _ in range(64):
+            bomb.write(bytes(1 << 24))
 
 
 def with_pickle(content):

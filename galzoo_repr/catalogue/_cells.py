@@ -77,7 +77,7 @@ def text_of(value: bytes | str | float | None) -> str:
     Parameters
     ----------
     value : bytes, str, number or None
-        Bytes are UTF-8, or where they are not, Latin-1. A list or array of one element is that element.
+        Bytes are UTF-8, or where they are not, cp1252. A list or array of one element is that element.
 
     Returns
     -------

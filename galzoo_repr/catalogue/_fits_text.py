@@ -68,7 +68,7 @@ def decoded(data: np.ndarray, name: str) -> tuple[np.ndarray, str]:
     said = ""
     if guessed:
         said = (
-            f"in column {name!r}, cells that are neither ASCII nor UTF-8 were taken for Latin-1 "
+            f"in column {name!r}, cells that are neither ASCII nor UTF-8 were taken for the Latin-1 of Windows, cp1252 "
             f"({len(guessed)}, the first is {guessed[0].rstrip()!r})."
         )
     return np.strings.rstrip(text), said

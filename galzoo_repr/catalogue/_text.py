@@ -65,7 +65,7 @@ def _decoded(body: bytes) -> tuple[str, str]:
         raise ValueError("it is not text")
     text, sure = guessed_text(body)
     return text, "" if sure else (
-        "it is not UTF-8 and was taken for Latin-1; save it as UTF-8 if letters are wrong."
+        "it is not UTF-8 and was taken for the Latin-1 of Windows, cp1252; save it as UTF-8 if letters are wrong."
     )
 
 

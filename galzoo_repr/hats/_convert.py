@@ -14,7 +14,7 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
 from galzoo_repr._angle import AngleLike, read_angle
-from galzoo_repr._arguments import check_whole_number
+from galzoo_repr._arguments import check_path, check_whole_number
 from galzoo_repr.catalogue import (
     PositionLike,
     as_table,
@@ -66,7 +66,7 @@ def to_hats(
     max_rows : int, optional
         Rows of a partition at most, the unit of work: 50,000 with embeddings of 1280 numbers are 256 MB.
     overwrite : bool, optional
-        Replace a folder that exists.
+        Replace a HATS catalogue that exists.
 
     Returns
     -------
@@ -76,7 +76,7 @@ def to_hats(
     Raises
     ------
     FileExistsError
-        If the folder exists.
+        If the folder exists; with `overwrite`, if it is no HATS catalogue.
     OSError
         If there is no room on the disk, or the folder cannot be written.
     ValueError
@@ -99,12 +99,13 @@ def to_hats(
     ['ra', 'dec']
     """
     max_rows = check_whole_number("max_rows", max_rows)
-    folder = Path(folder).expanduser()
-    if folder.exists() and not overwrite:
-        raise FileExistsError(f"{folder} exists; give another folder, or overwrite=True")
+    folder = check_path(folder, "a HATS catalogue")
+    if folder.exists():
+        _check_replaceable(folder, overwrite)
     if not folder.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {folder.parent} to make {folder.name} in")
     places, draft = Places(coords), folder.with_name(f".{folder.name[:40]}.{uuid.uuid4().hex[:12]}.part")
+    old = draft.with_suffix(".old")
     try:
         with as_writable(folder):
             draft.mkdir()
@@ -127,11 +128,22 @@ def to_hats(
         }
         declare_complete(draft, list(pixels), about)
         if folder.exists():
-            shutil.rmtree(folder)
-        os.replace(draft, folder)
+            folder.rename(old)
+        draft.rename(folder)
     finally:
+        shutil.rmtree(old, ignore_errors=True)
         shutil.rmtree(draft, ignore_errors=True)
     return folder
+
+
+def _check_replaceable(folder: Path, overwrite: bool) -> None:
+    """Nothing but a catalogue, or a folder without anything in it, is ever replaced."""
+    if not overwrite:
+        raise FileExistsError(f"{folder} exists; give another folder, or overwrite=True")
+    if not folder.is_dir() or (any(folder.iterdir()) and not (folder / "partition_info.csv").is_file()):
+        raise FileExistsError(
+            f"{folder} exists and is no HATS catalogue, so it is not replaced; give another folder"
+        )
 
 
 def _in_memory(catalogue: Table | SkyCoord | str | os.PathLike | ParquetRows) -> Table:
@@ -180,6 +192,7 @@ def from_hats(
     """
     catalogue = HatsFolder.open(folder)
     wanted = _wanted(catalogue, columns)
+    region = _circle(region) if isinstance(region, tuple) else region
     moc = None if region is None else _moc(region)
     pieces = []
     for pixel in catalogue.pixels:
@@ -199,6 +212,8 @@ def _wanted(catalogue: HatsFolder, columns: Sequence[str] | None) -> list[str] |
         return None
     if isinstance(columns, str):
         raise TypeError(f"columns must be a list of names, such as columns=[{columns!r}]")
+    if not len(columns):
+        raise ValueError("columns= has no names; leave it out for all columns")
     return parts_of(catalogue.schema, list(columns))
 
 
@@ -219,12 +234,24 @@ def _moc(region: Union[tuple[PositionLike, AngleLike], "MOC"]) -> "MOC":
 
     if isinstance(region, MOC):
         return region
-    if not isinstance(region, tuple) or len(region) != 2:
+    if not isinstance(region, tuple):
         raise TypeError(f"region must be (centre, radius) or a mocpy.MOC, not {region!r}")
-    centre, radius = read_position(region[0]).icrs, read_angle(region[1], "region")
+    centre, radius = region
     # Pixels of a quarter of the radius, or finer, and at most some thousands of them.
-    depth = int(np.clip(np.ceil(np.log2(60 / radius.to_value(u.deg))) + 2, 3, 20))
+    depth = int(np.clip(np.ceil(np.log2(60 / max(radius.to_value(u.deg), 1e-9))) + 2, 3, 20))
     return MOC.from_cone(lon=centre.ra, lat=centre.dec, radius=radius, max_depth=depth)
+
+
+def _circle(region: tuple[PositionLike, AngleLike]) -> tuple[SkyCoord, u.Quantity]:
+    """Read centre and radius, once: a name is looked up in the network."""
+    if len(region) != 2:
+        raise TypeError(f"region must be (centre, radius) or a mocpy.MOC, not {region!r}")
+    centre, radius = read_position(region[0]).icrs, read_angle(region[1], "the radius of a region")
+    if centre.size != 1 or not 0 <= radius.to_value(u.deg) < 180:
+        raise ValueError(
+            f"region must be one circle of less than 180 degrees, or a mocpy.MOC, not {region!r}"
+        )
+    return centre.reshape(()), radius
 
 
 def _overlaps(pixel: Pixel, moc: "MOC") -> bool:
@@ -245,7 +272,8 @@ def _inside(
     )
     places = SkyCoord(ra, dec, unit="deg")
     if isinstance(region, tuple):
-        inside = places.separation(read_position(region[0]).icrs) <= read_angle(region[1], "region")
+        centre, radius = region
+        inside = places.separation(centre) <= radius
     else:
         inside = moc.contains_skycoords(places)
     return pa.array(np.asarray(inside))

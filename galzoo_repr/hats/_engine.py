@@ -74,7 +74,13 @@ def part_of(pixels: Sequence[Pixel], part: tuple[int, int] | None) -> list[Pixel
     """
     if part is None:
         return list(pixels)
+    if not isinstance(part, tuple | list) or [type(each) for each in part] != [int, int]:
+        raise TypeError(
+            f"part must be two whole numbers, which and of how many, such as (17, 200), not {part!r}"
+        )
     which, of = part
+    if of < 1:
+        raise ValueError(f"part must be one of at least one, such as 17/200, not {which}/{of}")
     if not 1 <= which <= of:
         raise ValueError(f"part must be one from 1 to {of}, such as 17/200, not {which}/{of}")
     return list(pixels[len(pixels) * (which - 1) // of : len(pixels) * which // of])

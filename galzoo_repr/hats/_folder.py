@@ -1,6 +1,7 @@
 """The folder of a HATS catalogue: what its properties say, and its partitions."""
 
 import errno
+import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -15,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
+from galzoo_repr._arguments import check_path
 from galzoo_repr._folder import published
 
 __all__ = [
@@ -150,7 +152,7 @@ class HatsFolder:
             If it is of another version, half-written, or no catalogue of objects.
         """
         remote = "://" in str(path)
-        root = _remote(str(path)) if remote else Path(path).expanduser()
+        root = _remote(str(path)) if remote else check_path(path, "a HATS catalogue")
         if not root.is_dir():
             raise FileNotFoundError(f"there is no folder {root} of a HATS catalogue")
         collection = root / "collection.properties"
@@ -181,6 +183,22 @@ class HatsFolder:
         """Rows of the catalogue, as its properties say it."""
         told = self.properties.get("hats_nrows", "")
         return int(told) if told.isdigit() else int(self.starts[-1])
+
+    @cached_property
+    def digest(self) -> str:
+        """
+        What tells its content from another's, by counts, sizes and extremes of all columns in all partitions.
+
+        Where it lacks the file that collects these, by the sizes of the partitions; of a remote one it is empty then.
+        """
+        collected = self.root / "dataset" / "_metadata"
+        if collected.is_file():
+            content = collected.read_bytes()
+        elif "://" not in str(self.root):
+            content = repr([self.path_of(pixel).stat().st_size for pixel in self.pixels]).encode()
+        else:
+            return ""
+        return hashlib.sha256(content).hexdigest()
 
     @cached_property
     def lengths(self) -> np.ndarray:

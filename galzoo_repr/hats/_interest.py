@@ -105,7 +105,7 @@ def _known(model: "InterestModel | None") -> object:
     """What tells one fitted model from another."""
     if not _is_fitted(model):
         return None if model is None else str(model)
-    return [model.process_.ratings, model.reduction_.axes]
+    return [str(model), vars(model.process_), vars(model.reduction_)]
 
 
 def _raters(

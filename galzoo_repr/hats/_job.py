@@ -3,18 +3,21 @@
 import hashlib
 import json
 import os
+import pickle
 import shutil
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime
 from pathlib import Path
+from textwrap import shorten
 
 import numpy as np
-from astropy.coordinates import SkyCoord
-from astropy.table import Table
+from astropy.coordinates import BaseCoordinateFrame, SkyCoord
+from astropy.table import Row, Table
 
+from galzoo_repr._arguments import check_path
 from galzoo_repr._folder import locked, publish
 from galzoo_repr.hats._declare import conform, declare_complete
 from galzoo_repr.hats._folder import HatsFolder, Pixel, as_writable, partition_path
@@ -24,6 +27,14 @@ __all__ = ["Job", "Parts", "parts_of_job"]
 _HIDDEN = ".galzoo_repr"
 _CARD = "job.json"
 _VERSION = 1
+_OF_CATALOGUE = {
+    "catalogue": "its path or selection differs",
+    "rows": "its number of rows differs",
+    "pixels": "its partitions differ",
+    "content": "its columns differ",
+}
+# What tells the images of one survey from those of another.
+_OF_SURVEY = ("server", "layer", "root", "image_format", "zero_point", "native_scale")
 _KILLED = (
     "{} ended without a word, as when it is killed by the queue or for want of memory; give it more, or write the "
     "catalogue with fewer rows in a partition (max_rows=)"
@@ -73,7 +84,7 @@ class Job:
         """
         if "://" in str(out):
             raise ValueError(f"out={str(out)!r} must be a folder on a file system that is mounted here")
-        out = Path(out).expanduser()
+        out = check_path(out, "a HATS catalogue")
         remote = "://" in str(catalogue.root)
         if not remote and out.exists() and out.samefile(catalogue.root):
             raise ValueError(f"out={str(out)!r} is the catalogue itself; give a new folder")
@@ -84,6 +95,7 @@ class Job:
             "call": call,
             "catalogue": str(catalogue.root if remote else catalogue.root.resolve()),
             "rows": catalogue.properties.get("hats_nrows", ""),
+            "content": catalogue.digest,
             "arguments": {name: described(value) for name, value in sorted(arguments.items())},
             "pixels": [list(pixel) for pixel in catalogue.pixels],
         }
@@ -97,7 +109,7 @@ class Job:
         if overwrite and out.exists():
             _refuse_others(out)
             if _card_of(out) != card:
-                shutil.rmtree(out)
+                _empty(out, but=Path(card["catalogue"]))
         hidden.mkdir(parents=True, exist_ok=True)
         with locked(hidden / _CARD):
             found = _card_of(out)
@@ -105,6 +117,9 @@ class Job:
                 _refuse_others(out)
                 publish(hidden / _CARD, (json.dumps(card, indent=1) + "\n").encode())
             elif found != card:
+                selection = Path(card["catalogue"])
+                if selection.parent == hidden.resolve() and found["catalogue"] != card["catalogue"]:
+                    shutil.rmtree(selection)
                 raise ValueError(
                     f"{out} holds {found['call']} with other arguments, or of another catalogue "
                     f"({_difference(found, card)}); give another folder, or overwrite=True to begin anew"
@@ -234,7 +249,7 @@ def parts_of_job(out: str | os.PathLike) -> Parts:
     FileNotFoundError
         If no job was begun there.
     """
-    out = Path(out).expanduser()
+    out = check_path(out, "a HATS catalogue")
     card = _card_of(out)
     if card is None:
         raise FileNotFoundError(f"no work by partition was begun in {out}")
@@ -257,13 +272,22 @@ def _card_of(out: Path) -> dict | None:
     path = out / _HIDDEN / _CARD
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except ValueError as error:
         raise ValueError(f"{path} is damaged: {error}; remove the folder {out} and begin anew") from error
     if card.get("format_version") != _VERSION:
         raise ValueError(f"{path} was written by a later galzoo_repr; update it, or give another folder")
     return card
+
+
+def _empty(folder: Path, but: Path) -> None:
+    """Remove all that is in a folder, except one that may be in it."""
+    for path in folder.iterdir():
+        if path.resolve() in but.parents:
+            _empty(path, but)
+        elif path.resolve() != but:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _refuse_others(out: Path) -> None:
@@ -275,26 +299,31 @@ def _difference(found: Mapping, card: Mapping) -> str:
     """Say what distinguishes two jobs."""
     if found["call"] != card["call"]:
         return f"this is {card['call']}"
-    for key in ("catalogue", "rows", "pixels"):
-        if found[key] != json.loads(json.dumps(card))[key]:
-            return f"{key} differs"
+    for key, said in _OF_CATALOGUE.items():
+        if found.get(key) != card[key]:
+            return said
     ours, theirs = card["arguments"], found["arguments"]
-    names = [name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name)]
-    return f"{names[0]}={theirs.get(names[0])} there, {ours.get(names[0])} now"
+    name = next(name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name))
+    there, now = (shorten(str(each.get(name)), 60, placeholder=" ...") for each in (theirs, ours))
+    return f"{name}={there} there, {now} now" if there != now else f"{name} differs"
 
 
 def described(value: object) -> str | None:
-    """Give an argument as text that is the same for the same value, in any process."""
+    """Give an argument as text that is the same for the same value, in any process, and another for another."""
+    if isinstance(value, np.generic):
+        value = value.item()
     if value is None or isinstance(value, bool | int | float | str | os.PathLike):
-        return None if value is None else str(value)
+        return None if value is None else repr(value) if isinstance(value, str) else str(value)
     if isinstance(digest := getattr(value, "digest", None), str) and digest:
         return digest
+    if isinstance(value, BaseCoordinateFrame | Row):
+        value = SkyCoord(value) if isinstance(value, BaseCoordinateFrame) else Table(value)
     if isinstance(value, SkyCoord):
         return value.icrs.to_string("decimal", precision=9).__repr__()
     if isinstance(value, Table):
-        return described(
-            [np.asarray(value[name]) for name in value.colnames if value[name].dtype is not None]
-        )
+        return described({name: value[name] for name in value.colnames})
+    if is_dataclass(value):
+        return described({each.name: getattr(value, each.name) for each in fields(value)})
     if isinstance(value, Mapping):
         return str({str(key): described(item) for key, item in value.items()})
     if isinstance(value, list | tuple):
@@ -303,6 +332,10 @@ def described(value: object) -> str | None:
         content = np.ascontiguousarray(value)
         digest = hashlib.sha256(f"{content.dtype.str}{content.shape}".encode())
         digest.update(repr(content.tolist()).encode() if content.dtype.kind == "O" else content.tobytes())
-        return digest.hexdigest() + (f" {value.unit}" if hasattr(value, "unit") else "")
-    facts = {name: getattr(value, name, None) for name in ("server", "layer", "root")}
-    return type(value).__name__ + (f" {facts}" if any(facts.values()) else "")
+        if np.ma.is_masked(value):
+            digest.update(np.ma.getmaskarray(value).tobytes())
+        return digest.hexdigest() + (f" {value.unit}" if getattr(value, "unit", None) else "")
+    facts = {name: getattr(value, name, None) for name in _OF_SURVEY}
+    if any(facts.values()):
+        return f"{type(value).__name__} {facts}"
+    return f"{type(value).__name__} {hashlib.sha256(pickle.dumps(value)).hexdigest()}"

@@ -26,14 +26,31 @@ from galzoo_repr.similarity import is_tags, most_tagged
 # Partitions that a sample of a larger catalogue is taken from.
 _SAMPLED = 400
 
-__all__ = ["as_part", "candidates", "check_encoders", "embeddings_of", "rows_of", "sample_of", "tagged"]
+__all__ = [
+    "as_part",
+    "candidates",
+    "check_encoders",
+    "embeddings_of",
+    "in_degrees",
+    "rows_of",
+    "sample_of",
+    "tagged",
+]
 
 
 def as_part(folder: HatsFolder, pixel: Pixel, columns: list[str] | None = None) -> Table:
     """Read a partition, or some columns of Arrow of it, as a table; with no columns, all of them and no rows."""
     if columns == []:
         return stacked([folder.schema_of(pixel).empty_table()], folder.path_of(pixel))
-    return stacked([folder.read(pixel, columns)], folder.path_of(pixel))
+    return in_degrees(folder, stacked([folder.read(pixel, columns)], folder.path_of(pixel)))
+
+
+def in_degrees(folder: HatsFolder, table: Table) -> Table:
+    """Say the unit that HATS has for positions, of which some in one corner of the sky might be taken for hours."""
+    for name in set(folder.positions) & set(table.colnames):
+        if isinstance(table[name], Column) and table[name].unit is None:
+            table[name].unit = u.deg
+    return table
 
 
 def embeddings_of(folder: HatsFolder, embedding: str) -> Iterator[Embeddings]:
@@ -75,7 +92,8 @@ def rows_of(folder: HatsFolder, rows: np.ndarray, columns: list[str] | None = No
         local = rows[slice(*np.searchsorted(rows, [start, stop]))] - start
         if len(local):
             pieces.append(folder.read(pixel, columns).take(local))
-    return stacked(pieces or [folder.read(folder.pixels[0], columns).slice(0, 0)], folder.root)
+    pieces = pieces or [folder.read(folder.pixels[0], columns).slice(0, 0)]
+    return in_degrees(folder, stacked(pieces, folder.root))
 
 
 def sample_of(folder: HatsFolder, size: int, columns: Sequence[str], keep: np.ndarray | None = None) -> Table:

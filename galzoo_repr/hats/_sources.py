@@ -1,13 +1,14 @@
 """What may be given as a catalogue of partitions: its folder, or what lsdb made of one."""
 
 import os
-import shutil
+import tempfile
 import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, Union
 
-from galzoo_repr.hats._folder import HatsFolder
+from galzoo_repr._folder import locked
+from galzoo_repr.hats._folder import HatsFolder, as_writable
 
 if TYPE_CHECKING:
     import lsdb
@@ -20,27 +21,28 @@ __all__ = ["HatsLike", "answer", "opened"]
 HatsLike: TypeAlias = Union[str, os.PathLike, "lsdb.Catalog"]
 
 
-def opened(
-    table: HatsLike, out: str | os.PathLike | None, client: "Client | None" = None, needs_out: bool = True
-) -> HatsFolder:
+def opened(table: HatsLike, out: str | os.PathLike | None, client: "Client | None" = None) -> HatsFolder:
     """
     Open the partitions of a catalogue.
 
-    What LSDB would compute, such as a selection, is written by LSDB into a hidden folder of `out` first; masks, units
-    and meta are those of the catalogue that it was opened from.
+    What LSDB would compute, such as a selection, is written by LSDB into a hidden folder of `out` first, under a name
+    that tells its content, since `out` may hold the result of another selection; masks, units and meta are those of
+    the catalogue that it was opened from.
     """
-    if out is None and needs_out:
+    if out is None:
         raise ValueError("out= is missing: give the folder in which the new HATS catalogue shall be made")
     if isinstance(table, str | os.PathLike):
         return HatsFolder.open(table)
-    place = Path(out).expanduser() / ".galzoo_repr" / "input"
-    if not (place / "hats.properties").exists():
-        shutil.rmtree(place, ignore_errors=True)
-        draft = place.with_name("input.part")
-        shutil.rmtree(draft, ignore_errors=True)
-        draft.parent.mkdir(parents=True, exist_ok=True)
-        _written(table, draft, client)
-        os.replace(draft, place)
+    hidden = Path(out).expanduser() / ".galzoo_repr"
+    with as_writable(hidden.parent):
+        hidden.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="input-", suffix=".part", dir=hidden) as draft:
+        written = Path(draft, "input")
+        _written(table, written, client)
+        place = hidden / f"input-{HatsFolder.open(written).digest[:16]}"
+        with locked(place):
+            if not place.exists():
+                os.replace(written, place)
     origin = getattr(table.hc_structure, "catalog_path", None)
     metadata = HatsFolder.open(str(origin)).schema.metadata if origin and Path(str(origin)).is_dir() else {}
     return replace(HatsFolder.open(place), metadata=metadata or {})
@@ -52,8 +54,13 @@ def _written(table: "lsdb.Catalog", place: Path, client: "Client | None") -> Non
     settings = {} if client is not None else {"scheduler": "synchronous"}
     with warnings.catch_warnings(), dask.config.set(**settings):
         warnings.simplefilter("ignore")
-        # No collection, so that its margin, whose galaxies are in other partitions too, stays behind.
-        table.write_catalog(place, catalog_name=place.stem, progress_bar=False, as_collection=False)
+        try:
+            # No collection, so that its margin, whose galaxies are in other partitions too, stays behind.
+            table.write_catalog(place, catalog_name=place.stem, progress_bar=False, as_collection=False)
+        except RuntimeError as error:
+            if "is empty" not in str(error):
+                raise
+            raise ValueError("the selection of LSDB has no rows, so there is nothing to work on") from error
 
 
 def answer(table: HatsLike, out: Path) -> HatsLike:

@@ -18,6 +18,7 @@ from galzoo_repr.cutouts import shared_pace
 from galzoo_repr.hats._folder import HatsFolder, Pixel, read_rows, rows_in, write_partition
 from galzoo_repr.hats._job import Job
 from galzoo_repr.hats._ranks import rank_file, write_scores
+from galzoo_repr.hats._rows import in_degrees
 
 __all__ = ["VerbOnPart", "WithRanks", "verb_named"]
 
@@ -83,7 +84,7 @@ class VerbOnPart:
             if done.exists():  # by a process that was killed before it could tell
                 return rows_in(done), None
             arrow = self.folder.read(pixel, self.needed)
-            table = stacked([arrow], self.folder.path_of(pixel))
+            table = in_degrees(self.folder, stacked([arrow], self.folder.path_of(pixel)))
             made = self.new_columns(pixel, table, self.apply(pixel, table))
             if self.ranked:
                 self._set_aside(pixel, table, made)

@@ -189,6 +189,7 @@ def add_predictions(
         part=part,
         max_rate=max_rate,
         progress=progress,
+        folder=folder,
     )
 
 
@@ -215,10 +216,11 @@ def add_by_part(
     part: tuple[int, int] | None = None,
     max_rate: float | None = None,
     progress: bool = True,
+    folder: HatsFolder | None = None,
 ) -> HatsLike:
     """Call a verb for every partition that is not done, and declare the new catalogue complete when all are."""
     _check_options(options, max_rate)
-    folder = opened(table, out, client)
+    folder = folder or opened(table, out, client)
     mine = part_of(folder.pixels, part)
     job = _begun(call, folder, options, out)
     work = VerbOnPart(call, folder, job, _sendable(call, options, job, client), rate=max_rate)
@@ -301,8 +303,9 @@ def _ended(table: HatsLike, job: Job, folder: HatsFolder, *, quiet: bool = False
     if not job.missing():
         told |= flat_provenance(rows_of(HatsFolder(job.out, told, job.pixels[:1]), np.zeros(0)).meta)
     if job.finish({**told, "hats_builder": "galzoo_repr"}):
-        for aside in ("scores", "input", "interest", "pace"):
-            shutil.rmtree(job.hidden / aside, ignore_errors=True)
+        for aside in ("scores", "input-*", "interest", "pace"):
+            for path in job.hidden.glob(aside):
+                shutil.rmtree(path, ignore_errors=True)
         return answer(table, job.out)
     missing = job.missing()
     failed = [pixel for pixel in missing if job.reason_of(pixel)]

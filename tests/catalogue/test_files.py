@@ -316,7 +316,7 @@ class TestWeReadTheFilesOfOthers:
         hdu = fits.BinTableHDU.from_columns(columns)
         hdu.header["SURVEY"] = "DECaLS"
         hdu.writeto(tmp_path / "catalogue.fits")
-        with pytest.warns(GalzooWarning, match=r"column 'LATIN', .* were taken for Latin-1 \(1, .*'été'\)"):
+        with pytest.warns(GalzooWarning, match=r"column 'LATIN', .* of Windows, cp1252 \(1, .*'été'\)"):
             back = read_catalogue(tmp_path / "catalogue.fits")
         assert not isinstance(back["RA"], MaskedColumn)
         assert np.isnan(back["RA"][1])

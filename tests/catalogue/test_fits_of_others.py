@@ -206,7 +206,7 @@ class TestText:
             (b"a\x81\xe9", "a\x81\u00e9"),  # which Windows does not have
         ],
     )
-    @pytest.mark.filterwarnings("ignore:.* were taken for Latin-1")
+    @pytest.mark.filterwarnings("ignore:.* were taken for the Latin-1 of Windows")
     def test_text_beyond_ascii_is_read_in_one_way(self, cell, meant, tmp_path):
         path = written(tmp_path, "12A", np.array([cell, b"b"]))
         assert read_catalogue(path)["X"][0] == text_of(cell) == meant
@@ -218,7 +218,7 @@ class TestText:
     @pytest.mark.parametrize("form", ["12A", "PA()"])
     def test_what_is_not_utf_8_is_latin_1(self, form, cell, meant, tmp_path):
         path = written(tmp_path, form, np.array([cell, b"ring"], dtype=object if form == "PA()" else None))
-        with pytest.warns(GalzooWarning, match=r"column 'X', .* taken for Latin-1 \(1, the first is"):
+        with pytest.warns(GalzooWarning, match=r"column 'X', .* of Windows, cp1252 \(1, the first is"):
             back = read_catalogue(path)
         assert back["X"].tolist() == [meant, "ring"]
 

@@ -75,7 +75,9 @@ def test_encodings(read, encoding):
 
 
 def test_latin_1_is_a_guess(read):
-    with pytest.warns(GalzooWarning, match="table.csv: it is not UTF-8 and was taken for Latin-1"):
+    with pytest.warns(
+        GalzooWarning, match="table.csv: it is not UTF-8 and was taken for the Latin-1 of Windows"
+    ):
         assert read("name,ra\nSérsic,1\n".encode("latin-1"))["name"].tolist() == ["Sérsic"]
 
 

@@ -160,3 +160,29 @@ def test_a_broken_folder_is_named(how, tmp_path):
     broken(folder, how)
     with pytest.raises((ValueError, FileNotFoundError), match=how):
         from_hats(folder)
+
+
+def test_only_a_catalogue_is_replaced(galaxies, tmp_path):
+    thesis = tmp_path / "home" / "thesis.tex"
+    thesis.parent.mkdir()
+    thesis.write_text("a year of work")
+    for place in (thesis.parent, thesis):
+        with pytest.raises(FileExistsError, match="is no HATS catalogue, so it is not replaced"):
+            to_hats(galaxies, place, overwrite=True)
+    assert thesis.read_text() == "a year of work"
+    (tmp_path / "empty").mkdir()
+    to_hats(galaxies, tmp_path / "empty", overwrite=True)
+    to_hats(galaxies[:5], tmp_path / "empty", overwrite=True)
+    assert len(from_hats(tmp_path / "empty")) == 5
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "home"]
+
+
+@pytest.mark.parametrize("radius", ["-1 deg", "180 deg"])
+def test_a_region_is_a_circle(radius, folder):
+    with pytest.raises(ValueError, match="region must be one circle of less than 180 degrees"):
+        from_hats(folder, region=("50 0", radius))
+
+
+def test_a_region_may_be_a_point(folder, galaxies):
+    place = SkyCoord(galaxies["ra"][9], galaxies["dec"][9], unit="deg")
+    assert from_hats(folder, region=(place, "0 deg"))["id"].tolist() == [9]

@@ -245,3 +245,23 @@ def test_parts_cover_all_once():
         assert [pixel for which in range(1, of + 1) for pixel in part_of(pixels, (which, of))] == pixels
     with pytest.raises(ValueError, match="from 1 to 4"):
         part_of(pixels, (5, 4))
+
+
+@pytest.mark.parametrize("part", [(1.5, 3), ("1", "3"), (1,), "1/3", (True, 3), 3])
+def test_a_part_is_two_whole_numbers(part):
+    with pytest.raises(TypeError, match="part must be two whole numbers"):
+        part_of("abc", part)
+
+
+@pytest.mark.parametrize("part", [(0, 3), (4, 3), (1, 0)])
+def test_a_part_is_one_of_those_there_are(part):
+    with pytest.raises(ValueError, match="part must be one"):
+        part_of("abc", part)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+def test_a_corner_of_a_catalogue_is_not_taken_for_hours(folder):
+    import lsdb
+
+    corner = lsdb.open_catalog(str(folder)).query("ra < 20")
+    assert len(gzr.find_similar(corner, 0, 25)) == 25
