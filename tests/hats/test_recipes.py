@@ -86,7 +86,7 @@ def test_the_table_of_a_query_becomes_a_catalogue(tmp_path):
             "shape_r": MaskedColumn(
                 random.random(500).astype("f4"), mask=random.random(500) < 0.2, unit="arcsec"
             ),
-            "type": np.array([str(kind) for kind in random.choice(["SER", "DEV"], 500)], dtype=object),
+            "type": np.array([str(kind) for kind in random.choice(["REX", "DEV"], 500)], dtype=object),
         }
     )
     answer["ra"].unit = answer["dec"].unit = "deg"
