@@ -1,12 +1,13 @@
 """Time from a key press to the next image, measured in a browser, and what learning meanwhile takes.
 
-Usage: python benchmarks/page.py [--rows 100000] [--presses 60] [--pace 400]
+Usage: python benchmarks/page.py [--rows 100000] [--presses 60] [--pace 400] [--jupyterlab]
 
 The catalogue is simulated: embeddings of 64 numbers, of which a few directions are interesting, and pictures of FITS
-files that are shared by many rows. Needs Panel, playwright, and a Chromium.
+files that are shared by many rows. Needs Panel, playwright, and a Chromium; to measure in a notebook JupyterLab, too.
 """
 
 import argparse
+import json
 import os
 import shutil
 import statistics
@@ -14,7 +15,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from astropy.io import fits
@@ -73,21 +77,72 @@ def report(name: str, times: list[float]) -> None:
     print(f"{name:38s} median {statistics.median(ordered):6.1f} ms   95% {last:6.1f} ms   n {len(ordered)}")
 
 
-def measure(path: Path, presses: int, pace: int) -> None:
-    """Serve a catalogue, and rate in a browser."""
-    from playwright.sync_api import sync_playwright
-
+@contextmanager
+def served(path: Path) -> Iterator[tuple[str, Callable[[Any], None]]]:
+    """Serve a catalogue; give the address, and what a browser does to open the page there."""
     command = [sys.executable, "-m", "galzoo_repr", "look", str(path), "--no-browser"]
     start = time.perf_counter()
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     url = server.stdout.readline().strip()
     print(f"command to address                     {time.perf_counter() - start:6.1f} s")
+    try:
+        yield url, lambda page: None
+    finally:
+        server.kill()
+        server.wait()
+        server.stdout.close()
+
+
+@contextmanager
+def in_jupyterlab(path: Path) -> Iterator[tuple[str, Callable[[Any], None]]]:
+    """Look at a catalogue in a notebook of JupyterLab."""
+    import nbformat
+
+    look = "import galzoo_repr as gzr\nfrom galzoo_repr.catalogue import read_catalogue\n"
+    cell = nbformat.v4.new_code_cell(f"{look}gzr.look(read_catalogue({str(path)!r}))")
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook = nbformat.v4.new_notebook(cells=[cell], metadata={"kernelspec": kernel})
+    nbformat.write(notebook, path.parent / "look.ipynb")
+    runtime = path.parent / "runtime"
+    command = [
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        "--no-browser",
+        "--allow-root",
+        "--ip=127.0.0.1",
+        "--port=0",
+    ]
+    command += [f"--ServerApp.root_dir={path.parent}", "--IdentityProvider.token=secret"]
+    own = {**os.environ, "JUPYTER_RUNTIME_DIR": str(runtime)}
+    server = subprocess.Popen(command, env=own, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        while not (cards := list(runtime.glob("jpserver-*.json"))) or not cards[0].read_text().strip():
+            time.sleep(0.1)
+        yield f"{json.loads(cards[0].read_text())['url']}lab/tree/look.ipynb?token=secret", run_cell
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def run_cell(page: Any) -> None:
+    """Run the cell of a notebook once its kernel is there."""
+    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=300_000)
+    page.locator(".jp-Notebook .jp-CodeCell").first.click()
+    page.keyboard.press("Shift+Enter")
+
+
+def measure(path: Path, presses: int, pace: int, opened: Callable) -> None:
+    """Open the page of a catalogue, and rate in a browser."""
+    from playwright.sync_api import sync_playwright
+
     chromium = os.environ.get("GALZOO_CHROMIUM") or shutil.which("chromium")
-    with sync_playwright() as driver:
+    with opened(path) as (url, run), sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox", RULES])
         page = browser.new_page(viewport={"width": 1280, "height": 800})
         begun = time.perf_counter()
         page.goto(url)
+        run(page)
         page.locator("figure.here").wait_for(timeout=300_000)
         print(f"address to first image                 {time.perf_counter() - begun:6.1f} s")
         generator = np.random.default_rng(1)
@@ -98,9 +153,6 @@ def measure(path: Path, presses: int, pace: int) -> None:
                 page.wait_for_timeout(wait)
             report(name, times)
         browser.close()
-    server.kill()
-    server.wait()
-    server.stdout.close()
 
 
 def main() -> None:
@@ -111,10 +163,13 @@ def main() -> None:
     parser.add_argument(
         "--pace", type=int, default=400, help="milliseconds between an image and the next key"
     )
+    parser.add_argument(
+        "--jupyterlab", action="store_true", help="in a notebook, not on the page that is served"
+    )
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = catalogue(Path(folder), given.rows)
-        measure(path, given.presses, given.pace)
+        measure(path, given.presses, given.pace, in_jupyterlab if given.jupyterlab else served)
 
 
 if __name__ == "__main__":
