@@ -17,10 +17,17 @@ from galzoo_repr.catalogue import write_catalogue
 from .conftest import galaxies, until
 
 nbformat = pytest.importorskip("nbformat", reason="there is no Jupyter here")
-pytestmark = pytest.mark.skipif(
-    find_spec("jupyterlab") is None or find_spec("ipykernel") is None,
-    reason="there is no JupyterLab: pip install jupyterlab ipykernel",
-)
+jupyter_paths = pytest.importorskip("jupyter_core.paths", reason="there is no Jupyter here")
+pytestmark = [
+    pytest.mark.skipif(
+        find_spec("jupyterlab") is None or find_spec("ipykernel") is None,
+        reason="there is no JupyterLab: pip install jupyterlab ipykernel",
+    ),
+    pytest.mark.skipif(
+        not any(Path(place, "labextensions", "@pyviz").is_dir() for place in jupyter_paths.jupyter_path()),
+        reason="JupyterLab has not Panel's extension: pip install pyviz_comms",
+    ),
+]
 
 # It asks nobody for news.
 QUIET = (
