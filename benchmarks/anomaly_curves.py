@@ -36,7 +36,7 @@ CALIBRATION = ("within std", "error / std", "held out within std")
 # With fewer interesting galaxies left, average precision of the unrated is a matter of luck.
 LEFT = 5
 # Modules of the package that decide what a search finds, beside the components.
-DECIDE = ("_gaussian_process", "_acquisition", "_interest", "_scoring")
+DECIDE = ("_gaussian_process", "_acquisition", "_interest", "_learned", "_scoring")
 
 # Values by seed, for each figure, (task, number of ratings) and method.
 Curves = dict[str, dict[tuple[str, int], dict[str, dict[int, float]]]]

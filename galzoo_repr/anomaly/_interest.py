@@ -10,25 +10,15 @@ from sklearn.utils.metadata_routing import UNUSED
 
 from galzoo_repr._arguments import check_choice, check_number, check_path, check_whole_number
 from galzoo_repr._device import choose_device
-from galzoo_repr.anomaly._acquisition import BATCHES, choose_batch, expected_improvement
-from galzoo_repr.anomaly._gaussian_process import METHODS, SCALE, RatingProcess
-from galzoo_repr.anomaly._persistence import read_folder, write_folder
-from galzoo_repr.anomaly._raters import (
-    each_rater,
-    names_of_raters,
-    rater_table,
-    raters_as_rows,
-    raters_of_rows,
-)
-from galzoo_repr.anomaly._ratings import check_noise, check_ratings, checked_scale, scale_of
+from galzoo_repr.anomaly._acquisition import BATCHES
+from galzoo_repr.anomaly._gaussian_process import METHODS
+from galzoo_repr.anomaly._learned import LearnedInterest, emphasis_of, learn
+from galzoo_repr.anomaly._persistence import LEARNED, read_folder, write_folder
+from galzoo_repr.anomaly._raters import each_rater
+from galzoo_repr.anomaly._ratings import check_ratings, checked_scale
 from galzoo_repr.catalogue import Embeddings, KnownGalaxies, Reduction, embedding_matrix, warn_of_sentinels
 
 __all__ = ["InterestModel"]
-
-# Up to here, on the scale of 0 to 5, nothing interesting was found.
-LOW = 1.0
-# Exact inference costs the cube of this.
-MAX_RATED = 10_000
 
 
 class InterestModel(BaseEstimator):
@@ -183,38 +173,10 @@ class InterestModel(BaseEstimator):
         names: Sequence[str] | None = None,
     ) -> "InterestModel":
         """Learn from ratings, by one or several raters, of galaxies that are reduced already."""
-        ratings = each_rater(ratings, len(features), check_ratings)
-        names = names_of_raters(names, ratings.shape[1])
-        galaxies = np.flatnonzero(np.isfinite(ratings).any(axis=1))
-        galaxies = galaxies[np.isfinite(features[galaxies]).all(axis=1)]
-        # One row for each rating: a galaxy that two have rated comes twice.
-        row, rater = np.nonzero(np.isfinite(ratings[galaxies]))
-        if not 0 < len(row) <= MAX_RATED:
-            raise ValueError(
-                f"1 to {MAX_RATED} ratings of galaxies with a finite embedding are needed, not {len(row)}"
-            )
-        rated = galaxies[row]
-        self.scale_ = scale_of(ratings[rated, rater], self.rating_scale)
-        variance = None
-        if noise is not None:
-            spread = np.broadcast_to(each_rater(noise, len(ratings), check_noise), ratings.shape)
-            variance = np.square(spread[rated, rater] / self._unit)
-        self.reduction_ = reduction
-        self.encoder_ = {}
-        self.known_ = None
-        active, rater = np.unique(rater, return_inverse=True)
-        given = self._to_process(ratings[rated, active[rater]])
-        if self.method == "paper":
-            self.emphasis_ = None
-            self.process_ = RatingProcess.paper(features[rated], given, variance)
-            noise_of_each = self.process_.scatter
-        else:
-            self.emphasis_ = _emphasis(reduction) if given.max() <= LOW else None
-            rows = self._emphasised(features[rated])
-            self.process_, noise_of_each = RatingProcess.steady(rows, given, variance, rater)
-        found = np.full(len(names), np.nan)
-        found[active] = np.sqrt(noise_of_each) * self._unit
-        self.raters_ = rater_table(names, ratings[galaxies], found)
+        options = {"method": self.method, "rating_scale": self.rating_scale}
+        learned, self.raters_ = learn(reduction, features, ratings, noise, names, **options)
+        self.process_, self.scale_, self.emphasis_ = learned.process, learned.scale, learned.emphasis
+        self.reduction_, self.encoder_, self.known_ = reduction, {}, None
         return self
 
     def predict(self, X: ArrayLike, return_std: bool = False) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
@@ -245,7 +207,7 @@ class InterestModel(BaseEstimator):
         True
         """
         mean, std = self._predict_reduced(self._reduced(X), return_std)
-        return (mean, self._rating_std(mean, std)) if return_std else mean
+        return (mean, self._learned.rating_std(mean, std)) if return_std else mean
 
     def expected_improvement(self, X: ArrayLike) -> np.ndarray:
         """
@@ -272,7 +234,8 @@ class InterestModel(BaseEstimator):
         >>> improvement.shape, bool(improvement.min() >= 0)
         ((100,), True)
         """
-        return self._improvement(*self._predict_reduced(self._reduced(X), True))
+        predicted = self._predict_reduced(self._reduced(X), True)
+        return self._learned.improvement(*predicted, self.tradeoff)
 
     def next_batch(self, X: ArrayLike, n: int = 10, *, exclude: ArrayLike | None = None) -> np.ndarray:
         """
@@ -343,17 +306,11 @@ class InterestModel(BaseEstimator):
         # Where it was computed is no part of what was learned. Numbers may be numpy's, which JSON has not.
         scale = None if self.rating_scale is None else checked_scale(self.rating_scale)
         numbers = {"n_components": int(self.n_components), "tradeoff": float(self.tradeoff)}
-        options = {"method": self.method, "batch": self.batch, "rating_scale": scale, **numbers}
-        about = {"options": options, "scale": self.scale_, "encoder": self.encoder_}
-        about["raters"] = raters_as_rows(self.raters_)
-        known = {} if self.known_ is None else {"known": self.known_}
         write_folder(
             check_path(folder, "an interest"),
-            about,
-            self.process_,
+            {"method": self.method, "batch": self.batch, "rating_scale": scale, **numbers},
+            {name: getattr(self, name) for name in LEARNED},
             overwrite=overwrite,
-            reduction=self.reduction_,
-            **known,
         )
 
     @classmethod
@@ -390,17 +347,10 @@ class InterestModel(BaseEstimator):
         >>> bool(np.allclose(InterestModel.load("mergers").predict(embeddings), model.predict(embeddings)))
         True
         """
-        about, arrays = read_folder(check_path(folder, "an interest"))
-        scale = about["options"].pop("rating_scale")
-        model = cls(**about["options"], rating_scale=scale and tuple(scale), device=device)
-        model.reduction_ = Reduction(**arrays["reduction"])
-        model.process_ = RatingProcess(**arrays["process"], **about["process"])
-        emphasised = model.method != "paper" and model.nothing_found_
-        model.emphasis_ = _emphasis(model.reduction_) if emphasised else None
-        model.scale_ = tuple(about["scale"])
-        model.encoder_ = about["encoder"]
-        model.raters_ = raters_of_rows(about.get("raters", []))
-        model.known_ = KnownGalaxies(**arrays["known"]) if "known" in arrays else None
+        options, learned = read_folder(check_path(folder, "an interest"))
+        model = cls(**options, device=device)
+        vars(model).update(learned)
+        model.emphasis_ = emphasis_of(model.method, model.reduction_, model.process_.ratings)
         return model
 
     def _check_fitted(self) -> None:
@@ -412,69 +362,31 @@ class InterestModel(BaseEstimator):
         return self.reduction_.transform(embedding_matrix(X, "X"))
 
     @property
+    def _learned(self) -> LearnedInterest:
+        self._check_fitted()
+        return LearnedInterest(self.process_, self.scale_, self.emphasis_)
+
+    @property
     def nothing_found_(self) -> bool:
         """Whether all ratings are about the lowest, so that nothing says what is interesting."""
-        self._check_fitted()
-        return bool(self.process_.ratings.max() <= LOW)
-
-    def _emphasised(self, features: np.ndarray) -> np.ndarray:
-        """Components as the process sees them, shape (n, k)."""
-        return features if self.emphasis_ is None else features * self.emphasis_
+        return self._learned.nothing_found
 
     def _predict_reduced(
         self, features: np.ndarray, return_std: bool
     ) -> tuple[np.ndarray, np.ndarray | None]:
         """Mean of each rating, and the standard deviation that guides the search."""
-        features = self._emphasised(features)
-        mean, std = self.process_.predict(features, return_std=return_std, device=self.device)
-        mean = self.scale_[0] + mean * self._unit
-        return mean, None if std is None else std * self._unit
-
-    def _rating_std(self, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
-        """Standard deviation of each rating, for what `_predict_reduced` gave."""
-        return self.process_.rating_std(self._to_process(mean), std / self._unit) * self._unit
-
-    def _unlike(self, std: np.ndarray) -> np.ndarray:
-        """How unlike the rated and the usual galaxies each is, for the std of `_predict_reduced`."""
-        return self.process_.unlike(std / self._unit)
-
-    def _improvement(self, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
-        best = self.scale_[0] + self.process_.ratings.max() * self._unit
-        return expected_improvement(mean, std, best, self.tradeoff * self._unit)
+        return self._learned.predict(features, return_std=return_std, device=self.device)
 
     def _choose(
-        self,
-        features: np.ndarray,
-        mean: np.ndarray,
-        std: np.ndarray,
-        n: int,
-        exclude: ArrayLike | None = None,
+        self, features: np.ndarray, mean: np.ndarray, std: np.ndarray, n: int, exclude: ArrayLike | None
     ) -> np.ndarray:
         """Rows to rate next, given the predictions for `features`."""
-        mean = self._to_process(mean)
-        features = self._emphasised(features)
-        if exclude is not None:
-            exclude = np.asarray(exclude)
-            if exclude.dtype != bool or exclude.shape != mean.shape:
-                raise ValueError(
-                    f"exclude must be {len(mean)} booleans, one for each row, "
-                    f"not {exclude.dtype} of shape {exclude.shape}"
-                )
-            mean = np.where(exclude, np.nan, mean)
-        return choose_batch(
-            self.process_, features, mean, std / self._unit, n, tradeoff=self.tradeoff, method=self.batch
-        )
+        how = {"tradeoff": self.tradeoff, "method": self.batch}
+        return self._learned.choose(features, mean, std, n, exclude, **how)
 
     @property
     def _scaling(self) -> dict[str, bool]:
         return {"whiten": True} if self.method == "paper" else {"whiten": False, "normalise": True}
-
-    @property
-    def _unit(self) -> float:
-        return (self.scale_[1] - self.scale_[0]) / SCALE
-
-    def _to_process(self, ratings: np.ndarray) -> np.ndarray:
-        return (ratings - self.scale_[0]) / self._unit
 
     def _check_options(self) -> None:
         """Refuse what is no option, before anything is computed."""
@@ -486,16 +398,3 @@ class InterestModel(BaseEstimator):
             checked_scale(self.rating_scale)
         if self.device is not None:
             choose_device(self.device)
-
-
-def _emphasis(reduction: Reduction) -> np.ndarray:
-    """
-    Factor on each component while nothing interesting was found, float32 of shape (k,).
-
-    What is rare may differ from the rest in components of little variance. Each is brought half way to the variance of
-    the others, so that a typical galaxy stays at a distance of one.
-    """
-    factor = reduction.explained**-0.25
-    return (factor * np.sqrt(reduction.explained.sum() / np.sqrt(reduction.explained).sum())).astype(
-        np.float32
-    )

@@ -6,9 +6,10 @@ import numpy as np
 
 from galzoo_repr._folder import FolderFormat, pack_arrays, unpack_arrays
 from galzoo_repr.anomaly._gaussian_process import RatingProcess
+from galzoo_repr.anomaly._raters import raters_as_rows, raters_of_rows
 from galzoo_repr.catalogue import KnownGalaxies, Reduction
 
-__all__ = ["read_folder", "write_folder"]
+__all__ = ["LEARNED", "read_folder", "write_folder"]
 
 FORMAT = FolderFormat(
     what="an interest",
@@ -17,24 +18,41 @@ FORMAT = FolderFormat(
     stem="interest",
     needed=frozenset({"options", "scale", "process", "encoder"}),
 )
+LEARNED = ("reduction_", "process_", "scale_", "encoder_", "raters_", "known_")
 SCALARS = ("length_scale", "mixture", "linear", "amplitude", "stretch", "share", "scatter")
 
 
-def write_folder(
-    folder: Path, about: dict, process: RatingProcess, *, overwrite: bool, **parts: Reduction | KnownGalaxies
-) -> None:
-    """Write the entries of the card, the process and the arrays of other parts."""
-    scales = {name: getattr(process, name) for name in SCALARS}
-    arrays = pack_arrays(process=process, **parts)
-    FORMAT.save(folder, {**about, "process": scales}, arrays, overwrite=overwrite)
+def write_folder(folder: Path, options: dict, learned: dict[str, object], *, overwrite: bool) -> None:
+    """Write the options of a model and its attributes `LEARNED`."""
+    process, known = learned["process_"], learned["known_"]
+    about = {
+        "options": options,
+        "scale": learned["scale_"],
+        "encoder": learned["encoder_"],
+        "raters": raters_as_rows(learned["raters_"]),
+        "process": {name: getattr(process, name) for name in SCALARS},
+    }
+    parts = {} if known is None else {"known": known}
+    arrays = pack_arrays(process=process, reduction=learned["reduction_"], **parts)
+    FORMAT.save(folder, about, arrays, overwrite=overwrite)
 
 
-def read_folder(folder: Path) -> tuple[dict, dict[str, dict[str, np.ndarray]]]:
-    """Entries of the card, and arrays by part and field."""
+def read_folder(folder: Path) -> tuple[dict, dict[str, object]]:
+    """Read what `write_folder` wrote: options and attributes."""
     about, arrays = FORMAT.load(folder, lambda about, path: (about, unpack_arrays(path)))
     if "kernel" in about["process"]:
         _from_an_earlier_version(about, arrays["process"])
-    return about, arrays
+    options = about["options"]
+    options["rating_scale"] = options["rating_scale"] and tuple(options["rating_scale"])
+    learned = {
+        "reduction_": Reduction(**arrays["reduction"]),
+        "process_": RatingProcess(**arrays["process"], **about["process"]),
+        "scale_": tuple(about["scale"]),
+        "encoder_": about["encoder"],
+        "raters_": raters_of_rows(about.get("raters", [])),
+        "known_": KnownGalaxies(**arrays["known"]) if "known" in arrays else None,
+    }
+    return options, learned
 
 
 def _from_an_earlier_version(about: dict, process: dict[str, np.ndarray]) -> None:

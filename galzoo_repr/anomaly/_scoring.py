@@ -146,19 +146,19 @@ class Judgement:
     @cached_property
     def score(self) -> np.ndarray:
         """Score of each galaxy: predicted rating, or how unusual it is, and unlike any that was rated."""
-        return self.model._unlike(self.spread) if self.by_unlikeness else self.mean
+        return self.model._learned.unlike(self.spread) if self.by_unlikeness else self.mean
 
     @cached_property
     def rating_std(self) -> np.ndarray:
         """Standard deviation of the predicted rating, NaN while nothing is rated."""
-        return self.spread if self.model is None else self.model._rating_std(self.mean, self.spread)
+        return self.spread if self.model is None else self.model._learned.rating_std(self.mean, self.spread)
 
     @cached_property
     def improvement(self) -> np.ndarray:
         """Expected improvement of each galaxy, NaN while nothing is rated."""
         if self.model is None:
             return np.full(len(self.mean), np.nan)
-        return self.model._improvement(self.mean, self.spread)
+        return self.model._learned.improvement(self.mean, self.spread, self.model.tradeoff)
 
     def choose(self, n: int, exclude: np.ndarray, *, first: str = "diverse", seed: int = 0) -> np.ndarray:
         """Rows to rate next, none of them in `exclude`."""
