@@ -4,17 +4,13 @@ from importlib import import_module
 
 from galzoo_repr.anomaly._acquisition import expected_improvement
 from galzoo_repr.anomaly._columns import known_before
+from galzoo_repr.anomaly._fit import fit_interest, fit_unusual
 from galzoo_repr.anomaly._gaussian_process import RatingProcess
+from galzoo_repr.anomaly._judge import ratings_of
 from galzoo_repr.anomaly._rate import rate
 from galzoo_repr.anomaly._rating_sheet import record_answers
 from galzoo_repr.anomaly._ratings_file import RatingsFile, catalogue_facts, ratings_in, read_ratings
-from galzoo_repr.anomaly._scores import (
-    add_anomaly_scores,
-    fit_interest,
-    fit_unusual,
-    next_to_rate,
-    ratings_of,
-)
+from galzoo_repr.anomaly._scores import add_anomaly_scores, next_to_rate
 from galzoo_repr.anomaly._unsupervised import unusual_scores
 
 # What takes scikit-learn to be imported, when it is first used.

@@ -12,6 +12,7 @@ from galzoo_repr._arguments import check_choice, check_column, check_number, che
 from galzoo_repr._progress import progress_bar
 from galzoo_repr.anomaly._acquisition import FIRST_BATCHES
 from galzoo_repr.anomaly._columns import rows_to_rate
+from galzoo_repr.anomaly._fit import new_model
 from galzoo_repr.anomaly._raters import (
     check_raters,
     own_ratings,
@@ -22,7 +23,6 @@ from galzoo_repr.anomaly._raters import (
 )
 from galzoo_repr.anomaly._ratings import LARGEST
 from galzoo_repr.anomaly._ratings_file import RatingsFile, catalogue_facts
-from galzoo_repr.anomaly._scores import new_model
 from galzoo_repr.catalogue import as_table, read_embeddings, with_columns
 
 if TYPE_CHECKING:

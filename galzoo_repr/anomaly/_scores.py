@@ -1,7 +1,6 @@
 """Interest as columns of a catalogue: a score for every galaxy, and the rows to look at next."""
 
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -12,42 +11,17 @@ from astropy.table import Table
 from galzoo_repr._arguments import check_choice, check_seed, check_whole_number
 from galzoo_repr._by_partition import by_partition, is_hats, refuse_for_table
 from galzoo_repr.anomaly._acquisition import FIRST_BATCHES
-from galzoo_repr.anomaly._columns import (
-    column_of,
-    facts_of,
-    known_galaxies,
-    rows_to_rate,
-    score_columns,
-    unlike_column,
-)
-from galzoo_repr.anomaly._raters import (
-    check_raters,
-    ratings_by_rater,
-    warn_of_disagreement,
-    warn_of_lost_ratings,
-    warn_of_odd_ratings,
-)
-from galzoo_repr.anomaly._unsupervised import UNSUPERVISED, grown_forest
-from galzoo_repr.catalogue import (
-    Beside,
-    Embeddings,
-    as_table,
-    read_embeddings,
-    reduce_embeddings,
-    refuse_existing,
-    with_columns,
-)
-from galzoo_repr.exceptions import GalzooWarning
+from galzoo_repr.anomaly._columns import facts_of, rows_to_rate, score_columns, unlike_column
+from galzoo_repr.anomaly._judge import DEFAULT_RATINGS, judge, scaled_beside
+from galzoo_repr.anomaly._unsupervised import UNSUPERVISED
+from galzoo_repr.catalogue import as_table, refuse_existing, with_columns
 
 if TYPE_CHECKING:
     from distributed import Client
 
     from galzoo_repr.anomaly._interest import InterestModel
-    from galzoo_repr.anomaly._scoring import Judgement
 
-__all__ = ["add_anomaly_scores", "fit_interest", "fit_unusual", "next_to_rate", "ratings_of"]
-
-DEFAULT_RATINGS = "interest"
+__all__ = ["add_anomaly_scores", "next_to_rate"]
 
 
 def add_anomaly_scores(
@@ -145,8 +119,8 @@ def add_anomaly_scores(
     )
     check_choice("unsupervised", unsupervised, UNSUPERVISED)
     check_seed(seed)
-    scaled = _scaled(table, beside, embedding, model)
-    judgement, values, embeddings = _judge(
+    scaled = scaled_beside(table, beside, embedding, model)
+    judgement, values, embeddings = judge(
         table, ratings, model, embedding, noise=noise, unsupervised=unsupervised, seed=seed, beside=scaled
     )
     judgement.warn_of_ignorance()
@@ -221,209 +195,7 @@ def next_to_rate(
     check_whole_number("n", n)
     check_choice("first", first, FIRST_BATCHES)
     check_seed(seed)
-    scaled = _scaled(table, beside, embedding, model)
-    judgement, values, _ = _judge(table, ratings, model, embedding, noise=noise, seed=seed, beside=scaled)
+    scaled = scaled_beside(table, beside, embedding, model)
+    judgement, values, _ = judge(table, ratings, model, embedding, noise=noise, seed=seed, beside=scaled)
     rated = np.isfinite(values).any(axis=1)
     return rows_to_rate(table, judgement.choose(n, rated, first=first, seed=seed), judgement)
-
-
-def fit_interest(
-    table: Table | SkyCoord,
-    ratings: str | Sequence[str] = DEFAULT_RATINGS,
-    *,
-    model: "InterestModel | None" = None,
-    noise: str | Sequence[str] | None = None,
-    embedding: str = "embedding",
-) -> "InterestModel":
-    """
-    Learn an interest from the rated rows of a catalogue, to save it or apply it to another catalogue.
-
-    Parameters
-    ----------
-    table : Table or QTable
-        Catalogue with embeddings.
-    ratings : str or list of str
-        Column of ratings as for `add_anomaly_scores`, or one for each of several raters.
-    model : InterestModel, optional
-        Options.
-    noise : str or list of str, optional
-        Column with the standard deviation of each rating; for several raters one for each, or one for all.
-    embedding : str
-        Column of embeddings, shape (n, d).
-
-    Returns
-    -------
-    InterestModel
-        It remembers which encoder made the embeddings, if the table's provenance says so.
-
-    Raises
-    ------
-    ValueError
-        If a column is missing, or nothing is rated.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from astropy.table import Table
-    >>> import galzoo_repr as gzr
-    >>> from galzoo_repr.anomaly import fit_interest
-    >>> embedding = np.random.default_rng(1).normal(size=(200, 4)).astype("float32")
-    >>> interest = np.where(np.arange(200) < 40, np.clip(2 + 2 * embedding[:, 0], 0, 5), np.nan)
-    >>> model = fit_interest(Table({"embedding": embedding, "interest": interest}))
-    >>> other = gzr.add_anomaly_scores(Table({"embedding": embedding[100:]}), model=model)
-    >>> int((other["anomaly_rank"] > 0).sum())
-    100
-    """
-    table = as_table(table)
-    raters = check_raters("ratings", ratings)
-    values, spread = ratings_by_rater(table, raters, noise)
-    embeddings = read_embeddings(table, embedding)
-    fitted = new_model(model)
-    fitted._check_options()
-    warn_of_odd_ratings(table, raters, values, fitted.rating_scale)
-    reduced = reduce_embeddings(embeddings, fitted.n_components, **fitted._scaling)
-    fitted._fit_reduced(reduced.reduction, reduced.features, values, spread, raters)
-    warn_of_lost_ratings(values, embeddings.usable)
-    warn_of_disagreement(fitted.raters_)
-    fitted.encoder_ = _encoder_of(table, embeddings)
-    fitted.known_ = known_galaxies(embeddings, values)
-    return fitted
-
-
-def fit_unusual(
-    table: Table, *, model: "InterestModel | None" = None, embedding: str = "embedding", seed: int = 0
-) -> "InterestModel":
-    """
-    Learn from a sample of a catalogue what is usual in it, while nothing is rated.
-
-    Parameters
-    ----------
-    table : Table or QTable
-        Catalogue with embeddings.
-    model : InterestModel, optional
-        Options.
-    embedding : str
-        Column of embeddings, shape (n, d).
-    seed : int
-        Of the isolation forest.
-
-    Returns
-    -------
-    InterestModel
-        To be given to `add_anomaly_scores` with any part of the catalogue. It has components and an isolation forest,
-        ``forest_``, but no interest.
-    """
-    embeddings = read_embeddings(as_table(table), embedding)
-    fitted = new_model(model)
-    if embeddings.usable.sum() < 2:
-        raise ValueError(
-            f"fewer than two galaxies have an embedding in {embedding!r}: nothing is usual among them"
-        )
-    from galzoo_repr.anomaly._scoring import ReducedCatalogue
-
-    catalogue = ReducedCatalogue(embeddings, fitted)
-    fitted.reduction_ = catalogue.reduction
-    fitted.forest_ = grown_forest(catalogue.features[catalogue.usable], seed)
-    return fitted
-
-
-def ratings_of(
-    table: Table, ratings: str | Sequence[str] | None, noise: str | Sequence[str] | None = None
-) -> tuple[list[str], np.ndarray, np.ndarray | None]:
-    """
-    Names of the raters, their ratings and the standard deviations, float64 arrays of shape (n, raters).
-
-    NaN where not rated, as everywhere if nobody rated yet.
-    """
-    raters = [] if ratings is None else check_raters("ratings", ratings)
-    if not raters or (raters == [DEFAULT_RATINGS] and DEFAULT_RATINGS not in table.colnames):
-        if isinstance(noise, str):
-            column_of(table, noise, "noise")
-        return [DEFAULT_RATINGS], np.full((len(table), 1), np.nan), None
-    return raters, *ratings_by_rater(table, raters, noise)
-
-
-def _judge(
-    table: Table,
-    ratings: str | Sequence[str] | None,
-    model: "InterestModel | None",
-    embedding: str,
-    *,
-    noise: str | Sequence[str] | None = None,
-    unsupervised: str = "isolation_forest",
-    seed: int = 0,
-    beside: Beside | None = None,
-) -> "tuple[Judgement, np.ndarray, Embeddings]":
-    """Score all rows, by a fitted model or by the ratings of the table; give these ratings and the embeddings too."""
-    _check_model(model)
-    raters, values, spread = ratings_of(table, ratings, noise)
-    embeddings = read_embeddings(table, embedding)
-    if beside is not None:
-        embeddings = beside.beside_embeddings(embeddings, table)
-    if model is not None and hasattr(model, "process_"):
-        _check_encoder(model, _encoder_of(table, embeddings))
-    from galzoo_repr.anomaly._scoring import ReducedCatalogue
-
-    catalogue = ReducedCatalogue(embeddings, model)
-    if len(table) and not catalogue.usable.any():
-        warnings.warn(
-            f"no galaxy has a finite embedding in column {embedding!r}; see why in the column cutout_status",
-            GalzooWarning,
-            stacklevel=3,
-        )
-    if model is not None and hasattr(model, "process_"):
-        return catalogue.apply(model), values, embeddings
-    warn_of_odd_ratings(table, raters, values, model and model.rating_scale, stacklevel=3)
-    judgement = catalogue.judge(values, spread, raters=raters, unsupervised=unsupervised, seed=seed)
-    warn_of_lost_ratings(values, catalogue.usable, stacklevel=3)
-    if judgement.model is not None:
-        warn_of_disagreement(judgement.model.raters_, stacklevel=3)
-    return judgement, values, embeddings
-
-
-def _scaled(
-    table: Table, beside: Mapping[str, float] | None, embedding: str, model: "InterestModel | None"
-) -> Beside | None:
-    """Columns beside the embeddings, scaled by this catalogue; a `ValueError` where a model cannot read them."""
-    if beside is None:
-        return None
-    if model is not None and hasattr(model, "process_"):
-        raise ValueError(
-            "a model that is fitted has learned from embeddings alone; leave out model= or beside="
-        )
-    return Beside.of(table, beside, read_embeddings(table, embedding))
-
-
-def _encoder_of(table: Table, embeddings: Embeddings) -> dict[str, str]:
-    """Name and digest of the encoder that made the embeddings, as far as that is recorded."""
-    return {"name": str(table.meta.get("GZRENC", "")), "digest": embeddings.encoder}
-
-
-def _check_encoder(model: "InterestModel", theirs: dict[str, str]) -> None:
-    """Refuse to apply a model to embeddings of another encoder."""
-    ours = model.encoder_
-    if ours.get("digest") and theirs.get("digest") and ours["digest"] != theirs["digest"]:
-        raise ValueError(
-            f"this interest was learned on embeddings of {ours.get('name')!r} ({ours['digest'][:12]}), "
-            f"but the table's are of {theirs.get('name')!r} ({theirs['digest'][:12]}): "
-            "embed the table with the same encoder"
-        )
-
-
-def new_model(model: "InterestModel | None") -> "InterestModel":
-    """Make a model that is not fitted, with the options of the one given."""
-    from sklearn.base import clone
-
-    from galzoo_repr.anomaly._interest import InterestModel
-
-    _check_model(model)
-    return InterestModel() if model is None else clone(model)
-
-
-def _check_model(model: "InterestModel | None") -> None:
-    if model is None:
-        return
-    from galzoo_repr.anomaly._interest import InterestModel
-
-    if not isinstance(model, InterestModel):
-        raise TypeError(f"model={model!r} is no InterestModel; give InterestModel(), with or without options")
