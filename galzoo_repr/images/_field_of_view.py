@@ -7,7 +7,14 @@ from astropy.table import Column, Table
 from galzoo_repr._angle import AngleLike, angle_unit, read_angle
 from galzoo_repr.catalogue import one_per_row
 
-__all__ = ["RADIUS_COLUMNS", "checked_fov", "galaxy_zoo_fields", "radius_columns"]
+__all__ = [
+    "RADIUS_COLUMNS",
+    "checked_fov",
+    "fields_by_radius",
+    "galaxy_zoo_fields",
+    "radius_columns",
+    "size_and_scale",
+]
 
 # Names, in lower case and in the order of preference, of columns with the radii that hold 50 % and 90 % of
 # the light: NASA-Sloan Atlas, SDSS, common short names; then half-light radii of fitted models (Tractor and
@@ -79,6 +86,18 @@ def radius_columns(table: Table) -> tuple[np.ndarray, np.ndarray] | None:
     return None
 
 
+def fields_by_radius(table: Table) -> u.Quantity:
+    """Field of view of each row by the rule of Galaxy Zoo, ``(n,)`` arcsec; a `ValueError` where there are no radii."""
+    radii = radius_columns(table)
+    if radii is None:
+        names = ", ".join("/".join(filter(None, pair)) for pair in RADIUS_COLUMNS)
+        raise ValueError(
+            "the catalogue has no column with the radii of galaxies, which decide how wide a field to cut "
+            f"out: give fov, such as fov='30 arcsec', or rename the column that has them to one of {names}"
+        )
+    return galaxy_zoo_fields(*radii)
+
+
 def galaxy_zoo_fields(r50: np.ndarray, r90: np.ndarray) -> u.Quantity:
     """
     Field of view of Galaxy Zoo DECaLS.
@@ -147,3 +166,14 @@ def checked_fov(fov: AngleLike, rows: int) -> u.Quantity:
             f"fov has shape {angle.shape}, but the catalogue has {rows} rows; give one angle, or one a row"
         )
     return angle * u.arcsec
+
+
+def size_and_scale(fov: AngleLike, native: float, most: int) -> tuple[np.ndarray, u.Quantity]:
+    """Pixels on each side of a cutout, at most so many, and their scale; both as `ImageRecipe.request` says."""
+    angle = np.asarray(read_angle(fov, "fov").to_value(u.arcsec), dtype=float)
+    # The small number keeps 10 native pixels 10, whatever the rounding of the division.
+    pixels = np.ceil(angle / native - 1e-9)
+    wide = pixels >= most
+    scale = np.where(wide, angle / most, native) * u.arcsec
+    size = np.where(np.isnan(angle), 0, np.where(wide, most, pixels)).astype(int)
+    return (int(size), scale) if angle.ndim == 0 else (size, scale)

@@ -9,13 +9,14 @@ from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
-from galzoo_repr._angle import AngleLike, read_angle
+from galzoo_repr._angle import AngleLike
 from galzoo_repr._array import Array, namespace_of
 from galzoo_repr.catalogue import as_table
 from galzoo_repr.images._any_bands import Matrix, Stretch, mixed, stretched
-from galzoo_repr.images._field_of_view import RADIUS_COLUMNS, checked_fov, galaxy_zoo_fields, radius_columns
+from galzoo_repr.images._field_of_view import checked_fov, fields_by_radius, size_and_scale
 from galzoo_repr.images._image_data import ImageData
 from galzoo_repr.images._prepared import prepared
+from galzoo_repr.images._range import central_colours, scaled
 from galzoo_repr.images._recipe_dict import digest_of, plain, read_plain
 from galzoo_repr.images._recipe_fields import (
     band_names,
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ImageRecipe"]
 
-# A resampled picture overshoots, but not by that much.
-_DARKEST, _BRIGHTEST = -0.5, 2.0
 _STRETCHES = {
     "galaxy_zoo_decals": galaxy_zoo_stretch,
     "viewer_grz": viewer_grz_stretch,
@@ -241,15 +240,7 @@ class ImageRecipe:
             return checked_fov(fov, len(table))
         if self.fov_rule == "fixed":
             return np.full(len(table), self.fov) * u.arcsec
-        radii = radius_columns(table)
-        if radii is None:
-            names = ", ".join("/".join(filter(None, pair)) for pair in RADIUS_COLUMNS)
-            raise ValueError(
-                "the catalogue has no column with the radii of galaxies, which decide how wide a field to cut "
-                f"out: give fov, such as fov='30 arcsec', or rename the column that "
-                f"has them to one of {names}"
-            )
-        return galaxy_zoo_fields(*radii)
+        return fields_by_radius(table)
 
     def request(self, fov: AngleLike) -> tuple[np.ndarray, u.Quantity]:
         """
@@ -286,13 +277,7 @@ class ImageRecipe:
         >>> scale
         <Quantity [0.262   , 1.171875] arcsec>
         """
-        angle = np.asarray(read_angle(fov, "fov").to_value(u.arcsec), dtype=float)
-        # The small number keeps 10 native pixels 10, whatever the rounding of the division.
-        native = np.ceil(angle / self.pixel_scale - 1e-9)
-        wide = native >= self.max_pixels
-        scale = np.where(wide, angle / self.max_pixels, self.pixel_scale) * u.arcsec
-        size = np.where(np.isnan(angle), 0, np.where(wide, self.max_pixels, native)).astype(int)
-        return (int(size), scale) if angle.ndim == 0 else (size, scale)
+        return size_and_scale(fov, self.pixel_scale, self.max_pixels)
 
     def from_bands(self, bands: Array) -> Array:
         """
@@ -336,7 +321,7 @@ class ImageRecipe:
         planes = resize(stretched(bands, self.stretch), self.size)
         named = not callable(self.stretch) and self.stretch != "none"
         planes = planes.clip(0.0, 1.0) if named else planes
-        return self._in_range(mixed(planes, self.channels, self.matrix, colour=named))
+        return scaled(mixed(planes, self.channels, self.matrix, colour=named), self.mean, self.std)
 
     def from_rgb(self, images: Array) -> Array:
         """
@@ -373,21 +358,7 @@ class ImageRecipe:
             raise ValueError(
                 f"this recipe takes fluxes (stretch={self.stretch!r}), not colour images; give FITS cutouts"
             )
-        xp = namespace_of(images)
-        counts = images.dtype == xp.uint8
-        if not (counts or xp.isdtype(images.dtype, "real floating")):
-            raise TypeError(
-                f"colour images are uint8 in 0 to 255 or floating point in 0 to 1, not {images.dtype}"
-            )
-        if not counts and len(images):
-            low, high = float(images.min()), float(images.max())
-            if low < _DARKEST or high > _BRIGHTEST:
-                raise ValueError(
-                    f"colour images of floating point are in 0 to 1, but these reach from {low:g} to {high:g}; give "
-                    "uint8, or scale them"
-                )
-        images = xp.astype(central_crop(images, self.crop), xp.float32)
-        return self._from_colour(images / 255 if counts else images)
+        return self._from_colour(central_colours(images, self.crop))
 
     def prepare(self, images: Sequence[ImageData], device: "torch.device | str | None" = None) -> Array:
         """
@@ -421,16 +392,7 @@ class ImageRecipe:
         return self.from_rgb(namespace_of(stack).moveaxis(stack, -1, 1))
 
     def _from_colour(self, images: Array) -> Array:
-        xp = namespace_of(images)
         images = resize(images, self.size).clip(0.0, 1.0)
-        return self._in_range(xp.mean(images, axis=1, keepdims=True) if self.channels == 1 else images)
-
-    def _in_range(self, images: Array) -> Array:
-        if not any(self.mean) and all(value == 1 for value in self.std):
-            return images
-        xp = namespace_of(images)
-        mean, std = (
-            xp.asarray(values, dtype=images.dtype, device=images.device)[:, None, None]
-            for values in (self.mean, self.std)
-        )
-        return (images - mean) / std
+        if self.channels == 1:
+            images = namespace_of(images).mean(images, axis=1, keepdims=True)
+        return scaled(images, self.mean, self.std)
