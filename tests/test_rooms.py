@@ -139,3 +139,14 @@ def reachable(graph: dict[str, set[str]], start: str) -> set[str]:
             seen.add(name)
             left.extend(graph[name])
     return seen
+
+
+def test_every_bar_is_the_one_of_the_package():
+    direct = [
+        f"{path.relative_to(PACKAGE)}:{node.lineno}"
+        for path in MODULES
+        if path.name != "_progress.py"
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "tqdm"
+    ]
+    assert not direct

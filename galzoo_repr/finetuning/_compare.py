@@ -10,10 +10,10 @@ from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.table import Column, Table
 from numpy.typing import ArrayLike
-from tqdm import tqdm
 
 from galzoo_repr._arguments import check_seed, check_whole_number
 from galzoo_repr._config import log
+from galzoo_repr._progress import progress_bar
 from galzoo_repr._threads import cores
 from galzoo_repr.catalogue import as_table, record_provenance
 from galzoo_repr.encoders import Encoder
@@ -196,9 +196,11 @@ def _embed(table: Table, rows: np.ndarray, contenders: list[Contender], progress
             GalzooWarning,
             stacklevel=3,
         )
-    for one in tqdm(contenders, desc="encoders", disable=not progress):
-        if one.ok:
-            _try(one, lambda one=one: one.embed(table, rows, device, **options))
+    with progress_bar(len(contenders), "encoders", "encoder", shown=progress) as bar:
+        for one in contenders:
+            if one.ok:
+                _try(one, lambda one=one: one.embed(table, rows, device, **options))
+            bar.update()
 
 
 def _try(one: Contender, step: Callable[[], None]) -> None:
@@ -250,11 +252,13 @@ def _measure(
     galaxies = len(np.unique(groups))
     wanted = galaxies // 2 if n_train is None else n_train
     splits = splits_of(y, groups, labels.task, wanted, repeats=repeats, seed=seed)
-    for one in tqdm(contenders, desc="heads", disable=not progress):
-        if one.ok:
-            x = np.asarray(one.embeddings.vectors[compared], np.float32)
-            lesson = Lesson(x, y, groups, labels.task, seed=seed)
-            _try(one, lambda one=one, lesson=lesson: _figures(one, lesson, splits, seed))
+    with progress_bar(len(contenders), "heads", "encoder", shown=progress) as bar:
+        for one in contenders:
+            if one.ok:
+                x = np.asarray(one.embeddings.vectors[compared], np.float32)
+                lesson = Lesson(x, y, groups, labels.task, seed=seed)
+                _try(one, lambda one=one, lesson=lesson: _figures(one, lesson, splits, seed))
+            bar.update()
     learned = len(np.unique(groups[splits[0][0]]))
     return learned, galaxies - learned
 

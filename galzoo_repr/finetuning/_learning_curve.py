@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
-from tqdm import tqdm
 
 from galzoo_repr._arguments import check_seed
+from galzoo_repr._progress import progress_bar
 from galzoo_repr.catalogue import as_table
 from galzoo_repr.finetuning._finetune import lesson_of
 from galzoo_repr.finetuning._folds import fewest_galaxies
@@ -85,12 +85,14 @@ def learning_curve(
             f"galaxies, sizes may be from 4 to {galaxies - 10}"
         )
     rows = []
-    for n in tqdm(usable, desc="learning curve", disable=not progress):
-        found: dict[tuple[str, str], list[float]] = {}
-        for repeat in range(repeats):
-            for metric in _once(lesson, n, np.random.default_rng([seed, n, repeat]), labels.classes):
-                found.setdefault((metric.part, metric.name), []).append(metric.value)
-        rows += [(n, *what, np.nanmean(values), np.nanstd(values)) for what, values in found.items()]
+    with progress_bar(len(usable) * repeats, "learning curve", "model", shown=progress) as bar:
+        for n in usable:
+            found: dict[tuple[str, str], list[float]] = {}
+            for repeat in range(repeats):
+                for metric in _once(lesson, n, np.random.default_rng([seed, n, repeat]), labels.classes):
+                    found.setdefault((metric.part, metric.name), []).append(metric.value)
+                bar.update()
+            rows += [(n, *what, np.nanmean(values), np.nanstd(values)) for what, values in found.items()]
     return Table(rows=rows, names=["n", "part", "figure", "value", "std"])
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from galzoo_repr._arguments import check_choice
 from galzoo_repr._device import choose_device
+from galzoo_repr._progress import progress_bar
 from galzoo_repr.index._ann import NeighbourGraph
 from galzoo_repr.index._segments import METHODS, Segment, Segments
 from galzoo_repr.index._storage import SavedIndex
@@ -135,19 +136,19 @@ class Engine:
 
     def nearest_others(self, n: int, method: str, *, progress: bool) -> tuple[np.ndarray, np.ndarray]:
         """Find the n nearest other galaxies of every galaxy: places and similarity, as for `nearest`."""
-        from tqdm import tqdm
-
         size = len(self.galaxies)
         places, similarity = np.empty((size, n), dtype=np.int64), np.empty((size, n))
         starts = range(0, size, _BATCH)
-        for start in tqdm(starts, desc="neighbours", disable=not progress or len(starts) == 1):
-            own = np.arange(start, min(start + _BATCH, size))
-            vectors = self.galaxies.take("vectors", own).astype(np.float32)
-            found, alike = self.nearest(vectors, n + 1, method)
-            # A galaxy comes first among its own neighbours, unless another one has the very same embedding.
-            order = np.argsort(found == own[:, None], axis=1, kind="stable")[:, :n]
-            places[own] = np.take_along_axis(found, order, axis=1)
-            similarity[own] = np.take_along_axis(alike, order, axis=1)
+        with progress_bar(size, "neighbours", "galaxy", shown=progress and len(starts) > 1) as bar:
+            for start in starts:
+                own = np.arange(start, min(start + _BATCH, size))
+                vectors = self.galaxies.take("vectors", own).astype(np.float32)
+                found, alike = self.nearest(vectors, n + 1, method)
+                # A galaxy comes first among its own neighbours, unless another one has the very same embedding.
+                order = np.argsort(found == own[:, None], axis=1, kind="stable")[:, :n]
+                places[own] = np.take_along_axis(found, order, axis=1)
+                similarity[own] = np.take_along_axis(alike, order, axis=1)
+                bar.update(len(own))
         return places, similarity
 
     def ready_graph(self) -> NeighbourGraph:

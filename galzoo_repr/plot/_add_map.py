@@ -6,9 +6,9 @@ from importlib.metadata import version
 import numpy as np
 from astropy.coordinates import SkyCoord
 from astropy.table import Column, Table
-from tqdm.auto import tqdm
 
 from galzoo_repr._arguments import check_choice, check_number, check_seed, check_whole_number
+from galzoo_repr._progress import progress_bar
 from galzoo_repr.catalogue import (
     Embeddings,
     as_table,
@@ -199,7 +199,7 @@ def _neighbourly(
         init=_start(features[chosen]),
     )
     places = np.full((len(embeddings), 2), np.nan, dtype=np.float32)
-    with tqdm(total=len(rows), desc="map", unit="galaxy", disable=not progress) as bar:
+    with progress_bar(len(rows), "map", "galaxy", shown=progress) as bar:
         places[chosen] = mapper.fit_transform(features[chosen])
         bar.update(len(chosen))
         for start in range(0, len(others), _CHUNK):
