@@ -98,7 +98,7 @@ class ReplaySurvey:
         faults: Callable[[Request], Writable | None] | None = None,
     ) -> SurveyService:
         """
-        Make an HTTP service that answers with the recordings.
+        Start an HTTP service that answers with the recordings.
 
         Parameters
         ----------
@@ -112,10 +112,10 @@ class ReplaySurvey:
         Returns
         -------
         SurveyService
-            A context manager; within its ``with`` block ``url`` is the base URL of the viewer.
+            It answers from now on, at ``url``, until its ``stop()`` or the end of its ``with`` block.
         """
         routes = viewer_endpoints(self._fits_answer, self._jpeg_answer)
-        return SurveyService(routes, port=port, host=host, base="/viewer", faults=faults)
+        return SurveyService(routes, port=port, host=host, base="/viewer", faults=faults).start()
 
     def _fits_answer(self, asked: ViewerRequest) -> Reply:
         found = self._nearest("fits", asked)

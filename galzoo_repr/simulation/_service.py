@@ -45,7 +45,7 @@ class LoggedRequest:
 
 class SurveyService:
     """
-    Serve endpoints over HTTP/1.1 on the loopback interface, within a ``with`` block.
+    Serve endpoints over HTTP/1.1 on the loopback interface, within a ``with`` block or from `start` to `stop`.
 
     Every connection has a thread of its own and is kept alive; leaving the block, also by Ctrl-C or another
     exception, closes the listening socket and all connections and waits for the threads.
@@ -123,7 +123,7 @@ class SurveyService:
 
     def start(self) -> "SurveyService":
         """
-        Listen and answer until `stop`.
+        Listen and answer until `stop`; a service that does so already goes on.
 
         Returns
         -------
@@ -132,15 +132,11 @@ class SurveyService:
 
         Raises
         ------
-        RuntimeError
-            The service is running already.
         OSError
             The port cannot be had.
         """
         if self._server is not None:
-            raise RuntimeError(
-                f"the service is already listening at {self.url}; stop it before starting it again"
-            )
+            return self
         try:
             self._server = _Server(self._address, self)
         except OSError as error:

@@ -277,7 +277,7 @@ class SimulatedSurvey:
         faults: Callable[[Request], Writable | None] | None = None,
     ) -> SurveyService:
         """
-        Make an HTTP service that answers for this survey as the Legacy Survey viewer does.
+        Start an HTTP service that answers for this survey as the Legacy Survey viewer does.
 
         Parameters
         ----------
@@ -294,7 +294,7 @@ class SimulatedSurvey:
         Returns
         -------
         SurveyService
-            A context manager; within its ``with`` block ``url`` is the base URL of the viewer.
+            It answers from now on, at ``url``, until its ``stop()`` or the end of its ``with`` block.
 
         Examples
         --------
@@ -310,7 +310,7 @@ class SimulatedSurvey:
             **hips_routes(self, zero_point=zero_point),
             **brick_routes(self),
         }
-        return SurveyService(routes, port=port, host=host, base="/viewer", faults=faults)
+        return SurveyService(routes, port=port, host=host, base="/viewer", faults=faults).start()
 
     def _observed(self, ra: NDArray, dec: NDArray) -> NDArray:
         return self.footprint.covers(ra, dec, "r")[0]

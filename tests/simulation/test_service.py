@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from galzoo_repr import GalzooWarning
-from galzoo_repr.simulation import Reply, SurveyService
+from galzoo_repr.simulation import Reply, SimulatedSurvey, SurveyService
 
 
 def hello(request):
@@ -263,13 +263,22 @@ def test_clients_that_hang_up_do_no_harm():
 
 def test_service_starts_again_on_its_port(service):
     url = service.url
-    with pytest.raises(RuntimeError, match="already listening"):
-        service.start()
+    assert service.start() is service
+    assert service.url == url
     service.stop()
     service.stop()
     service.start()
     assert service.url == url
     assert get(service, "/hello")[0].status == 200
+
+
+def test_a_survey_answers_without_a_with_block_until_it_is_stopped(service_threads):
+    service = SimulatedSurvey(seed=3).serve()
+    assert get(service, "/viewer/nothing")[0].status == 404
+    with service as same:
+        assert same.url == service.url
+    assert not service_threads()
+    service.stop()
 
 
 def test_port_that_is_taken_is_reported(service):
