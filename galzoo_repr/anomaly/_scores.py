@@ -139,7 +139,7 @@ def add_anomaly_scores(
     if is_hats(table):
         return by_partition("add_anomaly_scores", locals())
     refuse_for_table(locals())
-    table = as_table(table)
+    table = as_table(table, copy=False)
     refuse_existing(
         table, [f"{name}_{end}" for end in ("score", "score_std", "rank", "unlike")], overwrite=overwrite
     )
@@ -217,7 +217,7 @@ def next_to_rate(
     >>> len(set(gzr.next_to_rate(cat, n=5)["row"]))
     5
     """
-    table = as_table(table)
+    table = as_table(table, copy=False)
     check_whole_number("n", n)
     check_choice("first", first, FIRST_BATCHES)
     check_seed(seed)
@@ -274,7 +274,7 @@ def fit_interest(
     >>> int((other["anomaly_rank"] > 0).sum())
     100
     """
-    table = as_table(table)
+    table = as_table(table, copy=False)
     raters = check_raters("ratings", ratings)
     values, spread = ratings_by_rater(table, raters, noise)
     embeddings = read_embeddings(table, embedding)
@@ -313,7 +313,7 @@ def fit_unusual(
         To be given to `add_anomaly_scores` with any part of the catalogue. It has components and an isolation forest,
         ``forest_``, but no interest.
     """
-    embeddings = read_embeddings(as_table(table), embedding)
+    embeddings = read_embeddings(as_table(table, copy=False), embedding)
     fitted = new_model(model)
     if embeddings.usable.sum() < 2:
         raise ValueError(
