@@ -60,7 +60,9 @@ class Conf(config.ConfigNamespace):
         "Room for cutouts on disk, such as 20 GB: those used longest ago go first. Empty for no limit.",
     )
     mapped_above = config.ConfigItem(
-        1.0, "Gigabytes of embeddings above which their column is a file mapped into memory."
+        1.0,
+        "Gigabytes above which a column of embeddings is a file mapped into memory, and columns of a catalogue are "
+        "shared with the results made of it, read-only there, instead of copied.",
     )
     reductions_size = config.ConfigItem(
         2.0,

@@ -71,7 +71,7 @@ def fit_interest(
     >>> int((other["anomaly_rank"] > 0).sum())
     100
     """
-    table = as_table(table)
+    table = as_table(table, copy=False)
     raters = check_raters("ratings", ratings)
     values, spread = ratings_by_rater(table, raters, noise)
     embeddings = read_embeddings(table, embedding)
@@ -110,7 +110,7 @@ def fit_unusual(
         To be given to `add_anomaly_scores` with any part of the catalogue. It has components and an isolation forest,
         ``forest_``, but no interest.
     """
-    embeddings = read_embeddings(as_table(table), embedding)
+    embeddings = read_embeddings(as_table(table, copy=False), embedding)
     fitted = new_model(model)
     if embeddings.usable.sum() < 2:
         raise ValueError(

@@ -118,7 +118,7 @@ def rate(
     >>> int(np.isfinite(rated["interest"]).sum())
     40
     """
-    table = as_table(table)
+    table = as_table(table, copy=False)
     check_choice("first", first, FIRST_BATCHES)
     check_whole_number("n", n)
     check_whole_number("max_ratings", max_ratings)

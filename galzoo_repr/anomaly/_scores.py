@@ -113,7 +113,7 @@ def add_anomaly_scores(
     if is_hats(table):
         return by_partition("add_anomaly_scores", locals())
     refuse_for_table(locals())
-    table = as_table(table)
+    table = as_table(table, copy=False)
     refuse_existing(
         table, [f"{name}_{end}" for end in ("score", "score_std", "rank", "unlike")], overwrite=overwrite
     )
@@ -191,7 +191,7 @@ def next_to_rate(
     >>> len(set(gzr.next_to_rate(cat, n=5)["row"]))
     5
     """
-    table = as_table(table)
+    table = as_table(table, copy=False)
     check_whole_number("n", n)
     check_choice("first", first, FIRST_BATCHES)
     check_seed(seed)

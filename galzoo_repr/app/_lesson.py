@@ -198,7 +198,7 @@ class Lesson:
         self.learned = replace(self.learned, pictures=pictures_of_model(model, curve))
 
     def _table(self, labels: np.ndarray) -> Table:
-        return with_columns(self._desk.table, {self.column: Column(labels)}, overwrite=True)
+        return with_columns(self._desk.table, {self.column: Column(labels)}, overwrite=True, copy=False)
 
     def _choose(self, labels: np.ndarray, model: MorphologyModel | None) -> None:
         """Choose the next galaxies, and tell of them once their pictures are read."""

@@ -241,7 +241,7 @@ class Look:
             # Those rated highest, and then the first of the catalogue.
             ratings, column = desk.ratings.ratings(), desk.ratings.column
             rows = np.argsort(-np.nan_to_num(ratings, nan=-np.inf), kind="stable")[:STILL]
-            table = with_columns(table, {column: Column(ratings)}, overwrite=True)
+            table = with_columns(table, {column: Column(ratings)}, overwrite=True, copy=False)
             captions = [column, *captions]
         images = desk.pictures.images
         if images is not None and not isinstance(images, str):

@@ -33,7 +33,7 @@ def with_people(table: Table, labelled: Mapping[str, ByPerson]) -> Table:
             texts[list(labels)] = list(labels.values())
             about = f"Label given by {name or 'a person without a name'}; empty where there is none"
             columns[own] = Column(texts, description=about)
-    return with_columns(table, columns, call="look") if columns else table
+    return with_columns(table, columns, call="look", copy=False) if columns else table
 
 
 def agreement_facts(people: ByPerson) -> list[list[str]]:

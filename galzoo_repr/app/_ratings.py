@@ -25,7 +25,7 @@ from galzoo_repr.anomaly import (
     read_ratings,
 )
 from galzoo_repr.app._progress import Progress, progress_of
-from galzoo_repr.catalogue import read_embeddings, with_columns
+from galzoo_repr.catalogue import as_table, read_embeddings, with_columns
 from galzoo_repr.exceptions import GalzooWarning
 
 __all__ = ["Opinion", "RatingDesk"]
@@ -199,9 +199,9 @@ class RatingDesk:
         columns = {self.column: self.ratings(), **self.read_others()}
         about = "Rating, higher is more interesting; NaN where not rated"
         described = {name: Column(values, description=about) for name, values in columns.items()}
-        table = with_columns(table, described, overwrite=True, call="look")
+        table = with_columns(table, described, overwrite=True, call="look", copy=False)
         if not any(np.isfinite(values).any() for values in columns.values()):
-            return table
+            return as_table(table)
         scale = (float(self.values[0]), float(self.values[-1]))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", GalzooWarning)

@@ -18,7 +18,7 @@ from astropy.table import Column, Table
 
 from galzoo_repr._config import log
 from galzoo_repr._folder import publish
-from galzoo_repr.catalogue import SkyPositions, galaxy_names, sky_positions, with_columns
+from galzoo_repr.catalogue import SkyPositions, as_table, galaxy_names, sky_positions, with_columns
 
 if TYPE_CHECKING:
     from galzoo_repr.app._pictures import RowPictures
@@ -110,14 +110,14 @@ class Desk:
             self.marks.refresh()
             table = self.marks.with_people(self.table)
         if self.ratings is not None:
-            table = self.ratings.with_columns(table)
-        return table
+            return self.ratings.with_columns(table)
+        return as_table(table)
 
     def add_column(self, name: str, values: np.ndarray, description: str) -> None:
         """Add a column to the catalogue, or replace it, and tell all views (``"columns"``)."""
         column = Column(values, description=description)
         with self._writing:
-            self.table = with_columns(self.table, {name: column}, overwrite=True)
+            self.table = with_columns(self.table, {name: column}, overwrite=True, copy=False)
         self.tell("columns", name)
 
     def keep(self, name: str, value: Any) -> None:

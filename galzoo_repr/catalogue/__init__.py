@@ -11,6 +11,7 @@ from galzoo_repr.catalogue._files import read_catalogue, table_format, write_cat
 from galzoo_repr.catalogue._fingerprint import fingerprint
 from galzoo_repr.catalogue._missing import means_no_value
 from galzoo_repr.catalogue._names import galaxy_names, name_column, rows_named
+from galzoo_repr.catalogue._owned import rows_of
 from galzoo_repr.catalogue._position_text import PositionLike, name_resolution, read_position
 from galzoo_repr.catalogue._positions import SkyPositions, sky_positions
 from galzoo_repr.catalogue._provenance import provenance, record_provenance
@@ -52,6 +53,7 @@ __all__ = [
     "reduce_embeddings",
     "refuse_existing",
     "rows_named",
+    "rows_of",
     "sentinels",
     "sky_positions",
     "stacked",

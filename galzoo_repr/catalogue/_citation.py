@@ -50,7 +50,7 @@ def cite(table: Table | None = None) -> str:
     >>> gzr.cite().splitlines()[0]
     '@software{galzoo_repr,'
     """
-    parts = [_of_the_package(), *_sentences_and_keys(None if table is None else as_table(table))]
+    parts = [_of_the_package(), *_sentences_and_keys(None if table is None else as_table(table, copy=False))]
     known = dict(_entries((files(__package__) / "references.bib").read_text(encoding="utf-8")))
     return "\n\n".join(known.get(part, part) for part in parts) + "\n"
 

@@ -1,4 +1,4 @@
-"""Columns onto a catalogue: the same class and rows, the old data shared, the input untouched."""
+"""Columns onto a catalogue: the same class and rows, with data of their own, the input untouched."""
 
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
@@ -9,6 +9,7 @@ from astropy.coordinates import BaseCoordinateFrame, SkyCoord
 from astropy.table import Column, QTable, Row, Table
 from astropy.time import Time
 
+from galzoo_repr.catalogue._owned import owned_column, owned_table, put_in_place
 from galzoo_repr.catalogue._provenance import record_provenance
 
 __all__ = ["as_table", "one_per_row", "refuse_existing", "with_columns"]
@@ -17,16 +18,20 @@ Mixin = u.Quantity | SkyCoord | Time
 _VECTORS = (list, tuple, np.ndarray)
 
 
-def as_table(catalogue: Table | SkyCoord) -> Table:
+def as_table(catalogue: Table | SkyCoord, *, copy: bool = True) -> Table:
     """
-    Give a catalogue as a table of one's own whose columns share the data of the original.
+    Give a catalogue as a table of one's own.
 
-    Columns may be added to or replaced in the result, and its meta changed; the original stays as it is.
+    Whatever is done to the result, in place too, the original stays as it is, and the other way round. Columns of
+    more than ``conf.mapped_above`` gigabytes are not copied but shared, and read-only in the result.
 
     Parameters
     ----------
     catalogue : `~astropy.table.Table`, `~astropy.table.QTable` or `~astropy.coordinates.SkyCoord`
         A scalar SkyCoord is a catalogue of one row.
+    copy : bool, optional
+        False for a table whose columns share their data with the original: columns may be added to and replaced in
+        it, but no value changed in place. It is for looking at a catalogue, at no cost.
 
     Returns
     -------
@@ -48,6 +53,8 @@ def as_table(catalogue: Table | SkyCoord) -> Table:
     ['coords']
     """
     if isinstance(catalogue, Table):
+        if copy:
+            return owned_table(catalogue)
         table = catalogue.copy(copy_data=False)
         # astropy copies the dictionary but not what is nested in it.
         table.meta = deepcopy(catalogue.meta)
@@ -166,6 +173,7 @@ def with_columns(
     overwrite: bool = False,
     provenance: Mapping[str, object] | None = None,
     call: str = "",
+    copy: bool = True,
 ) -> Table:
     """
     Put columns onto a catalogue.
@@ -183,11 +191,15 @@ def with_columns(
     call : str, optional
         Name of the function that computed the columns; needed with ``provenance``. It is noted in the meta
         of each column, as ``computed_by``.
+    copy : bool, optional
+        False where nobody else has the catalogue and the values, so that the result may share their data.
 
     Returns
     -------
     `~astropy.table.Table`
-        Of the class of ``catalogue``, with the same rows in the same order, sharing the data of its columns.
+        Of the class of ``catalogue``, with the same rows in the same order. Its columns are copies, so that nothing
+        that is done to one table in place, such as sorting it, happens to another; only those of more than
+        ``conf.mapped_above`` gigabytes are shared, and read-only in the result.
 
     Raises
     ------
@@ -203,7 +215,7 @@ def with_columns(
     >>> scored.colnames, galaxies.colnames
     (['ra', 'dec', 'similarity'], ['ra', 'dec'])
     """
-    table = as_table(catalogue)
+    table = catalogue if isinstance(catalogue, Table) else as_table(catalogue)
     refuse_existing(table, columns, overwrite=overwrite)
     for name, values in columns.items():
         if np.shape(values)[:1] != (len(table),):
@@ -211,11 +223,12 @@ def with_columns(
                 f"column {name!r} has shape {np.shape(values)} for a catalogue of {len(table)} rows; "
                 "it needs one value, or one array, per row"
             )
+    table = as_table(table, copy=copy)
     for name, values in columns.items():
         # A mixin (Quantity, SkyCoord) would otherwise be taken in itself, and renamed.
-        own = values if isinstance(values, Column) or type(values) is np.ndarray else _own(values)
+        own = owned_column(values) if copy else _viewed(values)
         if name in table.colnames:
-            _replace(table, name, own)
+            put_in_place(table, name, own)
         else:
             table.add_column(own, name=name, copy=False)
         if call:
@@ -226,26 +239,10 @@ def with_columns(
     return table
 
 
-def _replace(table: Table, name: str, values: Column | Mixin | np.ndarray) -> None:
-    """Put values in place of a column, and make the indices anew that it is part of: astropy refuses to."""
-    primary = table.primary_key
-    indices = {tuple(one.info.name for one in index.columns): index for index in table.indices}
-    gone = {columns: index for columns, index in indices.items() if name in columns}
-    for column in table.itercols() if gone else ():
-        # astropy's own way of removing them fails where an index is of several columns.
-        column.info.indices = [
-            index
-            for index in column.info.indices
-            if tuple(one.info.name for one in index.columns) not in gone
-        ]
-    table.replace_column(name, values, copy=False)
-    for columns, index in gone.items():
-        table.add_index(list(columns), engine=type(index.data), unique=index.data.unique)
-    table.primary_key = primary
-
-
-def _own(values: Mixin) -> Mixin:
-    """Give a view of a mixin column with its description and meta."""
+def _viewed(values: Column | Mixin | np.ndarray) -> Column | Mixin | np.ndarray:
+    """Give a view of a mixin column with its description and meta; of others astropy makes one."""
+    if isinstance(values, Column) or type(values) is np.ndarray:
+        return values
     if isinstance(values, u.Quantity):
         view = values.view()
         view.info = values.info

@@ -99,7 +99,7 @@ def write_catalogue(table: Table, path: str | os.PathLike, overwrite: bool = Fal
     ...     read_catalogue(Path(folder, "galaxies.fits")).meta["origin"]
     {'survey': 'DECaLS'}
     """
-    table = as_table(table)
+    table = as_table(table, copy=False)
     path = check_path(path, "a catalogue")
     file_format, compressed = table_format(path), _format_of(path)[1]
     if not table.colnames:

@@ -59,7 +59,7 @@ def write_fits(table: Table, path: Path) -> list[str]:
     Meta that a header card holds exactly becomes one; the rest, and the types that FITS does not have, go as
     one line of YAML into the card ``GZRMETA``. Mixin columns are written as astropy writes them.
     """
-    original, table = as_table(table), as_table(table)
+    original, table = as_table(table, copy=False), as_table(table, copy=False)
     units = _take_foreign_units(table)
     for name in table.colnames:
         if isinstance(table[name], Masked) and isinstance(table[name], u.Quantity):

@@ -146,7 +146,7 @@ def sky_positions(
     >>> positions.reason[1]
     'RAJ2000: missing'
     """
-    table = as_table(catalogue)
+    table = as_table(catalogue, copy=False)
     if coords is None:
         coords = _find_columns(table)
     if isinstance(coords, str):

@@ -52,7 +52,7 @@ def storable(
     lost : list of str
         A sentence for each thing that the format cannot hold.
     """
-    table, lost = as_table(table), []
+    table, lost = as_table(table, copy=False), []
     for name in table.colnames:
         if isinstance(table[name], BaseColumn):
             if table[name].dtype.kind == "O":

@@ -69,7 +69,7 @@ def anomalies(
     values, added = record_answers(table, answers, out / "ratings.ecsv", ratings=ratings, embedding=embedding)
     messages.print(f"{np.isfinite(values).sum()} galaxies are rated, {added} of them now")
     column = Column(values, description="Rating, higher is more interesting; NaN where not rated")
-    table = with_columns(table, {ratings: column}, overwrite=True)
+    table = with_columns(table, {ratings: column}, overwrite=True, copy=False)
     raters = [ratings, *(others or [])]
     with say_what_is_kept(lambda: f"ratings are kept in {out / 'ratings.ecsv'}"):
         options = {"embedding": embedding, "beside": columns, "seed": seed}

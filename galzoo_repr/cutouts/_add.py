@@ -136,7 +136,7 @@ def add_cutouts(
         return by_partition("add_cutouts", locals())
     refuse_for_table(locals())
     _check_keep(keep)
-    catalogue = as_table(table)
+    catalogue = as_table(table, copy=False)
     survey = LegacySurvey() if survey is None else survey
     surveys = check_surveys(survey, fallback)
     with_survey, extra = len(surveys) > 1, (f"{name}_survey", f"{name}_flux_scale")

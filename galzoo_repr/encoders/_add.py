@@ -161,7 +161,7 @@ def add_embeddings(
     if is_hats(table):
         return by_partition("add_embeddings", locals())
     refuse_for_table(locals())
-    catalogue = as_table(table)
+    catalogue = as_table(table, copy=False)
     if keep is not None:
         check_choice("keep", keep, KEEP)
     _refuse_existing(catalogue, name, with_images=images is not None, overwrite=overwrite)
@@ -247,6 +247,7 @@ def add_embeddings(
         overwrite=overwrite,
         provenance=facts,
         call="add_embeddings",
+        copy=False,  # as it has been copied just now
     )
 
 

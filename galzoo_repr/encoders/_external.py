@@ -109,7 +109,7 @@ def add_external_embeddings(
     >>> galaxies.meta["GZRENC"]
     'external: some survey'
     """
-    catalogue = as_table(table)
+    catalogue = as_table(table, copy=False)
     angle = _checked_radius(radius)
     if match is None and angle is None:
         raise ValueError(

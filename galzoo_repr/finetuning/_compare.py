@@ -124,7 +124,7 @@ def compare_encoders(
     >>> bool(board["accuracy"][1] > 0.9 > board["accuracy"][0])
     True
     """
-    table = as_table(table)
+    table = as_table(table, copy=False)
     _check_options(images)
     seed, repeats = check_seed(seed), check_whole_number("repeats", repeats, 2, ": an error needs two splits")
     contenders = read_contenders(table, encoders)

@@ -153,7 +153,7 @@ def finetune(
     >>> bool(np.mean((galaxies["ring_probability"] > 0.5) == (embedding[:, 0] > 0)) > 0.8)
     True
     """
-    table = as_table(table)
+    table = as_table(table, copy=False)
     seed = check_seed(seed)
     options = [field.name for field in fields(TuningPlan)]
     if unknown := sorted(set(training) - set(options)):

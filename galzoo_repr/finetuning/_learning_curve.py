@@ -74,7 +74,7 @@ def learning_curve(
     >>> accuracy["n"].tolist(), bool(accuracy["value"][1] > 0.9)
     ([10, 80], True)
     """
-    table = as_table(table)
+    table = as_table(table, copy=False)
     labels = read_labels(table, label, task=task)
     lesson, _ = lesson_of(table, labels, embedding=embedding, coords=coords, seed=check_seed(seed))
     galaxies = len(np.unique(lesson.groups))

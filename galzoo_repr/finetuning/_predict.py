@@ -148,7 +148,7 @@ def add_predictions(
     if is_hats(table):
         return by_partition("add_predictions", arguments | images)
     refuse_for_table(arguments)
-    table = as_table(table)
+    table = as_table(table, copy=False)
     model = model_of(model)
     name = model.stem if name is None else name
     refuse_existing(table, column_names(model, name), overwrite=overwrite)

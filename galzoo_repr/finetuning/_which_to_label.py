@@ -89,7 +89,7 @@ def which_to_label(
     >>> len(chosen), bool((chosen["row"] >= 60).all())
     (5, True)
     """
-    table, model = as_table(table), model_of(model)
+    table, model = as_table(table, copy=False), model_of(model)
     n, seed = check_whole_number("n", n), check_seed(seed)
     read_embeddings(table, embedding)  # without which there is nothing to choose among
     seen = embedded_for(table, model, embedding, progress=progress, **images)

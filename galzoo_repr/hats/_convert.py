@@ -149,7 +149,9 @@ def _check_replaceable(folder: Path, overwrite: bool) -> None:
 def _in_memory(catalogue: Table | SkyCoord | str | os.PathLike | ParquetRows) -> Table:
     if isinstance(catalogue, ParquetRows):
         return catalogue.read()
-    return as_table(read_catalogue(catalogue) if isinstance(catalogue, str | os.PathLike) else catalogue)
+    if isinstance(catalogue, str | os.PathLike):
+        return read_catalogue(catalogue)
+    return as_table(catalogue, copy=False)
 
 
 def from_hats(

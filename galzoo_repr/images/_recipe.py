@@ -235,7 +235,7 @@ class ImageRecipe:
         >>> print(ImageRecipe().fields_of_view(galaxies).round(1))
         [54.3  nan] arcsec
         """
-        table = as_table(table)
+        table = as_table(table, copy=False)
         if fov is not None:
             return checked_fov(fov, len(table))
         if self.fov_rule == "fixed":

@@ -169,8 +169,8 @@ class SimilarityIndex:
 
     @property
     def ids(self) -> np.ndarray:
-        """Name or number of each galaxy, shape (n,)."""
-        return self._galaxies.whole("ids")
+        """Name or number of each galaxy, shape (n,), read-only."""
+        return _to_be_read(self._galaxies.whole("ids"))
 
     @property
     def excluded(self) -> int:
@@ -185,7 +185,7 @@ class SimilarityIndex:
     @property
     def explained_variance_ratio(self) -> np.ndarray | None:
         """Share of the variance along each principal component; None where there is no reduction."""
-        return None if self.space.reduction is None else self.space.reduction.explained
+        return None if self.space.reduction is None else _to_be_read(self.space.reduction.explained)
 
     @property
     def has_graph(self) -> bool:
@@ -427,7 +427,7 @@ class SimilarityIndex:
 
     def pieces(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """
-        Give the vectors of all galaxies, in the pieces in which they were added.
+        Give the vectors of all galaxies, in the pieces in which they were added; the arrays are read-only.
 
         Yields
         ------
@@ -445,7 +445,7 @@ class SimilarityIndex:
         [(4, 4)]
         """
         for piece in self._galaxies.pieces:
-            yield piece.rows, piece.vectors
+            yield _to_be_read(piece.rows), _to_be_read(piece.vectors)
 
     def check_table(self, embeddings: Embeddings) -> None:
         """
@@ -470,3 +470,10 @@ class SimilarityIndex:
         >>> index.check_table(Embeddings(np.eye(4), np.ones(4, bool)))
         """
         check_same_rows(embeddings, self.space, self._galaxies, self._facts)
+
+
+def _to_be_read(array: np.ndarray) -> np.ndarray:
+    """View of an array of the index, which nobody may change through it."""
+    view = array.view()
+    view.flags.writeable = False
+    return view

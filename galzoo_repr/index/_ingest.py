@@ -59,7 +59,7 @@ def read_galaxies(
 ) -> Galaxies:
     """Read a table, or an array of embeddings; ids are a column, values, or the row numbers."""
     if not isinstance(galaxies, Table) and np.asarray(galaxies).dtype.kind not in "fiu":
-        galaxies = as_table(galaxies)  # which knows what people take for a catalogue
+        galaxies = as_table(galaxies, copy=False)  # which knows what people take for a catalogue
     if isinstance(galaxies, Table):
         embeddings = read_embeddings(galaxies, embedding)
     else:

@@ -70,7 +70,7 @@ def neighbour_table(
     """
     check_whole_number("n", n)
     index = SimilarityIndex.build(
-        as_table(table),
+        as_table(table, copy=False),
         embedding=embedding,
         coords=coords,
         metric=metric,

@@ -95,7 +95,7 @@ def add_map(
     >>> gzr.add_map(cat).colnames
     ['embedding', 'map_x', 'map_y']
     """
-    table = as_table(table)
+    table = as_table(table, copy=False)
     check_choice("method", method, METHODS)
     options = {
         "sample": check_whole_number("sample", sample, _LEAST),

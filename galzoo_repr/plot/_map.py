@@ -55,7 +55,7 @@ def map(table: Table, *, colour: str | None = None, name: str = "map", ax: "Axes
     >>> axes.get_xlabel(), axes.get_ylabel()
     ('map_x', 'map_y')
     """
-    table = as_table(table)
+    table = as_table(table, copy=False)
     colouring = None if colour is None else read_colouring(table, colour)
     x, y = map_points(table, name)
     points = PlanePoints(x, y)

@@ -57,7 +57,7 @@ def scores(
     >>> axes.get_ylabel()
     'anomaly_score'
     """
-    table = as_table(table)
+    table = as_table(table, copy=False)
     values = _numbers(table, "score", score)
     rated = None if ratings is None else _numbers(table, "ratings", ratings)
     order = np.argsort(-values, kind="stable")[: np.count_nonzero(np.isfinite(values))]

@@ -160,7 +160,7 @@ def show(
     2 galaxies
     A notebook shows the pictures; .save('galaxies.html') writes them.
     """
-    table, n_rows = as_table(table), len(table)
+    table, n_rows = as_table(table, copy=False), len(table)
     most = check_whole_number("most", most)
     size = check_whole_number("size", size, 16)
     check_number("crop", crop, 0, 1, above=True)

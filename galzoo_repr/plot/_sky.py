@@ -68,7 +68,7 @@ def sky(
     >>> axes.get_xlabel(), bool(axes.xaxis_inverted())
     ('right ascension [deg]', True)
     """
-    table = as_table(table)
+    table = as_table(table, copy=False)
     colouring = None if colour is None else read_colouring(table, colour)
     positions = sky_positions(table, coords=coords)
     if not positions.valid.any():

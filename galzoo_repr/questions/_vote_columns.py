@@ -128,7 +128,7 @@ def votes_from_fractions(
     asked = _one_column(table, total)[:, None] * schema.probability_asked(np.nan_to_num(down_the_tree))
     shares = given / np.maximum(_sum_per_question(given, schema), 1e-6)
     votes = np.where(asked >= 1, asked, np.nan)[:, schema.question_index] * shares
-    result = table.copy(copy_data=False)
+    result = table.copy()
     for name, column in zip(schema.columns, votes.T.astype(np.float32), strict=True):
         result[name] = column
         result[name].description = "Votes for this answer, from published fractions; NaN where not asked"

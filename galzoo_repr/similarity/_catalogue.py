@@ -39,7 +39,7 @@ class Catalogue:
         self, table: Table, embedding: str, coords: str | tuple[str, str] | SkyCoord | None = None
     ) -> None:
         # The table as the user has it is kept to recognise its own rows.
-        self.given, self.table = table, as_table(table)
+        self.given, self.table = table, as_table(table, copy=False)
         self.embedding, self.coords = embedding, coords
         self.embeddings = read_embeddings(self.table, embedding)
         self._points: np.ndarray | None = None

@@ -108,7 +108,7 @@ def find_duplicates(
                  --              1              1
                   0              2              2
     """
-    catalogue = as_table(table)
+    catalogue = as_table(table, copy=False)
     made = [f"{name}_{end}" for end in ("group", "size", "rank")]
     refuse_existing(catalogue, made, overwrite=overwrite)
     if similarity is not None:

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from galzoo_repr._angle import AngleLike
 from galzoo_repr._by_partition import by_partition, is_hats, refuse_for_table
-from galzoo_repr.catalogue import record_provenance
+from galzoo_repr.catalogue import record_provenance, rows_of
 from galzoo_repr.index import SimilarityIndex
 from galzoo_repr.similarity._add import RANK_DESCRIPTION, describe_similarity, facts_of
 from galzoo_repr.similarity._catalogue import Catalogue, Fetch
@@ -186,7 +186,7 @@ def _best(
         "separation": separation,
         "row": Column(rows, description="row of the catalogue"),
     }
-    found = catalogue.table[rows]
+    found = rows_of(catalogue.table, rows)
     for name in [name for name in columns if name in found.colnames]:
         other = f"{name}_catalogue"
         while other in found.colnames:  # an answer that is searched in turn has one

@@ -98,7 +98,7 @@ def volunteer_votes(
         part = table[rows]
         view = _view(part, _Uniform(keys[rows]), seeing_of_all[rows], depth_of_all[rows])
         votes[rows] = _votes_down_the_tree(view, schema, _Uniform(keys[rows]), low, high)
-    result = table.copy(copy_data=False)
+    result = table.copy()
     for name, counts in zip(schema.columns, votes.T, strict=True):
         result[name] = counts
         result[name].description = "Votes of simulated volunteers for this answer"

@@ -61,7 +61,7 @@ class TestForms:
         assert [bool(path) for path in result["cutout"]] == [True, False, True]
         with fits.open(result["cutout"][2]) as image:
             assert image[0].header["CRVAL1"] == 30
-        assert np.shares_memory(np.asarray(result["ra"]), np.asarray(table["ra"]))
+        assert not np.shares_memory(np.asarray(result["ra"]), np.asarray(table["ra"]))
         assert result["cutout"].description
 
     def test_skycoord(self, add):
