@@ -194,7 +194,7 @@ def killed(add, out: Path, client) -> dict[str, float]:
     import threading
 
     def strike() -> None:
-        while len(list(out.glob(".galzoo_repr/scores/*.parquet"))) < 2:
+        while len(list(out.glob(".galzoo_repr/aside/*.parquet"))) < 2:
             time.sleep(0.01)
         os.kill(next(iter(client.run(os.getpid).values())), signal.SIGKILL)
 

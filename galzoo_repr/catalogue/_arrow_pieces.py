@@ -2,8 +2,6 @@
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from copy import deepcopy
-from functools import lru_cache
 from pathlib import Path
 
 import pyarrow as pa
@@ -212,18 +210,15 @@ def stacked(pieces: Iterable[pa.Table], path: Path) -> Table:
         meta[_NESTED] = _summed([header.get("meta", {}).get(_NESTED, {}) for header in headers])
     if mixins:
         meta[_MIXINS] = mixins
-    text = _written([columns[name] for name in arrow.column_names if name in columns], meta)
-    metadata = {**(pieces[0].schema.metadata or {}), _HEADER: text}
+    datatype = [columns[name] for name in arrow.column_names if name in columns]
+    metadata = dict(pieces[0].schema.metadata or {})
+    if {"datatype": datatype, "meta": meta} != header_of(metadata):
+        metadata[_HEADER] = _written(datatype, meta)
     return table_of_arrow(arrow.replace_schema_metadata(metadata), path)
 
 
 def _header(schema: pa.Schema) -> dict:
-    return deepcopy(_read_header((schema.metadata or {}).get(_HEADER, b"datatype: []")))
-
-
-@lru_cache(maxsize=8)  # the pieces of one catalogue have the same, and YAML is slow
-def _read_header(text: bytes) -> dict:
-    return header_of({_HEADER: text})
+    return header_of(schema.metadata or {})
 
 
 def _leaves(serialized: Mapping) -> list[str]:

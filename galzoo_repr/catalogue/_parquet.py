@@ -3,6 +3,8 @@
 import re
 import warnings
 from collections.abc import Iterable, Iterator
+from copy import deepcopy
+from functools import lru_cache
 from io import BytesIO
 from itertools import chain, count
 from pathlib import Path
@@ -177,9 +179,13 @@ def _take_facts(plain: Table, content: bytes | None, path: Path) -> None:
 
 def header_of(metadata: dict[bytes, bytes]) -> dict:
     """Read the header that astropy keeps in the metadata of a file: ``datatype``, a list, and perhaps ``meta``."""
-    lines = metadata.get(b"table_meta_yaml", b"datatype: []").decode().split("\n")
-    refuse_unfolding("\n".join(lines))
-    return ecsv_header.get_header_from_yaml(lines)
+    return deepcopy(_read_header(metadata.get(b"table_meta_yaml", b"datatype: []")))
+
+
+@lru_cache(maxsize=8)  # the pieces of one catalogue have the same, and YAML is slow
+def _read_header(text: bytes) -> dict:
+    refuse_unfolding(text.decode())
+    return ecsv_header.get_header_from_yaml(text.decode().split("\n"))
 
 
 def _header(plain: Table, metadata: dict[bytes, bytes], path: Path) -> tuple[dict[str, dict], dict]:

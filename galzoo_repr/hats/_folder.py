@@ -18,6 +18,7 @@ from pyarrow import parquet
 
 from galzoo_repr._arguments import check_path
 from galzoo_repr._folder import published
+from galzoo_repr.hats._later import write_for_later
 
 __all__ = [
     "INDEX",
@@ -38,6 +39,8 @@ INDEX = "_healpix_29"
 _VERSION = re.compile(r"v?[01](\.|$)")
 _KINDS = ("object", "source")
 _ROW_GROUP = 65536
+# Numbers encoded at a time: of columns of vectors, 1024 as usual take half as long again.
+_BATCH = 16384
 
 
 class Pixel(NamedTuple):
@@ -99,13 +102,19 @@ def as_writable(out: Path) -> Iterator[None]:
         ) from error
 
 
-def write_partition(arrow: pa.Table, path: Path) -> None:
-    """Write the rows of one partition, such that nobody ever sees half of them."""
+def write_partition(arrow: pa.Table, path: Path, later: str = "") -> None:
+    """Write the rows of one partition, such that nobody ever sees half of them; one column may be filled in later."""
     path.parent.mkdir(parents=True, exist_ok=True)
     # Embeddings hardly repeat themselves: to look for that costs a quarter of the time.
-    plain = [field.name for field in arrow.schema if not pa.types.is_nested(field.type)]
+    plain = [
+        field.name for field in arrow.schema if not pa.types.is_nested(field.type) and field.name != later
+    ]
+    how = {"row_group_size": _ROW_GROUP, "write_batch_size": _BATCH, "use_dictionary": plain}
+    if later:
+        write_for_later(arrow, path, later, **how)
+        return
     with published(path) as draft:
-        parquet.write_table(arrow, draft, row_group_size=_ROW_GROUP, use_dictionary=plain)
+        parquet.write_table(arrow, draft, **how)
 
 
 @dataclass(frozen=True)

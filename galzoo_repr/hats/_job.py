@@ -139,8 +139,17 @@ class Job:
         return self.hidden / "failed" / f"{pixel.order}_{pixel.number}.json"
 
     def aside(self, pixel: Pixel) -> Path:
-        """Where the scores of a partition are kept until all are ranked."""
-        return self.hidden / "scores" / f"{pixel.order}_{pixel.number}.npy"
+        """Where a partition that has scores is kept until all are ranked."""
+        return self.hidden / "aside" / f"{pixel.order}_{pixel.number}.parquet"
+
+    def scores_of(self, pixel: Pixel) -> Path:
+        """Where its scores are kept."""
+        return self.aside(pixel).with_suffix(".npy")
+
+    def is_scored(self, pixel: Pixel) -> bool:
+        """Tell whether a partition has its scores, with ranks or without."""
+        # In this order, since what is set aside may come to its place between both looks.
+        return self.aside(pixel).exists() or self.path_of(pixel).exists()
 
     def missing(self, pixels: list[Pixel] | None = None) -> list[Pixel]:
         """Partitions that are not done."""
@@ -186,8 +195,8 @@ class Job:
             return who, True
 
     def give_up(self) -> None:
-        """Remove what was begun, if no partition is done."""
-        if len(self.missing()) == len(self.pixels):
+        """Remove what was begun, if no partition is done or in hand."""
+        if not any(self.is_scored(pixel) or self.holder_of(pixel)[1] for pixel in self.pixels):
             shutil.rmtree(self.out, ignore_errors=True)
 
     def finish(self, properties: Mapping[str, str]) -> bool:
@@ -264,7 +273,7 @@ def parts_of_job(out: str | os.PathLike) -> Parts:
         [str(pixel) for pixel in missing],
         failed,
         {pixel: who for pixel, (who, _) in holders.items() if who},
-        [str(pixel) for pixel in missing if job.aside(pixel).with_suffix(".parquet").exists()],
+        [str(pixel) for pixel in missing if job.aside(pixel).exists()],
     )
 
 

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-__all__ = ["rank_all", "write_scores"]
+from galzoo_repr._folder import published
+
+__all__ = ["rank_all", "rank_file", "write_scores"]
 
 # Scores sorted at a time: 8 million are 64 MB, and as much again for their order and places.
 _PIECE = 2**23
@@ -18,18 +20,14 @@ def write_scores(path: Path, scores: np.ndarray) -> None:
     Parameters
     ----------
     path : pathlib.Path
-        A file of numpy; beside it, with ``.order`` in its name, goes the order of its rows.
+        A file of numpy, which appears complete: the scores from the highest on, negative, and the rows that have them.
     scores : numpy.ndarray of float64, shape (n,)
         Higher is better; NaN where a row has no rank.
     """
     scored = np.flatnonzero(~np.isnan(scores))
     order = scored[np.argsort(-scores[scored], kind="stable")]
-    np.save(path, -scores[order])
-    np.save(_order_of(path), order)
-
-
-def _order_of(path: Path) -> Path:
-    return path.with_name(f"{path.stem}.order.npy")
+    with published(path) as draft:
+        np.save(draft, np.stack([-scores[order], order.astype(float)]))
 
 
 def rank_all(paths: Sequence[Path], lengths: Sequence[int], *, piece: int = _PIECE) -> None:
@@ -48,7 +46,8 @@ def rank_all(paths: Sequence[Path], lengths: Sequence[int], *, piece: int = _PIE
     piece : int
         Scores that are sorted at a time.
     """
-    falling = [np.load(path, mmap_mode="r") for path in paths]
+    kept = [np.load(path, mmap_mode="r") for path in paths]
+    falling = [scores for scores, _ in kept]
     ranks = [
         np.lib.format.open_memmap(rank_file(path), mode="w+", dtype=np.int64, shape=(int(length),))
         for path, length in zip(paths, lengths, strict=True)
@@ -69,9 +68,8 @@ def rank_all(paths: Sequence[Path], lengths: Sequence[int], *, piece: int = _PIE
             )
             done = 0
             for number, part in enumerate(parts):
-                order = np.load(_order_of(paths[number]), mmap_mode="r")
-                rows = order[begun[number] : begun[number] + len(part)]
-                ranks[number][rows] = places[done : done + len(part)]
+                rows = kept[number][1, begun[number] : begun[number] + len(part)]
+                ranks[number][rows.astype(np.int64)] = places[done : done + len(part)]
                 done += len(part)
         before += total
         begun = np.array(ends)

@@ -13,10 +13,11 @@ from astropy.table import Table
 
 from galzoo_repr._config import conf
 from galzoo_repr.anomaly import known_before, ratings_of
-from galzoo_repr.catalogue import columns_beside, parts_of, sky_positions, stacked, to_arrow
+from galzoo_repr.catalogue import columns_beside, parts_of, sky_positions, stacked
 from galzoo_repr.cutouts import shared_pace
-from galzoo_repr.hats._folder import HatsFolder, Pixel, read_rows, rows_in, write_partition
+from galzoo_repr.hats._folder import HatsFolder, Pixel, rows_in, write_partition
 from galzoo_repr.hats._job import Job
+from galzoo_repr.hats._later import fill_in
 from galzoo_repr.hats._ranks import rank_file, write_scores
 from galzoo_repr.hats._rows import in_degrees
 
@@ -50,7 +51,7 @@ class VerbOnPart:
     options : mapping
         Arguments of the verb; an encoder or model may be a name or folder, and is loaded once in each process.
     ranked : str
-        Column of scores that are ranked only when all are known: the new columns are then set aside.
+        Start of the names of columns of scores that are ranked only when all are known: the partition is set aside.
     rate : float or None
         Requests per second that all processes of the job together may send.
     facts : mapping
@@ -80,14 +81,15 @@ class VerbOnPart:
     def __call__(self, pixel: Pixel) -> tuple[int, object]:
         """Do one partition; give its number of rows, and None."""
         with self.job.in_hand(pixel):
-            done = self.job.aside(pixel).with_suffix(".parquet") if self.ranked else self.job.path_of(pixel)
-            if done.exists():  # by a process that was killed before it could tell
-                return rows_in(done), None
-            arrow = self.folder.read(pixel, self.needed)
-            table = in_degrees(self.folder, stacked([arrow], self.folder.path_of(pixel)))
+            for done in (self.job.aside(pixel), self.job.path_of(pixel)):
+                if done.exists():  # by a process that was killed before it could tell
+                    return rows_in(done), None
+            arrow = self.folder.read(pixel)
+            seen = arrow if self.needed is None else arrow.select(self.needed)
+            table = in_degrees(self.folder, stacked([seen], self.folder.path_of(pixel)))
             made = self.new_columns(pixel, table, self.apply(pixel, table))
             if self.ranked:
-                self._set_aside(pixel, table, made)
+                self._set_aside(pixel, table, made, arrow)
             else:
                 write_partition(columns_beside(arrow, made), self.job.path_of(pixel))
         return len(table), None
@@ -136,22 +138,21 @@ class VerbOnPart:
                     record["example_rows"] = prepared.examples.rows.tolist()
         return made
 
-    def _set_aside(self, pixel: Pixel, table: Table, made: Table) -> None:
-        path = self.job.aside(pixel)
+    def _set_aside(self, pixel: Pixel, table: Table, made: Table, arrow: pa.Table) -> None:
+        path, rank = self.job.aside(pixel), f"{self.ranked}_rank"
         path.parent.mkdir(parents=True, exist_ok=True)
-        ranks = np.asarray(made[f"{self.ranked}_rank"])
         scores = np.asarray(made[score_of(made, self.ranked)], dtype=float)
         if self.options.get("known_first") and hasattr(model := self.options["model"], "scale_"):
             _, ratings, _ = ratings_of(table, self.options["ratings"])
             scores = known_before(scores, ratings, model.scale_[0])
-        write_scores(path, np.where(ranks > 0, scores, np.nan))
-        write_partition(to_arrow(made), path.with_suffix(".parquet"))
+        write_scores(self.job.scores_of(pixel), np.where(np.asarray(made[rank]) > 0, scores, np.nan))
+        write_partition(columns_beside(arrow, made), path, later=rank)
 
 
 @dataclass(frozen=True)
 class WithRanks:
     """
-    Publishes a partition with the columns that were set aside, and its ranks in the whole catalogue.
+    Publishes a partition that was set aside, with its ranks in the whole catalogue.
 
     Attributes
     ----------
@@ -178,22 +179,20 @@ class WithRanks:
             return rows_in(done) if done.exists() else self._published(pixel), None
 
     def _published(self, pixel: Pixel) -> int:
-        aside, name = self.verb.job.aside(pixel), f"{self.verb.ranked}_rank"
-        made = read_rows(aside.with_suffix(".parquet"))
-        ranks = np.load(rank_file(aside))
+        ranks = np.load(rank_file(self.verb.job.scores_of(pixel)))
+        start, stop = self.verb.rows or self.verb.narrowed(pixel).rows or (0, len(ranks))
         if self.chosen is not None:
-            start, stop = self.verb.rows or self.verb.narrowed(pixel).rows
             rows, theirs = self.chosen
             here = (rows >= start) & (rows < stop)
             ranks[:] = -1
             ranks[rows[here] - start] = theirs[here]
         elif self.n is not None:
             ranks[ranks > self.n] = -1
-        place = made.column_names.index(name)
-        ranks = np.where(made[name].to_numpy() == 0, 0, ranks)  # examples have rank 0
-        made = made.set_column(place, made.schema.field(name), pa.array(ranks))
-        write_partition(columns_beside(self.verb.folder.read(pixel), made), self.verb.job.path_of(pixel))
-        return len(made)
+        if (query := self.verb.options.get("query")) is not None:
+            examples = query.in_rows(start, stop).examples.rows
+            ranks[examples[examples >= 0]] = 0
+        fill_in(self.verb.job.aside(pixel), ranks, self.verb.job.path_of(pixel))
+        return len(ranks)
 
 
 def verb_named(call: str) -> Callable[..., Table]:

@@ -14,6 +14,7 @@ from astropy.coordinates import SkyCoord
 from astroquery.exceptions import LargeQueryWarning
 
 from galzoo_repr._arguments import check_number
+from galzoo_repr._folder import locked
 from galzoo_repr.exceptions import GalzooWarning
 from galzoo_repr.hats._declare import flat_provenance
 from galzoo_repr.hats._engine import part_of, run_parts
@@ -35,6 +36,8 @@ __all__ = ["SAMPLE", "add_by_part", "add_cutouts", "add_embeddings", "add_predic
 SAMPLE = 200_000
 # Galaxies above which single images are asked for by nobody who knows better.
 _LARGE = 10_000
+# Seconds to wait for another process that ranks the same scores.
+_DAY = 24 * 3600.0
 # How the work is done, which does not change its result: a call may go on with another.
 _MANNER = (
     *("device", "batch_size", "progress", "workers", "store", "embedding_store", "keep", "overwrite"),
@@ -261,12 +264,14 @@ def add_ranked(
         with _nothing_left_of_wrong_arguments(job, part):
             options = prepared(job)
             work = VerbOnPart(call, folder, job, options, ranked=stem, facts=facts or {})
-            todo = [pixel for pixel in mine if not job.aside(pixel).with_suffix(".parquet").exists()]
+            todo = [pixel for pixel in mine if not job.is_scored(pixel)]
             outcomes = run_parts(work, todo, job=job, client=client, progress=progress, what=call)
         if part is None and not any(outcome.reason for outcome in outcomes):
-            rank_all([job.aside(pixel) for pixel in job.pixels], folder.lengths.tolist())
-            ranking = WithRanks(work, n, None if chosen is None else chosen(options))
-            run_parts(ranking, job.missing(), job=job, client=client, progress=progress, what="Ranks")
+            with locked(job.hidden / "ranks", wait=_DAY, by="another process, which ranks the scores"):
+                if left := job.missing():
+                    rank_all([job.scores_of(pixel) for pixel in job.pixels], folder.lengths.tolist())
+                    ranking = WithRanks(work, n, None if chosen is None else chosen(options))
+                    run_parts(ranking, left, job=job, client=client, progress=progress, what="Ranks")
     return _ended(table, job, folder, quiet=part is not None)
 
 
@@ -303,7 +308,7 @@ def _ended(table: HatsLike, job: Job, folder: HatsFolder, *, quiet: bool = False
     if not job.missing():
         told |= flat_provenance(rows_of(HatsFolder(job.out, told, job.pixels[:1]), np.zeros(0)).meta)
     if job.finish({**told, "hats_builder": "galzoo_repr"}):
-        for aside in ("scores", "input-*", "interest", "pace"):
+        for aside in ("aside", "input-*", "interest", "pace"):
             for path in job.hidden.glob(aside):
                 shutil.rmtree(path, ignore_errors=True)
         return answer(table, job.out)
