@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import tomllib
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 README = Path(__file__).parents[1] / "README.md"
 IMAGES = Path(__file__).parent / "images"
 WORDS = IMAGES / "demo.json"
+# Whole addresses, as package indices show the README without the files beside it.
+ADDRESS = tomllib.loads((README.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]["Repository"]
+PICTURES = ADDRESS.replace("//github.com", "//raw.githubusercontent.com") + "/main/docs/images"
 WANTED = ("similar_merger", "rated", "interesting")
 
 
@@ -39,7 +43,7 @@ def figure(name: str, words: dict) -> str:
 def with_pictures(readme: str, pictures: dict[str, dict]) -> str:
     """Write the pictures with their words into a README, between the marks that it has for them."""
     for name, words in pictures.items():
-        image = f"![{words['alt']}](docs/images/{name}.jpg)"
+        image = f"![{words['alt']}]({PICTURES}/{name}.jpg)"
         body = f"\n{image}\n\n{textwrap.fill(_plain(words['caption']), 120)}\n\n"
         marks = rf"(<!-- picture: {name} -->\n).*?(<!-- end of picture -->)"
         readme = re.sub(marks, lambda found, body=body: found[1] + body + found[2], readme, flags=re.DOTALL)

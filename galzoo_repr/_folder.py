@@ -245,10 +245,11 @@ class FolderFormat:
         path = folder / self.card
         try:
             card = read_json(path)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
+            is_file = "it is a file, not a folder" if folder.is_file() else "there is no such folder"
             raise FileNotFoundError(
-                f"{folder} does not hold {self.what}: there is no "
-                + (f"{self.card} in it" if folder.is_dir() else "such folder")
+                f"{folder} does not hold {self.what}: "
+                + (f"there is no {self.card} in it" if folder.is_dir() else is_file)
             ) from None
         except ValueError as error:
             raise ValueError(f"{path} is not valid JSON: {error}; {_AGAIN}") from error

@@ -130,6 +130,9 @@ def test_a_card_that_does_not_fit_is_refused(tmp_path, change, message):
 def test_what_is_missing_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"does not hold a toy: there is no toy.json"):
         FORMAT.load(tmp_path, both)
+    (tmp_path / "table.fits").write_bytes(b"SIMPLE")
+    with pytest.raises(FileNotFoundError, match=r"does not hold a toy: it is a file, not a folder"):
+        FORMAT.load(tmp_path / "table.fits", both)
     FORMAT.save(tmp_path, {"name": "one"}, body(1), overwrite=False)
     (tmp_path / "toy.safetensors").unlink()
     with pytest.raises(FileNotFoundError, match="copy the whole folder of a toy"):

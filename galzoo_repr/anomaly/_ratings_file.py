@@ -99,6 +99,11 @@ class RatingsFile:
         for name, value in self.catalogue.items():
             found = table.meta[META].get(name)
             if found != value:
+                if name == "interest":
+                    raise ValueError(
+                        f"{self.path} holds ratings of another interest, {found!r}, not {value!r}: name that one, or "
+                        "keep this one in another file or folder"
+                    )
                 raise ValueError(
                     f"{self.path} holds ratings of another catalogue ({name}: {found!r}, not {value!r}); "
                     "use the catalogue it was made with, or give another path"

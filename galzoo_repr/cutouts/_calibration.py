@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from astropy.table import Column
 
+from galzoo_repr._arguments import did_you_mean
 from galzoo_repr.cutouts._caller import level_of_the_caller
-from galzoo_repr.cutouts._flux_scales import known_scale, no_single_scale
+from galzoo_repr.cutouts._flux_scales import USUAL_LAYERS, known_scale, no_single_scale
 from galzoo_repr.cutouts._route import Route
 from galzoo_repr.exceptions import GalzooWarning
 from galzoo_repr.images import ImageRecipe
@@ -39,6 +40,7 @@ def usable_factors(survey: Route, recipe: ImageRecipe) -> tuple[float, ...] | No
             f"the flux scale of {name} is not known{_because(survey)}: give zero_point=, the AB magnitude of one count "
             "(and native_scale=, the size of the pixel that counts are per), or take a recipe with stretch='none', "
             "which needs none, or pictures by image_format='jpeg' where the service has them"
+            + (did_you_mean(survey.layer, USUAL_LAYERS) if survey.route == "viewer" else "")
         )
     if scale.bands and (missing := [band for band in recipe.bands if band not in scale.bands]):
         raise ValueError(

@@ -11,6 +11,7 @@ import astropy.units as u
 from galzoo_repr.images import REFERENCE_SCALE
 
 __all__ = [
+    "USUAL_LAYERS",
     "FluxScale",
     "ZeroPoint",
     "check_native_scale",
@@ -146,6 +147,20 @@ _KNOWN: tuple[tuple[str, str, FluxScale], ...] = (
                   "(https://dr16.sdss.org/datamodel/files/BOSS_PHOTOOBJ/frames/RERUN/RUN/CAMCOL/frame.html)"),
     ),
 )  # fmt: skip
+
+USUAL_LAYERS = (
+    "ls-dr9",
+    "ls-dr10",
+    "ls-dr11",
+    "sdss",
+    "des-dr1",
+    "ps1",
+    "hsc-dr3",
+    "ztf",
+    "unwise-neo7",
+    "2mass",
+)
+"""Layers of the viewer that may be meant by a name which is nearly one of them."""
 
 # Layers of which documents say that no zero point makes fluxes of them.
 _NO_SINGLE_SCALE = (

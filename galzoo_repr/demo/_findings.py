@@ -66,7 +66,8 @@ def look_alikes(catalogue: Table, kind: str) -> Finding:
         f"like {one(kind)}",
         f"Most like {one(kind)}: {tally.headline}",
         f"Asked for by its position: {name} (left), of the large and bright simulated {several(kind)} the one "
-        f"{QUERY_KINDS[kind][1]}. Beside it, the {tally.shown} galaxies most like it. {tally.sentence}",
+        f"{QUERY_KINDS[kind][1]}. Beside it, the {tally.shown} galaxies most like it, each with its similarity "
+        f"and what it truly is. North is up, east is left. {tally.sentence}",
         f"A large picture of {name}, {one(kind)}, and smaller ones of the {tally.shown} galaxies most like it: "
         f"{tally.listing}.",
         tally,
@@ -86,7 +87,7 @@ def rated(catalogue: Table) -> Finding:
         pictures(catalogue, rows),
         [f"rated {catalogue['interest'][row]:g}\n{kinds[row].replace('_', ' ')}" for row in rows],
         fov=_fields(catalogue)[rows] * CENTRE,
-        title=f"{tally.shown} galaxies that she rated, a round in each row",
+        title=f"{tally.shown} galaxies that were rated, a round in each row",
         columns=int(each.max()),
         panel=104,
         frames=[SAME_FRAME if kind == LIKED else None for kind in kinds[rows]],
@@ -98,7 +99,7 @@ def rated(catalogue: Table) -> Finding:
         "found by rating",
         f"Rated by a person who likes {several(LIKED)}: {tally.headline}",
         f"An imagined person, who gives {listed([*opinion, '1 to all others'])}, rated {tally.shown} of {tally.pool} "
-        "simulated galaxies: each row is a round, chosen by the package with what she had rated before. "
+        "simulated galaxies: each row is a round, chosen by the package from what she had rated before. "
         f"{several(LIKED).capitalize()} round by round: {by_round}. {tally.sentence}",
         f"Small pictures of {tally.shown} rated galaxies in rows of {each.max()}; {several(LIKED)} row by row: "
         f"{by_round}; in all {tally.listing}.",
@@ -129,8 +130,9 @@ def interesting(catalogue: Table, warned: list[str] = ()) -> Finding:
         "interesting",
         f"unrated, after {ratings} ratings",
         f"Expected to interest her next: {tally.headline}",
-        f"The {tally.shown} of {tally.pool} unrated simulated galaxies with the highest ratings expected of her "
-        f"after {ratings} ratings{_from_to(catalogue['anomaly_score'][best])}. {tally.sentence}{remarks}",
+        f"The {tally.shown} of {tally.pool} unrated simulated galaxies that the imagined person would probably rate "
+        f"highest, learned from {ratings} ratings{_from_to(catalogue['anomaly_score'][best])}. {tally.sentence}"
+        f"{remarks}",
         f"Pictures of the {tally.shown} unrated galaxies with the highest expected ratings: {tally.listing}.",
         tally,
         picture,

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from galzoo_repr._arguments import some_of
 from galzoo_repr.exceptions import GalzooWarning
 from galzoo_repr.finetuning._folds import fewest_galaxies, strata
 from galzoo_repr.finetuning._labels import Labels
@@ -44,7 +45,7 @@ def check_learnable(lesson: Lesson, labels: Labels) -> None:
 def _check_classes(lesson: Lesson, name: str, classes: tuple[str, ...]) -> None:
     of = strata(lesson.y, lesson.task)
     galaxies = {each: len(np.unique(lesson.groups[of == i])) for i, each in enumerate(classes)}
-    said = ", ".join(f"{n} {each}" for each, n in galaxies.items())
+    said = some_of([f"{n} {each}" for each, n in galaxies.items()], 10)
     absent = [each for each, n in galaxies.items() if n == 0]
     if len(galaxies) - len(absent) < 2:
         raise ValueError(
@@ -59,7 +60,7 @@ def _check_classes(lesson: Lesson, name: str, classes: tuple[str, ...]) -> None:
     single = [each for each, n in galaxies.items() if n == 1]
     if single:
         raise ValueError(
-            f"there is only one galaxy labelled {', '.join(single)} in {name!r} ({said}), but one to learn "
+            f"there is only one galaxy labelled {some_of(single, 5)} in {name!r} ({said}), but one to learn "
             "from and one to test on are needed: label more of them, or mask or merge these classes"
         )
     few = fewest_galaxies(lesson.y, lesson.groups, lesson.task)

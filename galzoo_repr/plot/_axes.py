@@ -54,7 +54,7 @@ def draw_points(
                 name = "no value" if code < 0 else colouring.classes[code]
                 colour = _NO_VALUE if code < 0 else CLASS_COLOURS[code]
                 ax.scatter(x[of], y[of], area, color=colour, linewidths=0, label=name)
-        ax.legend(title=colouring.label, framealpha=0.8, fontsize="small")
+        _add_key(ax, colouring.label)
         return
     known = np.isfinite(values)
     ax.scatter(x[~known], y[~known], area, color=_NO_VALUE, linewidths=0)
@@ -73,13 +73,14 @@ def _draw_cells(ax: "Axes", points: PlanePoints, colouring: Colouring | None, bo
         # One galaxy alone is to be seen as well.
         norm = LogNorm(0.1, max(int(counts.max()), 2))
         drawn = ax.imshow(np.ma.masked_equal(counts, 0), cmap=_DENSITY, norm=norm, **placed)
-        _add_scale(ax, drawn, "galaxies in a cell")
+        # The scale of colours begins below one, but no cell has fewer.
+        _add_scale(ax, drawn, "galaxies in a cell", least=1)
     elif colouring.classes:
         codes = points.commonest(bounds, shape, colouring.values, len(colouring.classes))
         ax.imshow(_class_colours(codes, counts), **placed)
         for name, colour in zip(colouring.classes, CLASS_COLOURS, strict=False):
             ax.scatter([], [], 24, color=colour, linewidths=0, label=name)
-        ax.legend(title=f"most are of {colouring.label}", framealpha=0.8, fontsize="small")
+        _add_key(ax, f"most common\n{colouring.label}")
     else:
         means = np.ma.masked_invalid(points.average(bounds, shape, colouring.values))
         ax.imshow(np.ma.masked_where(counts == 0, np.zeros(shape)), cmap="Greys", vmin=-1, vmax=3, **placed)
@@ -87,12 +88,21 @@ def _draw_cells(ax: "Axes", points: PlanePoints, colouring: Colouring | None, bo
         _add_scale(ax, drawn, f"mean of {colouring.label}")
 
 
-def _add_scale(ax: "Axes", drawn: "ScalarMappable", label: str) -> None:
+def _add_scale(ax: "Axes", drawn: "ScalarMappable", label: str, least: float | None = None) -> None:
     """Add the scale of colours, below axes that are wide."""
     wide = ax.get_aspect() != "auto"
-    ax.figure.colorbar(
+    scale = ax.figure.colorbar(
         drawn, ax=ax, label=label, location="bottom" if wide else "right", shrink=0.6 if wide else 1
     )
+    if least is not None:
+        (scale.ax.set_xlim if wide else scale.ax.set_ylim)(least, None)
+
+
+def _add_key(ax: "Axes", title: str) -> None:
+    """Say which colour is which class, beside the galaxies where the figure makes room for it."""
+    beside = {"loc": "upper left", "bbox_to_anchor": (1.01, 1), "borderaxespad": 0, "frameon": False}
+    place = beside if ax.figure.get_layout_engine() is not None else {"framealpha": 0.8}
+    ax.legend(title=title, fontsize="small", title_fontsize="small", markerscale=1.3, **place)
 
 
 def _class_colours(codes: np.ndarray, counts: np.ndarray) -> np.ndarray:

@@ -53,7 +53,7 @@ def map(table: Table, *, colour: str | None = None, name: str = "map", ax: "Axes
     >>> cat = Table({"embedding": np.random.default_rng(1).normal(size=(200, 8)), "z": np.linspace(0, 1, 200)})
     >>> axes = gzr.plot.map(gzr.add_map(cat), colour="z")
     >>> axes.get_xlabel(), axes.get_ylabel()
-    ('map_x', 'map_y')
+    ('First principal component of embedding', 'Second principal component of embedding')
     """
     table = as_table(table, copy=False)
     colouring = None if colour is None else read_colouring(table, colour)
@@ -64,10 +64,15 @@ def map(table: Table, *, colour: str | None = None, name: str = "map", ax: "Axes
     ax = axes_for(ax)
     left, right, bottom, top = points.bounds
     ax.set(xlim=(left, right), ylim=(bottom, top))
-    ax.set(xlabel=column_label(table, f"{name}_x"), ylabel=column_label(table, f"{name}_y"))
+    ax.set(xlabel=_axis_label(table, f"{name}_x"), ylabel=_axis_label(table, f"{name}_y"))
     draw_points(ax, points, x, y, colouring, points.bounds)
     annotate_missing(ax, len(points), len(table), "have no place")
     return ax
+
+
+def _axis_label(table: Table, column: str) -> str:
+    """Say what an axis of the map is, where its column says so."""
+    return getattr(table[column], "description", None) or column_label(table, column)
 
 
 def map_points(table: Table, name: str = "map") -> tuple[np.ndarray, np.ndarray]:

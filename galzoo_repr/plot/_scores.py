@@ -82,7 +82,11 @@ def scores(
         ax.plot(places + 1, rated[order][places], ".", color=CLASS_COLOURS[3], label=f"{ratings}, as rated")
     if ax.get_legend_handles_labels()[1][1:]:
         ax.legend(frameon=False, fontsize="small")
-    ax.set(xlabel="rank", ylabel=column_label(table, score), xscale="log" if n > 1000 else "linear")
+    ax.set(
+        xlabel="rank, 1 for the highest",
+        ylabel=column_label(table, score),
+        xscale="log" if n > 1000 else "linear",
+    )
     annotate_missing(ax, n, len(table), "have no score")
     return ax
 

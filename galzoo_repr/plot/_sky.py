@@ -121,14 +121,19 @@ def _whole_sky(ax: "Axes") -> tuple[float, float, float, float]:
         x, y = mollweide(np.full(len(along), ra), along)
         ax.plot(x, y, color="0.5" if edge else "0.85", lw=1 if edge else 0.6, zorder=0)
         if not edge:
-            ax.annotate(
-                f"{ra / 15:g}h", mollweide(ra, 0), fontsize="x-small", color="0.4", ha="center", va="bottom"
-            )
+            ax.annotate(f"{ra / 15:g}h", mollweide(ra, 0), ha="center", va="bottom", **_on_top())
     for dec in (-60.0, -30.0, 0.0, 30.0, 60.0):
         x, y = mollweide(np.array([0.0, 359.999999]), np.full(2, dec))
         ax.plot(x, y, color="0.85", lw=0.6, zorder=0)
-        at = (x.min() - 0.05, y[0])
         ax.annotate(
-            f"{dec:+g}°" if dec else "0°", at, fontsize="x-small", color="0.4", ha="right", va="center"
+            f"{dec:+g}°" if dec else "0°", (x.min() - 0.1, y[0]), ha="right", va="center", **_on_top()
         )
     return -width, width, -height, height
+
+
+def _on_top() -> dict[str, object]:
+    """Small text that can be read where galaxies lie below it."""
+    from matplotlib.patheffects import withStroke
+
+    edge = withStroke(linewidth=2.5, foreground="white")
+    return {"fontsize": "small", "color": "0.25", "zorder": 5, "path_effects": [edge]}

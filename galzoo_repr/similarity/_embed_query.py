@@ -57,9 +57,8 @@ def embed_positions(catalogue: Catalogue, coordinates: SkyCoord, fetch: Fetch) -
 
     encoder = matching_encoder(catalogue, fetch)
     log.info("Fetching %d query position(s) that the catalogue does not have.", len(coordinates))
-    with warnings.catch_warnings():
-        # It is an error here.
-        warnings.filterwarnings("ignore", ".* rows have no embedding", GalzooWarning)
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
         embedded = add_embeddings(
             QTable({"coords": coordinates}),
             encoder=encoder,
@@ -69,7 +68,8 @@ def embed_positions(catalogue: Catalogue, coordinates: SkyCoord, fetch: Fetch) -
             device=fetch.device,
             progress=False,
         )
-    return _vectors(embedded, [c.to_string("decimal") for c in coordinates])
+    why = _pass_on(heard)
+    return _vectors(embedded, [c.to_string("decimal") for c in coordinates], why)
 
 
 def embed_images(catalogue: Catalogue, images: Sequence[PictureSource], fetch: Fetch) -> np.ndarray:
@@ -204,10 +204,23 @@ def _field_of_view(
     return fov
 
 
-def _vectors(embedded: Table, names: list[str]) -> np.ndarray:
+def _pass_on(heard: Sequence[warnings.WarningMessage]) -> str:
+    """Repeat the warnings heard, but that of rows without an embedding, which is an error here: give its reason."""
+    why = ""
+    for each in heard:
+        text = str(each.message)
+        if "rows have no embedding" in text:
+            why = text.partition(" most often, as in ")[2].partition(": ")[2]
+        else:
+            warnings.warn(each.message, each.category, stacklevel=3)
+    return why
+
+
+def _vectors(embedded: Table, names: list[str], why: str) -> np.ndarray:
     vectors = np.asarray(embedded["embedding"])
     failed = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
     if len(failed):
         what = ", ".join(f"{names[i]} ({embedded['cutout_status'][i]})" for i in failed)
-        raise ValueError(f"query position {what} could not be fetched and embedded; choose another galaxy")
+        because = f": {why}" if why else "; choose another galaxy"
+        raise ValueError(f"query position {what} could not be fetched and embedded{because}")
     return vectors

@@ -171,7 +171,9 @@ def test_two_interests_keep_two_files_and_columns(galaxies, truth, tmp_path):
     both = gzr.add_anomaly_scores(both, "mergers", name="merger")
     both = gzr.add_anomaly_scores(both, "rings", name="ring")
     assert {"mergers", "rings", "merger_score", "ring_score"} <= set(both.colnames)
-    with pytest.raises(ValueError, match=r"ratings of another catalogue .interest: 'mergers', not 'rings'"):
+    with pytest.raises(
+        ValueError, match=r"ratings of another interest, 'mergers', not 'rings': name that one"
+    ):
         rate(galaxies, lambda row: 0.0, path=tmp_path / "a.ecsv", ratings="rings", **OPTIONS)
 
 

@@ -90,6 +90,14 @@ def test_unknown_scales_are_refused_before_anything_is_asked(survey, store):
     assert usable_factors(survey, ANYTHING) is None
 
 
+@pytest.mark.parametrize(
+    ("layer", "meant"), [("dr10", "ls-dr10"), ("LS-DR9", "ls-dr9"), ("hsc-dr4", "hsc-dr3")]
+)
+def test_a_layer_that_is_nearly_a_known_one_is_named(layer, meant):
+    with pytest.raises(ValueError, match=f"did you mean .*'{meant}'"):
+        usable_factors(LegacySurvey(layer=layer), ImageRecipe())
+
+
 @pytest.mark.filterwarnings("ignore:.* rows have no ")
 def test_colours_need_no_scale(service, store):
     survey = LegacySurvey(server=service.url, layer="vlass1.2", image_format="jpeg")

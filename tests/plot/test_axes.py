@@ -73,6 +73,28 @@ def test_very_many_galaxies_are_drawn_as_cells(draw, colour):
     ax.figure.canvas.draw()
 
 
+def test_the_classes_are_named_beside_the_galaxies_where_there_is_room(galaxies):
+    beside, upon = gzr.plot.map(galaxies, colour="kind"), plt.subplots()[1]
+    gzr.plot.map(galaxies, colour="kind", ax=upon)
+    for ax, is_beside in ((beside, True), (upon, False)):
+        ax.figure.canvas.draw()
+        key, drawn = ax.get_legend().get_window_extent(), ax.get_window_extent()
+        assert bool(key.x0 >= drawn.x1) is is_beside
+        assert key.x1 <= ax.figure.bbox.x1 + 1
+
+
+def test_the_axes_of_a_map_say_what_they_are(galaxies):
+    made = gzr.add_map(Table({"embedding": np.random.default_rng(0).normal(size=(50, 8))}))
+    assert gzr.plot.map(made).get_xlabel() == "First principal component of embedding"
+    assert gzr.plot.map(galaxies).get_xlabel() == "map_x"
+
+
+def test_a_cell_has_one_galaxy_at_least():
+    places = np.random.default_rng(1).normal(size=(2, 60_000))
+    ax = gzr.plot.map(Table({"map_x": places[0], "map_y": places[1]}))
+    assert ax.figure.axes[1].get_ylim()[0] == 1
+
+
 def test_scores_fall_from_the_first_to_the_last(galaxies):
     ax = gzr.plot.scores(galaxies, ratings="interest")
     ranks, values = ax.lines[0].get_data()
@@ -84,7 +106,7 @@ def test_scores_fall_from_the_first_to_the_last(galaxies):
         "1 of 12 galaxies have no score",
     }
     assert ax.lines[1].get_xdata().tolist() == [1, 2, 3]
-    assert (ax.get_xlabel(), ax.get_ylabel()) == ("rank", "anomaly_score")
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("rank, 1 for the highest", "anomaly_score")
     assert gzr.plot.scores(galaxies, "r50").get_ylabel() == "r50 [arcsec]"
 
 

@@ -100,7 +100,7 @@ def test_the_encoder_is_found_by_the_provenance(catalogue, encoder, survey, tmp_
 
 
 def test_a_galaxy_that_cannot_be_fetched(catalogue, encoder, survey):
-    with pytest.raises(ValueError, match=r"40 85 \(no_coverage\) could not be fetched"):
+    with pytest.raises(ValueError, match=r"40 85 \(no_coverage\) could not be fetched and embedded: "):
         add_similarity(
             catalogue, SkyCoord(40, 85, unit="deg"), encoder=encoder, survey=survey, fov="50 arcsec"
         )
