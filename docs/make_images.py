@@ -29,7 +29,9 @@ README = Path(__file__).parents[1] / "README.md"
 IMAGES = Path(__file__).parent / "images"
 WORDS = IMAGES / "demo.json"
 # Whole addresses, as package indices show the README without the files beside it.
-ADDRESS = tomllib.loads((README.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]["Repository"]
+ADDRESS = tomllib.loads((README.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"][
+    "Repository"
+]
 PICTURES = ADDRESS.replace("//github.com", "//raw.githubusercontent.com") + "/main/docs/images"
 WANTED = ("similar_merger", "rated", "interesting")
 
