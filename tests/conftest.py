@@ -7,6 +7,11 @@ import torch
 from galzoo_repr import Encoder, ImageRecipe
 
 
+def pytest_make_parametrize_id(val):
+    """Name long inputs by their beginning: an input of 64 MB made a name of 64 MB, which each process kept."""
+    return f"{val[:30]!r} and so on" if isinstance(val, str | bytes) and len(val) > 100 else None
+
+
 @pytest.fixture(scope="session")
 def small_encoder(tmp_path_factory):
     """Folder of an untrained encoder that is fast."""

@@ -13,6 +13,8 @@ from galzoo_repr.encoders import EmbeddingStore
 from galzoo_repr.exceptions import GalzooWarning
 
 BANDS = ("u", "g", "r", "i", "z", "y", "NIR_J", "NIR_H")
+# Ufuncs of numpy 2.1 do not say where they are from.
+CBRT = "numpy.cbrt" if hasattr(np.cbrt, "__module__") else "cbrt"
 MATRIX = np.array([[0, 0, 0, 0, 0, 0, 0.5, 0.5], [0, 0, 0.5, 0.5, 0, 0, 0, 0], [0.5, 0.5, 0, 0, 0, 0, 0, 0]])
 
 
@@ -54,7 +56,7 @@ def test_cutouts_of_many_bands_are_embedded(catalogue, make_encoder, stretch):
     assert embedded["embedding"].meta["recipe_digest"] == encoder.recipe.digest
     recipe = embedded.meta["galzoo_repr"]["add_embeddings"]["recipe"]
     assert recipe["bands"] == list(BANDS)
-    assert recipe["stretch"] == ("function numpy.cbrt" if callable(stretch) else stretch)
+    assert recipe["stretch"] == (f"function {CBRT}" if callable(stretch) else stretch)
 
 
 def test_an_encoder_of_named_bands_comes_back_from_its_folder(catalogue, make_encoder, tmp_path):
@@ -94,7 +96,7 @@ def test_functions_never_share_what_is_kept(catalogue, make_encoder, tmp_path, m
 
 def test_a_function_cannot_be_saved_and_it_is_said_why(make_encoder, tmp_path):
     encoder = make_encoder(stretch=np.cbrt, bands=BANDS, channels=MATRIX)
-    with pytest.raises(ValueError, match=r"the function numpy\.cbrt, which no file can hold.*stretch='none'"):
+    with pytest.raises(ValueError, match=rf"the function {CBRT}, which no file can hold.*stretch='none'"):
         encoder.save(tmp_path / "saved")
     assert not (tmp_path / "saved").exists()
 
