@@ -274,6 +274,7 @@ def test_the_draft_of_a_killed_writer_goes_a_day_later(tmp_path):
         (b"\xff", "decode"),
         (b" " * (2**26 + 1), "larger"),
     ],
+    ids=["deep", "open", "no text", "large"],  # by themselves they would be the whole content
 )
 def test_json_that_cannot_be_read(tmp_path, content, why):
     (tmp_path / "card.json").write_bytes(content)

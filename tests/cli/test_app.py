@@ -190,20 +190,34 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("arguments", WRONG, ids=" ".join)
-def test_mistakes_are_told_before_anything_heavy_is_imported(arguments, tmp_path):
-    Table({"ra": [10.0], "dec": [1.0]}).write(tmp_path / "in.ecsv")
+@pytest.fixture(scope="module")
+def told(tmp_path_factory):
+    """Exit code, standard error and heavy imports of each mistake, all of them made in one fresh interpreter."""
+    folder = tmp_path_factory.mktemp("mistakes")
+    Table({"ra": [10.0], "dec": [1.0]}).write(folder / "in.ecsv")
     code = f"""
-import sys
+import json, sys
+from typer.testing import CliRunner
 from galzoo_repr.cli import app
-try:
-    app({list(arguments)!r})
-except SystemExit as end:
-    print(end.code, sorted({{"torch", "timm", "sklearn", "onnxruntime", "pynndescent"}} & set(sys.modules)))
+heavy = {{"torch", "timm", "sklearn", "onnxruntime", "pynndescent"}}
+told = []
+for arguments in {list(map(list, WRONG))!r}:
+    before = set(sys.modules)
+    result = CliRunner().invoke(app, arguments)
+    told.append((result.exit_code, result.stderr, sorted(heavy & (set(sys.modules) - before))))
+print(json.dumps(told))
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
-    assert done.stdout.rstrip().endswith("1 []"), done.stdout + done.stderr
-    assert WRONG[arguments] in done.stderr
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=folder, check=True
+    )
+    return dict(zip(WRONG, json.loads(done.stdout), strict=True))
+
+
+@pytest.mark.parametrize("arguments", WRONG, ids=" ".join)
+def test_mistakes_are_told_before_anything_heavy_is_imported(told, arguments):
+    code, said, loaded = told[arguments]
+    assert (code, loaded) == (1, [])
+    assert WRONG[arguments] in said
 
 
 def test_the_package_runs_as_a_module():
