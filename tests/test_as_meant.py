@@ -119,7 +119,7 @@ def test_one_list_of_words_for_no_value(word):
     vectors = np.random.default_rng(0).normal(size=(50, 6)).astype(np.float32)
     vectors[:, 0] += np.arange(50) % 2 * 6
     answers = np.array(["ring", "not_ring"] * 20 + [word] * 10)
-    model = gzr.finetune(Table({"embedding": vectors, "label": answers}), "label", progress=False)
+    model = gzr.finetune(Table({"embedding": vectors, "label": answers}), "label", progress=False, members=2)
     assert (
         model.report.n_labelled == 40 if hasattr(model.report, "n_labelled") else "40 labelled" in str(model)
     )
@@ -133,7 +133,7 @@ def test_a_number_for_no_value_is_named():
     redshift = np.r_[np.linspace(0.01, 0.3, 40), -99.0]
     vectors = np.random.default_rng(0).normal(size=(41, 4)).astype(np.float32)
     with pytest.warns(GalzooWarning, match="-99 in 1 row"):
-        gzr.finetune(Table({"embedding": vectors, "z": redshift}), "z", progress=False)
+        gzr.finetune(Table({"embedding": vectors, "z": redshift}), "z", members=2, progress=False)
 
 
 def test_numbers_kept_as_objects_are_numbers():

@@ -1,6 +1,7 @@
 """The house: imports run one way, and no room reaches into the private modules of another."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -51,15 +52,26 @@ BELOW = {
 ABOVE = ("cli", "demo", "app")  # they use the public names of all rooms, and nothing imports them
 
 
-def imports(path: Path):
+@cache
+def nodes(path: Path) -> list[ast.AST]:
+    """Everything that is in a file."""
+    return list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
+@cache
+def imports(path: Path) -> list[tuple[int, str, list[str]]]:
     """Line, module and names of every import of the package in a file, also those inside functions."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    found = []
+    for node in nodes(path):
         if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "galzoo_repr":
-            yield node.lineno, node.module, [alias.name for alias in node.names]
+            found.append((node.lineno, node.module, [alias.name for alias in node.names]))
         elif isinstance(node, ast.Import):
-            for alias in node.names:
-                if alias.name.partition(".")[0] == "galzoo_repr":
-                    yield node.lineno, alias.name, []
+            found += [
+                (node.lineno, alias.name, [])
+                for alias in node.names
+                if alias.name.partition(".")[0] == "galzoo_repr"
+            ]
+    return found
 
 
 def rooms_of(module: str, names: list[str]) -> set[str]:
@@ -146,7 +158,7 @@ def test_every_bar_is_the_one_of_the_package():
         f"{path.relative_to(PACKAGE)}:{node.lineno}"
         for path in MODULES
         if path.name != "_progress.py"
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in nodes(path)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "tqdm"
     ]
     assert not direct

@@ -234,7 +234,7 @@ def _skycoord_column(table: Table, name: str) -> SkyCoord:
     if name not in table.colnames:
         raise ValueError(
             f"coords={name!r} is not a column; the columns are {some_of(table.colnames)}"
-            f"{did_you_mean(name, table.colnames)}"
+            f"{_pair_meant(name, table) or did_you_mean(name, table.colnames)}"
         )
     column = table[name]
     if not isinstance(column, SkyCoord | BaseCoordinateFrame):
@@ -243,6 +243,16 @@ def _skycoord_column(table: Table, name: str) -> SkyCoord:
             "for right ascension and declination give two names, coords=(ra_name, dec_name)"
         )
     return column
+
+
+def _pair_meant(text: str, table: Table) -> str:
+    """End of a message about two names in one text, such as ``"ra dec"``."""
+    names = [name for name in re.split(r"[\s,;/:|()\[\]'\"]+", text) if name]
+    known = {name.lower(): name for name in table.colnames}
+    if len(names) != 2 or not all(name.lower() in known for name in names):
+        return ""
+    ra, dec = (known[name.lower()] for name in names)
+    return f"; did you mean two of them, coords=({ra!r}, {dec!r})?"
 
 
 def _from_skycoord(coords: SkyCoord | BaseCoordinateFrame) -> SkyPositions:

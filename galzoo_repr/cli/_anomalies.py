@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from galzoo_repr._progress import say_what_is_kept
-from galzoo_repr.cli._app import app
-from galzoo_repr.cli._options import Beside, CatalogueIn, open_catalogue, read_beside
-from galzoo_repr.cli._terminal import messages, show
+from galzoo_repr.cli import _options as option
+from galzoo_repr.cli._app import verb
+from galzoo_repr.cli._from_text import open_catalogue, read_beside
+from galzoo_repr.cli._terminal import note, print_json, rows_of, show
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -18,9 +19,9 @@ __all__ = ["anomalies"]
 FORMATS = {".ecsv", ".parquet", ".fits", ".vot"}
 
 
-@app.command()
+@verb("anomalies embedded.parquet search")
 def anomalies(
-    catalogue: CatalogueIn,
+    catalogue: option.CatalogueIn,
     out: Annotated[
         Path, typer.Argument(metavar="FOLDER", help="Folder of the search, made if it is not there.")
     ],
@@ -28,7 +29,7 @@ def anomalies(
         list[Path] | None,
         typer.Option(help="CSV or ECSV with the columns row and rating; by default FOLDER/next_to_rate.csv."),
     ] = None,
-    ratings: Annotated[str, typer.Option(help="Name of the interest: its column of ratings.")] = "interest",
+    ratings: option.Interest = "interest",
     others: Annotated[
         list[str] | None,
         typer.Option(help="Column of another rater, to learn from too; may be given several times."),
@@ -40,9 +41,11 @@ def anomalies(
     first: Annotated[
         Literal["diverse", "outliers", "random"], typer.Option(help="What to show while nothing is rated.")
     ] = "diverse",
-    embedding: Annotated[str, typer.Option(help="Column of the embeddings.")] = "embedding",
-    beside: Beside = None,
+    embedding: option.Embedding = "embedding",
+    beside: option.Beside = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the first galaxies shown.")] = 0,
+    as_json: option.Json = False,
+    quiet: option.Quiet = False,
 ) -> None:
     """
     Find galaxies that interest you: one round of rating.
@@ -67,7 +70,8 @@ def anomalies(
     from galzoo_repr.catalogue import with_columns, write_catalogue
 
     values, added = record_answers(table, answers, out / "ratings.ecsv", ratings=ratings, embedding=embedding)
-    messages.print(f"{np.isfinite(values).sum()} galaxies are rated, {added} of them now")
+    n_rated = int(np.isfinite(values).sum())
+    note(f"{n_rated} galaxies are rated, {added} of them now", quiet=quiet)
     column = Column(values, description="Rating, higher is more interesting; NaN where not rated")
     table = with_columns(table, {ratings: column}, overwrite=True, copy=False)
     raters = [ratings, *(others or [])]
@@ -75,16 +79,22 @@ def anomalies(
         options = {"embedding": embedding, "beside": columns, "seed": seed}
         scored = add_anomaly_scores(table, raters, overwrite=True, **options)
         suffix = catalogue.suffix if catalogue.suffix in FORMATS else ".ecsv"
-        write_catalogue(scored, out / f"scored{suffix}", overwrite=True)
+        write_catalogue(scored, written := out / f"scored{suffix}", overwrite=True)
         model = InterestModel(batch=batch)
         chosen = next_to_rate(table, raters, n, model=model, first=first, **options)
-    _write_sheet(table, chosen, sheet)
-    _show_round(scored, chosen)
+    _write_sheet(table, chosen, sheet, quiet)
+    best, following = _round(scored, chosen)
+    if as_json:
+        told = {"out": str(written), "rated": n_rated, "rated_now": added, "sheet": str(sheet)}
+        print_json({**told, "most_interesting": rows_of(best), "next_to_rate": rows_of(following)})
+        return
+    show(best, "Most interesting")
+    show(following, "Next to rate")
     if len(chosen):
-        messages.print(f"Look at these galaxies, fill in the column rating of {sheet}, and call again")
+        note(f"Look at these galaxies, fill in the column rating of {sheet}, and call again", quiet=quiet)
 
 
-def _write_sheet(table: "Table", chosen: "Table", sheet: Path) -> None:
+def _write_sheet(table: "Table", chosen: "Table", sheet: Path, quiet: bool) -> None:
     """Write the galaxies to look at: their pictures, and a table with a blank for each rating."""
     import numpy as np
     from astropy.table import MaskedColumn, Table
@@ -95,19 +105,19 @@ def _write_sheet(table: "Table", chosen: "Table", sheet: Path) -> None:
     rows = np.asarray(chosen["row"])
     names = _names(table)
     if "cutout" not in table.colnames:
-        messages.print("The catalogue has no column cutout, so there is no picture to draw")
+        note("The catalogue has no column cutout, so there is no picture to draw", quiet=quiet)
     elif len(rows):
         labels = [f"row {row}\n{names[row]}" for row in rows]
         picture = sheet.with_suffix(".png")
         montage(pictures(table, rows), labels).save(picture)
-        messages.print(f"Picture written to {picture}", soft_wrap=True)
+        note(f"Picture written to {picture}", quiet=quiet)
     blank = Table({"row": rows, "galaxy": [names[row] for row in rows]})
     blank["rating"] = MaskedColumn(np.zeros(len(rows)), mask=True)
     for_spreadsheets(blank).write(sheet, format="ascii.csv", overwrite=True)
 
 
-def _show_round(scored: "Table", chosen: "Table") -> None:
-    """Print the best galaxies so far, and those to look at."""
+def _round(scored: "Table", chosen: "Table") -> "tuple[Table, Table]":
+    """Tables to print: the best galaxies so far, and those to look at."""
     import numpy as np
     from astropy.table import Table
 
@@ -119,12 +129,11 @@ def _show_round(scored: "Table", chosen: "Table") -> None:
     for name in ("anomaly_score", "anomaly_score_std"):
         best[name] = scored[name][order]
         best[name].info.format = ".3f"
-    show(best, "Most interesting")
     following = Table({"row": chosen["row"], "galaxy": [names[row] for row in chosen["row"]]})
     for name in ("predicted_rating", "expected_improvement"):
         following[name] = chosen[name]
         following[name].info.format = ".3g"
-    show(following, "Next to rate")
+    return best, following
 
 
 def _names(table: "Table") -> list[str]:

@@ -3,6 +3,7 @@
 import logging
 import re
 import warnings
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -12,7 +13,7 @@ from galzoo_repr import __version__
 from galzoo_repr._config import log
 from galzoo_repr.cli._terminal import messages, say
 
-__all__ = ["app", "main"]
+__all__ = ["app", "main", "verb"]
 
 # As they are needed one after the other.
 VERBS = (
@@ -42,6 +43,7 @@ FUNCTIONS = {
     "add_predictions": "predict",
 }
 """Verbs that do what functions do, which messages of the package name."""
+_RENAME = "rename the column that has them"
 INTERRUPTED = 130  # what shells report for a process that Ctrl-C ended
 
 
@@ -91,6 +93,8 @@ def _in_words_of_the_shell(message: str, verb: typer.core.TyperCommand | None) -
             pairs = rf"(?<![\w-]){parameter.name}=\('?([\w-]+)'?, '?([\w-]+)'?\)"
             message = re.sub(pairs, rf"{option} \1,\2", message)
             message = re.sub(rf"(?<![\w-]){parameter.name}=(True)?(?=[\s,.;:)]|$)", option, message)
+    if any(parameter.name == "radius_column" for parameter in getattr(verb, "params", ())):
+        message = message.replace(_RENAME, f"name the column that has them by --radius-column, or {_RENAME}")
     for function, verb_of_it in FUNCTIONS.items():
         message = re.sub(rf"\b{function}\b(?!=)", f"galzoo-repr {verb_of_it}", message)
     return message
@@ -122,6 +126,16 @@ app = typer.Typer(
     rich_markup_mode="rich",
     help="Galaxy morphology representations for astropy catalogues.",
 )
+
+
+_EXIT_CODES = "Exit codes: 0 done, 1 an error that is told, 2 not understood, 130 interrupted"
+_OF_ROWS = ", 3 more galaxies failed than --fail-on allows, 4 all did"
+
+
+def verb(example: str, *, rows: bool = False, name: str | None = None) -> Callable[[Callable], Callable]:
+    """Make a function a command, whose help ends with an example and the exit codes; `rows` may fail, one by one."""
+    ends = f"Example: galzoo-repr {example}\n\n{_EXIT_CODES}{_OF_ROWS if rows else ''}."
+    return app.command(name=name, epilog=ends)
 
 
 @app.callback()

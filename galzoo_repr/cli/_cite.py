@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 
-from galzoo_repr.cli._app import app
-from galzoo_repr.cli._options import open_catalogue
+from galzoo_repr.cli._app import verb
+from galzoo_repr.cli._from_text import open_catalogue
 
 __all__ = ["cite"]
 
 
-@app.command()
+@verb("cite embedded.parquet")
 def cite(
     catalogue: Annotated[
         Path | None,

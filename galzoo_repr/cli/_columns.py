@@ -5,31 +5,22 @@ from typing import Annotated
 
 import typer
 
-from galzoo_repr.cli._app import app
-from galzoo_repr.cli._options import (
-    CatalogueIn,
-    CatalogueOut,
-    Coords,
-    FailOn,
-    Overwrite,
-    open_catalogue,
-    read_angle,
-    read_coords,
-    refuse_table,
-)
-from galzoo_repr.cli._terminal import check_fail_on, finish, messages
+from galzoo_repr.cli import _options as option
+from galzoo_repr.cli._app import verb
+from galzoo_repr.cli._from_text import open_catalogue, read_angle, read_coords, refuse_table
+from galzoo_repr.cli._terminal import check_fail_on, finish, note, print_json
 
 __all__ = ["duplicates", "external"]
 
 
-@app.command()
+@verb('external galaxies.fits published.parquet embedded.parquet --radius "1 arcsec"', rows=True)
 def external(
-    catalogue: CatalogueIn,
+    catalogue: option.CatalogueIn,
     published: Annotated[
         Path,
         typer.Argument(metavar="PUBLISHED", help="Table of embeddings: id or position, feat_0, feat_1..."),
     ],
-    out: CatalogueOut,
+    out: option.CatalogueOut,
     match: Annotated[
         str | None, typer.Option(help="Column of ids, or 'MINE,THEIRS' where the two call it differently.")
     ] = None,
@@ -43,12 +34,14 @@ def external(
         str | None, typer.Option(help="What made them; by default the name of the file.")
     ] = None,
     name: Annotated[str, typer.Option(help="Name of the column of embeddings.")] = "embedding",
-    coords: Coords = None,
+    coords: option.Coords = None,
     file_coords: Annotated[
         str | None, typer.Option(help="Columns of the positions in PUBLISHED, as for --coords.")
     ] = None,
-    fail_on: FailOn = "0",
-    overwrite: Overwrite = False,
+    fail_on: option.FailOn = "0",
+    overwrite: option.Overwrite = False,
+    as_json: option.Json = False,
+    quiet: option.Quiet = False,
 ) -> None:
     """Add embeddings that somebody has published, by id or position. No image is needed."""
     refuse_table(out, overwrite)
@@ -71,13 +64,13 @@ def external(
     )
     write_catalogue(table, out, overwrite=overwrite)
     failed = int((table[name] != table[name]).any(axis=1).sum())
-    finish(table, out, failed=failed, fail_on=tolerated)
+    finish(table, out, failed=failed, fail_on=tolerated, as_json=as_json, quiet=quiet)
 
 
-@app.command()
+@verb("duplicates embedded.parquet once.parquet --once")
 def duplicates(
-    catalogue: CatalogueIn,
-    out: CatalogueOut,
+    catalogue: option.CatalogueIn,
+    out: option.CatalogueOut,
     separation: Annotated[
         str | None,
         typer.Option(help="Largest angle between two rows of a galaxy; 5 arcsec if nothing is said."),
@@ -86,9 +79,11 @@ def duplicates(
         float | None, typer.Option(help="Least cosine similarity of two rows of a galaxy, up to 1.")
     ] = None,
     once: Annotated[bool, typer.Option("--once", help="Write every galaxy once, its first row.")] = False,
-    embedding: Annotated[str, typer.Option(help="Column of the embeddings.")] = "embedding",
-    coords: Coords = None,
-    overwrite: Overwrite = False,
+    embedding: option.Embedding = "embedding",
+    coords: option.Coords = None,
+    overwrite: option.Overwrite = False,
+    as_json: option.Json = False,
+    quiet: option.Quiet = False,
 ) -> None:
     """Find galaxies that are several times in a catalogue, by place, by looks, or by both."""
     refuse_table(out, overwrite)
@@ -109,8 +104,12 @@ def duplicates(
     if once:
         table = table[table["duplicate_rank"] == 1]
     write_catalogue(table, out, overwrite=overwrite)
-    messages.print(
-        f"{facts['groups']} galaxies are there several times, in {facts['galaxies']} rows; {len(table)} rows are "
-        f"written to {out}",
-        soft_wrap=True,
+    told = {"out": str(out), "rows": len(table), "groups": facts["groups"], "galaxies": facts["galaxies"]}
+    if as_json:
+        print_json(told)
+        return
+    note(
+        f"{told['groups']} galaxies are there several times, in {told['galaxies']} rows; {len(table)} rows are written "
+        f"to {out}",
+        quiet=quiet,
     )

@@ -5,32 +5,24 @@ from typing import Annotated
 
 import typer
 
-from galzoo_repr.cli._app import app
-from galzoo_repr.cli._options import (
-    CatalogueIn,
-    Coords,
-    Device,
-    Format,
-    Fov,
-    Layer,
-    Overwrite,
-    Quiet,
-    Server,
-    Store,
+from galzoo_repr.cli import _options as option
+from galzoo_repr.cli._app import verb
+from galzoo_repr.cli._from_text import (
+    field_of_view,
     open_catalogue,
-    read_angle,
     read_coords,
+    read_fov,
     refuse_table,
     survey_at,
 )
-from galzoo_repr.cli._terminal import messages, show
+from galzoo_repr.cli._terminal import note, show
 
 __all__ = ["compare"]
 
 
-@app.command()
+@verb("compare labelled.parquet --label ring --encoder bundled --encoder my_encoder")
 def compare(
-    catalogue: CatalogueIn,
+    catalogue: option.CatalogueIn,
     label: Annotated[
         str, typer.Option(help="Column of labels, yes or no or classes, blank where there is none.")
     ],
@@ -46,22 +38,24 @@ def compare(
         int | None, typer.Option(min=1, help="Galaxies to learn from; half by default.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the splits.")] = 0,
-    images: Annotated[str | None, typer.Option(help="Column with image files, instead of fetching.")] = None,
+    images: option.Images = None,
     out: Annotated[
         Path | None, typer.Option(help="Table to write, with all figures and their errors.")
     ] = None,
-    fov: Fov = None,
-    coords: Coords = None,
-    layer: Layer = None,
-    server: Server = None,
-    store: Store = None,
-    device: Device = None,
-    form: Format = "table",
-    overwrite: Overwrite = False,
-    quiet: Quiet = False,
+    fov: option.Fov = None,
+    radius_column: option.RadiusColumn = None,
+    coords: option.Coords = None,
+    layer: option.Layer = None,
+    server: option.Server = None,
+    store: option.Store = None,
+    device: option.Device = None,
+    form: option.Format = "table",
+    as_json: option.Json = False,
+    overwrite: option.Overwrite = False,
+    quiet: option.Quiet = False,
 ) -> None:
     """Compare encoders by the galaxies that you have labelled: how well they tell them apart, and what they cost."""
-    angle = read_angle(fov)
+    angle = read_fov(fov, radius_column)
     if out is not None:
         refuse_table(out, overwrite)
     table = open_catalogue(catalogue)
@@ -77,7 +71,7 @@ def compare(
         n_train=n_train,
         seed=seed,
         images=images,
-        fov=angle,
+        fov=field_of_view(table, angle, radius_column),
         coords=read_coords(coords),
         survey=survey_at(server, layer),
         store=store,
@@ -86,7 +80,8 @@ def compare(
     )
     if out is not None:
         write_catalogue(board, out, overwrite=overwrite)
-        messages.print(f"Comparison written to {out}", soft_wrap=True)
+        note(f"Comparison written to {out}", quiet=quiet)
+    form = "json" if as_json else form
     if form == "table":  # which is as wide as a terminal
         board = board[
             "encoder",

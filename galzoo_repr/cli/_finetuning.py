@@ -6,37 +6,27 @@ from typing import Annotated
 
 import typer
 
-from galzoo_repr.cli._app import app
-from galzoo_repr.cli._options import (
-    Beside,
-    CatalogueIn,
-    CatalogueOut,
-    Coords,
-    Device,
-    FailOn,
-    Fov,
-    Json,
-    Layer,
-    Overwrite,
-    Quiet,
-    Server,
-    Store,
+from galzoo_repr.cli import _options as option
+from galzoo_repr.cli._app import verb
+from galzoo_repr.cli._from_text import (
+    field_of_view,
     open_catalogue,
-    read_angle,
     read_beside,
     read_coords,
+    read_fov,
     read_prior,
     refuse_existing,
+    refuse_radius,
     refuse_table,
     survey_at,
 )
 from galzoo_repr.cli._parts import Part, refuse_part, work_by_part
-from galzoo_repr.cli._terminal import check_fail_on, finish, messages, output, show
+from galzoo_repr.cli._terminal import check_fail_on, finish, note, output, print_json, rows_of, show
 
 
-@app.command()
+@verb("finetune labelled.parquet ring_model --label ring")
 def finetune(
-    catalogue: CatalogueIn,
+    catalogue: option.CatalogueIn,
     out: Annotated[Path, typer.Argument(metavar="MODEL", help="Folder to write the model into.")],
     label: Annotated[
         list[str],
@@ -63,14 +53,15 @@ def finetune(
     plot: Annotated[
         Path | None, typer.Option(help="Picture to write: what was found against what was predicted.")
     ] = None,
-    embedding: Annotated[str, typer.Option(help="Column of the embeddings.")] = "embedding",
-    beside: Beside = None,
-    coords: Coords = None,
+    embedding: option.Embedding = "embedding",
+    beside: option.Beside = None,
+    coords: option.Coords = None,
     members: Annotated[int, typer.Option(min=2, help="Heads of the ensemble.")] = 20,
-    seed: Annotated[int, typer.Option(min=0, help="Everything random follows from it.")] = 0,
-    device: Device = None,
-    overwrite: Overwrite = False,
-    quiet: Quiet = False,
+    seed: option.Seed = 0,
+    device: option.Device = None,
+    overwrite: option.Overwrite = False,
+    as_json: option.Json = False,
+    quiet: option.Quiet = False,
 ) -> None:
     """Learn a feature from the labelled galaxies of an embedded catalogue, and say how well."""
     refuse_existing(out, overwrite)
@@ -101,10 +92,12 @@ def finetune(
         progress=not quiet,
     )
     model.save(out, overwrite=overwrite)
-    output.print(str(model), markup=False, soft_wrap=True)
+    if not as_json:
+        output.print(str(model), markup=False, soft_wrap=True)
     if plot is not None:
         model.report.plot_reliability().figure.savefig(plot, dpi=150)
-        messages.print(f"Picture written to {plot}", soft_wrap=True)
+        note(f"Picture written to {plot}", quiet=quiet)
+    chosen = None
     if next_to_label:
         again = {"images": images} if images and must_embed(table, model, embedding) else {}
         chosen = which_to_label(
@@ -114,14 +107,19 @@ def finetune(
 
         chosen["galaxy"] = galaxy_names(chosen)
         chosen["uncertainty"].info.format = ".3f"
-        show(chosen["row", "galaxy", "uncertainty"], "Next to label")
+        chosen = chosen["row", "galaxy", "uncertainty"]
+    if as_json:
+        following = [] if chosen is None else rows_of(chosen)
+        print_json({"out": str(out), "report": model.report.to_dict(), "next_to_label": following})
+    elif chosen is not None:
+        show(chosen, "Next to label")
 
 
-@app.command()
+@verb("predict embedded.parquet ring_model predicted.parquet", rows=True)
 def predict(
-    catalogue: CatalogueIn,
+    catalogue: option.CatalogueIn,
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Folder that finetune wrote.")],
-    out: CatalogueOut,
+    out: option.CatalogueOut,
     name: Annotated[
         str | None, typer.Option(help="Start of the names of the new columns, instead of the label.")
     ] = None,
@@ -131,27 +129,29 @@ def predict(
             help="Class balance, if not that of the labels: a fraction, 'spiral=0.3,other=0.7', or catalogue."
         ),
     ] = None,
-    embedding: Annotated[str, typer.Option(help="Column of the embeddings.")] = "embedding",
+    embedding: option.Embedding = "embedding",
     encoder: Annotated[
         str | None,
         typer.Option(help="The encoder of the model, if it must embed and is not found by its name."),
     ] = None,
-    fov: Fov = None,
-    coords: Coords = None,
-    layer: Layer = None,
-    server: Server = None,
-    store: Store = None,
-    device: Device = None,
+    fov: option.Fov = None,
+    radius_column: option.RadiusColumn = None,
+    coords: option.Coords = None,
+    layer: option.Layer = None,
+    server: option.Server = None,
+    store: option.Store = None,
+    device: option.Device = None,
     part: Part = None,
-    fail_on: FailOn = "0",
-    overwrite: Overwrite = False,
-    as_json: Json = False,
-    quiet: Quiet = False,
+    fail_on: option.FailOn = "0",
+    overwrite: option.Overwrite = False,
+    as_json: option.Json = False,
+    quiet: option.Quiet = False,
 ) -> None:
     """Add what a model predicts for every galaxy. Embeds the galaxies first where that is missing."""
-    angle, columns, balance = read_angle(fov), read_coords(coords), read_prior(prior)
+    angle, columns, balance = read_fov(fov, radius_column), read_coords(coords), read_prior(prior)
     tolerated = check_fail_on(fail_on)
     if catalogue.is_dir():
+        refuse_radius(catalogue, radius_column)
         options = {"name": name, "prior": balance, "embedding": embedding, "encoder": encoder}
         options |= {"overwrite": overwrite, "progress": not quiet}
         work_by_part("add_predictions", catalogue, out, model, part=part, as_json=as_json, **options)
@@ -167,6 +167,7 @@ def predict(
     images = {}
     if must_embed(table, loaded, embedding):
         survey = survey_at(server, layer)
+        angle = field_of_view(table, angle, radius_column)
         images = {"fov": angle, "coords": columns, "survey": survey, "store": store, "device": device}
     known = set(table.colnames)
     table = add_predictions(
@@ -185,4 +186,4 @@ def predict(
         column for column in table.itercols() if column.info.name not in known and column.dtype.kind == "f"
     ]
     failed = int((made[0] != made[0]).reshape(len(table), -1).any(axis=1).sum()) if made else 0
-    finish(table, out, failed=failed, fail_on=tolerated, as_json=as_json)
+    finish(table, out, failed=failed, fail_on=tolerated, as_json=as_json, quiet=quiet)

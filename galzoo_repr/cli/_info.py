@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from galzoo_repr import __version__
-from galzoo_repr.cli._app import app
-from galzoo_repr.cli._options import Json
+from galzoo_repr.cli import _options as option
+from galzoo_repr.cli._app import verb
 from galzoo_repr.cli._terminal import output, print_json, say
 
 __all__ = ["info"]
@@ -20,10 +20,10 @@ _PACKAGES = ("astropy", "astroquery", "numpy", "torch", "timm", "onnxruntime", "
 _KEPT = ("cutouts", "embeddings", "reductions", "graphs", "coverage", "columns")
 
 
-@app.command()
+@verb("info --json")
 def info(
     sizes: Annotated[bool, typer.Option(help="Add up what the cache holds, which takes a while.")] = True,
-    as_json: Json = False,
+    as_json: option.Json = False,
 ) -> None:
     """Say which versions are installed, what the cache holds, and what would compute."""
     from galzoo_repr._config import cache_path, conf

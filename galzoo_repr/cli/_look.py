@@ -5,16 +5,17 @@ from typing import Annotated
 
 import typer
 
-from galzoo_repr.cli._app import app
-from galzoo_repr.cli._options import CatalogueIn, Layer, Server, open_catalogue, survey_at
+from galzoo_repr.cli import _options as option
+from galzoo_repr.cli._app import verb
+from galzoo_repr.cli._from_text import open_catalogue, survey_at
 
 __all__ = ["look"]
 
 
-@app.command()
+@verb("look embedded.parquet")
 def look(
-    catalogue: CatalogueIn,
-    ratings: Annotated[str, typer.Option(help="Name of the interest: its column of ratings.")] = "interest",
+    catalogue: option.CatalogueIn,
+    ratings: option.Interest = "interest",
     rater: Annotated[str, typer.Option(help="Who rates, where several do.")] = "",
     scale: Annotated[str, typer.Option(help="Ratings that can be given, with commas.")] = "0,1,2,3,4,5",
     n: Annotated[int, typer.Option("--number", "-n", min=1, help="Galaxies in a batch.")] = 10,
@@ -27,9 +28,9 @@ def look(
     folder: Annotated[
         Path | None, typer.Option(help="Where ratings and tags are kept; by default CATALOGUE.look.")
     ] = None,
-    embedding: Annotated[str, typer.Option(help="Column of the embeddings.")] = "embedding",
-    server: Server = None,
-    layer: Layer = None,
+    embedding: option.Embedding = "embedding",
+    server: option.Server = None,
+    layer: option.Layer = None,
     browser: Annotated[bool, typer.Option(help="Open a browser.")] = True,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to serve on; 0 takes a free one.")] = 0,
     prefix: Annotated[str, typer.Option(help="Start of the address behind a proxy that keeps it.")] = "",

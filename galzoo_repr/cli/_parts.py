@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from galzoo_repr.cli._app import app
-from galzoo_repr.cli._options import Json
+from galzoo_repr.cli import _options as option
+from galzoo_repr.cli._app import verb
 from galzoo_repr.cli._terminal import SOME_FAILED, messages, output, print_json
 
 if TYPE_CHECKING:
@@ -58,10 +58,10 @@ def refuse_part(catalogue: Path, part: str | None, max_rate: float | None = None
         raise ValueError(f"--part and --max-rate are for HATS catalogues, and {catalogue} is a file")
 
 
-@app.command()
+@verb("parts embedded")
 def parts(
     catalogue: Annotated[Path, typer.Argument(metavar="OUT", help="HATS catalogue in the making.")],
-    as_json: Json = False,
+    as_json: option.Json = False,
 ) -> None:
     """Say which partitions of a HATS catalogue in the making are done, missing or failed, and why."""
     from galzoo_repr.hats import parts_of_job

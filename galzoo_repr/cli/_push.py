@@ -5,14 +5,14 @@ from typing import Annotated
 
 import typer
 
-from galzoo_repr.cli._app import app
-from galzoo_repr.cli._options import Overwrite
-from galzoo_repr.cli._terminal import output
+from galzoo_repr.cli import _options as option
+from galzoo_repr.cli._app import verb
+from galzoo_repr.cli._terminal import output, print_json
 
 _MODEL = "morphology.json"
 
 
-@app.command()
+@verb("push ring_model me/ring")
 def push(
     folder: Annotated[
         str, typer.Argument(metavar="FOLDER", help="A saved model, or an encoder, or its name.")
@@ -21,7 +21,8 @@ def push(
     private: Annotated[bool, typer.Option("--private", help="For its owner alone, if it is new.")] = False,
     licence: Annotated[str, typer.Option(help="Such as CC-BY-4.0; that of the encoder otherwise.")] = "",
     card: Annotated[bool, typer.Option("--card", help="Show the model card, and publish nothing.")] = False,
-    overwrite: Overwrite = False,
+    overwrite: option.Overwrite = False,
+    as_json: option.Json = False,
 ) -> None:
     """Publish a model or an encoder on the Hugging Face hub, with a model card."""
     from galzoo_repr import Encoder, MorphologyModel
@@ -31,4 +32,7 @@ def push(
         output.print(shared.model_card(repository, licence=licence), markup=False, soft_wrap=True)
         return
     address = shared.push(repository, private=private, licence=licence, overwrite=overwrite)
-    output.print(f"Published at {address}", markup=False, soft_wrap=True)
+    if as_json:
+        print_json({"address": address})
+    else:
+        output.print(f"Published at {address}", markup=False, soft_wrap=True)

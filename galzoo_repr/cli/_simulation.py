@@ -5,32 +5,36 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from galzoo_repr.cli._app import app
-from galzoo_repr.cli._options import EncoderName, Quiet, open_catalogue, read_angle
-from galzoo_repr.cli._terminal import messages, output, show
+from galzoo_repr.cli import _options as option
+from galzoo_repr.cli._app import verb
+from galzoo_repr.cli._from_text import open_catalogue, read_angle
+from galzoo_repr.cli._terminal import note, output, print_json, rows_of, show
 
 if TYPE_CHECKING:
     from galzoo_repr.simulation import ReplaySurvey
 
 
-@app.command()
+@verb("demo --out galzoo-demo")
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for the catalogue, the pictures and the page.")] = Path(
         "galzoo-demo"
     ),
     n: Annotated[int, typer.Option("--galaxies", "-n", min=40, help="How many galaxies to look at.")] = 300,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the simulated survey.")] = 0,
-    encoder: EncoderName = "bundled",
+    encoder: option.EncoderName = "bundled",
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace files of an earlier demonstration.")
     ] = False,
-    quiet: Quiet = False,
+    as_json: option.Json = False,
+    quiet: option.Quiet = False,
 ) -> None:
     """Simulate a survey, embed its galaxies, and show what is found beside what chance would give. Needs no network."""
     if out.is_file() or (out.is_dir() and any(out.iterdir()) and not overwrite):
         raise FileExistsError(f"{out} is not an empty folder; choose another --out, or add --overwrite")
-    say = (lambda _: None) if quiet else (lambda line: messages.print(f"- {line}"))
     from galzoo_repr._threads import one_thread_from_the_start
+
+    def say(line: str) -> None:
+        note(f"- {line}", quiet=quiet)
 
     try:
         with one_thread_from_the_start():
@@ -40,13 +44,19 @@ def demo(
     except KeyboardInterrupt:
         # What its steps keep is in a folder that goes with it.
         raise KeyboardInterrupt from None
+    if as_json:
+        files = [str(path) for path in result.files]
+        print_json(
+            {"out": str(out), "seconds": result.seconds, "files": files, "summary": rows_of(result.summary)}
+        )
+        return
     show(result.summary, f"Found among {len(result.catalogue)} galaxies, and what chance would give")
     output.print(f"Written in {result.seconds:.0f} s: {', '.join(path.name for path in result.files)}")
     output.print(f"Look at {out / 'index.html'}", soft_wrap=True)
     output.print(f"Rate and explore them: galzoo-repr look {out / 'catalogue.parquet'}", soft_wrap=True)
 
 
-@app.command(name="serve-survey")
+@verb("serve-survey --port 8000", name="serve-survey")
 def serve_survey(
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")

@@ -1,6 +1,7 @@
 """What the command says on the terminal: results on the standard output, all else on the standard error."""
 
 import json
+import math
 import sys
 from collections import Counter
 from pathlib import Path
@@ -15,7 +16,18 @@ from galzoo_repr._progress import closing_line
 if TYPE_CHECKING:
     from astropy.table import Table
 
-__all__ = ["Form", "check_fail_on", "finish", "messages", "output", "print_json", "say", "show"]
+__all__ = [
+    "Form",
+    "check_fail_on",
+    "finish",
+    "messages",
+    "note",
+    "output",
+    "print_json",
+    "rows_of",
+    "say",
+    "show",
+]
 
 Form = Literal["table", "csv", "json"]
 
@@ -32,9 +44,29 @@ def say(what: str, message: str, style: str) -> None:
     messages.print(" ".join(message.split()), markup=False)
 
 
+def note(message: str, *, quiet: bool) -> None:
+    """Print on the standard error what is good to know, unless nobody wants to."""
+    if not quiet:
+        messages.print(message, markup=False, soft_wrap=True)
+
+
 def print_json(facts: dict | list) -> None:
-    """Print facts on the standard output, for other programs."""
-    print(json.dumps(facts, indent=2, default=str))
+    """Print facts on the standard output, for other programs; what is not known, or not finite, is null."""
+    print(json.dumps(_for_json(facts), indent=2, default=str, allow_nan=False))
+
+
+def _for_json(facts: object) -> object:
+    if isinstance(facts, dict):
+        return {str(key): _for_json(value) for key, value in facts.items()}
+    if isinstance(facts, list | tuple):
+        return [_for_json(value) for value in facts]
+    return None if isinstance(facts, float) and not math.isfinite(facts) else facts
+
+
+def rows_of(table: "Table") -> list[dict]:
+    """Rows of a table for `print_json`."""
+    columns = {name: table[name].tolist() for name in table.colnames}
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def show(table: "Table", title: str = "", form: Form = "table") -> None:
@@ -45,8 +77,7 @@ def show(table: "Table", title: str = "", form: Form = "table") -> None:
         for_spreadsheets(table).write(sys.stdout, format="ascii.csv")
         return
     if form == "json":
-        columns = {name: table[name].tolist() for name in table.colnames}
-        print_json([dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)])
+        print_json(rows_of(table))
         return
     grid = Grid(title=title, title_justify="left", header_style="bold")
     for name in table.colnames:

@@ -6,17 +6,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from galzoo_repr.cli._app import app
-from galzoo_repr.cli._options import CatalogueIn, Device, Quiet, open_catalogue
-from galzoo_repr.cli._terminal import messages
+from galzoo_repr.cli import _options as option
+from galzoo_repr.cli._app import verb
+from galzoo_repr.cli._from_text import open_catalogue
+from galzoo_repr.cli._terminal import note, print_json
 
 if TYPE_CHECKING:
     from galzoo_repr import Encoder, ImageRecipe
 
 
-@app.command()
+@verb("pretrain votes.parquet my_encoder --schema gz_decals_dr5")
 def pretrain(
-    catalogue: CatalogueIn,
+    catalogue: option.CatalogueIn,
     output: Annotated[
         Path, typer.Argument(metavar="OUT", help="Folder of the run, and in the end of the encoder.")
     ],
@@ -57,9 +58,10 @@ def pretrain(
     resume: Annotated[bool, typer.Option(help="Go on from the last complete epoch of a run in OUT.")] = True,
     name: Annotated[str, typer.Option(help="Name of the encoder.")] = "pretrained",
     licence: Annotated[str, typer.Option(help="Licence of the encoder.")] = "",
-    device: Device = None,
+    device: option.Device = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Threads that decode images.")] = None,
-    quiet: Quiet = False,
+    as_json: option.Json = False,
+    quiet: option.Quiet = False,
 ) -> None:
     """Train an encoder on volunteers' votes: a table with vote counts and image files becomes a folder."""
     table = open_catalogue(catalogue)
@@ -92,9 +94,12 @@ def pretrain(
         workers=workers,
         progress=not quiet,
     )
-    messages.print(
-        f"encoder {encoder.name}, {encoder.dim} numbers for each galaxy, is in {output}", soft_wrap=True
-    )
+    if as_json:
+        print_json(
+            {"out": str(output), "encoder": encoder.name, "dim": encoder.dim, "digest": encoder.digest}
+        )
+    else:
+        note(f"encoder {encoder.name}, {encoder.dim} numbers for each galaxy, is in {output}", quiet=quiet)
 
 
 def _recipe(start: "Encoder | None", size: int | None, crop: float | None) -> "ImageRecipe":

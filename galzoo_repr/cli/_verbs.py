@@ -6,62 +6,49 @@ from typing import Annotated
 import typer
 
 from galzoo_repr._arguments import check_column
-from galzoo_repr.cli._app import app
-from galzoo_repr.cli._options import (
-    Beside,
-    CatalogueIn,
-    CatalogueOut,
-    Coords,
-    Device,
-    EncoderName,
-    FailOn,
-    Fallback,
-    Format,
-    Fov,
-    Json,
-    Keep,
-    Layer,
-    Overwrite,
-    Quiet,
-    Server,
-    Store,
-    ZeroPoint,
+from galzoo_repr.cli import _options as option
+from galzoo_repr.cli._app import verb
+from galzoo_repr.cli._from_text import (
     fallbacks,
+    field_of_view,
     open_catalogue,
     read_angle,
     read_beside,
     read_coords,
+    read_fov,
     refuse_existing,
+    refuse_radius,
     refuse_table,
     survey_at,
 )
 from galzoo_repr.cli._parts import MaxRate, Part, refuse_part, work_by_part
-from galzoo_repr.cli._terminal import check_fail_on, finish, messages, show
+from galzoo_repr.cli._terminal import check_fail_on, finish, note, show
 
 
-@app.command()
+@verb('fetch galaxies.fits with_images.ecsv --fov "30 arcsec"', rows=True)
 def fetch(
-    catalogue: CatalogueIn,
-    out: CatalogueOut,
-    fov: Fov = None,
-    coords: Coords = None,
-    layer: Layer = None,
-    zero_point: ZeroPoint = None,
-    fallback: Fallback = None,
-    server: Server = None,
-    store: Store = None,
+    catalogue: option.CatalogueIn,
+    out: option.CatalogueOut,
+    fov: option.Fov = None,
+    radius_column: option.RadiusColumn = None,
+    coords: option.Coords = None,
+    layer: option.Layer = None,
+    zero_point: option.ZeroPoint = None,
+    fallback: option.Fallback = None,
+    server: option.Server = None,
+    store: option.Store = None,
     keep: Annotated[
         str,
         typer.Option(metavar="fits|jpeg", help="jpeg leaves a small picture of each image, to look at only."),
     ] = "fits",
     workers: Annotated[int | None, typer.Option(min=1, help="Requests in flight at once.")] = None,
-    fail_on: FailOn = "0",
-    overwrite: Overwrite = False,
-    as_json: Json = False,
-    quiet: Quiet = False,
+    fail_on: option.FailOn = "0",
+    overwrite: option.Overwrite = False,
+    as_json: option.Json = False,
+    quiet: option.Quiet = False,
 ) -> None:
     """Fetch the image of every galaxy and add the columns cutout and cutout_status."""
-    angle, tolerated = read_angle(fov), check_fail_on(fail_on)
+    angle, tolerated = read_fov(fov, radius_column), check_fail_on(fail_on)
     refuse_table(out, overwrite)
     table = open_catalogue(catalogue)
     from galzoo_repr import add_cutouts
@@ -71,7 +58,7 @@ def fetch(
         table,
         survey=survey_at(server, layer, zero_point),
         fallback=fallbacks(fallback, server),
-        fov=angle,
+        fov=field_of_view(table, angle, radius_column),
         coords=read_coords(coords),
         store=store,
         keep=keep,
@@ -84,31 +71,32 @@ def fetch(
     finish(table, out, failed=failed, fail_on=tolerated, as_json=as_json, quiet=quiet, call="add_cutouts")
 
 
-@app.command()
+@verb("embed galaxies.fits embedded.parquet --fail-on 10% --json", rows=True)
 def embed(
-    catalogue: CatalogueIn,
-    out: CatalogueOut,
-    encoder: EncoderName = "bundled",
-    fov: Fov = None,
-    coords: Coords = None,
-    images: Annotated[str | None, typer.Option(help="Column with image files, instead of fetching.")] = None,
-    layer: Layer = None,
-    zero_point: ZeroPoint = None,
-    fallback: Fallback = None,
-    server: Server = None,
-    store: Store = None,
-    keep: Keep = None,
+    catalogue: option.CatalogueIn,
+    out: option.CatalogueOut,
+    encoder: option.EncoderName = "bundled",
+    fov: option.Fov = None,
+    radius_column: option.RadiusColumn = None,
+    coords: option.Coords = None,
+    images: option.Images = None,
+    layer: option.Layer = None,
+    zero_point: option.ZeroPoint = None,
+    fallback: option.Fallback = None,
+    server: option.Server = None,
+    store: option.Store = None,
+    keep: option.Keep = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Images encoded at once.")] = None,
-    device: Device = None,
+    device: option.Device = None,
     part: Part = None,
     max_rate: MaxRate = None,
-    fail_on: FailOn = "0",
-    overwrite: Overwrite = False,
-    as_json: Json = False,
-    quiet: Quiet = False,
+    fail_on: option.FailOn = "0",
+    overwrite: option.Overwrite = False,
+    as_json: option.Json = False,
+    quiet: option.Quiet = False,
 ) -> None:
     """Add the column embedding: what each galaxy looks like, in numbers. Fetches images that are missing."""
-    angle, tolerated = read_angle(fov), check_fail_on(fail_on)
+    angle, tolerated = read_fov(fov, radius_column), check_fail_on(fail_on)
     options = {
         "encoder": encoder,
         "fov": angle,
@@ -118,6 +106,7 @@ def embed(
     }
     options |= {"keep": keep, "batch_size": batch_size, "device": device, "overwrite": overwrite}
     if catalogue.is_dir():
+        refuse_radius(catalogue, radius_column)
         options |= {"survey": survey_at(server, layer, zero_point), "fallback": fallbacks(fallback, server)}
         options |= {"progress": not quiet, "max_rate": max_rate}
         work_by_part("add_embeddings", catalogue, out, part=part, as_json=as_json, **options)
@@ -130,6 +119,7 @@ def embed(
     from galzoo_repr import add_embeddings
     from galzoo_repr.catalogue import write_catalogue
 
+    options["fov"] = field_of_view(table, angle, radius_column)
     table = add_embeddings(
         table,
         survey=survey_at(server, layer, zero_point),
@@ -142,9 +132,9 @@ def embed(
     finish(table, out, failed=failed, fail_on=tolerated, as_json=as_json, quiet=quiet, call="add_embeddings")
 
 
-@app.command()
+@verb('similar embedded.parquet --to "10h00m24s +2d12m" -n 20 --montage alike.png')
 def similar(
-    catalogue: CatalogueIn,
+    catalogue: option.CatalogueIn,
     to: Annotated[
         list[str] | None,
         typer.Option(
@@ -157,7 +147,7 @@ def similar(
     max_separation: Annotated[
         str, typer.Option(help="How near to a row a position must be to mean it.")
     ] = "5 arcsec",
-    beside: Beside = None,
+    beside: option.Beside = None,
     out: Annotated[
         Path | None, typer.Option(help="Table to write, with similarity and similarity_rank.")
     ] = None,
@@ -165,18 +155,21 @@ def similar(
     encoder: Annotated[
         str | None, typer.Option(help="Encoder of the embeddings, if the catalogue does not lead to it.")
     ] = None,
-    fov: Fov = None,
-    coords: Coords = None,
-    layer: Layer = None,
-    server: Server = None,
-    store: Store = None,
-    device: Device = None,
+    fov: option.Fov = None,
+    coords: option.Coords = None,
+    layer: option.Layer = None,
+    server: option.Server = None,
+    store: option.Store = None,
+    device: option.Device = None,
     part: Part = None,
-    form: Format = "table",
-    overwrite: Overwrite = False,
+    form: option.Format = "table",
+    as_json: option.Json = False,
+    overwrite: option.Overwrite = False,
+    quiet: option.Quiet = False,
 ) -> None:
     """List the galaxies of an embedded catalogue that look most like one, or several."""
     query, columns = _query(to, row, image), read_beside(beside)
+    form = "json" if as_json else form
     separation, field = read_angle(max_separation, "--max-separation"), read_angle(fov)
     if catalogue.is_dir():
         if out is None:
@@ -233,7 +226,7 @@ def similar(
 
         asked = np.flatnonzero(ranks == 0)
         comparison(table, rows, asked[0] if len(asked) else None).save(montage)
-        messages.print(f"Picture written to {montage}", soft_wrap=True)
+        note(f"Picture written to {montage}", quiet=quiet)
     names = galaxy_names(table)
     best = Table({"rank": ranks[rows], "row": rows, "galaxy": [names[row] for row in rows]})
     best["similarity"] = table["similarity"][rows]

@@ -19,6 +19,7 @@ from galzoo_repr._progress import closing_line, say_what_is_kept
 from galzoo_repr.catalogue import as_table, sky_positions, with_columns
 from galzoo_repr.cutouts import KEEP, CutoutStore, Route, flux_scale_column, warn_of_failures
 from galzoo_repr.encoders._encoder import Encoder
+from galzoo_repr.encoders._outcome import Outcome
 from galzoo_repr.encoders._store import EmbeddingStore, Shelf
 from galzoo_repr.encoders._stream import EmbeddingStream
 from galzoo_repr.encoders._survey_pictures import SurveyPictures
@@ -193,6 +194,7 @@ def add_embeddings(
         batch_size=batch_size,
         after=lambda rows: source and source.embedded(rows),
     )
+    outcome = stream.outcome
     try:
         if images is not None:
             fluxes = [picture.flux for picture in pictures]
@@ -216,24 +218,24 @@ def add_embeddings(
             with say_what_is_kept(lambda: _kept(stream, shelf, source)), closing(source):
                 with closing(source.pictures(stream.figures.fetch, progress=progress)) as taken:
                     stream.run(taken, progress=progress)
-                if "missing" in stream.statuses:
-                    with closing(source.lost(stream.paths, stream.statuses, stream.figures.fetch)) as taken:
+                if "missing" in outcome.statuses:
+                    with closing(source.lost(outcome.paths, outcome.statuses, stream.figures.fetch)) as taken:
                         stream.run(taken, progress=False)
-            stream.paths = source.files(stream.paths)
+            outcome.paths = source.files(outcome.paths)
             facts |= source.facts
             fluxes = source.fluxes
     finally:
         if shelf is not None:
             shelf.close()
-    failed = np.flatnonzero(~stream.embedded).tolist()
+    failed = np.flatnonzero(~outcome.embedded).tolist()
     figures = stream.facts(len(failed))
     if progress:
         log.info("%s.", closing_line(len(catalogue), figures))
-    warn_of_failures("embedding", stream.statuses, stream.reasons, failed, source.asked if source else ())
+    warn_of_failures("embedding", outcome.statuses, outcome.reasons, failed, source.asked if source else ())
     facts |= {"name": name, "figures": figures, **_summary(stream, failed, encoder, fov)}
     if coords is not None:
         facts["coords"] = "SkyCoord" if isinstance(coords, SkyCoord) else coords
-    columns = _columns_of_cutouts(stream, fluxes, always="cutout_flux_scale" in catalogue.colnames)
+    columns = _columns_of_cutouts(outcome, fluxes, always="cutout_flux_scale" in catalogue.colnames)
     if source is not None and (len(source.surveys) > 1 or "cutout_survey" in catalogue.colnames):
         columns["cutout_survey"] = Column(
             np.array(source.survey_names, dtype=str),
@@ -243,7 +245,7 @@ def add_embeddings(
     catalogue = with_columns(catalogue, columns, overwrite=True, call="add_embeddings")
     return with_columns(
         catalogue,
-        {name: _column_of_embeddings(stream, facts)},
+        {name: _column_of_embeddings(outcome, facts)},
         overwrite=overwrite,
         provenance=facts,
         call="add_embeddings",
@@ -300,16 +302,17 @@ def _kept(stream: EmbeddingStream, shelf: Shelf | None, source: SurveyPictures |
 
 
 def _summary(stream: EmbeddingStream, failed: list[int], encoder: Encoder, fov: u.Quantity | None) -> dict:
-    summary = dict(sorted(Counter(stream.statuses).items()))
+    outcome = stream.outcome
+    summary = dict(sorted(Counter(outcome.statuses).items()))
     log.info(
         "Embedded %d of %d rows (%d now, the others before): %s.",
-        len(stream.statuses) - len(failed),
-        len(stream.statuses),
+        len(outcome.statuses) - len(failed),
+        len(outcome.statuses),
         stream.computed,
         ", ".join(f"{status} {count}" for status, count in summary.items()) or "no rows",
     )
     for row in failed[:_REASONS_KEPT]:
-        log.info("Row %d: %s, %s.", row, stream.statuses[row], stream.reasons.get(row, ""))
+        log.info("Row %d: %s, %s.", row, outcome.statuses[row], outcome.reasons.get(row, ""))
     facts = {
         "recipe": encoder.recipe.to_dict(),
         "dim": encoder.dim,
@@ -317,16 +320,16 @@ def _summary(stream: EmbeddingStream, failed: list[int], encoder: Encoder, fov: 
         "device": str(encoder.device),
         "summary": summary,
     }
-    facts["failed"] = {str(row): stream.reasons.get(row, "") for row in failed[:_REASONS_KEPT]}
+    facts["failed"] = {str(row): outcome.reasons.get(row, "") for row in failed[:_REASONS_KEPT]}
     if fov is not None:
         facts |= {"fov": fov} if fov.isscalar else {"fov_per_row": True}
     return facts
 
 
-def _column_of_embeddings(stream: EmbeddingStream, facts: dict) -> Column:
+def _column_of_embeddings(outcome: Outcome, facts: dict) -> Column:
     made_by = {key: facts[key] for key in ("encoder", "encoder_digest", "recipe_digest")}
     return Column(
-        settled(stream.vectors),
+        settled(outcome.vectors),
         description=f"What the galaxy looks like to encoder {facts['encoder']}; NaN where there is no image",
         meta={**made_by, "encoders": [facts["encoder_digest"]]},
         copy=False,
@@ -334,15 +337,15 @@ def _column_of_embeddings(stream: EmbeddingStream, facts: dict) -> Column:
 
 
 def _columns_of_cutouts(
-    stream: EmbeddingStream, fluxes: list[tuple[float, ...] | None], *, always: bool
+    outcome: Outcome, fluxes: list[tuple[float, ...] | None], *, always: bool
 ) -> dict[str, Column]:
     columns = {
         "cutout": Column(
-            np.array(stream.paths, dtype=str).reshape(-1),
+            np.array(outcome.paths, dtype=str).reshape(-1),
             description="File of the image of the galaxy; empty if none is kept",
         ),
         "cutout_status": Column(
-            np.array(stream.statuses, dtype=str).reshape(-1),
+            np.array(outcome.statuses, dtype=str).reshape(-1),
             description="How getting and reading the image ended",
         ),
     }

@@ -4,7 +4,8 @@ import numpy as np
 from astropy import units as u
 from astropy.table import Column
 
-from galzoo_repr.finetuning._model import MorphologyModel, Prediction, chunks
+from galzoo_repr.finetuning._model import MorphologyModel
+from galzoo_repr.finetuning._prediction import Prediction, chunks
 from galzoo_repr.finetuning._votes import fraction_interval
 
 __all__ = ["column_names", "prediction_columns", "unlike_column"]

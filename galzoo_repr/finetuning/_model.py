@@ -1,7 +1,6 @@
 """A model of one morphological feature: what it predicts, and how far that can be trusted."""
 
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,21 +15,19 @@ from galzoo_repr.finetuning._calibration import Calibration
 from galzoo_repr.finetuning._heads import Head
 from galzoo_repr.finetuning._model_card import card_of
 from galzoo_repr.finetuning._persistence import read_folder, write_folder
+from galzoo_repr.finetuning._prediction import Prediction, predict_by
 from galzoo_repr.finetuning._prior import (
     CATALOGUE,
     Balance,
     Prior,
-    corrected,
     estimated_balance,
     stated_balance,
 )
 from galzoo_repr.finetuning._report import Report
-from galzoo_repr.finetuning._votes import fractions
 from galzoo_repr.questions import Schema
 
-__all__ = ["MorphologyModel", "Prediction"]
+__all__ = ["MorphologyModel"]
 
-_CHUNK = 65_536
 _HUB = "hf-hub:"
 _ASKED_OF = {
     "binary": "yes or no",
@@ -39,27 +36,6 @@ _ASKED_OF = {
     "several": "{k} independent yes or no labels",
     "votes": "votes for {k} answers",
 }
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """
-    Predictions for some galaxies.
-
-    Attributes
-    ----------
-    value : ndarray
-        float64, shape (n, k): probabilities, values of a regression, or fractions of votes among those asked.
-    std : ndarray
-        float64, shape (n, k): standard deviation of `value`.
-    concentrations : ndarray or None
-        float64, shape (n, k): of votes, the parameters of the Dirichlet distributions of the fractions, as
-        wide as held-out galaxies ask for; `std`, of the model alone, comes on top.
-    """
-
-    value: np.ndarray
-    std: np.ndarray
-    concentrations: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -309,23 +285,10 @@ class MorphologyModel(Published):
         >>> bool(np.mean((found.value[:, 0] > 0.5) == (embedding[:, 0] > 0)) > 0.8)
         True
         """
-        embeddings = self._checked(embeddings)
-        n, k = len(embeddings), len(self.classes)
-        value, std = np.empty((2, n, k))
-        alpha = np.empty((n, k)) if self.task == "votes" else None
-        for rows in chunks(n):
-            predicted = self.calibration.apply(self.head.scores(embeddings[rows]), self.task)
-            if balance is not None:
-                predicted = corrected(predicted, self.balance, balance.fractions, self.task)
-            if alpha is not None:
-                alpha[rows] = predicted[:, 0]
-                predicted = fractions(predicted, self.schema)
-            value[rows] = predicted[:, 0]
-            std[rows] = np.hypot(_scatter(predicted), self.calibration.spread)
-        if self.task != "regression":
-            # What lies between 0 and 1 has no larger standard deviation about this mean.
-            np.minimum(std, np.sqrt(value * (1 - value)), out=std)
-        return Prediction(value, std, alpha)
+        shift = None if balance is None else (self.balance, balance.fractions)
+        return predict_by(
+            self.head, self.calibration, self._checked(embeddings), self.task, schema=self.schema, shift=shift
+        )
 
     def _checked(self, embeddings: np.ndarray) -> np.ndarray:
         embeddings = np.asarray(embeddings)
@@ -435,16 +398,3 @@ class MorphologyModel(Published):
             encoder=encoder,
             known=KnownGalaxies(**arrays["known"]) if "known" in arrays else None,
         )
-
-
-def _scatter(predicted: np.ndarray) -> np.ndarray:
-    """Standard deviation, shape (n, k), of what the bootstrap heads predict, after the first of (n, members, k)."""
-    first, others = predicted[:, 0], predicted[:, 1:]
-    if others.shape[1] == 1:  # which has no scatter of its own
-        return np.abs(others[:, 0] - first)
-    return others.std(axis=1)
-
-
-def chunks(n: int) -> Iterator[slice]:
-    """Cut n rows into slices that fit in memory with all members of an ensemble."""
-    yield from (slice(start, start + _CHUNK) for start in range(0, n, _CHUNK))

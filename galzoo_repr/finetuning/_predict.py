@@ -18,7 +18,8 @@ from galzoo_repr.encoders import EmbeddingStore, Encoder, add_embeddings
 from galzoo_repr.exceptions import GalzooWarning
 from galzoo_repr.finetuning._columns import column_names, prediction_columns, unlike_column
 from galzoo_repr.finetuning._labels import read_labels
-from galzoo_repr.finetuning._model import MorphologyModel, Prediction
+from galzoo_repr.finetuning._model import MorphologyModel
+from galzoo_repr.finetuning._prediction import Prediction
 from galzoo_repr.finetuning._prior import ENOUGH, Balance, Prior
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ def add_predictions(
     >>> embedding = np.random.default_rng(0).normal(size=(300, 8)).astype("float32")
     >>> ring = np.where(np.arange(300) < 60, embedding[:, 0] > 0, np.nan)
     >>> galaxies = Table({"embedding": embedding, "ring": ring})
-    >>> galaxies = gzr.add_predictions(galaxies, gzr.finetune(galaxies, "ring"))
+    >>> galaxies = gzr.add_predictions(galaxies, gzr.finetune(galaxies, "ring", members=2))
     >>> bool(np.mean((galaxies["ring_probability"] > 0.5) == (embedding[:, 0] > 0)) > 0.9)
     True
     """

@@ -9,7 +9,7 @@ from astropy.table import Column, Table
 
 from galzoo_repr._arguments import check_seed, check_whole_number
 from galzoo_repr.catalogue import as_table, read_embeddings, with_columns
-from galzoo_repr.finetuning._model import MorphologyModel, Prediction
+from galzoo_repr.finetuning._model import MorphologyModel
 from galzoo_repr.finetuning._predict import (
     EmbeddingOptions,
     embedded_for,
@@ -18,6 +18,7 @@ from galzoo_repr.finetuning._predict import (
     predict_rows,
     with_beside,
 )
+from galzoo_repr.finetuning._prediction import Prediction
 
 __all__ = ["which_to_label"]
 
@@ -84,7 +85,7 @@ def which_to_label(
     >>> embedding = np.random.default_rng(0).normal(size=(300, 8)).astype("float32")
     >>> ring = np.where(np.arange(300) < 60, embedding[:, 0] > 0, np.nan)
     >>> galaxies = Table({"embedding": embedding, "ring": ring})
-    >>> model = gzr.finetune(galaxies, "ring")
+    >>> model = gzr.finetune(galaxies, "ring", members=2)
     >>> chosen = gzr.which_to_label(galaxies, model, 5)
     >>> len(chosen), bool((chosen["row"] >= 60).all())
     (5, True)

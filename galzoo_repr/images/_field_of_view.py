@@ -1,10 +1,13 @@
 """The field of view of each galaxy, from the radii in its catalogue."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from astropy import units as u
 from astropy.table import Column, Table
 
 from galzoo_repr._angle import AngleLike, angle_unit, read_angle
+from galzoo_repr._arguments import check_column
 from galzoo_repr.catalogue import one_per_row
 
 __all__ = [
@@ -55,14 +58,16 @@ def _angles(column: Column | u.Quantity) -> np.ndarray | None:
     return values * unit.to(u.arcsec)
 
 
-def radius_columns(table: Table) -> tuple[np.ndarray, np.ndarray] | None:
+def radius_columns(table: Table, names: Sequence[str] | None = None) -> tuple[np.ndarray, np.ndarray] | None:
     """
-    Radii of 50 % and 90 % of the light out of the usual columns of a catalogue.
+    Radii of 50 % and 90 % of the light out of the columns of a catalogue.
 
     Parameters
     ----------
     table : astropy.table.Table
         Catalogue. Names are compared without regard to case, in the order of `RADIUS_COLUMNS`.
+    names : sequence of str, optional
+        Column of the half-light radius, and of the radius of 90 % where there is one, under other names.
 
     Returns
     -------
@@ -70,13 +75,22 @@ def radius_columns(table: Table) -> tuple[np.ndarray, np.ndarray] | None:
         Both radii in arcsec, float64 ``(n,)``, NaN where unknown; columns without a unit are arcsec. None
         where the catalogue has no such column.
 
+    Raises
+    ------
+    ValueError
+        If a column of these `names` is not there, or holds no angles.
+
     Examples
     --------
     >>> from astropy.table import Table
     >>> from galzoo_repr.images import radius_columns
     >>> radius_columns(Table({"PETRO_TH50": [3.0, -1.0]}))
     (array([ 3., nan]), array([nan, nan]))
+    >>> radius_columns(Table({"my_radius": [3.0, -1.0]}), ["my_radius"])
+    (array([ 3., nan]), array([nan, nan]))
     """
+    if names is not None:
+        return _named_radii(table, names)
     names = {name.lower(): name for name in reversed(table.colnames)}
     for half, most in RADIUS_COLUMNS:
         r50 = _angles(table[names[half]]) if half in names else None
@@ -84,6 +98,18 @@ def radius_columns(table: Table) -> tuple[np.ndarray, np.ndarray] | None:
             r90 = _angles(table[names[most]]) if most in names else None
             return r50, np.full(len(r50), np.nan) if r90 is None else r90
     return None
+
+
+def _named_radii(table: Table, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    if isinstance(names, str) or not 1 <= len(names) <= 2:
+        raise ValueError(
+            f"names must be one or two columns, of the radii of 50 % and 90 % of the light, not {names!r}"
+        )
+    radii = [_angles(table[check_column("names", name, table.colnames)]) for name in names]
+    for name, radius in zip(names, radii, strict=True):
+        if radius is None:
+            raise ValueError(f"column {name!r} holds no radii: they are numbers, in arcsec or another angle")
+    return radii[0], radii[1] if len(radii) == 2 else np.full(len(table), np.nan)
 
 
 def fields_by_radius(table: Table) -> u.Quantity:

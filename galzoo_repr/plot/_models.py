@@ -47,7 +47,7 @@ def reliability(model: "MorphologyModel | Report", *, ax: "Axes | None" = None) 
     >>> from astropy.table import Table
     >>> import galzoo_repr as gzr
     >>> embedding = np.random.default_rng(0).normal(size=(120, 4)).astype("float32")
-    >>> model = gzr.finetune(Table({"embedding": embedding, "ring": embedding[:, 0] > 0}), "ring", progress=False)
+    >>> model = gzr.finetune(Table({"embedding": embedding, "ring": embedding[:, 0] > 0}), "ring", members=2)
     >>> gzr.plot.reliability(model).get_xlabel()
     'predicted probability'
     """

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 from astropy.table import Table
@@ -40,7 +42,12 @@ def test_rounds_at_the_shell_find_what_is_interesting(catalogue, truth, tmp_path
         with Image.open(folder / "next_to_rate.png") as picture:
             assert picture.size[0] > 500
         fill(folder / "next_to_rate.csv", truth)
-    assert run(catalogue, folder).exit_code == 0
+    last = run(catalogue, folder, "--json", "-q")
+    assert (last.exit_code, last.stderr) == (0, "")
+    told = json.loads(last.stdout)
+    assert (told["rated"], told["rated_now"], told["out"]) == (72, 12, str(folder / "scored.ecsv"))
+    assert [row["rank"] for row in told["most_interesting"]] == list(range(1, 11))
+    assert len(told["next_to_rate"]) == 10
     ratings = read_ratings(folder / "ratings.ecsv")
     assert len(ratings) == len(set(ratings["row"])) == 72
     scored = read_catalogue(folder / "scored.ecsv")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -89,30 +90,39 @@ def served(tmp_path: Path) -> Iterator[Callable[..., Served]]:
 
     All calls of one test have the same catalogue and folder, so that a second one goes on where the first was.
     """
+    with serving(tmp_path) as start:
+        yield start
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[Callable[..., Served]]:
+    """Serve catalogues in a folder, as `served` says."""
     from galzoo_repr.catalogue import write_catalogue
 
     running: list[Served] = []
 
     def start(table: Table | None = None, *options: str) -> Served:
-        path = tmp_path / "cat.ecsv"
+        path = folder / "cat.ecsv"
         if table is not None:
             write_catalogue(table, path, overwrite=True)
         command = [sys.executable, "-m", "galzoo_repr", "look", str(path), "--no-browser", *options]
-        log = tmp_path / f"log{len(running)}.txt"
+        log = folder / f"log{len(running)}.txt"
         with log.open("w") as errors:
             process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
         ready, _, _ = select.select([process.stdout], [], [], PATIENCE / 1000)
         line = process.stdout.readline().strip() if ready else ""
-        one = Served(process, line, tmp_path / "cat.ecsv.look", log)
+        one = Served(process, line, folder / "cat.ecsv.look", log)
         running.append(one)
         assert line.startswith("http://127.0.0.1:"), log.read_text()
         return one
 
-    yield start
-    for one in running:
-        if one.process.poll() is None:
-            one.kill()
-        one.process.stdout.close()
+    try:
+        yield start
+    finally:
+        for one in running:
+            if one.process.poll() is None:
+                one.kill()
+            one.process.stdout.close()
 
 
 @pytest.fixture(scope="session")

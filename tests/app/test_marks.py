@@ -146,7 +146,7 @@ def test_unsure_is_no_label_for_a_model():
     table["ring"] = np.where(table["embedding"][:, 0] > 0, "yes", "no")
     table["ring"] = table["ring"].astype("U6")
     table["ring"][:5] = "unsure"
-    model = gzr.finetune(table, "ring", progress=False)
+    model = gzr.finetune(table, "ring", members=2, progress=False)
     assert model.task == "binary"
     assert model.report.unlabelled == {"unsure": 5}
 

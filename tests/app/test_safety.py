@@ -6,14 +6,23 @@ import signal
 import numpy as np
 import pytest
 
-from .conftest import galaxies, until
+from .conftest import galaxies, serving, until
 
 HOSTILE = "<script>window.harmed = 1</script><img src=x onerror='window.harmed = 1'>"
 
 
 @pytest.fixture
 def one(served, tmp_path):
+    """A page that the test may end."""
     return served(galaxies(folder=tmp_path))
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """A page that tests only ask."""
+    folder = tmp_path_factory.mktemp("kept")
+    with serving(folder) as start:
+        yield start(galaxies(folder=folder))
 
 
 def get(one, path: str, **headers: str) -> http.client.HTTPResponse:
@@ -42,59 +51,59 @@ def cookie_of(one) -> str:
     return get(one, f"/?token={one.token}").getheader("Set-Cookie").partition(";")[0]
 
 
-def test_who_has_no_token_or_a_wrong_one_is_refused(one):
+def test_who_has_no_token_or_a_wrong_one_is_refused(kept):
     for path in (
         "/",
         "/?token=",
         "/?token=wrong",
-        f"/?token={one.token[:-1]}",
+        f"/?token={kept.token[:-1]}",
         "/?token=%00",
         "/autoload.js",
     ):
-        answer = get(one, path)
+        answer = get(kept, path)
         assert answer.status == 403, path
         assert b"galaxy" not in answer.body
-    assert get(one, f"/?token={one.token}").status == 200
+    assert get(kept, f"/?token={kept.token}").status == 200
 
 
-def test_the_cookie_is_for_this_page_alone_and_for_no_script(one):
-    cookie = get(one, f"/?token={one.token}").getheader("Set-Cookie")
+def test_the_cookie_is_for_this_page_alone_and_for_no_script(kept):
+    cookie = get(kept, f"/?token={kept.token}").getheader("Set-Cookie")
     assert "HttpOnly" in cookie
     assert "SameSite=Lax" in cookie
-    assert get(one, "/", Cookie=cookie.partition(";")[0]).status == 200
-    assert get(one, "/", Cookie="galzoo_repr_1=wrong").status == 403
+    assert get(kept, "/", Cookie=cookie.partition(";")[0]).status == 200
+    assert get(kept, "/", Cookie="galzoo_repr_1=wrong").status == 403
 
 
-def test_another_name_for_this_machine_is_refused_even_with_the_token(one):
+def test_another_name_for_this_machine_is_refused_even_with_the_token(kept):
     # A page elsewhere whose name was pointed to this machine.
-    assert get(one, f"/?token={one.token}", Host="evil.example").status == 403
-    port = one.root.split(":")[2].split("/")[0]
+    assert get(kept, f"/?token={kept.token}", Host="evil.example").status == 403
+    port = kept.root.split(":")[2].split("/")[0]
     # As a tunnel has it, which may end at another port.
     for host in (f"localhost:{port}", "localhost:9000", "127.0.0.1:81"):
-        assert get(one, f"/?token={one.token}", Host=host).status == 200
+        assert get(kept, f"/?token={kept.token}", Host=host).status == 200
 
 
-def test_a_websocket_is_for_the_page_alone(one):
-    cookie = cookie_of(one)
-    host = one.root.split("/")[2]
-    assert upgrade(one, Cookie=cookie, Origin=f"http://{host}") == 101
-    assert upgrade(one, Cookie=cookie, Origin="http://localhost:9000", Host="localhost:9000") == 101
-    assert upgrade(one, Cookie=cookie) == 403
-    assert upgrade(one, Cookie=cookie, Origin="null") == 403
-    assert upgrade(one, Cookie=cookie, Origin="http://evil.example") == 403
-    assert upgrade(one, Cookie=cookie, Origin="http://localhost:8888") == 403
-    assert upgrade(one, Origin=f"http://{host}") == 403
+def test_a_websocket_is_for_the_page_alone(kept):
+    cookie = cookie_of(kept)
+    host = kept.root.split("/")[2]
+    assert upgrade(kept, Cookie=cookie, Origin=f"http://{host}") == 101
+    assert upgrade(kept, Cookie=cookie, Origin="http://localhost:9000", Host="localhost:9000") == 101
+    assert upgrade(kept, Cookie=cookie) == 403
+    assert upgrade(kept, Cookie=cookie, Origin="null") == 403
+    assert upgrade(kept, Cookie=cookie, Origin="http://evil.example") == 403
+    assert upgrade(kept, Cookie=cookie, Origin="http://localhost:8888") == 403
+    assert upgrade(kept, Origin=f"http://{host}") == 403
 
 
-def test_no_other_machine_can_reach_it(one):
-    with open(f"/proc/{one.process.pid}/net/tcp") as table:
-        port = f"{int(one.root.split(':')[2].split('/')[0]):04X}"
+def test_no_other_machine_can_reach_it(kept):
+    with open(f"/proc/{kept.process.pid}/net/tcp") as table:
+        port = f"{int(kept.root.split(':')[2].split('/')[0]):04X}"
         listening = [line.split()[1] for line in table if line.split()[3] == "0A"]
     assert [address for address in listening if address.endswith(f":{port}")] == [f"0100007F:{port}"]
 
 
-def test_no_file_is_served_but_the_scripts_of_the_page(one, tmp_path):
-    cookie = cookie_of(one)
+def test_no_file_is_served_but_the_scripts_of_the_page(kept, tmp_path):
+    cookie = cookie_of(kept)
     (tmp_path / "secret.txt").write_text("secret")
     for path in (
         f"/static/../../../..{tmp_path}/secret.txt",
@@ -103,7 +112,7 @@ def test_no_file_is_served_but_the_scripts_of_the_page(one, tmp_path):
         f"/{tmp_path}/secret.txt",
         "/0.png",
     ):
-        answer = get(one, path, Cookie=cookie)
+        answer = get(kept, path, Cookie=cookie)
         assert answer.status in (400, 403, 404), path
         assert b"secret" not in answer.body
 

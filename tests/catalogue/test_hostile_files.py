@@ -34,6 +34,7 @@ def test_tables_of_one_number_are_no_bombs(tmp_path):
         (bytes(2880 * 4), "does not begin with SIMPLE"),
         (b"SIMPLE  =                    T".ljust(80) + b"COMMENT a".ljust(80) * 300_000, "header has no end"),
     ],
+    ids=["zeros", "endless header"],
 )
 def test_what_is_no_fits_is_not_read_to_its_end(body, said, tmp_path):
     (tmp_path / "a.fits").write_bytes(body)

@@ -1,5 +1,7 @@
 """The command as a whole: its version and help, and what becomes of errors, warnings and interruptions."""
 
+import json
+import shlex
 import subprocess
 import sys
 import warnings
@@ -13,6 +15,7 @@ from typer.testing import CliRunner
 from galzoo_repr import GalzooWarning, __version__
 from galzoo_repr.cli import app
 from galzoo_repr.cli._app import VERBS, _every_verb, _in_words_of_the_shell, _Verbs
+from galzoo_repr.cli._terminal import print_json
 
 
 @pytest.fixture
@@ -54,7 +57,26 @@ def test_every_verb_has_help(verb):
     assert verb in CliRunner().invoke(app, ["--help"]).stdout
     result = CliRunner().invoke(app, [verb, "--help"])
     assert result.exit_code == 0
-    assert "Usage" in result.stdout
+    for words in ("Usage", f"Example: galzoo-repr {verb}", "Exit codes: 0 done"):
+        assert words in result.stdout
+    command = typer.main.get_command(app).commands[verb]
+    example = shlex.split(command.epilog.splitlines()[0])[3:]
+    with command.make_context(verb, example, resilient_parsing=True) as context:
+        assert not context.args
+
+
+PRINT_NO_RESULT = {"look", "serve-survey", "cite"}
+
+
+@pytest.mark.parametrize("verb", sorted({*VERBS, "parts"} - PRINT_NO_RESULT))
+def test_results_are_printed_as_json_too(verb):
+    options = {option for one in typer.main.get_command(app).commands[verb].params for option in one.opts}
+    assert "--json" in options
+
+
+def test_what_json_does_not_have_is_null(capsys):
+    print_json({"values": [1.0, float("nan"), float("inf")], "of": ("a", None)})
+    assert json.loads(capsys.readouterr().out) == {"values": [1.0, None, None], "of": ["a", None]}
 
 
 def test_the_help_lists_verbs_as_they_are_needed():
@@ -168,20 +190,34 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("arguments", WRONG, ids=" ".join)
-def test_mistakes_are_told_before_anything_heavy_is_imported(arguments, tmp_path):
-    Table({"ra": [10.0], "dec": [1.0]}).write(tmp_path / "in.ecsv")
+@pytest.fixture(scope="module")
+def told(tmp_path_factory):
+    """Exit code, standard error and heavy imports of each mistake, all of them made in one fresh interpreter."""
+    folder = tmp_path_factory.mktemp("mistakes")
+    Table({"ra": [10.0], "dec": [1.0]}).write(folder / "in.ecsv")
     code = f"""
-import sys
+import json, sys
+from typer.testing import CliRunner
 from galzoo_repr.cli import app
-try:
-    app({list(arguments)!r})
-except SystemExit as end:
-    print(end.code, sorted({{"torch", "timm", "sklearn", "onnxruntime", "pynndescent"}} & set(sys.modules)))
+heavy = {{"torch", "timm", "sklearn", "onnxruntime", "pynndescent"}}
+told = []
+for arguments in {list(map(list, WRONG))!r}:
+    before = set(sys.modules)
+    result = CliRunner().invoke(app, arguments)
+    told.append((result.exit_code, result.stderr, sorted(heavy & (set(sys.modules) - before))))
+print(json.dumps(told))
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
-    assert done.stdout.rstrip().endswith("1 []"), done.stdout + done.stderr
-    assert WRONG[arguments] in done.stderr
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=folder, check=True
+    )
+    return dict(zip(WRONG, json.loads(done.stdout), strict=True))
+
+
+@pytest.mark.parametrize("arguments", WRONG, ids=" ".join)
+def test_mistakes_are_told_before_anything_heavy_is_imported(told, arguments):
+    code, said, loaded = told[arguments]
+    assert (code, loaded) == (1, [])
+    assert WRONG[arguments] in said
 
 
 def test_the_package_runs_as_a_module():
@@ -217,6 +253,10 @@ def test_a_warning_is_one_line_in_the_words_of_the_command_in_a_fresh_process(tm
     ("message", "words"),
     [
         ("give fov='30 arcsec', say", "give --fov '30 arcsec', say"),
+        (
+            "or rename the column that has them",
+            "or name the column that has them by --radius-column, or rename the column that has them",
+        ),
         ("name them: coords=(ra_name, dec_name).", "name them: --coords ra_name,dec_name."),
         ("such as coords=('ra_1', 'dec_1')", "such as --coords ra_1,dec_1"),
     ],

@@ -37,8 +37,10 @@ def folder(tmp_path):
 
 @pytest.mark.parametrize("how", [["--match", "id"], ["--match", "id,id"], ["--radius", "1 arcsec"]])
 def test_external(folder, how):
-    result = run("external", folder / "galaxies.fits", folder / "pca.csv", folder / "out.parquet", *how)
+    tables = (folder / "galaxies.fits", folder / "pca.csv", folder / "out.parquet")
+    result = run("external", *tables, *how, "--json", "-q")
     assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["rows"] == N
     found = read_catalogue(folder / "out.parquet")
     expected = read_catalogue(folder / "embedded.parquet")["embedding"][:N]
     assert np.allclose(found["embedding"], expected)
@@ -57,6 +59,11 @@ def test_duplicates(folder, how):
     assert result.exit_code == 0, result.output
     assert "3 galaxies are there several times, in 6 rows" in " ".join(result.stderr.split())
     assert (read_catalogue(folder / "out.parquet")["duplicate_size"] == 2).sum() == 6
+    again = run(
+        "duplicates", folder / "embedded.parquet", folder / "out.parquet", "--overwrite", "--json", *how
+    )
+    told = {"out": str(folder / "out.parquet"), "rows": N + 3, "groups": 3, "galaxies": 6}
+    assert json.loads(again.stdout) == told
     result = run("duplicates", folder / "embedded.parquet", folder / "once.parquet", "--once", *how)
     assert len(read_catalogue(folder / "once.parquet")) == N
 

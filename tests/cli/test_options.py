@@ -2,11 +2,14 @@
 
 import pytest
 from astropy import units as u
+from astropy.table import Table
 
-from galzoo_repr.cli._options import (
+from galzoo_repr.cli._from_text import (
+    field_of_view,
     open_catalogue,
     read_angle,
     read_coords,
+    read_fov,
     read_prior,
     refuse_existing,
 )
@@ -69,3 +72,31 @@ def test_outputs_that_exist_are_refused_before_the_work(tmp_path):
 def test_catalogue_that_is_not_there(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"there is no file .*gone\.fits"):
         open_catalogue(tmp_path / "gone.fits")
+
+
+RADII = Table({"half": [3.0, -1.0], "most": [2.0, 2.0], "name": ["a", "b"]})
+
+
+@pytest.mark.parametrize(("text", "first"), [("half", 3 * 0.04 * 424), ("half, most", 424 * 0.1)])
+def test_the_field_follows_from_columns_of_radii_that_are_named(text, first):
+    fields = field_of_view(RADII, None, text)
+    assert fields[0].to_value(u.arcsec) == pytest.approx(first)
+    assert field_of_view(RADII, 5 * u.arcsec, None) == 5 * u.arcsec
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("halv", "did you mean 'half'"),
+        ("name", "column 'name' holds no radii"),
+        ("half,most,half", "names must be one or two columns"),
+    ],
+)
+def test_columns_of_radii_that_are_none_are_refused(text, message):
+    with pytest.raises(ValueError, match=message):
+        field_of_view(RADII, None, text)
+
+
+def test_a_field_and_a_radius_do_not_go_together():
+    with pytest.raises(ValueError, match="--fov and --radius-column both say"):
+        read_fov("5 arcsec", "half")

@@ -52,6 +52,23 @@ def test_fetch_writes_where_the_images_are(tmp_path, folder, service, suffix):
         assert bool(path) == (str(status) in {"ok", "partial"})
 
 
+def test_a_column_of_radii_is_named(tmp_path, folder, service):
+    table = read_catalogue(folder / "galaxies.fits")
+    table.rename_columns(["petro_th50", "petro_th90"], ["half", "most"])
+    write_catalogue(table, tmp_path / "other.fits")
+    options = ("--server", service.url, "--store", folder / "store", "-q")
+    usual = run("fetch", folder / "galaxies.fits", tmp_path / "usual.ecsv", *options)
+    assert usual.exit_code == 0, usual.output
+    command = ("fetch", tmp_path / "other.fits", tmp_path / "named.ecsv", *options)
+    nameless = run(*command)
+    assert nameless.exit_code == 1
+    assert "or name the column that has them by --radius-column" in nameless.stderr
+    named = run(*command, "--radius-column", "half,most")
+    assert named.exit_code == 0, named.output
+    expected, found = (read_catalogue(tmp_path / f"{name}.ecsv")["cutout"] for name in ("usual", "named"))
+    assert list(found) == list(expected)
+
+
 @pytest.mark.filterwarnings("ignore:.* rows have no ")
 def test_other_surveys(tmp_path, folder, service):
     """A zero point, and where else to look: a viewer that is down, and a layer that answers for it."""

@@ -274,7 +274,7 @@ def test_similarity_anomalies_and_heads_work_without_an_image():
     cat = gzr.add_external_embeddings(galaxies(200), table, match="id", encoder="pca")
     assert len(gzr.find_similar(cat, 3, n=5)) == 5
     cat["ring"] = vectors[:, 0] > 0
-    model = gzr.finetune(cat, "ring")
+    model = gzr.finetune(cat, "ring", members=2)
     assert model.card["encoder"]["name"] == "external: pca"
     assert "ring_probability" in gzr.add_predictions(cat, model).colnames
     cat["interest"] = np.where(np.arange(200) < 50, vectors[:, 1], np.nan)
@@ -291,7 +291,7 @@ def test_files_of_one_encoder_are_compared_and_others_refused(tmp_path):
         gzr.find_similar(first, third[4:5])
     first["ring"] = vectors[:, 0] > 0
     with pytest.raises(ValueError, match="external: pca"):
-        gzr.add_predictions(third, gzr.finetune(first, "ring"))
+        gzr.add_predictions(third, gzr.finetune(first, "ring", members=2))
 
 
 def test_where_an_image_or_an_encoder_is_needed_it_says_so():
@@ -302,7 +302,7 @@ def test_where_an_image_or_an_encoder_is_needed_it_says_so():
     with pytest.raises(ValueError, match=r"read from a file.*no encoder"):
         gzr.find_similar(cat, SkyCoord(1.0, 80.0, unit="deg"))
     cat["ring"] = vectors[:, 0] > 0
-    model = gzr.finetune(cat, "ring")
+    model = gzr.finetune(cat, "ring", members=2)
     with pytest.raises(FileNotFoundError, match=r"read from a file.*no encoder"):
         gzr.add_predictions(galaxies(), model)
     with pytest.raises((ValueError, FileNotFoundError), match=r"read from a file.*no encoder"):

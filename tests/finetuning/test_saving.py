@@ -54,10 +54,10 @@ def killed_before(number):
 
 def owners_in(folder):
     found = MorphologyModel.load(folder)
-    digests = {one.encoder.digest: owner for owner, one in models.items()}
     return {found.label, f"label {digests[found.encoder.digest]}", f"label {found.head.weights[0, 0, 0]:.0f}"}
 
 models = {owner: model(owner) for owner in (1, 2)}
+digests = {one.encoder.digest: owner for owner, one in models.items()}
 folder = Path(sys.argv[1])
 models[1].save(folder)
 owner = 1

@@ -1,5 +1,7 @@
 """The verbs finetune and predict say what the functions say, in files."""
 
+import json
+
 import numpy as np
 import pytest
 import timm
@@ -36,6 +38,13 @@ def test_from_labels_to_a_table_of_predictions(catalogue, has_ring, tmp_path):
         assert min(picture.size) > 300
     predicted = run("predict", catalogue, folder, out, "-q")
     assert predicted.exit_code == 0, predicted.output
+    told = run(
+        "finetune", catalogue, tmp_path / "m", "--label", "ring", "--members", 3, "--next", 4, "--json", "-q"
+    )
+    told = json.loads(told.stdout)
+    assert told["out"] == str(tmp_path / "m")
+    assert {"n_galaxies", "metrics"} <= set(told["report"])
+    assert len(told["next_to_label"]) == 4
     assert "200 galaxies; written to" in predicted.stderr
     table = read_catalogue(out)
     assert np.mean((table["ring_probability"] > 0.5) == has_ring) > 0.8

@@ -66,7 +66,7 @@ def test_predictions_are_checked_before_work(galaxies, whole_model, tmp_path):
 
 @pytest.fixture(scope="module")
 def whole_model(folder):
-    return gzr.finetune(from_hats(folder), "ring")
+    return gzr.finetune(from_hats(folder), "ring", members=2)
 
 
 def test_an_id_of_several_galaxies_is_not_one(galaxies, tmp_path):

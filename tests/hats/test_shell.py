@@ -76,7 +76,7 @@ def test_scores_are_ranked_when_all_parts_are_scored(folder, tmp_path):
 def test_predictions_are_made_in_parts(folder, tmp_path):
     import galzoo_repr as gzr
 
-    gzr.finetune(from_hats(folder), "ring").save(tmp_path / "model")
+    gzr.finetune(from_hats(folder), "ring", members=2).save(tmp_path / "model")
     for part in ("1/2", "2/2"):
         told = run("predict", folder, tmp_path / "model", tmp_path / "out", "--part", part, "--quiet")
         assert told.exit_code == 0, told.stderr

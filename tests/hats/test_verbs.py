@@ -92,7 +92,7 @@ def test_interest_is_that_of_the_whole(folder, whole, tmp_path):
 
 
 def test_predictions_are_those_of_the_whole(folder, whole, tmp_path):
-    model = gzr.finetune(whole, "ring")
+    model = gzr.finetune(whole, "ring", members=2)
     model.save(tmp_path / "model")
     theirs = gzr.add_predictions(whole, model)
     names = [name for name in theirs.colnames if name.startswith("ring_")]

@@ -145,7 +145,9 @@ def test_learning_curves_have_a_line_for_each_part(figure):
 
 def test_reliability_is_that_of_the_report():
     embedding = np.random.default_rng(0).normal(size=(120, 4)).astype("float32")
-    model = gzr.finetune(Table({"embedding": embedding, "ring": embedding[:, 0] > 0}), "ring", progress=False)
+    model = gzr.finetune(
+        Table({"embedding": embedding, "ring": embedding[:, 0] > 0}), "ring", members=2, progress=False
+    )
     for given in (model, model.report):
         assert gzr.plot.reliability(given).get_xlabel() == "predicted probability"
     with pytest.raises(TypeError, match="model must be a MorphologyModel"):

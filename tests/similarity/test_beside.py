@@ -173,7 +173,7 @@ VERBS = {
     "find": lambda cat, beside: gzr.find_similar(cat, 0, beside=beside),
     "anomaly": lambda cat, beside: gzr.add_anomaly_scores(cat, beside=beside),
     "next": lambda cat, beside: gzr.next_to_rate(cat, beside=beside),
-    "head": lambda cat, beside: gzr.finetune(cat, "ring", beside=beside),
+    "head": lambda cat, beside: gzr.finetune(cat, "ring", beside=beside, members=2),
 }
 
 
@@ -221,8 +221,8 @@ def test_numbers_that_may_stand_for_no_value_are_said():
 def test_a_head_learns_from_them_too(tmp_path):
     cat = galaxies(400)
     cat["near"] = np.where(np.arange(400) < 200, np.asarray(cat["z"]) < np.median(cat["z"]), np.nan)
-    alone = gzr.finetune(cat, "near")
-    model = gzr.finetune(cat, "near", beside={"z": 1.0})
+    alone = gzr.finetune(cat, "near", members=2)
+    model = gzr.finetune(cat, "near", beside={"z": 1.0}, members=2)
     assert alone.report["accuracy"] < 0.7 < 0.9 < model.report["accuracy"]
     assert model.card["encoder"]["dim"] == 16
     assert "z" in str(model)
@@ -245,7 +245,7 @@ def test_a_head_learns_from_them_too(tmp_path):
 def test_scale_is_that_of_the_catalogue_which_was_learned_from():
     cat = galaxies(400)
     cat["near"] = np.asarray(cat["z"]) < np.median(cat["z"])
-    model = gzr.finetune(cat, "near", beside={"z": 1.0})
+    model = gzr.finetune(cat, "near", beside={"z": 1.0}, members=2)
     far = gzr.add_predictions(cat[cat["z"] > 0.3]["embedding", "z"], model)
     assert (far["near_probability"] < 0.5).all()
 
