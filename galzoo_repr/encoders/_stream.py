@@ -43,6 +43,7 @@ _ROWS_WAITING = 65_536
 _BATCHES_READ = 4
 # Threads that read files for a GPU, which outruns one of them.
 _READERS_FOR_GPU = 8
+_NOT_FINITE = "the stretch or the network gives numbers that are not finite"
 # Batches that each GPU has at once: of two, one is copied there while the other is computed.
 _BATCHES_PER_GPU = 2
 
@@ -94,6 +95,7 @@ class EmbeddingStream:
         self._after = after
         self.paths, self.statuses = [""] * rows, [""] * rows
         self.reasons: dict[int, str] = {}
+        self._unstretched: dict[int, str] = {}
         self.computed = 0
         self.figures = EmbedFigures()
         self._encoder, self._shelf, self._batch_size = encoder, shelf, batch_size
@@ -132,6 +134,10 @@ class EmbeddingStream:
                     waiting.popleft().result()
             while waiting:
                 waiting.popleft().result()
+        if self._unstretched and not self.embedded.any():
+            self.reasons |= {
+                row: f"{reason} (with every picture)" for row, reason in self._unstretched.items()
+            }
         self._copy_duplicates()
         self.vectors[~self.embedded] = np.nan
 
@@ -305,7 +311,10 @@ class EmbeddingStream:
         fresh = [one for one in fresh if one[1] not in known]
         rows, keys, images = (list(column) for column in zip(*fresh, strict=True)) if fresh else ([], [], [])
         if images and not self._on_gpu:
-            return rows, keys, recipe.prepare(images)
+            failed: dict[int, str] = {}
+            made = recipe.prepare(images, failed=failed)
+            self._unstretched |= {rows[number]: reason for number, reason in failed.items()}
+            return rows, keys, made
         return rows, keys, images
 
     def _note(self, row: int, picture: Picture) -> bool:
@@ -350,13 +359,15 @@ class EmbeddingStream:
         self._room.release()
 
     def _embed(self, rows: list[int], keys: list[bytes], images: list[ImageData] | np.ndarray) -> None:
-        vectors = self._embedded(images)
+        failed: dict[int, str] = {}
+        vectors = self._embedded(images, failed)
+        self._unstretched |= {rows[number]: reason for number, reason in failed.items()}
         self.vectors[rows] = vectors
         finite = np.isfinite(vectors).all(axis=1)
         for row, good in zip(rows, finite, strict=True):
             if not good:
                 self.statuses[row] = "corrupt"
-                self.reasons[row] = "the stretch or the network gives numbers that are not finite"
+                self.reasons[row] = self._unstretched.get(row, _NOT_FINITE)
         kept = self._shelf is None or self._shelf.write(keys, vectors)
         self._have([row for row, good in zip(rows, finite, strict=True) if good], kept=kept)
         with self._counting:
@@ -366,7 +377,7 @@ class EmbeddingStream:
         with self._counting:
             bar.update(rows)
 
-    def _embedded(self, images: list[ImageData] | np.ndarray) -> np.ndarray:
+    def _embedded(self, images: list[ImageData] | np.ndarray, failed: dict[int, str]) -> np.ndarray:
         if not self._on_gpu:
             vectors = self._encoder.embed(images, batch_size=self._batch_size, threads=1)
             # A function as stretch may make no numbers, which some networks hide.
@@ -381,6 +392,7 @@ class EmbeddingStream:
                 views=network.views,
                 dim=network.dim,
                 batch_size=self._batch_size,
+                failed=failed,
             )
         finally:
             self._idle.put(network)
