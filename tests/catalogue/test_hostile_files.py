@@ -9,10 +9,12 @@ import zipfile
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from astropy.table import Table
+from pyarrow import parquet
 
-from galzoo_repr.catalogue import _unpacked, read_catalogue
+from galzoo_repr.catalogue import _parquet_size, _unpacked, read_catalogue
 
 
 def zipped(*bodies):
@@ -165,3 +167,38 @@ def test_room_is_made_for_rows_that_are_there(tmp_path):
     body = votable(f"{field}<DATA><TABLEDATA><TR><TD>1</TD></TR></TABLEDATA></DATA>", nrows=10**12)
     (tmp_path / "a.vot").write_bytes(body)
     assert read_catalogue(tmp_path / "a.vot")["a"].tolist() == [1]
+
+
+def repeated(rows, values):
+    return pa.table({"ra": pa.array(np.zeros(rows)), "more": values(rows)})
+
+
+@pytest.mark.parametrize(
+    ("rows", "values"),
+    [
+        (3_000_000, lambda n: pa.array(np.zeros(n))),
+        (200_000, lambda n: pa.FixedSizeListArray.from_arrays(pa.array(np.zeros(16 * n)), 16)),
+        (100_000, lambda n: pa.array(["galaxy" * 50] * n)),
+        (100_000, lambda n: pa.array([[1.0] * 32] * n)),
+        (1000, lambda n: pa.array([b"a" * 20_000] * n)),
+    ],
+)
+def test_parquet_files_take_no_more_memory_than_there_is(rows, values, tmp_path, monkeypatch):
+    path = tmp_path / "a.parquet"
+    parquet.write_table(repeated(rows, values), path, compression="zstd")
+    assert len(read_catalogue(path)) == rows
+    monkeypatch.setattr(_parquet_size, "_memory", lambda: 2**24)
+    monkeypatch.setattr(_parquet_size, "_FACTOR", 10)
+    with pytest.raises(
+        ValueError, match="MiB of memory or more, over 10 times its size and half of what there is"
+    ):
+        read_catalogue(path)
+
+
+def test_parquet_files_of_large_tables_are_read_however_little_memory_there_is(tmp_path, monkeypatch):
+    path = tmp_path / "a.parquet"
+    parquet.write_table(
+        pa.table({"ra": np.random.default_rng(1).random(10**5), "flag": np.zeros(10**5)}), path
+    )
+    monkeypatch.setattr(_parquet_size, "_memory", lambda: 2**10)
+    assert len(read_catalogue(path)) == 10**5
