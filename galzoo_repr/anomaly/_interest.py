@@ -21,7 +21,14 @@ from galzoo_repr.anomaly._raters import (
     raters_of_rows,
 )
 from galzoo_repr.anomaly._ratings import check_noise, check_ratings, checked_scale, scale_of
-from galzoo_repr.catalogue import Embeddings, KnownGalaxies, Reduction, embedding_matrix, warn_of_sentinels
+from galzoo_repr.catalogue import (
+    Beside,
+    Embeddings,
+    KnownGalaxies,
+    Reduction,
+    embedding_matrix,
+    warn_of_sentinels,
+)
 
 __all__ = ["InterestModel"]
 
@@ -77,6 +84,8 @@ class InterestModel(BaseEstimator):
         Name and digest of the encoder whose embeddings it was fitted on, where that is known.
     emphasis_ : float32 array of shape (k,) or None
         Factor on each component, while all ratings are low.
+    beside_ : Beside or None
+        Columns that are read beside the embeddings, where `galzoo_repr.anomaly.fit_interest` was given any.
     known_ : KnownGalaxies or None
         The rated galaxies, to tell what is unlike all of them; None in a model that an earlier version saved.
 
@@ -201,7 +210,7 @@ class InterestModel(BaseEstimator):
             variance = np.square(spread[rated, rater] / self._unit)
         self.reduction_ = reduction
         self.encoder_ = {}
-        self.known_ = None
+        self.known_ = self.beside_ = None
         active, rater = np.unique(rater, return_inverse=True)
         given = self._to_process(ratings[rated, active[rater]])
         if self.method == "paper":
@@ -346,6 +355,8 @@ class InterestModel(BaseEstimator):
         options = {"method": self.method, "batch": self.batch, "rating_scale": scale, **numbers}
         about = {"options": options, "scale": self.scale_, "encoder": self.encoder_}
         about["raters"] = raters_as_rows(self.raters_)
+        if self.beside_ is not None:
+            about["beside"] = self.beside_.to_dict()
         known = {} if self.known_ is None else {"known": self.known_}
         write_folder(
             check_path(folder, "an interest"),
@@ -400,6 +411,7 @@ class InterestModel(BaseEstimator):
         model.scale_ = tuple(about["scale"])
         model.encoder_ = about["encoder"]
         model.raters_ = raters_of_rows(about.get("raters", []))
+        model.beside_ = Beside.from_dict(about["beside"]) if "beside" in about else None
         model.known_ = KnownGalaxies(**arrays["known"]) if "known" in arrays else None
         return model
 
@@ -409,7 +421,14 @@ class InterestModel(BaseEstimator):
 
     def _reduced(self, X: ArrayLike) -> np.ndarray:
         self._check_fitted()
-        return self.reduction_.transform(embedding_matrix(X, "X"))
+        embeddings, beside = embedding_matrix(X, "X"), getattr(self, "beside_", None)
+        if beside is not None and embeddings.dim != len(self.reduction_.mean):
+            raise ValueError(
+                f"this interest reads the columns {beside} beside the embeddings, and X has {embeddings.dim} "
+                f"dimensions of {len(self.reduction_.mean)}; use add_anomaly_scores or next_to_rate on a table that "
+                "has them"
+            )
+        return self.reduction_.transform(embeddings)
 
     @property
     def nothing_found_(self) -> bool:

@@ -1,6 +1,6 @@
 """The whole loop: choose galaxies, have them rated, learn, choose again."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ from galzoo_repr.anomaly._raters import (
 )
 from galzoo_repr.anomaly._ratings import LARGEST
 from galzoo_repr.anomaly._ratings_file import RatingsFile, catalogue_facts
-from galzoo_repr.anomaly._scores import new_model
+from galzoo_repr.anomaly._scores import new_model, scaled_beside
 from galzoo_repr.catalogue import as_table, read_embeddings, with_columns
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def rate(
     model: "InterestModel | None" = None,
     first: str = "diverse",
     embedding: str = "embedding",
+    beside: Mapping[str, float] | None = None,
     seed: int = 0,
     progress: bool = True,
 ) -> Table:
@@ -87,6 +88,8 @@ def rate(
         How the first batch is chosen, see `next_to_rate`.
     embedding : str
         Column of embeddings, shape (n, d).
+    beside : mapping of str to float, optional
+        As for `add_anomaly_scores`.
     seed : int
         Of the first batch.
     progress : bool
@@ -132,9 +135,11 @@ def rate(
     theirs = ratings_by_rater(table, others)[0] if others else np.empty((len(table), 0))
     known = np.column_stack([given, theirs])
     embeddings = read_embeddings(table, embedding)
+    scaled = scaled_beside(table, beside, embedding, model)
     from galzoo_repr.anomaly._scoring import ReducedCatalogue
 
-    reduced = ReducedCatalogue(embeddings, new_model(model))
+    seen = embeddings if scaled is None else scaled.beside_embeddings(embeddings, table)
+    reduced = ReducedCatalogue(seen, new_model(model))
     warn_of_odd_ratings(table, raters, known, reduced.model.rating_scale)
     of_catalogue = catalogue_facts(embeddings, ratings)
     warn_of_lost_ratings(known, embeddings.usable)
@@ -147,6 +152,8 @@ def rate(
         values = file.ratings(given)
     column = Column(values, description="Rating, higher is more interesting; NaN where not rated")
     facts = {"path": str(path), "others": list(others), "n_rated": int(np.isfinite(values).sum()), **rules}
+    if scaled is not None:
+        facts["beside"] = scaled.to_dict()
     return with_columns(table, {ratings: column}, overwrite=True, provenance=facts, call="rate")
 
 

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from galzoo_repr.anomaly._interest import InterestModel
     from galzoo_repr.anomaly._scoring import Judgement
 
-__all__ = ["add_anomaly_scores", "fit_interest", "fit_unusual", "next_to_rate", "ratings_of"]
+__all__ = ["add_anomaly_scores", "fit_interest", "fit_unusual", "next_to_rate", "ratings_of", "scaled_beside"]
 
 DEFAULT_RATINGS = "interest"
 
@@ -95,7 +95,7 @@ def add_anomaly_scores(
         Columns that count beside the picture, and their weights, such as ``{"z": 0.5}``: each is a further feature,
         centred at its median and scaled by 1.4826 times its median absolute deviation, as far as five of these. With
         weight 1 it varies as much as the whole embedding. Missing values are the median. Of fluxes and masses take the
-        logarithm first. Not with a `model` that is fitted.
+        logarithm first. Not with a `model` that is fitted, which has its own (`fit_interest`).
     seed : int
         Of the isolation forest.
     name : str
@@ -145,7 +145,7 @@ def add_anomaly_scores(
     )
     check_choice("unsupervised", unsupervised, UNSUPERVISED)
     check_seed(seed)
-    scaled = _scaled(table, beside, embedding, model)
+    scaled = scaled_beside(table, beside, embedding, model)
     judgement, values, embeddings = _judge(
         table, ratings, model, embedding, noise=noise, unsupervised=unsupervised, seed=seed, beside=scaled
     )
@@ -221,7 +221,7 @@ def next_to_rate(
     check_whole_number("n", n)
     check_choice("first", first, FIRST_BATCHES)
     check_seed(seed)
-    scaled = _scaled(table, beside, embedding, model)
+    scaled = scaled_beside(table, beside, embedding, model)
     judgement, values, _ = _judge(table, ratings, model, embedding, noise=noise, seed=seed, beside=scaled)
     rated = np.isfinite(values).any(axis=1)
     return rows_to_rate(table, judgement.choose(n, rated, first=first, seed=seed), judgement)
@@ -234,6 +234,7 @@ def fit_interest(
     model: "InterestModel | None" = None,
     noise: str | Sequence[str] | None = None,
     embedding: str = "embedding",
+    beside: Mapping[str, float] | None = None,
 ) -> "InterestModel":
     """
     Learn an interest from the rated rows of a catalogue, to save it or apply it to another catalogue.
@@ -250,6 +251,8 @@ def fit_interest(
         Column with the standard deviation of each rating; for several raters one for each, or one for all.
     embedding : str
         Column of embeddings, shape (n, d).
+    beside : mapping of str to float, optional
+        As for `add_anomaly_scores`. The model keeps the scales, and reads these columns of any table it is applied to.
 
     Returns
     -------
@@ -280,6 +283,9 @@ def fit_interest(
     embeddings = read_embeddings(table, embedding)
     fitted = new_model(model)
     fitted._check_options()
+    scaled = None if beside is None else Beside.of(table, beside, embeddings)
+    if scaled is not None:
+        embeddings = scaled.beside_embeddings(embeddings, table)
     warn_of_odd_ratings(table, raters, values, fitted.rating_scale)
     reduced = reduce_embeddings(embeddings, fitted.n_components, **fitted._scaling)
     fitted._fit_reduced(reduced.reduction, reduced.features, values, spread, raters)
@@ -287,6 +293,7 @@ def fit_interest(
     warn_of_disagreement(fitted.raters_)
     fitted.encoder_ = _encoder_of(table, embeddings)
     fitted.known_ = known_galaxies(embeddings, values)
+    fitted.beside_ = scaled
     return fitted
 
 
@@ -359,7 +366,8 @@ def _judge(
     raters, values, spread = ratings_of(table, ratings, noise)
     embeddings = read_embeddings(table, embedding)
     if beside is not None:
-        embeddings = beside.beside_embeddings(embeddings, table)
+        elsewhere = model is not None and hasattr(model, "process_")
+        embeddings = beside.beside_embeddings(embeddings, table, elsewhere=elsewhere)
     if model is not None and hasattr(model, "process_"):
         _check_encoder(model, _encoder_of(table, embeddings))
     from galzoo_repr.anomaly._scoring import ReducedCatalogue
@@ -381,16 +389,20 @@ def _judge(
     return judgement, values, embeddings
 
 
-def _scaled(
+def scaled_beside(
     table: Table, beside: Mapping[str, float] | None, embedding: str, model: "InterestModel | None"
 ) -> Beside | None:
-    """Columns beside the embeddings, scaled by this catalogue; a `ValueError` where a model cannot read them."""
+    """Columns beside the embeddings: those of a model that is fitted, or scaled by this catalogue."""
+    if model is not None and hasattr(model, "process_"):
+        own = getattr(model, "beside_", None)
+        if beside is not None:
+            learned = "embeddings alone" if own is None else f"columns of its own, {own}"
+            raise ValueError(
+                f"a model that is fitted has learned from {learned}; leave out model= or beside="
+            )
+        return own
     if beside is None:
         return None
-    if model is not None and hasattr(model, "process_"):
-        raise ValueError(
-            "a model that is fitted has learned from embeddings alone; leave out model= or beside="
-        )
     return Beside.of(table, beside, read_embeddings(table, embedding))
 
 

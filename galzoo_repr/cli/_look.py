@@ -6,7 +6,15 @@ from typing import Annotated
 import typer
 
 from galzoo_repr.cli._app import app
-from galzoo_repr.cli._options import CatalogueIn, Layer, Server, open_catalogue, survey_at
+from galzoo_repr.cli._options import (
+    Beside,
+    CatalogueIn,
+    Layer,
+    Server,
+    open_catalogue,
+    read_beside,
+    survey_at,
+)
 
 __all__ = ["look"]
 
@@ -28,6 +36,7 @@ def look(
         Path | None, typer.Option(help="Where ratings and tags are kept; by default CATALOGUE.look.")
     ] = None,
     embedding: Annotated[str, typer.Option(help="Column of the embeddings.")] = "embedding",
+    beside: Beside = None,
     server: Server = None,
     layer: Layer = None,
     browser: Annotated[bool, typer.Option(help="Open a browser.")] = True,
@@ -45,6 +54,7 @@ def look(
     galzoo-repr look CATALOGUE --no-browser --port 5006.
     """
     values = [_number(part) for part in scale.split(",")]
+    columns = read_beside(beside)
     table = open_catalogue(catalogue)
     from galzoo_repr import look as open_page
 
@@ -58,6 +68,7 @@ def look(
         show=show or (),
         images=images,
         embedding=embedding,
+        beside=columns,
         survey=survey_at(server, layer),
         serve=True,
         browser=browser,
