@@ -1,6 +1,6 @@
 """An interest learned from a catalogue, to be saved or applied to another one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from astropy.coordinates import SkyCoord
@@ -16,7 +16,7 @@ from galzoo_repr.anomaly._raters import (
     warn_of_odd_ratings,
 )
 from galzoo_repr.anomaly._unsupervised import grown_forest
-from galzoo_repr.catalogue import as_table, read_embeddings, reduce_embeddings
+from galzoo_repr.catalogue import Beside, as_table, read_embeddings, reduce_embeddings
 
 if TYPE_CHECKING:
     from galzoo_repr.anomaly._interest import InterestModel
@@ -31,6 +31,7 @@ def fit_interest(
     model: "InterestModel | None" = None,
     noise: str | Sequence[str] | None = None,
     embedding: str = "embedding",
+    beside: Mapping[str, float] | None = None,
 ) -> "InterestModel":
     """
     Learn an interest from the rated rows of a catalogue, to save it or apply it to another catalogue.
@@ -47,6 +48,8 @@ def fit_interest(
         Column with the standard deviation of each rating; for several raters one for each, or one for all.
     embedding : str
         Column of embeddings, shape (n, d).
+    beside : mapping of str to float, optional
+        As for `add_anomaly_scores`. The model keeps the scales, and reads these columns of any table it is applied to.
 
     Returns
     -------
@@ -77,6 +80,9 @@ def fit_interest(
     embeddings = read_embeddings(table, embedding)
     fitted = new_model(model)
     fitted._check_options()
+    scaled = None if beside is None else Beside.of(table, beside, embeddings)
+    if scaled is not None:
+        embeddings = scaled.beside_embeddings(embeddings, table)
     warn_of_odd_ratings(table, raters, values, fitted.rating_scale)
     reduced = reduce_embeddings(embeddings, fitted.n_components, **fitted._scaling)
     fitted._fit_reduced(reduced.reduction, reduced.features, values, spread, raters)
@@ -84,6 +90,7 @@ def fit_interest(
     warn_of_disagreement(fitted.raters_)
     fitted.encoder_ = encoder_of(table, embeddings)
     fitted.known_ = known_galaxies(embeddings, values)
+    fitted.beside_ = scaled
     return fitted
 
 

@@ -67,6 +67,8 @@ class InterestModel(BaseEstimator):
         Name and digest of the encoder whose embeddings it was fitted on, where that is known.
     emphasis_ : float32 array of shape (k,) or None
         Factor on each component, while all ratings are low.
+    beside_ : Beside or None
+        Columns that are read beside the embeddings, where `galzoo_repr.anomaly.fit_interest` was given any.
     known_ : KnownGalaxies or None
         The rated galaxies, to tell what is unlike all of them; None in a model that an earlier version saved.
 
@@ -176,7 +178,7 @@ class InterestModel(BaseEstimator):
         options = {"method": self.method, "rating_scale": self.rating_scale}
         learned, self.raters_ = learn(reduction, features, ratings, noise, names, **options)
         self.process_, self.scale_, self.emphasis_ = learned.process, learned.scale, learned.emphasis
-        self.reduction_, self.encoder_, self.known_ = reduction, {}, None
+        self.reduction_, self.encoder_, self.known_, self.beside_ = reduction, {}, None, None
         return self
 
     def predict(self, X: ArrayLike, return_std: bool = False) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
@@ -359,7 +361,14 @@ class InterestModel(BaseEstimator):
 
     def _reduced(self, X: ArrayLike) -> np.ndarray:
         self._check_fitted()
-        return self.reduction_.transform(embedding_matrix(X, "X"))
+        embeddings, beside = embedding_matrix(X, "X"), getattr(self, "beside_", None)
+        if beside is not None and embeddings.dim != len(self.reduction_.mean):
+            raise ValueError(
+                f"this interest reads the columns {beside} beside the embeddings, and X has {embeddings.dim} "
+                f"dimensions of {len(self.reduction_.mean)}; use add_anomaly_scores or next_to_rate on a table that "
+                "has them"
+            )
+        return self.reduction_.transform(embeddings)
 
     @property
     def _learned(self) -> LearnedInterest:

@@ -59,7 +59,8 @@ def judge(
     raters, values, spread = ratings_of(table, ratings, noise)
     embeddings = read_embeddings(table, embedding)
     if beside is not None:
-        embeddings = beside.beside_embeddings(embeddings, table)
+        elsewhere = model is not None and hasattr(model, "process_")
+        embeddings = beside.beside_embeddings(embeddings, table, elsewhere=elsewhere)
     if model is not None and hasattr(model, "process_"):
         _check_encoder(model, encoder_of(table, embeddings))
     from galzoo_repr.anomaly._scoring import ReducedCatalogue
@@ -84,13 +85,17 @@ def judge(
 def scaled_beside(
     table: Table, beside: Mapping[str, float] | None, embedding: str, model: "InterestModel | None"
 ) -> Beside | None:
-    """Columns beside the embeddings, scaled by this catalogue; a `ValueError` where a model cannot read them."""
+    """Columns beside the embeddings: those of a model that is fitted, or scaled by this catalogue."""
+    if model is not None and hasattr(model, "process_"):
+        own = getattr(model, "beside_", None)
+        if beside is not None:
+            learned = "embeddings alone" if own is None else f"columns of its own, {own}"
+            raise ValueError(
+                f"a model that is fitted has learned from {learned}; leave out model= or beside="
+            )
+        return own
     if beside is None:
         return None
-    if model is not None and hasattr(model, "process_"):
-        raise ValueError(
-            "a model that is fitted has learned from embeddings alone; leave out model= or beside="
-        )
     return Beside.of(table, beside, read_embeddings(table, embedding))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from galzoo_repr._folder import FolderFormat, pack_arrays, unpack_arrays
 from galzoo_repr.anomaly._gaussian_process import RatingProcess
 from galzoo_repr.anomaly._raters import raters_as_rows, raters_of_rows
-from galzoo_repr.catalogue import KnownGalaxies, Reduction
+from galzoo_repr.catalogue import Beside, KnownGalaxies, Reduction
 
 __all__ = ["LEARNED", "read_folder", "write_folder"]
 
@@ -18,7 +18,7 @@ FORMAT = FolderFormat(
     stem="interest",
     needed=frozenset({"options", "scale", "process", "encoder"}),
 )
-LEARNED = ("reduction_", "process_", "scale_", "encoder_", "raters_", "known_")
+LEARNED = ("reduction_", "process_", "scale_", "encoder_", "raters_", "known_", "beside_")
 SCALARS = ("length_scale", "mixture", "linear", "amplitude", "stretch", "share", "scatter")
 
 
@@ -32,6 +32,8 @@ def write_folder(folder: Path, options: dict, learned: dict[str, object], *, ove
         "raters": raters_as_rows(learned["raters_"]),
         "process": {name: getattr(process, name) for name in SCALARS},
     }
+    if learned["beside_"] is not None:
+        about["beside"] = learned["beside_"].to_dict()
     parts = {} if known is None else {"known": known}
     arrays = pack_arrays(process=process, reduction=learned["reduction_"], **parts)
     FORMAT.save(folder, about, arrays, overwrite=overwrite)
@@ -51,6 +53,7 @@ def read_folder(folder: Path) -> tuple[dict, dict[str, object]]:
         "encoder_": about["encoder"],
         "raters_": raters_of_rows(about.get("raters", [])),
         "known_": KnownGalaxies(**arrays["known"]) if "known" in arrays else None,
+        "beside_": Beside.from_dict(about["beside"]) if "beside" in about else None,
     }
     return options, learned
 

@@ -1,6 +1,6 @@
 """The whole loop: choose galaxies, have them rated, learn, choose again."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from galzoo_repr._progress import progress_bar
 from galzoo_repr.anomaly._acquisition import FIRST_BATCHES
 from galzoo_repr.anomaly._columns import rows_to_rate
 from galzoo_repr.anomaly._fit import new_model
+from galzoo_repr.anomaly._judge import scaled_beside
 from galzoo_repr.anomaly._raters import (
     check_raters,
     own_ratings,
@@ -47,6 +48,7 @@ def rate(
     model: "InterestModel | None" = None,
     first: str = "diverse",
     embedding: str = "embedding",
+    beside: Mapping[str, float] | None = None,
     seed: int = 0,
     progress: bool = True,
 ) -> Table:
@@ -87,6 +89,8 @@ def rate(
         How the first batch is chosen, see `next_to_rate`.
     embedding : str
         Column of embeddings, shape (n, d).
+    beside : mapping of str to float, optional
+        As for `add_anomaly_scores`.
     seed : int
         Of the first batch.
     progress : bool
@@ -132,9 +136,11 @@ def rate(
     theirs = ratings_by_rater(table, others)[0] if others else np.empty((len(table), 0))
     known = np.column_stack([given, theirs])
     embeddings = read_embeddings(table, embedding)
+    scaled = scaled_beside(table, beside, embedding, model)
     from galzoo_repr.anomaly._scoring import ReducedCatalogue
 
-    reduced = ReducedCatalogue(embeddings, new_model(model))
+    seen = embeddings if scaled is None else scaled.beside_embeddings(embeddings, table)
+    reduced = ReducedCatalogue(seen, new_model(model))
     warn_of_odd_ratings(table, raters, known, reduced.model.rating_scale)
     of_catalogue = catalogue_facts(embeddings, ratings)
     warn_of_lost_ratings(known, embeddings.usable)
@@ -147,6 +153,8 @@ def rate(
         values = file.ratings(given)
     column = Column(values, description="Rating, higher is more interesting; NaN where not rated")
     facts = {"path": str(path), "others": list(others), "n_rated": int(np.isfinite(values).sum()), **rules}
+    if scaled is not None:
+        facts["beside"] = scaled.to_dict()
     return with_columns(table, {ratings: column}, overwrite=True, provenance=facts, call="rate")
 
 

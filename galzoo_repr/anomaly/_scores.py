@@ -69,7 +69,7 @@ def add_anomaly_scores(
         Columns that count beside the picture, and their weights, such as ``{"z": 0.5}``: each is a further feature,
         centred at its median and scaled by 1.4826 times its median absolute deviation, as far as five of these. With
         weight 1 it varies as much as the whole embedding. Missing values are the median. Of fluxes and masses take the
-        logarithm first. Not with a `model` that is fitted.
+        logarithm first. Not with a `model` that is fitted, which has its own (`fit_interest`).
     seed : int
         Of the isolation forest.
     name : str

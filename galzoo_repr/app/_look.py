@@ -6,7 +6,7 @@ import html
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Column, Table
 
 from galzoo_repr._arguments import check_column, check_number, check_whole_number, did_you_mean, some_of
-from galzoo_repr.catalogue import as_table, fingerprint, read_embeddings, with_columns
+from galzoo_repr.catalogue import Beside, as_table, fingerprint, read_embeddings, with_columns
 
 if TYPE_CHECKING:
     from galzoo_repr.app._session import Desk
@@ -45,6 +45,7 @@ def look(
     show: Sequence[str] = (),
     images: Pictures | None = None,
     embedding: str = "embedding",
+    beside: Mapping[str, float] | None = None,
     survey: Route | None = None,
     serve: bool | None = None,
     browser: bool = True,
@@ -81,6 +82,9 @@ def look(
         Column of image files, or one picture for each row; by default ``cutout`` or ``file_loc``.
     embedding : str
         Column of embeddings.
+    beside : mapping of str to float, optional
+        Columns that count beside the picture where ratings are learned from, and their weights, as for
+        `galzoo_repr.add_anomaly_scores`. Searches and labels on the page go by the picture alone.
     survey : LegacySurvey or another Route, optional
         Where a wider field is fetched from, when asked for; the Legacy Survey viewer when not given.
     serve : bool, optional
@@ -146,6 +150,9 @@ def look(
 
     pictures = RowPictures(table, images)
     rated = embedding in table.colnames
+    if beside is not None:
+        # Before files are opened; without embeddings, there is nothing that it could count beside.
+        Beside.of(table, beside, read_embeddings(table, embedding))
     folder = Path(folder) if folder is not None else _usual_folder(table, embedding if rated else None)
     _make(folder)
     place = (folder.resolve(), ratings, rater)
@@ -163,6 +170,7 @@ def look(
             values=values,
             n=n,
             embedding=embedding,
+            beside=beside,
             get_ready=desk.get_ready,
         )
         desk.ratings.learned = lambda: desk.tell("learned")

@@ -6,7 +6,7 @@ import re
 import threading
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from galzoo_repr.anomaly import (
     read_ratings,
 )
 from galzoo_repr.app._progress import Progress, progress_of
-from galzoo_repr.catalogue import as_table, read_embeddings, with_columns
+from galzoo_repr.catalogue import Beside, as_table, read_embeddings, with_columns
 from galzoo_repr.exceptions import GalzooWarning
 
 __all__ = ["Opinion", "RatingDesk"]
@@ -72,6 +72,8 @@ class RatingDesk:
         Ratings that can be given, rising.
     n : int
         Galaxies in a batch.
+    beside : mapping of str to float, optional
+        As for `galzoo_repr.add_anomaly_scores`.
     get_ready : callable
         Called in the thread that learns, with rows that will soon be shown.
 
@@ -91,6 +93,7 @@ class RatingDesk:
         values: Sequence[float] = (0, 1, 2, 3, 4, 5),
         n: int = 10,
         embedding: str = "embedding",
+        beside: Mapping[str, float] | None = None,
         seed: int = 0,
         get_ready: Callable[[list[int]], None] = lambda rows: None,
     ):
@@ -111,6 +114,10 @@ class RatingDesk:
         self._n_given = int(np.isfinite(self._given).sum())
         self._n_found = int((self._given >= self.interesting_from).sum())
         self._facts = catalogue_facts(self._embeddings, interest)
+        self._beside = beside
+        if beside is not None:
+            scaled = Beside.of(table, beside, self._embeddings)
+            self._embeddings = scaled.beside_embeddings(self._embeddings, table)
         self._file = RatingsFile(folder / f"{self.column}.ratings.ecsv", self._facts).__enter__()
         self._lock = threading.RLock()
         self._stop, self._wanted = threading.Event(), threading.Event()
@@ -210,6 +217,7 @@ class RatingDesk:
                 list(columns),
                 model=InterestModel(rating_scale=scale),
                 embedding=self.embedding,
+                beside=self._beside,
                 overwrite=True,
             )
 

@@ -2,7 +2,7 @@
 
 from importlib import import_module
 
-from galzoo_repr.catalogue._beside import Beside
+from galzoo_repr.catalogue._beside import Beside, spread_of
 from galzoo_repr.catalogue._cells import Cells, read_cells, text_of, texts_of
 from galzoo_repr.catalogue._citation import cite
 from galzoo_repr.catalogue._columns import as_table, one_per_row, refuse_existing, with_columns
@@ -56,6 +56,7 @@ __all__ = [
     "rows_of",
     "sentinels",
     "sky_positions",
+    "spread_of",
     "stacked",
     "table_format",
     "text_of",

@@ -14,7 +14,7 @@ from galzoo_repr.catalogue._embeddings import Embeddings
 from galzoo_repr.catalogue._sentinels import warn_of_sentinels
 from galzoo_repr.exceptions import GalzooWarning
 
-__all__ = ["Beside"]
+__all__ = ["Beside", "spread_of"]
 
 # Of a normal distribution, the standard deviation is this many times the median absolute deviation
 # (Rousseeuw & Croux 1993, J. Am. Stat. Assoc. 88, 1273).
@@ -106,7 +106,7 @@ class Beside:
             found.append(
                 (str(name), float(weight), centre, scale, str(getattr(table[name], "unit", None) or ""))
             )
-        return cls(*zip(*found, strict=True), length=1.0 if embeddings is None else _length(embeddings))
+        return cls(*zip(*found, strict=True), length=1.0 if embeddings is None else spread_of(embeddings))
 
     def values(self, table: Table) -> np.ndarray:
         """Scaled values of the rows of a table, float64 of shape (n, k), NaN where there is none."""
@@ -237,7 +237,26 @@ def _scale(values: np.ndarray, name: str) -> tuple[float, float]:
     return centre, scale
 
 
-def _length(embeddings: Embeddings) -> float:
+def spread_of(embeddings: Embeddings) -> float:
+    """
+    Root mean square length of embeddings less their mean.
+
+    Parameters
+    ----------
+    embeddings : Embeddings
+        Of which a sample is enough.
+
+    Returns
+    -------
+    float
+        1 where there are none.
+
+    Examples
+    --------
+    >>> from galzoo_repr.catalogue import embedding_matrix, spread_of
+    >>> spread_of(embedding_matrix([[1.0, 3.0], [1.0, 1.0]]))
+    1.0
+    """
     rows = np.flatnonzero(embeddings.usable)
     some = np.asarray(embeddings.vectors[rows[:: max(1, len(rows) // _SAMPLE)]], dtype=np.float64)
     return float(np.sqrt(some.var(axis=0).sum())) if len(some) else 1.0

@@ -1,10 +1,13 @@
 """Catalogues in files: the format from the name, a whole file or none, and a warning for what is not kept."""
 
 import gzip
+import lzma
 import os
 import re
 import shutil
 import warnings
+import zipfile
+import zlib
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -15,12 +18,11 @@ from pathlib import Path
 
 from astropy.io.registry import IORegistryError
 from astropy.table import Table
-from astropy.utils.data import get_readable_fileobj
 
 from galzoo_repr._arguments import check_path
 from galzoo_repr._folder import published
 from galzoo_repr.catalogue._columns import as_table
-from galzoo_repr.catalogue._unpacked import refuse_bombs
+from galzoo_repr.catalogue._unpacked import refuse_bombs, unpacked
 from galzoo_repr.exceptions import GalzooWarning
 
 __all__ = ["read_catalogue", "table_format", "write_catalogue"]
@@ -44,12 +46,14 @@ _NAMES = {
     "tsv": "TSV",
 }
 _OF_SEVERAL = ("fits", "votable")
+_EXCEL = "an Excel workbook"
+_NOT_UNPACKED = (OSError, EOFError, ValueError, RuntimeError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
 _BEGINNINGS = {
     "fits": re.compile(rb"SIMPLE  ="),
     "parquet": re.compile(rb"PAR1"),
     "votable": re.compile(rb"\s*(<\?xml.*)?(<!--.*)?<VOTABLE\b", re.DOTALL),
     "ecsv": re.compile(rb"# %ECSV "),
-    "an Excel workbook": re.compile(rb"PK\x03\x04.*(xl/|\[Content_Types\])|\xd0\xcf\x11\xe0", re.DOTALL),
+    _EXCEL: re.compile(rb"PK\x03\x04.*(xl/|\[Content_Types\])|\xd0\xcf\x11\xe0", re.DOTALL),
     "a web page": re.compile(rb"\s*<(!DOCTYPE html|html)\b", re.IGNORECASE),
 }
 
@@ -182,7 +186,6 @@ def read_catalogue(
     found = _found_format(path)
     file_format = format or _format_of(path)[0] or found
     try:
-        refuse_bombs(path)
         read = _reader(file_format)
         if table is not None:
             if file_format not in _OF_SEVERAL:
@@ -202,21 +205,29 @@ def _reader(file_format: str | None) -> Callable[[Path], Table]:
     if file_format in _DELIMITERS:
         read_text = import_module("galzoo_repr.catalogue._text").read_text
         return partial(read_text, delimiter=_DELIMITERS[file_format])
-    return partial(Table.read, format=file_format)
+    return partial(_read_by_astropy, file_format=file_format)
+
+
+def _read_by_astropy(path: Path, file_format: str | None) -> Table:
+    refuse_bombs(path)
+    return Table.read(path, format=file_format)
 
 
 def _found_format(path: Path) -> str | None:
     """Tell the format of a file by its beginning, or else whether its name is that of a text file."""
     try:
-        with get_readable_fileobj(str(path), encoding="binary") as file:
-            beginning = file.read(4096).removeprefix(BOM_UTF8)
-    except (OSError, EOFError, ValueError):
+        with path.open("rb") as file:
+            beginning = file.read(4096)
+        if not _BEGINNINGS[_EXCEL].match(beginning):
+            with unpacked(path) as file:
+                beginning = file.read(4096).removeprefix(BOM_UTF8)
+    except _NOT_UNPACKED:
         return None
     for key, pattern in _BEGINNINGS.items():
         if pattern.match(beginning):
             return key
     name = path.name.lower()
-    for packed in (".gz", ".bz2", ".xz"):
+    for packed in (".gz", ".bz2", ".xz", ".zip", ".z"):
         name = name.removesuffix(packed)
     return "text" if name.endswith(_TEXT) or "." not in name else None
 

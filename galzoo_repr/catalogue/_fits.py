@@ -1,11 +1,13 @@
 """Catalogues as FITS binary tables, with one header card for the meta that FITS keywords cannot hold."""
 
 import itertools
+import os
 import re
 import unicodedata
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from astropy import units as u
@@ -31,7 +33,7 @@ from galzoo_repr.catalogue._fits_text import decoded, keep_true_text, true_text
 from galzoo_repr.catalogue._record import recorded, to_text
 from galzoo_repr.catalogue._several import listed, place_of
 from galzoo_repr.catalogue._storable import replace_data, storable
-from galzoo_repr.catalogue._unpacked import refuse_endless_header, refuse_missing_bytes
+from galzoo_repr.catalogue._unpacked import is_packed, refuse_endless_header, refuse_missing_bytes, whole
 from galzoo_repr.catalogue._yaml_size import refuse_unfolding
 from galzoo_repr.exceptions import GalzooWarning
 
@@ -287,10 +289,18 @@ def read_fits(path: Path, table: str | int | None = None) -> Table:
     GalzooWarning
         If the file holds several tables, or cells were guessed or masked that are no values in FITS.
     """
-    refuse_endless_header(path)
-    with fits.open(path, character_as_bytes=True, memmap=False) as hdus:
+    # astropy would unpack it to its end for the headers, and again for the data.
+    with whole(path) if is_packed(path) else path.open("rb") as file:
+        refuse_endless_header(file)
+        there = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        return _read_fits(file, there, path, table)
+
+
+def _read_fits(file: BinaryIO, there: int, path: Path, table: str | int | None) -> Table:
+    with fits.open(file, character_as_bytes=True, memmap=False) as hdus:
         hdu, said = _chosen_table(hdus, table)
-        refuse_missing_bytes(path, hdu.size)
+        refuse_missing_bytes(hdu.size, there)
         record = recorded(hdu.header.get(_RECORD), path)
         # What astropy noted of mixed columns; a line that goes on ends with a backslash.
         comments = "\n".join(str(line) for line in hdu.header.get("COMMENT", []))

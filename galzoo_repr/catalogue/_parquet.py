@@ -17,6 +17,7 @@ from astropy.utils.data_info import serialize_context_as
 from pyarrow import parquet
 
 from galzoo_repr.catalogue._arrow import NoColumn, column_of
+from galzoo_repr.catalogue._parquet_size import read_within, refuse_claims, room_for
 from galzoo_repr.catalogue._record import masks_beside, of_header, rebuilt
 from galzoo_repr.catalogue._storable import storable
 from galzoo_repr.catalogue._votable_document import parse_document
@@ -108,7 +109,9 @@ def read_parquet(path: Path) -> Table:
         For each column that is left out or not what it was in the file.
     """
     file = parquet.ParquetFile(path)
-    return _table(_arrays(file), file.schema_arrow.metadata or {}, path)
+    room = room_for(path)
+    refuse_claims(file, room)
+    return _table(_arrays(file, room), file.schema_arrow.metadata or {}, path)
 
 
 def table_of_arrow(arrow: pa.Table, path: Path) -> Table:
@@ -139,15 +142,15 @@ def _table(
     return rebuilt(plain, columns, meta)
 
 
-def _arrays(file: parquet.ParquetFile) -> Iterator[tuple[str, pa.ChunkedArray | Exception]]:
+def _arrays(file: parquet.ParquetFile, room: int) -> Iterator[tuple[str, pa.ChunkedArray | Exception]]:
     """Give name and values of each column, or why Arrow cannot read them."""
     try:
-        arrow = file.read()
+        arrow = read_within(file, room)
         yield from zip(arrow.column_names, arrow.columns, strict=True)
     except _UNREADABLE:
         for name in file.schema_arrow.names:
             try:
-                yield name, file.read(columns=[name])[name]
+                yield name, read_within(file, room, [name])[name]
             except _UNREADABLE as error:
                 yield name, error
 

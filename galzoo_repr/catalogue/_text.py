@@ -11,10 +11,10 @@ import numpy as np
 from astropy import units as u
 from astropy.io import ascii as ascii_io
 from astropy.table import Table
-from astropy.utils.data import get_readable_fileobj
 
 from galzoo_repr.catalogue._cells import guessed_text
 from galzoo_repr.catalogue._text_cells import cells_of_rows, read_decimal_commas, read_fortran
+from galzoo_repr.catalogue._unpacked import whole
 from galzoo_repr.exceptions import GalzooWarning
 
 __all__ = ["read_text", "whole_text"]
@@ -46,8 +46,7 @@ def whole_text(path: Path) -> tuple[str, str]:
     said : str
         That the encoding is a guess, for a warning; empty if it is none.
     """
-    with get_readable_fileobj(str(path), encoding="binary") as file:
-        body = file.read()
+    body = whole(path).getvalue()
     text, said = _decoded(body.removesuffix(b"\x1a"))  # as old programs end a file
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text, said
 

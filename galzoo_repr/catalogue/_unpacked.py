@@ -1,62 +1,125 @@
-"""How much a packed file may unpack to, and where a FITS file must begin, which is looked at before all is read."""
+"""Packed files, unpacked once and not without bound, and where a FITS file must begin, looked at before all is read."""
 
 import bz2
 import gzip
 import lzma
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
-from astropy.utils.data import get_readable_fileobj
+__all__ = ["is_packed", "refuse_bombs", "refuse_endless_header", "refuse_missing_bytes", "unpacked", "whole"]
 
-__all__ = ["refuse_bombs", "refuse_endless_header", "refuse_missing_bytes"]
-
-_OPEN = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
 _FACTOR, _ALWAYS = 100, 2**28
 _PIECE = 2**20
 _HEADER = 2**24
 _END = b"END".ljust(80)
 
 
-def refuse_bombs(path: Path) -> None:
-    """
-    Refuse a packed file that unpacks to more than a hundred times its size, and 256 MiB, with a `ValueError`.
+class _Counted:
+    """What a file unpacks to, which is refused when more comes than is allowed."""
 
-    Real tables have a fiftieth at the least. What it unpacks to is counted and thrown away, a second for some 200 MB.
-    """
+    def __init__(self, file: BinaryIO, most: int) -> None:
+        self._file, self._most, self._came = file, most, 0
+
+    def read(self, size: int = -1) -> bytes:
+        piece = self._file.read(size if 0 <= size < _PIECE else _PIECE)
+        self._came += len(piece)
+        if self._came > self._most:
+            raise ValueError(
+                f"it unpacks to more than {self._most >> 20} MiB, which no table of its size does; unpack it yourself "
+                "if it is one"
+            )
+        return piece
+
+
+@contextmanager
+def _only_file(path: Path) -> Iterator[BinaryIO]:
+    with zipfile.ZipFile(path) as archive:
+        names = [one for one in archive.namelist() if not one.endswith("/")]
+        if len(names) != 1:
+            raise ValueError(f"it is an archive of {len(names)} files; unpack it, and read one of them")
+        with archive.open(names[0]) as file:
+            yield file
+
+
+def _lzw(path: Path) -> BinaryIO:
+    try:
+        from uncompresspy import LZWFile
+    except ImportError:
+        raise ValueError("it is packed by compress; unpack it first, with gunzip") from None
+    return LZWFile(path)
+
+
+_OPEN: dict[bytes, Callable] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ\x00": lzma.open,
+    b"PK\x03\x04": _only_file,
+    b"\x1f\x9d": _lzw,
+}
+
+
+def _opener(path: Path) -> Callable | None:
     with path.open("rb") as file:
         start = file.read(8)
-    opened = next((of for mark, of in _OPEN.items() if start.startswith(mark)), None)
-    if opened is None:
-        return
-    most, came = _most(path), 0
-    with opened(path, "rb") as file:
-        while piece := len(file.read(_PIECE)):
-            came += piece
-            if came > most:
-                raise ValueError(
-                    f"it unpacks to more than {most >> 20} MiB, which no table of its size does; unpack it yourself if "
-                    "it is one"
-                )
+    return next((of for mark, of in _OPEN.items() if start.startswith(mark)), None)
 
 
-def refuse_endless_header(path: Path) -> None:
+def is_packed(path: Path) -> bool:
+    """Whether a file is packed by gzip, bzip2, xz, zip or compress."""
+    return _opener(path) is not None
+
+
+@contextmanager
+def unpacked(path: Path) -> Iterator[BinaryIO]:
+    """
+    Open a file to be read from its beginning to its end, a packed one as what it unpacks to.
+
+    Each `read` gives a MiB at most, and nothing at the end. A packed file that unpacks to more than a hundred times its
+    size, and 256 MiB, is refused with a `ValueError` when that has come: real tables have a fiftieth at the least.
+    """
+    opener = _opener(path)
+    if opener is None:
+        with path.open("rb") as file:
+            yield file
+    else:
+        with opener(path) as file:
+            yield _Counted(file, max(_ALWAYS, _FACTOR * path.stat().st_size))
+
+
+def whole(path: Path) -> BytesIO:
+    """Unpack a file into memory, within the bounds of `unpacked`."""
+    content = BytesIO()
+    with unpacked(path) as file:
+        while piece := file.read(_PIECE):
+            content.write(piece)
+    content.seek(0)
+    return content
+
+
+def refuse_bombs(path: Path) -> None:
+    """Refuse a packed file that unpacks without bound, before a reader unpacks it that does not count."""
+    if is_packed(path):
+        with unpacked(path) as file:
+            while file.read(_PIECE):
+                pass
+
+
+def refuse_endless_header(file: BinaryIO) -> None:
     """Refuse what does not begin as FITS, or whose first header has no end within 16 MiB, with a `ValueError`."""
-    with get_readable_fileobj(str(path), encoding="binary") as file:
-        for start in range(0, _HEADER, 2880):
-            block = file.read(2880)
-            if start == 0 and not block.startswith(b"SIMPLE  ="):
-                raise ValueError("it does not begin with SIMPLE, as FITS does; is it of another format?")
-            if len(block) < 2880 or any(block[i : i + 80] == _END for i in range(0, 2880, 80)):
-                return
+    for start in range(0, _HEADER, 2880):
+        block = file.read(2880)
+        if start == 0 and not block.startswith(b"SIMPLE  ="):
+            raise ValueError("it does not begin with SIMPLE, as FITS does; is it of another format?")
+        if len(block) < 2880 or any(block[i : i + 80] == _END for i in range(0, 2880, 80)):
+            return
     raise ValueError("its header has no end")
 
 
-def refuse_missing_bytes(path: Path, size: int) -> None:
-    """Refuse a table of more bytes than its file can have, before there is room made for them, with a `ValueError`."""
-    with path.open("rb") as file:
-        packed = file.read(8).startswith(tuple(_OPEN))
-    if size > (_most(path) if packed else path.stat().st_size):
+def refuse_missing_bytes(size: int, there: int) -> None:
+    """Refuse a table of more bytes than are there, before there is room made for them, with a `ValueError`."""
+    if size > there:
         raise ValueError(f"its header tells of {size} bytes, which are not there; get the file again")
-
-
-def _most(path: Path) -> int:
-    return max(_ALWAYS, _FACTOR * path.stat().st_size)

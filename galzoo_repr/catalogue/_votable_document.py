@@ -4,6 +4,7 @@ import math
 import re
 import warnings
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -13,6 +14,7 @@ from astropy.io.votable.tree import Resource, TableElement, VOTableFile
 from astropy.utils.xml.iterparser import get_xml_iterator
 
 from galzoo_repr.catalogue._several import listed, place_of
+from galzoo_repr.catalogue._unpacked import unpacked
 from galzoo_repr.exceptions import GalzooWarning
 
 __all__ = ["Cells", "Declared", "heed_status", "one_table", "parse_document", "rows_of"]
@@ -71,9 +73,10 @@ def parse_document(
         By the ID of the table.
     """
     cells: dict[str, Cells] = {}
-    name = str(source) if isinstance(source, Path) else source
     config = {"verify": "ignore", "invalid": "exception", "filename": str(source)}
-    with get_xml_iterator(name) as events:
+    opened = unpacked(source) if isinstance(source, Path) else nullcontext(source)
+    # Of a function astropy does not try whether what it gives is packed once more.
+    with opened as file, get_xml_iterator(file.read) as events:
         adapted = _adapted(events, cells, bytes_for_text)
         return VOTableFile(config=config, pos=(1, 1)).parse(adapted, config), cells
 

@@ -7,7 +7,7 @@ import typer
 
 from galzoo_repr.cli import _options as option
 from galzoo_repr.cli._app import verb
-from galzoo_repr.cli._from_text import open_catalogue, survey_at
+from galzoo_repr.cli._from_text import open_catalogue, read_beside, survey_at
 
 __all__ = ["look"]
 
@@ -29,6 +29,7 @@ def look(
         Path | None, typer.Option(help="Where ratings and tags are kept; by default CATALOGUE.look.")
     ] = None,
     embedding: option.Embedding = "embedding",
+    beside: option.Beside = None,
     server: option.Server = None,
     layer: option.Layer = None,
     browser: Annotated[bool, typer.Option(help="Open a browser.")] = True,
@@ -46,6 +47,7 @@ def look(
     galzoo-repr look CATALOGUE --no-browser --port 5006.
     """
     values = [_number(part) for part in scale.split(",")]
+    columns = read_beside(beside)
     table = open_catalogue(catalogue)
     from galzoo_repr import look as open_page
 
@@ -59,6 +61,7 @@ def look(
         show=show or (),
         images=images,
         embedding=embedding,
+        beside=columns,
         survey=survey_at(server, layer),
         serve=True,
         browser=browser,

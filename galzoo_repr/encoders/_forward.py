@@ -83,21 +83,30 @@ def forward_pictures(
     views: int,
     dim: int,
     batch_size: int | None = None,
+    failed: dict[int, str] | None = None,
 ) -> np.ndarray:
     """
-    Embed pictures as they were read; they are prepared where the network is.
+    Embed pictures as they were read; they are prepared where the network is, or noted in `failed` as `prepare` does.
 
     On a GPU each thread has a queue of its own, so that of two threads one copies while the other computes.
     """
 
     def prepared(chunk: Sequence[ImageData], device: "torch.device") -> "torch.Tensor":
-        return recipe.prepare(chunk, device=device)
+        faults: dict[int, str] = {}
+        made = recipe.prepare(chunk, device=device, failed=None if failed is None else faults)
+        failed_ones.update({id(chunk[number]): reason for number, reason in faults.items()})
+        return made
 
+    failed_ones: dict[int, str] = {}
     with _own_queue(passes_of(model).device):
         result = _through(
             model, images, prepared, views=views, dim=dim, size=recipe.size, batch_size=batch_size
         )
-        return result.cpu().numpy()
+        vectors = result.cpu().numpy()
+    for row, image in enumerate(images):
+        if id(image) in failed_ones:
+            failed[row], vectors[row] = failed_ones[id(image)], np.nan
+    return vectors
 
 
 def _through(

@@ -38,6 +38,7 @@ _ROWS_WAITING = 65_536
 _BATCHES_READ = 4
 # Threads that read files for a GPU, which outruns one of them.
 _READERS_FOR_GPU = 8
+_NOT_FINITE = "the stretch or the network gives numbers that are not finite"
 # Batches that each GPU has at once: of two, one is copied there while the other is computed.
 _BATCHES_PER_GPU = 2
 
@@ -79,6 +80,7 @@ class EmbeddingStream:
         after: Callable[[list[int]], None] | None = None,
     ) -> None:
         self.outcome = Outcome(rows, encoder.dim, after)
+        self._unstretched: dict[int, str] = {}
         self.computed = 0
         self.figures = EmbedFigures()
         self._encoder, self._batch_size = encoder, batch_size
@@ -115,6 +117,9 @@ class EmbeddingStream:
                     waiting.popleft().result()
             while waiting:
                 waiting.popleft().result()
+        if self._unstretched and not self.outcome.embedded.any():
+            for row, reason in self._unstretched.items():
+                self.outcome.reasons[row] = f"{reason} (with every picture)"
         self.outcome.complete()
 
     def facts(self, failed: int) -> dict[str, float | str]:
@@ -211,7 +216,10 @@ class EmbeddingStream:
         rows = self._recall.wanted_by_key({row: key for row, (key, _) in fresh.items()})
         keys, images = [fresh[row][0] for row in rows], [fresh[row][1] for row in rows]
         if images and not self._on_gpu:
-            return rows, keys, recipe.prepare(images)
+            failed: dict[int, str] = {}
+            made = recipe.prepare(images, failed=failed)
+            self._unstretched |= {rows[number]: reason for number, reason in failed.items()}
+            return rows, keys, made
         return rows, keys, images
 
     def _encode(self, ready: "Future[Readied]", size: int, bar: "tqdm") -> None:
@@ -230,14 +238,14 @@ class EmbeddingStream:
         self._room.release()
 
     def _embed(self, rows: list[int], keys: list[bytes], images: list[ImageData] | np.ndarray) -> None:
-        vectors = self._embedded(images)
+        failed: dict[int, str] = {}
+        vectors = self._embedded(images, failed)
+        self._unstretched |= {rows[number]: reason for number, reason in failed.items()}
         self.outcome.vectors[rows] = vectors
         finite = np.isfinite(vectors).all(axis=1)
         for row, good in zip(rows, finite, strict=True):
             if not good:
-                self.outcome.fail(
-                    row, "corrupt", "the stretch or the network gives numbers that are not finite"
-                )
+                self.outcome.fail(row, "corrupt", self._unstretched.get(row, _NOT_FINITE))
         kept = self._recall.keep(keys, vectors)
         self.outcome.have([row for row, good in zip(rows, finite, strict=True) if good], kept=kept)
         with self._counting:
@@ -247,7 +255,7 @@ class EmbeddingStream:
         with self._counting:
             bar.update(rows)
 
-    def _embedded(self, images: list[ImageData] | np.ndarray) -> np.ndarray:
+    def _embedded(self, images: list[ImageData] | np.ndarray, failed: dict[int, str]) -> np.ndarray:
         if not self._on_gpu:
             vectors = self._encoder.embed(images, batch_size=self._batch_size, threads=1)
             # A function as stretch may make no numbers, which some networks hide.
@@ -262,6 +270,7 @@ class EmbeddingStream:
                 views=network.views,
                 dim=network.dim,
                 batch_size=self._batch_size,
+                failed=failed,
             )
         finally:
             self._idle.put(network)

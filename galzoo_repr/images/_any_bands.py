@@ -66,7 +66,8 @@ def stretched(bands: Array, stretch: Stretch) -> Array:
     Parameters
     ----------
     bands : numpy.ndarray or torch.Tensor
-        ``(B, n, H, W)`` float32; what is not finite counts as no flux.
+        ``(B, n, H, W)`` float32. What is not finite does not count where the ends of a scale are looked for, and is
+        no flux in the result.
     stretch : str or callable
         A name in `FLUX_STRETCHES`, ``"none"``, or a function, which gets an array of numpy.
 
@@ -93,12 +94,14 @@ def stretched(bands: Array, stretch: Stretch) -> Array:
     array([0.  , 0.2 , 0.36, 0.48], dtype=float32)
     """
     xp = namespace_of(bands)
-    bands = xp.where(xp.isfinite(bands), bands, 0.0)
+    known = xp.isfinite(bands)
+    given, bands = bands, xp.where(known, bands, 0.0)
     if callable(stretch):
         return _called(bands, stretch)
     if stretch == "none":
         return bands
-    low, high = _zscale(bands) if stretch == "zscale" else _percentiles(bands)
+    ends = _zscale if stretch == "zscale" else _percentiles
+    low, high = ends(bands) if known.all() else _ends_of_known(given, known, ends)
     width = high - low
     share = ((bands - low) / xp.where(width > 0, width, 1.0)).clip(0.0, 1.0)
     if stretch == "asinh":
@@ -122,6 +125,22 @@ def _percentiles(bands: Array) -> tuple[Array, Array]:
         below, above = ordered[..., math.floor(place)], ordered[..., math.ceil(place)]
         ends.append((below + (above - below) * (place % 1))[..., None, None])
     return ends[0], ends[1]
+
+
+def _ends_of_known(
+    bands: Array, known: Array, ends: Callable[[Array], tuple[Array, Array]]
+) -> tuple[Array, Array]:
+    """Ends of the scale of each band, of the pixels that are known; zeros where there are none."""
+    xp = namespace_of(bands)
+    low, high = (xp.zeros_like(bands[..., :1, :1]) for _ in range(2))
+    for image in range(bands.shape[0]):
+        for band in range(bands.shape[1]):
+            pixels = bands[image, band][known[image, band]]
+            if len(pixels):
+                # As an image of one line.
+                one, other = ends(pixels[None, None, None])
+                low[image, band], high[image, band] = one[0, 0], other[0, 0]
+    return low, high
 
 
 def _zscale(bands: Array) -> tuple[Array, Array]:

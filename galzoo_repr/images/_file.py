@@ -56,6 +56,7 @@ def read_content(
     flux: Sequence[float] | None = None,
     *,
     any_scale: bool = False,
+    gaps: bool = False,
 ) -> ImageData:
     """Read the content of a FITS file, also compressed, or of any file that Pillow knows, as `read_image` does."""
     try:
@@ -66,7 +67,7 @@ def read_content(
         if not content:
             return refused("truncated", "the file is empty")
         if content.startswith(b"SIMPLE  ="):
-            return read_bands(content, bands, flux, any_scale=any_scale)
+            return read_bands(content, bands, flux, any_scale=any_scale, gaps=gaps)
         return decode_colour(content)
     # Files come from everywhere, and one that a library stumbles over is the trouble of its own row.
     except Exception as error:

@@ -47,11 +47,13 @@ def read_bands(
     flux: Sequence[float] | None = None,
     *,
     any_scale: bool = False,
+    gaps: bool = False,
 ) -> ImageData:
     """
-    Bands of a FITS file in the order asked for, zero where they have no data, or the status of the file.
+    Bands of a FITS file in the order asked for, or the status of the file.
 
-    In nanomaggies per pixel of 0.262 arcsec, by `flux_factors`.
+    In nanomaggies per pixel of 0.262 arcsec, by `flux_factors`. Where there are no data they are zero, or with `gaps`
+    NaN.
     """
     found = _plain_planes(content)
     if found is None:
@@ -93,7 +95,7 @@ def read_bands(
         if any(one != 1 for one in factors):
             factors = factors * len(planes) if len(factors) == 1 else factors
             pixels *= np.array([factors[plane] for plane in order], np.float32)[:, None, None]
-        return _finite_bands(pixels, bands)
+        return _finite_bands(pixels, bands, gaps=gaps)
 
 
 def _names_of_bands(cards: Mapping[str, str]) -> tuple[str, ...]:
@@ -120,10 +122,11 @@ def _as_planes(pixels: np.ndarray) -> np.ndarray | ImageData:
     return pixels.reshape((-1, *pixels.shape[-2:]))
 
 
-def _finite_bands(pixels: np.ndarray, bands: Sequence[str]) -> ImageData:
+def _finite_bands(pixels: np.ndarray, bands: Sequence[str], *, gaps: bool) -> ImageData:
     """Zero in place of NaN, and the status that the missing fraction of each band earns."""
-    low, high = pixels.min(), pixels.max()
+    low, high, missing = pixels.min(), pixels.max(), None
     if not (np.isfinite(low) and np.isfinite(high)):
+        missing = ~np.isfinite(pixels) if gaps else None
         np.nan_to_num(pixels, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
         low, high = pixels.min(), pixels.max()
     if (most := max(high, -low)) > LARGEST_FLUX:
@@ -138,6 +141,8 @@ def _finite_bands(pixels: np.ndarray, bands: Sequence[str]) -> ImageData:
     for band, plane in zip(bands, pixels, strict=True):
         if plane.flat[0] == plane.flat[-1] and plane.min() == plane.max():
             return ImageData(pixels, "bands", "partial", f"band {band} holds one value everywhere")
+    if missing is not None:
+        pixels[missing] = np.nan
     return ImageData(pixels, "bands")
 
 

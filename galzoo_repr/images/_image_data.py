@@ -16,8 +16,8 @@ class ImageData:
     ----------
     pixels : numpy.ndarray or None
         For ``kind="bands"``, ``(bands, H, W)`` float32 fluxes, first row south, zero where there is no data;
-        for ``kind="rgb"``, ``(H, W, 3)``, uint8 or float32 in 0 to 1, first row north. Always finite. None
-        where nothing could be read.
+        for ``kind="rgb"``, ``(H, W, 3)``, uint8 or float32 in 0 to 1, first row north. Always finite, but for fluxes
+        of any scale, which are NaN where there is no data. None where nothing could be read.
     kind : str
         ``"bands"``, ``"rgb"``, or ``""`` where nothing could be read.
     status : str

@@ -120,7 +120,7 @@ class Picture:
             Find the key as well.
         fluxes : bool
             Whether fluxes are wanted as they are: colour pictures lack the bands then, and the scale of those of a
-            FITS file may be any.
+            FITS file may be any. Pixels without data are NaN, as their scale does not tell what no flux is.
 
         Returns
         -------
@@ -133,7 +133,7 @@ class Picture:
             return refused(self.status, self.reason)
         if isinstance(source, ImageData):
             return source
-        image = _read(source, bands, self.flux, any_scale=fluxes)
+        image = _read(source, bands, self.flux, fluxes=fluxes)
         if keyed and not self.key:
             if isinstance(source, bytes):
                 self.key = scaled_key(_key_of_content(source), self.flux)
@@ -149,10 +149,10 @@ def _read(
     bands: str | Sequence[str],
     flux: Sequence[float] | None,
     *,
-    any_scale: bool,
+    fluxes: bool,
 ) -> ImageData:
     if isinstance(source, bytes):
-        return read_content(source, bands, flux, any_scale=any_scale)
+        return read_content(source, bands, flux, any_scale=fluxes, gaps=fluxes)
     if isinstance(source, np.ndarray):
         return read_pixels(source)
     # Several rows may hold the same image, which Pillow cannot decode in two threads at once.

@@ -360,7 +360,13 @@ class ImageRecipe:
             )
         return self._from_colour(central_colours(images, self.crop))
 
-    def prepare(self, images: Sequence[ImageData], device: "torch.device | str | None" = None) -> Array:
+    def prepare(
+        self,
+        images: Sequence[ImageData],
+        device: "torch.device | str | None" = None,
+        *,
+        failed: dict[int, str] | None = None,
+    ) -> Array:
         """
         Model input out of images of any size and kind, in their order.
 
@@ -370,6 +376,9 @@ class ImageRecipe:
             As read by `read_image`, with pixels.
         device : torch.device or str, optional
             Where torch shall stretch and resize; without it, numpy does.
+        failed : dict of int to str, optional
+            Takes the reason for each image, by its number, with which a function as stretch fails; the image is NaN
+            then. Without it, the error of the function ends the call.
 
         Returns
         -------
@@ -384,7 +393,8 @@ class ImageRecipe:
         >>> tuple(ImageRecipe(size=64).prepare(pictures).shape)
         (2, 3, 64, 64)
         """
-        return prepared(images, (self.channels, self.size, self.size), self._from_stack, device)
+        failed = failed if callable(self.stretch) else None
+        return prepared(images, (self.channels, self.size, self.size), self._from_stack, device, failed)
 
     def _from_stack(self, kind: str, stack: Array) -> Array:
         if kind == "bands":

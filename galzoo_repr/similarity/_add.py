@@ -108,7 +108,9 @@ def add_similarity(
         Columns that count beside the picture, and their weights, such as ``{"z": 0.5, "mag_r": 0.2}``. From the cosine
         to an example, each takes off its weight times ``1 - exp(-d**2 / 2)``: nothing where values agree, and the
         weight where they are far apart. The difference d is in units of 1.4826 times the median absolute deviation
-        of the column, so that its unit does not matter; of fluxes and masses take the logarithm first. Galaxies
+        of the column, so that its unit does not matter; of fluxes and masses take the logarithm first. Of Euclidean
+        distances they are further dimensions, as far as five of these units, and with weight 1 one varies as much as
+        the whole embedding. Galaxies
         without a value lose what the others lose on average; an example without one takes nothing off. An example
         that is not in the catalogue needs the columns too: give it as a table.
     embedding : str
@@ -210,7 +212,8 @@ def describe_similarity(ranking: Ranking, criteria: Criteria) -> str:
     if criteria.components is not None:
         text += f", in {criteria.components} {'whitened ' if criteria.whiten else ''}principal components"
     if ranking.beside is not None:
-        text += f", less what differs in {ranking.beside}"
+        what = "less what differs" if criteria.metric == "cosine" else "with the distance"
+        text += f", {what} in {ranking.beside}"
     return f"{text}; higher is more alike"
 
 

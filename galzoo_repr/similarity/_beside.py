@@ -8,7 +8,10 @@ from galzoo_repr.catalogue import Beside
 from galzoo_repr.similarity._catalogue import Catalogue
 from galzoo_repr.similarity._query import ExampleVectors
 
-__all__ = ["best_beside", "less_beside"]
+__all__ = ["best_beside", "distances_beside", "less_beside"]
+
+
+FARTHEST = 5.0  # scaled values, as where columns are features
 
 
 def less_beside(
@@ -41,8 +44,34 @@ def best_beside(
     return best
 
 
-def _of_each(catalogue: Catalogue, examples: ExampleVectors, beside: Beside) -> Iterator[np.ndarray]:
-    """What each example takes off every galaxy."""
+def distances_beside(
+    alike_to: Callable[[np.ndarray], np.ndarray],
+    vectors: np.ndarray,
+    catalogue: Catalogue,
+    examples: ExampleVectors,
+    beside: Beside,
+    *,
+    combine: str,
+    weights: np.ndarray | None = None,
+) -> np.ndarray:
+    """
+    Minus the distance to the examples with the columns as further dimensions, float64 of shape (n,).
+
+    A column of weight 1 varies as much as what is compared of the embeddings, whose `length` that of `beside` is. As
+    with cosines, galaxies without a value differ by the mean of the others, and from an example without one by nothing.
+    """
+    parts = _of_each(catalogue, examples, beside, squares=True)
+    each = [
+        -np.sqrt(alike_to(vector[None]) ** 2 + beside.length**2 * more)
+        for vector, more in zip(vectors, parts, strict=True)
+    ]
+    return np.max(each, axis=0) if combine == "best" else np.average(each, axis=0, weights=weights)
+
+
+def _of_each(
+    catalogue: Catalogue, examples: ExampleVectors, beside: Beside, *, squares: bool = False
+) -> Iterator[np.ndarray]:
+    """What each example takes off the cosine of every galaxy, or with `squares` adds to the square of a distance."""
     own, values = _values_of(catalogue, examples, beside), beside.values(catalogue.table)
     unknown = np.isnan(own).all(axis=0)
     if unknown.any():
@@ -54,7 +83,9 @@ def _of_each(catalogue: Catalogue, examples: ExampleVectors, beside: Beside) -> 
         total = np.zeros(len(values))
         for weight, column, value in zip(beside.weights, values.T, example, strict=True):
             if np.isfinite(value):
-                less = 1 - np.exp(-((column - value) ** 2) / 2)
+                # Beyond five scales all are as far, so that one outlier is no distance of its own.
+                square = (column.clip(-FARTHEST, FARTHEST) - np.clip(value, -FARTHEST, FARTHEST)) ** 2
+                less = weight * square if squares else 1 - np.exp(-((column - value) ** 2) / 2)
                 total += weight * np.where(np.isfinite(less), less, np.nanmean(less))
         yield total
 

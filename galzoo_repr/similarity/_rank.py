@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike
 
 from galzoo_repr._angle import AngleLike, read_angle
 from galzoo_repr._arguments import check_choice, check_whole_number
-from galzoo_repr.catalogue import Beside, Embeddings
+from galzoo_repr.catalogue import Beside, Embeddings, spread_of
 from galzoo_repr.index import METRICS, SimilarityIndex, Space
-from galzoo_repr.similarity._beside import best_beside, less_beside
+from galzoo_repr.similarity._beside import best_beside, distances_beside, less_beside
 from galzoo_repr.similarity._catalogue import Catalogue, Fetch
 from galzoo_repr.similarity._query import ExampleVectors, Query, read_examples
 from galzoo_repr.similarity._score import COMBINE, mean_direction, similarities
@@ -53,8 +53,6 @@ class Criteria:
             if (given := getattr(self, name)) is not None:
                 angle(given, name)
                 object.__setattr__(self, name, read_angle(given, name))
-        if self.beside is not None and self.metric != "cosine":
-            raise ValueError("beside= is weighed against cosines; use metric='cosine'")
         if self.n is not None:
             check_whole_number("n", self.n)
         if self.weights is not None and self.combine == "best":
@@ -189,6 +187,13 @@ def rank(
 
     if beside is None:
         similarity = alike_to(positive, negative)
+    elif space.metric == "euclidean":
+        beside = replace(beside, length=spread_of(max((part for _, part in parts), key=len)))
+        options = {"combine": criteria.combine, "weights": prepared.weights}
+        similarity = distances_beside(alike_to, positive, catalogue, examples, beside, **options)
+        if negatives is not None:
+            options = {"combine": criteria.combine}
+            similarity -= distances_beside(alike_to, negative, catalogue, negatives, beside, **options)
     elif criteria.combine == "best":
         similarity = best_beside(alike_to, positive, catalogue, examples, beside)
         if negatives is not None:

@@ -5,22 +5,85 @@ import gzip
 import io
 import lzma
 import threading
+import zipfile
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from astropy.table import Table
+from pyarrow import parquet
 
-from galzoo_repr.catalogue import _unpacked, read_catalogue
+from galzoo_repr.catalogue import _parquet_size, _unpacked, read_catalogue
 
 
-@pytest.mark.parametrize("name", ["a.csv.gz", "a.fits.gz", "a.vot.gz", "a.ecsv.gz", "a.csv.bz2", "a.csv.xz"])
-def test_packed_files_do_not_unpack_without_bound(name, tmp_path, monkeypatch):
+def zipped(*bodies):
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number, body in enumerate(bodies):
+            archive.writestr(f"{number}.dat", body)
+    return content.getvalue()
+
+
+PACKINGS = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress, "zip": zipped}
+BEGINNINGS = {
+    "csv": b"ra,dec\n",
+    "ecsv": b"# %ECSV 1.0\n",
+    "fits": b"SIMPLE  =                    T".ljust(80) + b"END".ljust(2800),
+    "vot": b'<VOTABLE version="1.3">',
+}
+
+
+@pytest.mark.parametrize("packing", PACKINGS)
+@pytest.mark.parametrize(
+    ("kind", "format"),
+    [*((kind, None) for kind in BEGINNINGS), ("csv", "ascii.basic")],
+)
+def test_packed_files_do_not_unpack_without_bound(kind, format, packing, tmp_path, monkeypatch):
     monkeypatch.setattr(_unpacked, "_ALWAYS", 2**22)
-    pack = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}[name.rpartition(".")[2]]
-    (tmp_path / name).write_bytes(pack(bytes(2**24)))
+    path = tmp_path / f"a.{kind}.{packing}"
+    path.write_bytes(PACKINGS[packing](BEGINNINGS[kind] + b" " * 2**24))
     with pytest.raises(ValueError, match="unpacks to more than"):
-        read_catalogue(tmp_path / name)
+        read_catalogue(path, format=format)
+
+
+@pytest.mark.parametrize("packing", PACKINGS)
+@pytest.mark.parametrize("kind", ["csv", "ecsv", "fits", "vot"])
+def test_packed_files_are_unpacked_once(kind, packing, tmp_path, monkeypatch):
+    galaxies, plain = Table({"ra": np.arange(5e4), "dec": np.arange(5e4) / 7}), tmp_path / f"a.{kind}"
+    galaxies.write(plain, format={"csv": "ascii.csv", "ecsv": "ascii.ecsv", "vot": "votable"}.get(kind, kind))
+    path = tmp_path / f"a.{kind}.{packing}"
+    path.write_bytes(PACKINGS[packing](plain.read_bytes()))
+    came, read = [], _unpacked._Counted.read
+    monkeypatch.setattr(
+        _unpacked._Counted, "read", lambda self, size=-1: [read(self, size), came.append(self._came)][0]
+    )
+    for module, of in [(gzip, "GzipFile"), (bz2, "BZ2File"), (lzma, "LZMAFile"), (zipfile, "ZipExtFile")]:
+        monkeypatch.setattr(getattr(module, of), "seek", None)  # as who reads it once need not go back
+    table = read_catalogue(path, format=None if packing == "gz" else {"vot": "votable"}.get(kind, kind))
+    assert table["dec"].tolist() == galaxies["dec"].tolist()
+    assert sorted(came)[-1] == plain.stat().st_size
+    assert (
+        sum(1 for size in came if size == plain.stat().st_size) <= 2
+    )  # the last piece, and that there is no more
+
+
+def test_what_is_packed_twice_is_no_table(tmp_path):
+    (tmp_path / "a.vot.gz").write_bytes(gzip.compress(gzip.compress(BEGINNINGS["vot"] + b" " * 2**24)))
+    with pytest.raises(ValueError, match=r"cannot read .* as VOTable"):
+        read_catalogue(tmp_path / "a.vot.gz")
+
+
+def test_archives_of_several_files(tmp_path):
+    (tmp_path / "a.csv.zip").write_bytes(zipped(b"ra,dec\n1,2\n", b"ra,dec\n1,2\n"))
+    with pytest.raises(ValueError, match="archive of 2 files; unpack it, and read one of them"):
+        read_catalogue(tmp_path / "a.csv.zip", format="csv")
+
+
+def test_files_of_the_program_compress(tmp_path):
+    (tmp_path / "a.csv.Z").write_bytes(b"\x1f\x9d\x90" + bytes(50))
+    with pytest.raises(ValueError, match="packed by compress; unpack it first, with gunzip"):
+        read_catalogue(tmp_path / "a.csv.Z", format="csv")
 
 
 def test_tables_of_one_number_are_no_bombs(tmp_path):
@@ -105,3 +168,38 @@ def test_room_is_made_for_rows_that_are_there(tmp_path):
     body = votable(f"{field}<DATA><TABLEDATA><TR><TD>1</TD></TR></TABLEDATA></DATA>", nrows=10**12)
     (tmp_path / "a.vot").write_bytes(body)
     assert read_catalogue(tmp_path / "a.vot")["a"].tolist() == [1]
+
+
+def repeated(rows, values):
+    return pa.table({"ra": pa.array(np.zeros(rows)), "more": values(rows)})
+
+
+@pytest.mark.parametrize(
+    ("rows", "values"),
+    [
+        (3_000_000, lambda n: pa.array(np.zeros(n))),
+        (200_000, lambda n: pa.FixedSizeListArray.from_arrays(pa.array(np.zeros(16 * n)), 16)),
+        (100_000, lambda n: pa.array(["galaxy" * 50] * n)),
+        (100_000, lambda n: pa.array([[1.0] * 32] * n)),
+        (1000, lambda n: pa.array([b"a" * 20_000] * n)),
+    ],
+)
+def test_parquet_files_take_no_more_memory_than_there_is(rows, values, tmp_path, monkeypatch):
+    path = tmp_path / "a.parquet"
+    parquet.write_table(repeated(rows, values), path, compression="zstd")
+    assert len(read_catalogue(path)) == rows
+    monkeypatch.setattr(_parquet_size, "_memory", lambda: 2**24)
+    monkeypatch.setattr(_parquet_size, "_FACTOR", 10)
+    with pytest.raises(
+        ValueError, match="MiB of memory or more, over 10 times its size and half of what there is"
+    ):
+        read_catalogue(path)
+
+
+def test_parquet_files_of_large_tables_are_read_however_little_memory_there_is(tmp_path, monkeypatch):
+    path = tmp_path / "a.parquet"
+    parquet.write_table(
+        pa.table({"ra": np.random.default_rng(1).random(10**5), "flag": np.zeros(10**5)}), path
+    )
+    monkeypatch.setattr(_parquet_size, "_memory", lambda: 2**10)
+    assert len(read_catalogue(path)) == 10**5

@@ -10,7 +10,9 @@ from astropy.table import Table
 import galzoo_repr as gzr
 from galzoo_repr.cutouts import HipsSurvey
 from galzoo_repr.encoders import EmbeddingStore
+from galzoo_repr.encoders._stream import EmbeddingStream
 from galzoo_repr.exceptions import GalzooWarning
+from galzoo_repr.images import picture_of
 
 BANDS = ("u", "g", "r", "i", "z", "y", "NIR_J", "NIR_H")
 # Ufuncs of numpy 2.1 do not say where they are from.
@@ -160,3 +162,77 @@ def test_a_recipe_of_other_channels_than_the_network_takes_is_refused_at_once(na
         ValueError, match=rf"of {name} takes images of 3 channels, .* makes {recipe.channels}"
     ):
         gzr.Encoder.load(name, recipe=recipe)
+
+
+def raising_above(limit):
+    def stretch(bands):
+        if bands.max() > limit:
+            raise KeyError("no such flux")
+        return bands
+
+    return stretch
+
+
+@pytest.mark.parametrize("on_gpu", [False, True])
+@pytest.mark.parametrize("planes", [None, 5])
+def test_a_function_that_fails_for_one_picture_ends_nothing(
+    catalogue, make_encoder, planes, on_gpu, monkeypatch
+):
+    def of_other_planes(bands):
+        return bands[:, :planes] if bands.max() > limit else bands
+
+    peaks = [fits.getdata(path).max() for path in catalogue["file"][:3]]
+    limit, wrong = sorted(peaks)[1], int(np.argmax(peaks))
+    encoder = make_encoder(
+        stretch=of_other_planes if planes else raising_above(limit), bands=BANDS, channels=MATRIX
+    )
+    monkeypatch.setattr(EmbeddingStream, "_pools", pools_of(on_gpu))
+    said = "takes 8 planes, but there are 5" if planes else "KeyError: 'no such flux'"
+    with pytest.warns(GalzooWarning, match=f"1 of 3 rows have no embedding .corrupt 1.*{said}$"):
+        embedded = gzr.add_embeddings(catalogue[:3], encoder=encoder, images="file", progress=False)
+    assert [status == "corrupt" for status in embedded["cutout_status"]] == [row == wrong for row in range(3)]
+    assert np.isnan(embedded["embedding"][wrong]).all()
+    assert np.isfinite(np.delete(embedded["embedding"], wrong, axis=0)).all()
+
+
+@pytest.mark.parametrize("on_gpu", [False, True])
+def test_a_function_that_always_fails_is_said_to(catalogue, make_encoder, on_gpu, monkeypatch):
+    encoder = make_encoder(stretch=raising_above(-1), bands=BANDS, channels=MATRIX)
+    monkeypatch.setattr(EmbeddingStream, "_pools", pools_of(on_gpu))
+    with pytest.warns(
+        GalzooWarning, match="3 of 3 rows have no embedding .*KeyError.* .with every picture.$"
+    ):
+        embedded = gzr.add_embeddings(catalogue[:3], encoder=encoder, images="file", progress=False)
+    assert set(embedded["cutout_status"]) == {"corrupt"}
+
+
+def pools_of(on_gpu):
+    """Threads of the stream, on a processor or as they are for a GPU."""
+    pools = EmbeddingStream._pools
+
+    def made(self, bar):
+        self._on_gpu, self._many = on_gpu, self._many and not on_gpu
+        return pools(self, bar)
+
+    return made
+
+
+@pytest.mark.parametrize("stretch", ["asinh", "log", "zscale"])
+@pytest.mark.parametrize(("gap", "status"), [(5, "ok"), (20, "partial")])
+def test_pixels_without_data_leave_the_others_as_they_are(catalogue, make_encoder, stretch, gap, status):
+    """On a sky that is not near zero, as in other units, zeros in the gap would be the darkest pixels of all."""
+    planes = fits.getdata(catalogue["file"][0]) + 1000
+    planes[:, :gap] = np.nan
+    fits.PrimaryHDU(planes, fits.Header({"BANDS": ", ".join(BANDS)})).writeto(
+        catalogue["file"][1], overwrite=True
+    )
+    recipe = gzr.ImageRecipe(size=60, stretch=stretch, bands=BANDS, channels=8)
+    found = picture_of(catalogue["file"][1]).read(recipe.bands, fluxes=True)
+    assert found.status == status
+    if status == "ok":
+        made = recipe.prepare([found])[0, :, ::-1]
+        assert (made[:, : gap - 1] == 0).all()
+        whole = recipe.from_bands(planes[None, :, gap:])  # of 60 x 55 pixels, for its scale
+        assert made[:, gap + 3 :].std() > 0.03
+        assert abs(np.median(made[:, gap + 3 :]) - np.median(whole)) < 0.03
+        assert np.isfinite(made).all()

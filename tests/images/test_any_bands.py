@@ -345,3 +345,27 @@ def test_one_plane_may_have_a_long_name(fits_bytes):
     assert found.status == "ok"
     letters = read_image(fits_bytes(fluxes(3)[0], bands="VIS"), "SV")
     assert letters.pixels.shape == (2, 48, 48)
+
+
+@pytest.mark.parametrize("stretch", BY_ASTROPY)
+@pytest.mark.parametrize("as_tensor", [False, True])
+@pytest.mark.parametrize("hole", [np.nan, np.inf, -np.inf])
+def test_pixels_without_data_do_not_shift_the_scale(stretch, as_tensor, hole):
+    bands = fluxes(3) + 50
+    bands[0, :, 3:9], bands[1, 1, :, 20:] = hole, hole
+    recipe = ImageRecipe(stretch=stretch, size=48, channels=3)
+    made = np.asarray(recipe.from_bands(torch.from_numpy(bands) if as_tensor else bands))
+    for image, planes in zip(made, bands, strict=True):
+        for channel, band in zip(image, planes[::-1], strict=True):
+            known = np.isfinite(band)[::-1]
+            expected = BY_ASTROPY[stretch](band[::-1][known])
+            np.testing.assert_allclose(channel[known], expected, atol=1e-4)
+            assert (channel[~known] == 0).all()
+
+
+@pytest.mark.parametrize("stretch", BY_ASTROPY)
+@pytest.mark.parametrize("known", [0, 1, 2])
+def test_bands_with_next_to_no_data_are_numbers_all_the_same(stretch, known):
+    bands = np.full((1, 3, 40, 40), np.nan, np.float32)
+    bands[0, :, 20, 20 : 20 + known] = 3
+    assert np.isfinite(ImageRecipe(stretch=stretch, size=32).from_bands(bands)).all()

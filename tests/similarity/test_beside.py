@@ -9,6 +9,7 @@ from astropy.table import MaskedColumn, QTable, Table
 
 import galzoo_repr as gzr
 from galzoo_repr import SimilarityIndex
+from galzoo_repr.anomaly import InterestModel, fit_interest
 from galzoo_repr.catalogue import provenance
 from galzoo_repr.exceptions import GalzooWarning
 
@@ -168,11 +169,22 @@ def test_units_that_astropy_does_not_read_from_text_are_units_too(unit, tmp_path
         gzr.add_similarity(cat, other, beside={"z": 0.5})
 
 
+def with_ratings(cat):
+    cat["interest"] = np.where(np.arange(len(cat)) < 50, np.arange(len(cat)) % 5, np.nan)
+    return cat
+
+
 VERBS = {
     "similarity": lambda cat, beside: gzr.add_similarity(cat, 0, beside=beside),
     "find": lambda cat, beside: gzr.find_similar(cat, 0, beside=beside),
     "anomaly": lambda cat, beside: gzr.add_anomaly_scores(cat, beside=beside),
     "next": lambda cat, beside: gzr.next_to_rate(cat, beside=beside),
+    "distance": lambda cat, beside: gzr.add_similarity(cat, 0, beside=beside, metric="euclidean"),
+    "rate": lambda cat, beside: gzr.rate(
+        cat, lambda row: 1, path="never.ecsv", beside=beside, progress=False
+    ),
+    "interest": lambda cat, beside: fit_interest(with_ratings(cat), beside=beside),
+    "page": lambda cat, beside: gzr.look(cat, beside=beside, serve=False),
     "head": lambda cat, beside: gzr.finetune(cat, "ring", beside=beside, members=2),
 }
 
@@ -206,9 +218,44 @@ def test_what_makes_no_sense_is_refused(verb, beside, error, message):
         verb(cat, beside)
 
 
-def test_distances_have_no_such_scale():
-    with pytest.raises(ValueError, match="cosine"):
-        gzr.add_similarity(galaxies(), 0, metric="euclidean", beside={"z": 1.0})
+def distances(cat, rows, beside, vectors=None):
+    """Minus the distances to some rows, one for each, by the documented formula."""
+    vectors = np.asarray(cat["embedding"], float) if vectors is None else vectors
+    length = np.sqrt(vectors.var(axis=0).sum())
+    columns = [
+        weight * length * robust(np.asarray(cat[name], float)).clip(-5, 5) for name, weight in beside.items()
+    ]
+    places = np.column_stack([vectors, *columns])
+    return -np.stack([np.linalg.norm(places - places[row], axis=1) for row in rows])
+
+
+@pytest.mark.parametrize("beside", [{"z": 0.5}, {"z": 0.1, "mag_r": 2.0}])
+@pytest.mark.parametrize("combine", ["mean", "best"])
+def test_columns_are_further_dimensions_of_distances(beside, combine):
+    cat, options = galaxies(), {"metric": "euclidean", "combine": combine}
+    found = gzr.add_similarity(cat, [3, 8], beside=beside, **options)
+    made = {"mean": np.mean, "best": np.max}[combine]
+    np.testing.assert_allclose(
+        found["similarity"], made(distances(cat, [3, 8], beside), axis=0), rtol=1e-5, atol=1e-5
+    )
+    assert "with the distance in z (0." in found["similarity"].info.description
+    away = gzr.add_similarity(cat, [3, 8], beside=beside, negatives=[20], **options)
+    expected = made(distances(cat, [3, 8], beside), axis=0) - distances(cat, [20], beside)[0]
+    np.testing.assert_allclose(away["similarity"], expected, rtol=1e-5, atol=1e-5)
+    index = SimilarityIndex.build(cat, metric="euclidean")
+    by_index = gzr.find_similar(cat, [3, 8], n=N, beside=beside, combine=combine, index=index)
+    assert by_index["row"].tolist() == np.argsort(found["similarity_rank"])[2:].tolist()
+
+
+def test_distances_in_components_and_missing_values():
+    cat = galaxies()
+    cat["z"][:5] = np.nan
+    found = gzr.add_similarity(cat, 8, beside={"z": 1.0}, metric="euclidean", components=4, whiten=True)
+    assert np.isfinite(found["similarity"]).all()
+    with pytest.raises(ValueError, match="no example has a value in 'z'"):
+        gzr.add_similarity(cat, 3, beside={"z": 1.0}, metric="euclidean")
+    both = gzr.add_similarity(cat, [3, 8], beside={"z": 1.0}, metric="euclidean")
+    assert np.isfinite(both["similarity"]).all()
 
 
 def test_numbers_that_may_stand_for_no_value_are_said():
@@ -317,3 +364,72 @@ def test_interest_is_learned_from_them_too():
     model = fit_interest(cat)
     with pytest.raises(ValueError, match=r"fitted.*beside"):
         gzr.add_anomaly_scores(cat, model=model, beside={"z": 1.0})
+
+
+def of_near_ones(n=300, rated=120):
+    """Galaxies of which those at low redshift are interesting, whatever they look like."""
+    cat = galaxies(n)
+    near = np.asarray(cat["z"]) < np.median(cat["z"])
+    cat["interest"] = np.where(np.arange(n) < rated, 5.0 * near, np.nan)
+    return cat, near
+
+
+def test_an_interest_reads_them_of_any_table(tmp_path):
+    cat, near = of_near_ones()
+    held = slice(120, None)
+    with pytest.warns(GalzooWarning, match="hardly follow from what the galaxies look like"):
+        alone = gzr.add_anomaly_scores(cat[held], model=fit_interest(cat))["anomaly_score"]
+    model = fit_interest(cat, beside={"z": 1.0})
+    model.save(tmp_path / "near")
+    scores = []
+    for one in (model, InterestModel.load(tmp_path / "near")):
+        found = gzr.add_anomaly_scores(cat[held], model=one)
+        scores.append(np.asarray(found["anomaly_score"]))
+        assert set(provenance(found, "add_anomaly_scores")["beside"]) == {"z"}
+        assert len(gzr.next_to_rate(cat, model=one, n=3)) == 3
+    assert np.array_equal(*scores)
+    right = [np.corrcoef(near[held], each)[0, 1] for each in (alone, scores[0])]
+    assert right[0] < 0.4 < 0.7 < right[1]
+    same = gzr.add_anomaly_scores(cat, beside={"z": 1.0})["anomaly_score"]
+    np.testing.assert_allclose(gzr.add_anomaly_scores(cat, model=model)["anomaly_score"], same, atol=1e-4)
+
+
+def test_an_interest_says_what_it_lacks():
+    cat, _ = of_near_ones()
+    model = fit_interest(cat, beside={"z": 1.0})
+    with pytest.raises(ValueError, match="beside= needs a column 'z'"):
+        gzr.add_anomaly_scores(cat["embedding",], model=model)
+    with pytest.raises(
+        ValueError, match=r"reads the columns z \(1\) beside the embeddings.* use add_anomaly_scores"
+    ):
+        model.predict(cat["embedding"])
+    with pytest.raises(ValueError, match=r"columns of its own, z \(1\); leave out model= or beside="):
+        gzr.add_anomaly_scores(cat, model=model, beside={"z": 1.0})
+    with pytest.raises(ValueError, match=r"embeddings alone; leave out model= or beside="):
+        gzr.add_anomaly_scores(cat, model=fit_interest(cat), beside={"z": 1.0})
+    far = cat.copy()
+    far["z"] = far["z"] * 299_792.458
+    with pytest.warns(GalzooWarning, match="is it the same quantity, in the same unit"):
+        gzr.add_anomaly_scores(far, model=model)
+
+
+def test_a_loop_of_ratings_goes_by_them(tmp_path):
+    cat, _ = of_near_ones(rated=0)
+    options = {"n": 10, "max_ratings": 80, "progress": False}
+    found = {}
+    for beside in (None, {"z": 1.0}):
+        path = tmp_path / f"{beside is None}.ecsv"
+        rated = gzr.rate(cat, lambda row: 5.0 * (row["z"] < 0.11), path=path, beside=beside, **options)
+        found[beside is None] = int((rated["interest"] == 5).sum())
+        kept = provenance(rated, "rate")
+    assert found[False] > 1.3 * found[True]
+    assert kept["beside"]["z"]["weight"] == 1
+
+
+def test_the_page_goes_by_them(tmp_path):
+    pytest.importorskip("panel")
+    cat, _ = of_near_ones()
+    with gzr.look(cat, folder=tmp_path, beside={"z": 1.0}, serve=False) as looked:
+        scored = looked.table
+    same = gzr.add_anomaly_scores(cat, beside={"z": 1.0}, model=InterestModel(rating_scale=(0, 5)))
+    np.testing.assert_allclose(scored["anomaly_score"], same["anomaly_score"])
