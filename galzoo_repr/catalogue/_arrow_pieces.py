@@ -210,9 +210,9 @@ def stacked(pieces: Iterable[pa.Table], path: Path) -> Table:
         meta[_NESTED] = _summed([header.get("meta", {}).get(_NESTED, {}) for header in headers])
     if mixins:
         meta[_MIXINS] = mixins
-    datatype = [columns[name] for name in arrow.column_names if name in columns]
-    metadata = dict(pieces[0].schema.metadata or {})
-    if {"datatype": datatype, "meta": meta} != header_of(metadata):
+    datatype = list(columns.values())
+    metadata, first = dict(pieces[0].schema.metadata or {}), _header(pieces[0].schema)
+    if (datatype, meta) != (first["datatype"], first.get("meta", {})):
         metadata[_HEADER] = _written(datatype, meta)
     return table_of_arrow(arrow.replace_schema_metadata(metadata), path)
 

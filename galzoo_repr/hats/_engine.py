@@ -1,6 +1,7 @@
 """One partition after the other: here, in some of many processes, or through a client of Dask."""
 
 import json
+import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,6 +23,8 @@ __all__ = ["Outcome", "part_of", "run_parts"]
 
 # Partitions in the hands of each process, and waiting there: none is ever idle, and the scheduler stays small.
 _AHEAD = 2
+# Seconds after which a partition in the hands of another process is given up, if nothing else was done meanwhile.
+_PATIENCE = 3600.0
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,7 @@ def run_parts(
         As they ended.
     """
     outcomes: list[Outcome] = []
-    ended = _here(work, pixels) if client is None else _through(client, work, pixels)
+    ended = _patiently(work, pixels, client)
     with progress_bar(len(pixels), what, "part", shown=progress) as bar:
         for outcome in ended:
             bar.update(1)
@@ -154,6 +157,22 @@ def attempt(work: Callable[[Pixel], object], pixel: Pixel) -> Outcome:
             # Not every exception can be sent from process to process.
             error = problem if type(problem) in (TypeError, ValueError) else RuntimeError(reason)
     return Outcome(pixel, rows, reason, [str(warning.message) for warning in caught], error, result)
+
+
+def _patiently(
+    work: Callable[[Pixel], object], pixels: Sequence[Pixel], client: "Client | None"
+) -> Iterator[Outcome]:
+    """Try those in the hands of another process again, when all others are done and as long as any are freed."""
+    ended = time.monotonic() + _PATIENCE
+    while pixels:
+        busy = []
+        for outcome in _here(work, pixels) if client is None else _through(client, work, pixels):
+            if outcome.reason.startswith(BlockingIOError.__name__) and time.monotonic() < ended:
+                busy.append(outcome.pixel)
+            else:
+                ended = time.monotonic() + _PATIENCE
+                yield outcome
+        pixels = busy
 
 
 def _here(work: Callable[[Pixel], object], pixels: Iterable[Pixel]) -> Iterator[Outcome]:

@@ -1,6 +1,7 @@
 """A column whose values are known only when all partitions are: its place is left in the file, and filled in later."""
 
 import os
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from pyarrow import parquet
 
 from galzoo_repr._folder import published
 
-__all__ = ["fill_in", "place_file", "write_for_later"]
+__all__ = ["fill_in", "keep", "write_for_later"]
 
 # What stands in place of the values: their numbers, after letters by which they are found in the file.
 _NOT_YET = int.from_bytes(b"not yet.", "little") >> 32 << 32
@@ -34,13 +35,19 @@ def write_for_later(arrow: pa.Table, path: Path, name: str, **how: object) -> No
     number = arrow.column_names.index(name)
     values = _NOT_YET + np.arange(len(arrow))
     arrow = arrow.set_column(number, arrow.schema.field(name), pa.array(values))
-    others = [leaf for leaf in _leaves(arrow.schema) if leaf != name]
+    others = [leaf for leaf in _leaves(arrow.schema.remove_metadata()) if leaf != name]
     compression = dict.fromkeys(others, "snappy") | {name: "none"}
     with published(path) as draft:
         parquet.write_table(arrow, draft, compression=compression, write_statistics=others, **how)
-        places = _places(draft, name, values)
-        with published(place_file(path)) as beside:
-            np.save(beside, places)
+        keep(_places_of(path), _places(draft, name, values))
+
+
+def keep(path: Path, values: np.ndarray) -> None:
+    """Write what belongs to a file that is published in the same folder thereafter, and is of no use without it."""
+    with path.open("wb") as file:
+        np.save(file, values)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def fill_in(path: Path, values: np.ndarray, done: Path) -> None:
@@ -51,7 +58,7 @@ def fill_in(path: Path, values: np.ndarray, done: Path) -> None:
     """
     content, begun = memoryview(np.ascontiguousarray(values, dtype="<i8")), 0
     with path.open("r+b") as file:
-        for place, number in np.load(place_file(path)).tolist():
+        for place, number in np.load(_places_of(path)).tolist():
             file.seek(place)
             file.write(content[begun : begun + number])
             begun += number
@@ -61,15 +68,16 @@ def fill_in(path: Path, values: np.ndarray, done: Path) -> None:
     os.replace(path, done)
 
 
-def place_file(path: Path) -> Path:
+def _places_of(path: Path) -> Path:
     """File of the places in a file of Parquet."""
     return path.with_suffix(".places.npy")
 
 
+@lru_cache(maxsize=8)
 def _leaves(schema: pa.Schema) -> list[str]:
     """Columns as Parquet has them, such as ``embedding.list.element``."""
     sink = pa.BufferOutputStream()
-    parquet.write_table(schema.remove_metadata().empty_table(), sink)
+    parquet.write_table(schema.empty_table(), sink)
     with parquet.ParquetFile(pa.BufferReader(sink.getvalue())) as file:
         return [file.schema.column(i).path for i in range(len(file.schema))]
 

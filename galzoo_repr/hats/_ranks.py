@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from galzoo_repr._folder import published
+from galzoo_repr.hats._later import keep
 
 __all__ = ["rank_all", "rank_file", "write_scores"]
 
@@ -20,14 +20,13 @@ def write_scores(path: Path, scores: np.ndarray) -> None:
     Parameters
     ----------
     path : pathlib.Path
-        A file of numpy, which appears complete: the scores from the highest on, negative, and the rows that have them.
+        A file of numpy: the scores from the highest on, negative, and the rows that have them.
     scores : numpy.ndarray of float64, shape (n,)
         Higher is better; NaN where a row has no rank.
     """
     scored = np.flatnonzero(~np.isnan(scores))
     order = scored[np.argsort(-scores[scored], kind="stable")]
-    with published(path) as draft:
-        np.save(draft, np.stack([-scores[order], order.astype(float)]))
+    keep(path, np.stack([-scores[order], order.astype(float)]))
 
 
 def rank_all(paths: Sequence[Path], lengths: Sequence[int], *, piece: int = _PIECE) -> None:

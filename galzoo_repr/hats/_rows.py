@@ -92,7 +92,9 @@ def rows_of(folder: HatsFolder, rows: np.ndarray, columns: list[str] | None = No
         local = rows[slice(*np.searchsorted(rows, [start, stop]))] - start
         if len(local):
             pieces.append(folder.read(pixel, columns).take(local))
-    pieces = pieces or [folder.read(folder.pixels[0], columns).slice(0, 0)]
+    if not pieces:
+        nothing = folder.schema.empty_table()
+        pieces = [nothing if columns is None else nothing.select(columns)]
     return in_degrees(folder, stacked(pieces, folder.root))
 
 

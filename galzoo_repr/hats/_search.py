@@ -18,6 +18,7 @@ from galzoo_repr._folder import published
 from galzoo_repr.catalogue import read_embeddings, refuse_existing
 from galzoo_repr.hats._engine import run_parts
 from galzoo_repr.hats._folder import HatsFolder, Pixel
+from galzoo_repr.hats._indices import NearestOfPart, place_of_indices
 from galzoo_repr.hats._rows import (
     as_part,
     candidates,
@@ -213,10 +214,13 @@ def find_similar(
     progress: bool = True,
     include_query: bool = False,
     tags: Sequence[str] | None = None,
+    index: bool | str | os.PathLike | None = None,
     **options: object,
 ) -> Table | dict[str, Table]:
     """
     Find the galaxies of a HATS catalogue that are most alike to those pointed at: exactly, partition by partition.
+
+    With `index`, nearly all of them, without reading the partitions again.
 
     Parameters
     ----------
@@ -225,8 +229,12 @@ def find_similar(
     query, n, include_query, tags
         As for `galzoo_repr.find_similar`; rows count through all partitions, along the sky. The catalogue is read once
         for each tag.
+    index : bool, str or os.PathLike, optional
+        Keep a `~galzoo_repr.SimilarityIndex` of each partition, in the folder of the catalogue (True) or in another,
+        and search these: built by the first call, used by later ones, built anew where the content is another.
+        Partitions of 20,000 galaxies and more are searched by their graphs of neighbours, which miss some.
     **options
-        Of `galzoo_repr.find_similar`, except ``index``.
+        Of `galzoo_repr.find_similar`. With `index` neither ``within``, ``beside``, ``components`` nor another metric.
 
     Returns
     -------
@@ -234,21 +242,22 @@ def find_similar(
         As `galzoo_repr.find_similar` gives it; ``row`` counts through all partitions.
     """
     n = check_whole_number("n", n)
-    if options.pop("index", None) is not None:
-        raise ValueError(
-            "index= is of one table, and cannot be used over a HATS catalogue, which is searched exactly; leave it out"
-        )
     with _scratch() as scratch:
         folder = opened(table, scratch, client)
+        place = None
+        if index is not None and index is not False:
+            place = place_of_indices(folder, index, options, lasting=isinstance(table, str | os.PathLike))
         by_tag = tagged(folder, query, tags, options.get("embedding", "embedding"))
         if by_tag is None:
             prepared = prepared_for(folder, query, options)
             own = _of_part(options) | {"min_separation": options.get("min_separation")}
-            return _best(folder, prepared, n, own, include_query, client, progress)
+            return _best(folder, prepared, n, own, include_query, client, progress, place)
         apart = options.pop("min_separation", None) or _TRIVIAL
         own = _of_part(options) | {"min_separation": apart}
         return {
-            tag: _best(folder, prepared_for(folder, row, options), n, own, include_query, client, progress)
+            tag: _best(
+                folder, prepared_for(folder, row, options), n, own, include_query, client, progress, place
+            )
             for tag, row in by_tag.items()
         }
 
@@ -261,16 +270,19 @@ def _best(
     include_query: bool,
     client: "Client | None",
     progress: bool,
+    place: Path | None = None,
 ) -> Table:
     """One query: as many of the best of each partition as it takes, and among these what one table would give."""
     apart = own["min_separation"]
     alone = {key: value for key, value in own.items() if key != "min_separation"}
     reach = n if apart is None else 4 * n
     while True:
-        rows, similarity, exhausted = _merged(folder, prepared, alone, reach, client, progress)
+        rows, similarity, exhausted = _merged(folder, prepared, alone, reach, client, progress, place)
         known = np.unique(np.concatenate([rows, _own_rows(prepared)]))
         best = _final(folder, prepared, known, n, dict(own), include_query)
         # What no partition has told yet is less similar than the last of each; the answer must lie above.
+        if place is not None:
+            best.meta["galzoo_repr"]["find_similar"]["index"] = "of each partition"
         enough = (best["similarity_rank"] > 0).sum() == n and best["similarity"][-1] >= similarity
         if apart is None or exhausted or enough:
             return best
@@ -284,12 +296,15 @@ def _merged(
     reach: int,
     client: "Client | None",
     progress: bool,
+    place: Path | None = None,
 ) -> tuple[np.ndarray, float, bool]:
     """Rows of the best of all partitions, the similarity down to which none is missing, and whether these are all."""
     verb = VerbOnPart("find_similar", folder, None, {**own, "query": prepared, "n": reach})
-    outcomes = run_parts(
-        BestOfPart(verb), folder.pixels, client=client, progress=progress, what="find_similar"
-    )
+    work = BestOfPart(verb)
+    if place is not None:
+        embedding = own.get("embedding", "embedding")
+        work = NearestOfPart(folder, place, prepared, reach, own.get("combine"), embedding)
+    outcomes = run_parts(work, folder.pixels, client=client, progress=progress, what="find_similar")
     rows = np.concatenate([outcome.result[0] for outcome in outcomes])
     similarity = np.concatenate([outcome.result[1] for outcome in outcomes])
     cut_off = [outcome.result[1][-1] for outcome in outcomes if len(outcome.result[0]) == reach]

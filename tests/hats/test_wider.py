@@ -129,7 +129,7 @@ def test_an_address_of_no_kind_is_refused():
 
 
 def test_what_is_still_refused_says_what_to_do(folder):
-    with pytest.raises(ValueError, match="is of one table"):
+    with pytest.raises(ValueError, match="of one table cannot be used"):
         gzr.find_similar(folder, 5, index=object())
     with pytest.raises(ValueError, match="say how many are wanted"):
         add_similarity(folder, 5, out="never", min_separation=1 * u.deg)
