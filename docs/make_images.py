@@ -29,7 +29,9 @@ README = Path(__file__).parents[1] / "README.md"
 IMAGES = Path(__file__).parent / "images"
 WORDS = IMAGES / "demo.json"
 # Whole addresses, as package indices show the README without the files beside it.
-ADDRESS = tomllib.loads((README.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]["Repository"]
+ADDRESS = tomllib.loads((README.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"][
+    "Repository"
+]
 PICTURES = ADDRESS.replace("//github.com", "//raw.githubusercontent.com") + "/main/docs/images"
 WANTED = ("similar_merger", "rated", "interesting")
 
@@ -62,8 +64,8 @@ def draw_plots(catalogue: Table) -> None:
     catalogue = gzr.add_map(catalogue)
     figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 4), layout="constrained")
     gzr.plot.map(catalogue, colour="anomaly_score", ax=left)
-    gzr.plot.scores(catalogue, ax=right)
-    figure.savefig(IMAGES / "plots.png", dpi=80)
+    gzr.plot.scores(catalogue, ratings="interest", ax=right)
+    figure.savefig(IMAGES / "plots.png", dpi=150)
 
 
 def draw_page(n: int = 120) -> None:

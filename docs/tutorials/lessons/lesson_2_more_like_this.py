@@ -95,6 +95,6 @@ axes.legend()
 #
 # At the shell::
 #
-#     galzoo-repr similar galaxies.parquet --to "10h00m24s +2d12m" -n 20 --montage alike.png
+#     galzoo-repr similar galaxies.parquet --to "09h59m30.76s +01d45m39.2s" -n 20 --montage alike.png
 #
 # Next: :doc:`lesson_3_rating`.

@@ -27,8 +27,8 @@ print(f"{(galaxies['ring'] == 'yes').sum()} yes, {(galaxies['ring'] == 'no').sum
 # A model
 # -------
 #
-# :func:`~galzoo_repr.finetuning.finetune` learns from them in seconds. It prints a report of how well it does on
-# galaxies that were *held out*: each was predicted by a model that had not seen it.
+# :func:`~galzoo_repr.finetuning.finetune` learns from them in seconds. Printing the model shows its report: how well
+# it does on galaxies that were *held out*, each predicted by a model that had not seen it.
 
 model = gzr.finetune(galaxies, "ring", progress=False)
 print(model)
