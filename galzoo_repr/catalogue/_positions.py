@@ -79,7 +79,7 @@ class SkyPositions:
     --------
     >>> from astropy.table import Table
     >>> from galzoo_repr.catalogue import sky_positions
-    >>> positions = sky_positions(Table({"RAJ2000": ["13:29:52.7", "14:03:12.6"], "DEJ2000": ["+47 11 43", "+94 20 56"]}))
+    >>> positions = sky_positions(Table({"RAJ2000": ["13:29:52.7", "14:03:12"], "DEJ2000": ["+47 11 43", "+94 20 56"]}))
     >>> positions.valid
     array([ True, False])
     >>> print(positions.reason[1])
