@@ -213,46 +213,55 @@ def draw_probabilities(curves: Curves, path: Path) -> None:
     import matplotlib.pyplot as plt
 
     names = [task for task in curves if {f"all questions, {each}" for each in KINDS} <= set(curves[task])]
-    figure, axes = plt.subplots(
-        3, len(names), figsize=(2.6 * len(names), 7.5), layout="constrained", sharex=True
-    )
-    for task, (loss, calibration, ratio) in zip(names, axes.T, strict=True):
-        loss.set_title(task.replace(" as they come", ",\nlabelled as they come"), fontsize=9)
-        for kind, (label, look) in KINDS.items():
-            curve = curves[task][f"all questions, {kind}"]
-            values = [[cell["log loss"] for cell in cells] for cells in curve.values()]
-            errors = [np.std(each, ddof=1) / len(each) ** 0.5 if len(each) > 1 else 0 for each in values]
-            loss.errorbar(
-                list(curve),
-                [np.mean(each) for each in values],
-                errors,
-                marker="o",
-                ms=3,
-                capsize=2,
-                label=label,
-                **look,
-            )
-            of = [calibration_error(cells, even=task.startswith("rings")) for cells in curve.values()]
-            calibration.plot(list(curve), [each for each, _ in of], marker="o", ms=3, label=label, **look)
-            if kind == "head":
-                calibration.plot(
-                    list(curve), [chance for _, chance in of], ":", color="0.5", label="by chance"
-                )
-        curve = curves[task]["all questions, head"]
-        seen, endless = zip(*map(std_ratio, curve.values()), strict=True)
-        ratio.axhspan(0.7, 1.4, color="0.92")
-        ratio.axhline(1, color="0.7", lw=1)
-        ratio.plot(list(curve), endless, marker="o", ms=3, label="among endless galaxies", **KINDS["head"][1])
-        ratio.plot(list(curve), seen, ":", color="0.5", label="among these few")
-        ratio.set(xscale="log", yscale="log", ylim=(0.15, 6), xlabel="galaxies with a label")
-        ratio.set_xticks(LABELS, [str(n) for n in LABELS])
-        ratio.set_yticks([0.2, 0.5, 1, 2, 5], ["0.2", "0.5", "1", "2", "5"])
-        ratio.minorticks_off()
-        for panel in (loss, calibration):
-            panel.set_ylim(bottom=0)
-    for panel, what in zip(
-        axes[:, 0], ("log loss", "calibration error", "std / spread over labels"), strict=True
-    ):
-        panel.set_ylabel(what)
+    # Two blocks, one above the other, so that they can be read at the width of a page of text.
+    half = -(-len(names) // 2)
+    figure = plt.figure(figsize=(2.6 * half, 15), layout="constrained")
+    for block, tasks in zip(figure.subfigures(2, 1), (names[:half], names[half:]), strict=True):
+        axes = block.subplots(3, half, sharex=True)
+        for unused in axes[:, len(tasks) :].flat:
+            unused.remove()
+        for task, panels in zip(tasks, axes.T, strict=False):
+            _draw_task(task, curves[task], panels)
+        for panel, what in zip(
+            axes[:, 0], ("log loss", "calibration error", "std / spread over labels"), strict=True
+        ):
+            panel.set_ylabel(what)
+    for panel in figure.subfigs[0].axes[::half]:
         panel.legend(frameon=False, fontsize=7)
     figure.savefig(path, dpi=150)
+
+
+def _draw_task(task: str, of_task: dict, panels: np.ndarray) -> None:
+    """Draw the three panels of one feature."""
+    loss, calibration, ratio = panels
+    loss.set_title(task.replace(" as they come", ",\nlabelled as they come"), fontsize=9)
+    for kind, (label, look) in KINDS.items():
+        curve = of_task[f"all questions, {kind}"]
+        values = [[cell["log loss"] for cell in cells] for cells in curve.values()]
+        errors = [np.std(each, ddof=1) / len(each) ** 0.5 if len(each) > 1 else 0 for each in values]
+        loss.errorbar(
+            list(curve),
+            [np.mean(each) for each in values],
+            errors,
+            marker="o",
+            ms=3,
+            capsize=2,
+            label=label,
+            **look,
+        )
+        of = [calibration_error(cells, even=task.startswith("rings")) for cells in curve.values()]
+        calibration.plot(list(curve), [each for each, _ in of], marker="o", ms=3, label=label, **look)
+        if kind == "head":
+            calibration.plot(list(curve), [chance for _, chance in of], ":", color="0.5", label="by chance")
+    curve = of_task["all questions, head"]
+    seen, endless = zip(*map(std_ratio, curve.values()), strict=True)
+    ratio.axhspan(0.7, 1.4, color="0.92")
+    ratio.axhline(1, color="0.7", lw=1)
+    ratio.plot(list(curve), endless, marker="o", ms=3, label="among endless galaxies", **KINDS["head"][1])
+    ratio.plot(list(curve), seen, ":", color="0.5", label="among these few")
+    ratio.set(xscale="log", yscale="log", ylim=(0.15, 6), xlabel="galaxies with a label")
+    ratio.set_xticks(LABELS, [str(n) for n in LABELS])
+    ratio.set_yticks([0.2, 0.5, 1, 2, 5], ["0.2", "0.5", "1", "2", "5"])
+    ratio.minorticks_off()
+    for panel in (loss, calibration):
+        panel.set_ylim(bottom=0)

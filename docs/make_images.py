@@ -64,8 +64,8 @@ def draw_plots(catalogue: Table) -> None:
     catalogue = gzr.add_map(catalogue)
     figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 4), layout="constrained")
     gzr.plot.map(catalogue, colour="anomaly_score", ax=left)
-    gzr.plot.scores(catalogue, ax=right)
-    figure.savefig(IMAGES / "plots.png", dpi=80)
+    gzr.plot.scores(catalogue, ratings="interest", ax=right)
+    figure.savefig(IMAGES / "plots.png", dpi=150)
 
 
 def draw_page(n: int = 120) -> None:

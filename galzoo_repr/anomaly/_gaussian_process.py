@@ -22,7 +22,7 @@ SCALE = 5.0
 
 # The steady process. In units of the median distance of a galaxy from the mean one, and of the variance of its
 # rational quadratic part. With length scales of 1 to 5 and noise of 2.5 to 10 average precision differed by less than
-# 0.005 in some searches. What they reach is in docs/howto/anomaly.rst.
+# 0.005 in some searches. What they reach is in docs/explanation/interest.rst.
 LENGTH_SCALE, MIXTURE, LINEAR, NOISE = 2.0, 1.0, 1.0, 5.0
 # What is thought before any rating, and how many ratings that thought is worth: predictions need not be stretched,
 # the variance of a rating about its prediction, its share of the largest that is possible, and equally careful raters.

@@ -193,6 +193,16 @@ def read_ratings(path: str | Path) -> Table:
     ------
     ValueError
         If it is no such file.
+
+    Examples
+    --------
+    >>> import galzoo_repr as gzr
+    >>> from galzoo_repr.anomaly import read_ratings
+    >>> sky = gzr.SimulatedSurvey(seed=1).catalogue(20)
+    >>> sky["embedding"] = [[mag, radius] for mag, radius in sky["mag_r", "petro_th50"].iterrows()]
+    >>> rated = gzr.rate(sky, lambda galaxy: 20 - galaxy["mag_r"], path="bright.ecsv", max_ratings=3, progress=False)
+    >>> read_ratings("bright.ecsv").colnames
+    ['round', 'row', 'rating', 'time']
     """
     text = Path(path).read_text(encoding="utf-8-sig")
     whole = text[: text.rfind("\n") + 1]

@@ -48,6 +48,15 @@ def unusual_scores(
     ------
     ValueError
         If `features` is no two-dimensional array of numbers, or another argument is not allowed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from galzoo_repr.anomaly import unusual_scores
+    >>> galaxies = np.random.default_rng(0).normal(size=(100, 3))
+    >>> galaxies[7] = 9.0
+    >>> int(unusual_scores(galaxies).argmax())
+    7
     """
     check_choice("method", method, UNSUPERVISED)
     check_seed(seed)

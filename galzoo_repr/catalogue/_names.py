@@ -42,6 +42,13 @@ def galaxy_names(table: Table) -> list[str]:
     -------
     list of str
         One for each row; ``"row 5"`` where there is neither.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from galzoo_repr.catalogue import galaxy_names
+    >>> galaxy_names(Table({"name": ["NGC 628", ""], "ra": [24.174, 49.921], "dec": [15.783, -19.411]}))
+    ['NGC 628', '03h19m41s -19d24m40s']
     """
     column = name_column(table)
     names = texts_of(one_per_row(table[column])) if column else [""] * len(table)

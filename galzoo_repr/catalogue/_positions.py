@@ -74,6 +74,16 @@ class SkyPositions:
         bool, shape (n,).
     reason : `~numpy.ndarray`
         Text (object array), shape (n,): why a row has no usable position, empty where it has one.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from galzoo_repr.catalogue import sky_positions
+    >>> positions = sky_positions(Table({"RAJ2000": ["13:29:52.7", "14:03:12"], "DEJ2000": ["+47 11 43", "+94 20 56"]}))
+    >>> positions.valid
+    array([ True, False])
+    >>> print(positions.reason[1])
+    DEJ2000: declination 94.3489 deg is outside -90 to 90
     """
 
     ra: np.ndarray

@@ -95,6 +95,15 @@ def provenance(table: Table, call: str) -> dict:
     -------
     dict
         A copy of the facts, with ``version`` and ``date``; empty if the table records nothing of this call.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> import galzoo_repr as gzr
+    >>> from galzoo_repr.catalogue import provenance
+    >>> galaxies = Table({"name": ["A", "B", "C"], "embedding": [[1.0, 0.0], [0.9, 0.1], [0.0, 1.0]]})
+    >>> provenance(gzr.add_similarity(galaxies, "A"), "add_similarity")["metric"]
+    'cosine'
     """
     nested = table.meta.get(_NESTED)
     record = nested.get(call) if isinstance(nested, Mapping) else None

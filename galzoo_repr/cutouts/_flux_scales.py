@@ -44,6 +44,12 @@ class FluxScale:
         Bands that the survey has, empty where that is not known.
     source : str
         Where it is written.
+
+    Examples
+    --------
+    >>> from galzoo_repr.cutouts import FluxScale
+    >>> FluxScale(zero_point=22.5, native_scale=0.262).factors("grz")
+    (1.0, 1.0, 1.0)
     """
 
     zero_point: float | Mapping[str, float]

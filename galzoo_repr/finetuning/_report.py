@@ -42,6 +42,19 @@ class Report:
         Ends of its intervals.
     unlabelled : dict of str to int
         How often each word stood for no label; ``""`` counts what is masked, NaN, None or blank.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import galzoo_repr as gzr
+    >>> galaxies = gzr.SimulatedSurvey(seed=1).catalogue(80)
+    >>> galaxies["embedding"] = np.column_stack([galaxies["true_axis_ratio"], galaxies["mag_r"]])
+    >>> galaxies["thin"] = galaxies["true_axis_ratio"] < 0.4
+    >>> report = gzr.finetune(galaxies, "thin", progress=False).report
+    >>> report.n_galaxies, report["accuracy"] > 0.8
+    (80, True)
+    >>> report.table.colnames
+    ['part', 'figure', 'value', 'low', 'high']
     """
 
     n_galaxies: int

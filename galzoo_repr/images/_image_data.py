@@ -26,6 +26,13 @@ class ImageData:
         ``"truncated"``; ``"corrupt"``; ``"band_missing"``; or ``"missing"`` where there is no picture.
     reason : str
         One sentence, empty where the status is ``"ok"``.
+
+    Examples
+    --------
+    >>> import galzoo_repr as gzr
+    >>> picture = gzr.images.read_image(b"<html>Bad Gateway</html>")
+    >>> picture.status, picture.pixels is None
+    ('corrupt', True)
     """
 
     pixels: np.ndarray | None

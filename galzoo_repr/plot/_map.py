@@ -21,7 +21,8 @@ def map(table: Table, *, colour: str | None = None, name: str = "map", ax: "Axes
     Draw the map of a catalogue.
 
     Up to 50,000 galaxies are points. Of more, each cell shows how many there are, or with ``colour`` the mean of the
-    column or the class that most are of.
+    column or the class that most are of. The key of the classes stands beside the axes where the figure makes room for
+    it (``plt.subplots(layout="constrained")``), else upon them.
 
     Parameters
     ----------

@@ -21,7 +21,7 @@ def reliability(model: "MorphologyModel | Report", *, ax: "Axes | None" = None) 
     Draw the share of galaxies that have a feature against the probability that was predicted for them.
 
     Of each galaxy the probability is by a model that has not seen its label. Where probabilities are right, points
-    lie on the diagonal.
+    lie on the diagonal. Each point is of as many galaxies; bars are one standard error.
 
     Parameters
     ----------

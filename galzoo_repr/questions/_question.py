@@ -30,6 +30,13 @@ class Question:
         The question in words.
     published : tuple of str
         Column prefixes of the answers in the published catalogue, where these differ from ``columns``.
+
+    Examples
+    --------
+    >>> from galzoo_repr.questions import Question
+    >>> question = Question("shells", ("yes", "no"), campaign="2026", text="Do you see shells around the galaxy?")
+    >>> question.columns
+    ('shells-2026_yes', 'shells-2026_no')
     """
 
     name: str

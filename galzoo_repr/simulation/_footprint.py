@@ -24,6 +24,11 @@ class BandGap:
         The band that is missing.
     ra, dec, radius : float
         Centre and radius, degrees.
+
+    Examples
+    --------
+    >>> from galzoo_repr.simulation import BandGap, Footprint
+    >>> footprint = Footprint(gaps=(BandGap("z", ra=150.0, dec=2.0, radius=0.5),))
     """
 
     band: str

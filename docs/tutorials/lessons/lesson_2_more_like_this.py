@@ -86,7 +86,8 @@ is_ring = np.asarray(galaxies["true_kind"] == "ring")
 bins = np.linspace(np.nanmin(galaxies["similarity"]), np.nanmax(galaxies["similarity"]), 25)
 axes.hist(galaxies["similarity"][~is_ring], bins, alpha=0.6, label=f"others ({(~is_ring).sum()})")
 axes.hist(galaxies["similarity"][is_ring], bins, alpha=0.6, label=f"ringed ({is_ring.sum()})")
-axes.set(xlabel="similarity to the examples", ylabel="galaxies")
+axes.set(xlabel="similarity to the examples", ylabel="number of galaxies")
+axes.yaxis.get_major_locator().set_params(integer=True)
 axes.legend()
 
 # %%
@@ -95,6 +96,6 @@ axes.legend()
 #
 # At the shell::
 #
-#     galzoo-repr similar galaxies.parquet --to "10h00m24s +2d12m" -n 20 --montage alike.png
+#     galzoo-repr similar galaxies.parquet --to "09h59m30.76s +01d45m39.2s" -n 20 --montage alike.png
 #
 # Next: :doc:`lesson_3_rating`.

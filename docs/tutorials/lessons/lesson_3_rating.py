@@ -68,6 +68,7 @@ figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
 axes.plot(seen, mergers, "o-", label="chosen by the package")
 axes.plot([0, seen[-1]], [0, in_all * seen[-1] / len(galaxies)], "--", label="at random")
 axes.set(xlabel="galaxies rated", ylabel="mergers found", ylim=(0, None))
+axes.yaxis.get_major_locator().set_params(integer=True)
 axes.set_title(f"{mergers[-1]} of {in_all} mergers after looking at {seen[-1]} of {len(galaxies)} galaxies")
 axes.legend()
 

@@ -27,8 +27,8 @@ print(f"{(galaxies['ring'] == 'yes').sum()} yes, {(galaxies['ring'] == 'no').sum
 # A model
 # -------
 #
-# :func:`~galzoo_repr.finetuning.finetune` learns from them in seconds. It prints a report of how well it does on
-# galaxies that were *held out*: each was predicted by a model that had not seen it.
+# :func:`~galzoo_repr.finetuning.finetune` learns from them in seconds. Printing the model shows its report: how well
+# it does on galaxies that were *held out*, each predicted by a model that had not seen it.
 
 model = gzr.finetune(galaxies, "ring", progress=False)
 print(model)
@@ -59,23 +59,23 @@ gzr.show(rest[:10], ["ring_probability", "ring_probability_std", "true_kind"], s
 # Was it right?
 # -------------
 #
-# The simulation knows. The first panel is what the report showed before: how often galaxies had rings, of those
-# that were predicted to have them with some probability. The second is the truth about the galaxies without a
-# label.
+# The simulation knows. The left panel is of the labelled galaxies, and you would have it of real ones, too: the share
+# of galaxies that have a ring against the probability that was predicted for them. On the grey line the two are equal;
+# bars are one standard error. The right panel is the truth about the galaxies without a label.
 
 import matplotlib.pyplot as plt
 
 true = np.asarray(rest["true_kind"] == "ring")
 order = np.cumsum(true)
 looked_at = np.arange(1, len(rest) + 1)
-half = len(rest) // 4
+quarter = len(rest) // 4
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
 gzr.plot.reliability(model, ax=left)
 right.plot(looked_at, order, label="by probability")
 right.plot([0, len(rest)], [0, true.sum()], "--", label="at random")
 right.set(xlabel="galaxies looked at, the most probable first", ylabel="rings among them")
-right.set_title(f"a quarter of the galaxies has {order[half - 1]} of {true.sum()} rings")
+right.set_title(f"{order[quarter - 1]} of {true.sum()} rings are among the most probable quarter")
 right.legend()
 
 # %%
