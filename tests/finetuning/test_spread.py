@@ -71,7 +71,7 @@ class Sky:
 @pytest.mark.parametrize(
     ("kind", "sizes"),
     [
-        ("half", (20, 60, 120)),
+        ("half", (20, 120)),
         ("fifth", (20, 120)),
         ("several", (20, 120)),
         ("classes", (20, 120)),
