@@ -26,6 +26,7 @@ __all__ = [
     "Cells",
     "Embeddings",
     "KnownGalaxies",
+    "ParquetParts",
     "PositionLike",
     "ReducedEmbeddings",
     "Reduction",
@@ -69,10 +70,15 @@ __all__ = [
 ]
 
 # What takes Arrow to be imported, when it is first used.
-_LATER = ("columns_beside", "parts_of", "stacked", "to_arrow", "with_columns_of")
+_LATER = {
+    **dict.fromkeys(
+        ("columns_beside", "parts_of", "stacked", "to_arrow", "with_columns_of"), "_arrow_pieces"
+    ),
+    "ParquetParts": "_parquet_parts",
+}
 
 
 def __getattr__(name: str):
     if name in _LATER:
-        return getattr(import_module(f"{__name__}._arrow_pieces"), name)
+        return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -33,7 +33,13 @@ from galzoo_repr.catalogue._fits_text import decoded, keep_true_text, true_text
 from galzoo_repr.catalogue._record import recorded, to_text
 from galzoo_repr.catalogue._several import listed, place_of
 from galzoo_repr.catalogue._storable import replace_data, storable
-from galzoo_repr.catalogue._unpacked import is_packed, refuse_endless_header, refuse_missing_bytes, whole
+from galzoo_repr.catalogue._unpacked import (
+    is_packed,
+    refuse_endless_header,
+    refuse_missing_bytes,
+    refuse_repeated_cells,
+    whole,
+)
 from galzoo_repr.catalogue._yaml_size import refuse_unfolding
 from galzoo_repr.exceptions import GalzooWarning
 
@@ -301,6 +307,7 @@ def _read_fits(file: BinaryIO, there: int, path: Path, table: str | int | None) 
     with fits.open(file, character_as_bytes=True, memmap=False) as hdus:
         hdu, said = _chosen_table(hdus, table)
         refuse_missing_bytes(hdu.size, there)
+        refuse_repeated_cells(file, hdu.header, hdu.fileinfo()["datLoc"], there)
         record = recorded(hdu.header.get(_RECORD), path)
         # What astropy noted of mixed columns; a line that goes on ends with a backslash.
         comments = "\n".join(str(line) for line in hdu.header.get("COMMENT", []))

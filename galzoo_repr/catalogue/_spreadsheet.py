@@ -4,6 +4,8 @@ import re
 
 from astropy.table import Column, MaskedColumn, Table
 
+from galzoo_repr.catalogue._columns import as_table
+
 __all__ = ["for_spreadsheets"]
 
 # A spreadsheet computes what begins so, unless an apostrophe stands before it; a position or a number does no harm.
@@ -37,7 +39,7 @@ def for_spreadsheets(table: Table) -> Table:
         '=1+1
     -00 12 34
     """
-    safe = Table(table, copy=False)
+    safe = Table(as_table(table), copy=False)
     for name in safe.colnames:
         column = safe[name]
         if column.dtype.kind in "SUO" and column.ndim == 1:

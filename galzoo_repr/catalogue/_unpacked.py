@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import lzma
+import re
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,12 +11,26 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["is_packed", "refuse_bombs", "refuse_endless_header", "refuse_missing_bytes", "unpacked", "whole"]
+import numpy as np
+from astropy.io import fits
+
+__all__ = [
+    "is_packed",
+    "refuse_bombs",
+    "refuse_endless_header",
+    "refuse_missing_bytes",
+    "refuse_repeated_cells",
+    "unpacked",
+    "whole",
+]
 
 _FACTOR, _ALWAYS = 100, 2**28
 _PIECE = 2**20
 _HEADER = 2**24
 _END = b"END".ljust(80)
+# Format of a column: how many, the letter, and of cells of several lengths that of their values; and bytes by letter.
+_FORM = re.compile("([0-9]*)([A-Z])([A-Z])?")
+_BYTES = {"I": 2, "J": 4, "K": 8, "E": 4, "D": 8, "C": 8, "M": 16, "P": 8, "Q": 16}
 
 
 class _Counted:
@@ -123,3 +138,30 @@ def refuse_missing_bytes(size: int, there: int) -> None:
     """Refuse a table of more bytes than are there, before there is room made for them, with a `ValueError`."""
     if size > there:
         raise ValueError(f"its header tells of {size} bytes, which are not there; get the file again")
+
+
+def refuse_repeated_cells(file: BinaryIO, header: fits.Header, start: int, there: int) -> None:
+    """
+    Refuse a FITS table whose cells of several lengths lie on one another, by the measure of packed files.
+
+    Each row says where its cell is, so that a million rows can have the same megabyte. The rows are read from `start`,
+    as what astropy made of them has been given its types for good.
+    """
+    forms = [_FORM.match(str(header[f"TFORM{i}"]).strip()) for i in range(1, header["TFIELDS"] + 1)]
+    if not all(forms) or not any(form[2] in "PQ" for form in forms) or header["XTENSION"] != "BINTABLE":
+        return
+    before = file.tell()
+    file.seek(start)
+    rows = np.frombuffer(file.read(header["NAXIS1"] * header["NAXIS2"]), np.uint8)
+    file.seek(before)
+    rows, place, size = rows.reshape(-1, header["NAXIS1"]), 0, 0.0
+    for repeat, letter, of in (form.groups() for form in forms):
+        count, width = int(repeat or 1), _BYTES.get(letter, 1)
+        if letter in "PQ" and count:
+            lengths = np.ascontiguousarray(rows[:, place : place + width // 2]).view(f">i{width // 2}")
+            size += lengths.clip(0).sum(dtype=np.float64) * _BYTES.get(of, 1)
+        place += -(-count // 8) if letter == "X" else count * width
+    if size > max(_ALWAYS, _FACTOR * there):
+        raise ValueError(
+            f"its cells hold {int(size) >> 20} MiB by what they say, and lie on one another in the file"
+        )

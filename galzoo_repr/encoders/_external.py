@@ -13,8 +13,8 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Column, Table
 
 from galzoo_repr._angle import AngleLike, read_angle
-from galzoo_repr.catalogue import as_table, read_catalogue, refuse_existing, sky_positions, with_columns
-from galzoo_repr.encoders._external_columns import features_of, named_columns
+from galzoo_repr.catalogue import as_table, refuse_existing, sky_positions, with_columns
+from galzoo_repr.encoders._external_file import Published
 from galzoo_repr.encoders._external_match import Matched, match_by_id, match_by_position
 from galzoo_repr.exceptions import GalzooWarning
 
@@ -49,7 +49,8 @@ def add_external_embeddings(
         Catalogue of n rows; never changed.
     file : str, os.PathLike or Table
         Table with one row per galaxy, in any format that `galzoo_repr.catalogue.read_catalogue` reads (Parquet, FITS,
-        CSV, ...): ids or positions, and the features.
+        CSV, ...): ids or positions, and the features. Features in Parquet are read in parts, and kept for the
+        galaxies of the catalogue alone; other files are read whole.
     match : str or tuple of two str, optional
         Column of ids, or that of the catalogue and that of the file where they are called differently. Whole numbers
         and text are the same id if they are written the same. A negative number such as -1 among others that are not
@@ -122,10 +123,8 @@ def add_external_embeddings(
     compared = ids is None or angle is not None or _both_placed(catalogue, coords)
     made = [name, f"{name}_status", *([f"{name}_separation"] if compared else [])]
     refuse_existing(catalogue, made, overwrite=overwrite)
-    published = file if isinstance(file, Table) else read_catalogue(file)
-    if ids is not None and ids[1] not in published.colnames:
-        raise ValueError(f"the file has no column {ids[1]!r} (columns: {', '.join(published.colnames[:20])})")
-    names = named_columns(published, columns)
+    source = Published(file if isinstance(file, Table) else Path(file), columns, ids and ids[1])
+    published, names = source.table, source.names
     if ids is None:
         found = match_by_position(
             sky_positions(catalogue, coords=coords), sky_positions(published, coords=file_coords), angle
@@ -135,7 +134,7 @@ def add_external_embeddings(
         if compared and (angle is not None or _both_placed(published, file_coords)):
             places = (sky_positions(catalogue, coords=coords), sky_positions(published, coords=file_coords))
         found = match_by_id(catalogue[ids[0]], published[ids[1]], ids[1], places, angle)
-    vectors, statuses = _vectors(published, names, found, ids is not None)
+    vectors, statuses = _vectors(source, found, ids is not None)
     facts = {
         "encoder": EXTERNAL + encoder,
         "encoder_digest": _digest(encoder, names),
@@ -234,18 +233,16 @@ def _facts_of_file(file: str | os.PathLike | Table, rows: int) -> dict[str, str 
         }
 
 
-def _vectors(
-    published: Table, names: list[str], found: Matched, by_id: bool
-) -> tuple[np.ndarray, np.ndarray]:
+def _vectors(published: Published, found: Matched, by_id: bool) -> tuple[np.ndarray, np.ndarray]:
     """Embeddings in the order of the catalogue, NaN where there is none, and the status of each row."""
     statuses = found.statuses
     if by_id and len(found.others):
         # Rows of one id that say the same are no reason to doubt.
         row, first, other = found.others.T
-        differ = (features_of(published, names, first) != features_of(published, names, other)).any(axis=1)
+        differ = (published.features(first) != published.features(other)).any(axis=1)
         statuses[row[differ]] = "duplicate_id"
     has = np.flatnonzero(np.isin(statuses, ("ok", "nearest_of_several")))
-    taken = features_of(published, names, found.rows[has])
+    taken = published.features(found.rows[has])
     good = np.isfinite(taken).all(axis=1) & taken.any(axis=1)
     if taken.shape[1] > 2:  # as of which no galaxy has all alike
         good &= (taken != taken[:, :1]).any(axis=1)

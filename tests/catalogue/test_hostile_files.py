@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import numpy as np
 import pyarrow as pa
 import pytest
+from astropy.io import fits
 from astropy.table import Table
 from pyarrow import parquet
 
@@ -203,3 +204,21 @@ def test_parquet_files_of_large_tables_are_read_however_little_memory_there_is(t
     )
     monkeypatch.setattr(_parquet_size, "_memory", lambda: 2**10)
     assert len(read_catalogue(path)) == 10**5
+
+
+def test_cells_of_fits_that_lie_on_one_another(tmp_path, monkeypatch):
+    """One long cell, to which all rows point."""
+    monkeypatch.setattr(_unpacked, "_ALWAYS", 2**22)
+    n, long = 3000, np.zeros(2**16, "f4")
+    cells = np.array([long] + [long[:1]] * (n - 1), dtype=object)
+    columns = [fits.Column("id", "J", array=np.arange(n)), fits.Column("cells", "PE()", array=cells)]
+    fits.BinTableHDU.from_columns(columns).writeto(tmp_path / "a.fits")
+    assert len(read_catalogue(tmp_path / "a.fits")) == n
+    with fits.open(tmp_path / "a.fits") as hdus:
+        start, width = hdus[1].fileinfo()["datLoc"], hdus[1].header["NAXIS1"]
+    body = bytearray((tmp_path / "a.fits").read_bytes())
+    for row in range(n):
+        body[start + row * width + 4 : start + (row + 1) * width] = np.array([2**16, 0], ">i4").tobytes()
+    (tmp_path / "a.fits").write_bytes(body)
+    with pytest.raises(ValueError, match="its cells hold 750 MiB by what they say, and lie on one another"):
+        read_catalogue(tmp_path / "a.fits")

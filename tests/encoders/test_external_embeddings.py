@@ -1,13 +1,17 @@
 """Embeddings that others have published, as columns of a catalogue."""
 
+from contextlib import nullcontext
+
 import numpy as np
+import pyarrow as pa
 import pytest
 from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.table import Column, MaskedColumn, QTable, Table
+from pyarrow import parquet
 
 import galzoo_repr as gzr
-from galzoo_repr.catalogue import provenance, read_catalogue, write_catalogue
+from galzoo_repr.catalogue import ParquetParts, provenance, read_catalogue, write_catalogue
 from galzoo_repr.exceptions import GalzooWarning
 
 N, DIM = 30, 12
@@ -363,3 +367,83 @@ def test_features_that_are_all_one_number_leave_their_row_out():
     with pytest.warns(GalzooWarning, match="not_finite 1"):
         cat = gzr.add_external_embeddings(galaxies(), table, match="id", encoder="pca")
     assert cat["embedding_status"][7] == "not_finite"
+
+
+class TestParquetInParts:
+    """Files of more rows than are read at once."""
+
+    ROWS = 150_000
+
+    @pytest.fixture
+    def file(self, tmp_path):
+        rng = np.random.default_rng(5)
+        features = {f"feat_{i}": rng.normal(size=self.ROWS).astype("f4") for i in range(10)}
+        columns = {
+            "id": np.arange(self.ROWS)[::-1],
+            "ra": np.linspace(0, 359, self.ROWS),
+            "dec": np.zeros(self.ROWS),
+        }
+        others = {f"pca_{i}": np.zeros(self.ROWS) for i in range(9)}
+        path = tmp_path / "features.parquet"
+        parquet.write_table(pa.table({**columns, **features, **others}), path, row_group_size=40_000)
+        return path
+
+    @pytest.mark.parametrize("how", [{"match": "id"}, {"radius": "1 arcsec"}])
+    def test_each_galaxy_has_its_own_features(self, file, how):
+        whole = read_catalogue(file)
+        rows = np.random.default_rng(1).permutation(self.ROWS)[:500]
+        mine = whole[rows]["id", "ra", "dec"]
+        cat = gzr.add_external_embeddings(mine, file, **how)
+        by_table = gzr.add_external_embeddings(mine, whole, encoder="features", **how)
+        assert set(cat["embedding_status"]) == {"ok"}
+        np.testing.assert_array_equal(cat["embedding"], by_table["embedding"])
+        np.testing.assert_array_equal(cat["embedding"][:, 3], whole["feat_3"][rows])
+        assert cat["embedding"].info.meta == by_table["embedding"].info.meta
+        assert provenance(cat, "add_external_embeddings")["file_rows"] == self.ROWS
+
+    def test_all_of_them_are_never_in_memory(self, file):
+        most = []
+
+        class Watched(ParquetParts):
+            def table(self, columns):
+                assert not [name for name in columns if name.startswith(("feat", "pca"))]
+                return super().table(columns)
+
+            def parts(self, columns):
+                for start, part in super().parts(columns):
+                    most.append(len(part))
+                    yield start, part
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("galzoo_repr.catalogue._parquet_parts.ParquetParts", Watched)
+            gzr.add_external_embeddings(Table({"id": [3, 70_000]}), file, match="id")
+        assert max(most) <= 65_536
+        assert sum(most) == self.ROWS
+
+
+@pytest.mark.parametrize("missing", [slice(0, 1500), slice(1000, 1001), slice(0, 0)])
+def test_vectors_in_parquet_may_be_missing(tmp_path, missing):
+    vectors = np.random.default_rng(0).normal(size=(2000, 5))
+    cells = vectors.tolist()
+    cells[missing] = [None] * len(cells[missing])
+    path = tmp_path / "a.parquet"
+    parquet.write_table(pa.table({"id": np.arange(2000), "vector": cells}), path)
+    mine = Table({"id": np.arange(2000)[::-1]})
+    gaps = np.zeros(2000, bool)
+    gaps[missing] = True
+    if missing == slice(0, 1500):  # the first rows show no vectors
+        with pytest.raises((ValueError, TypeError)):
+            gzr.add_external_embeddings(mine, path, match="id", columns="feat_*")
+    with pytest.warns(GalzooWarning, match="not_finite") if gaps.any() else nullcontext():
+        cat = gzr.add_external_embeddings(mine, path, match="id", columns="vector")
+    np.testing.assert_allclose(cat["embedding"][~gaps[::-1]], vectors[::-1][~gaps[::-1]], rtol=1e-6)
+    assert set(cat["embedding_status"][gaps[::-1]]) == ({"not_finite"} if gaps.any() else set())
+
+
+def test_vectors_of_several_lengths_in_parquet_are_refused(tmp_path):
+    path = tmp_path / "a.parquet"
+    parquet.write_table(pa.table({"id": [1, 2, 3], "vector": [[1.0, 2.0], [1.0], [2.0, 3.0]]}), path)
+    with pytest.raises((ValueError, TypeError), match=r"holds no numbers|several lengths"):
+        gzr.add_external_embeddings(Table({"id": [1, 2, 3]}), path, match="id", columns="vector")
+    with pytest.raises(ValueError, match=r"no column 'objid' \(columns: id, vector\)"):
+        gzr.add_external_embeddings(Table({"objid": [1]}), path, match="objid", columns="vector")
