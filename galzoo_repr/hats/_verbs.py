@@ -293,6 +293,12 @@ def _begun(
     takes_more = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
     if not takes_more and (unknown := set(options) - {parameter.name for parameter in parameters}):
         raise TypeError(f"{call} has no argument {sorted(unknown)[0]!r}")
+    for name, value in options.items():
+        if callable(getattr(getattr(value, "recipe", value), "stretch", None)):
+            raise ValueError(
+                f"the recipe of {name}= has a function as its stretch, which other processes cannot tell from another: "
+                "this work could not go on, nor its embeddings be compared; use a stretch that has a name"
+            )
     # What is left out is the same as its default.
     told = {p.name: p.default for p in parameters if p.default is not p.empty} | dict(options)
     told = {name: value for name, value in told.items() if value is not None and name not in _MANNER}

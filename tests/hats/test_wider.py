@@ -103,6 +103,29 @@ def test_parts_are_scored_and_then_ranked(verb, folder, tmp_path):
     assert not (tmp_path / "third").exists()
 
 
+def test_parts_are_of_the_usual_functions_too(folder, tmp_path):
+    for which in (1, 2):
+        gzr.add_similarity(folder, 11, out=tmp_path / "out", part=(which, 2))
+    assert len(parts_of_job(tmp_path / "out").scored) == len(HatsFolder.open(folder).pixels)
+    ours = from_hats(gzr.add_similarity(folder, 11, out=tmp_path / "out"))
+    same(ours, gzr.add_similarity(from_hats(folder), 11), ["similarity_rank"])
+
+
+@pytest.mark.parametrize(
+    ("verb", "more"),
+    [
+        ("add_similarity", {"part": (1, 2)}),
+        ("add_anomaly_scores", {"part": (1, 2)}),
+        ("add_embeddings", {"max_rate": 2.0}),
+        ("add_cutouts", {"part": (1, 2)}),
+    ],
+)
+def test_parts_are_not_of_tables(verb, more, folder):
+    given = [11] if verb == "add_similarity" else []
+    with pytest.raises(ValueError, match=f"{next(iter(more))}= is for HATS catalogues"):
+        getattr(gzr, verb)(from_hats(folder), *given, **more)
+
+
 def test_a_remote_catalogue_is_read(folder, tmp_path):
     fsspec = pytest.importorskip("fsspec")
     memory = fsspec.filesystem("memory")
