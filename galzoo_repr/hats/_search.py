@@ -30,7 +30,7 @@ from galzoo_repr.hats._rows import (
 )
 from galzoo_repr.hats._sources import HatsLike, opened
 from galzoo_repr.hats._verb_on_part import VerbOnPart
-from galzoo_repr.hats._verbs import SAMPLE, add_ranked
+from galzoo_repr.hats._verbs import SAMPLE, add_ranked, check_options
 from galzoo_repr.similarity import Fetch, PreparedQuery, Query, prepare_query
 from galzoo_repr.similarity import find_similar as find_in_table
 
@@ -242,6 +242,7 @@ def find_similar(
         As `galzoo_repr.find_similar` gives it; ``row`` counts through all partitions.
     """
     n = check_whole_number("n", n)
+    check_options(options)
     with _scratch() as scratch:
         folder = opened(table, scratch, client)
         place = None

@@ -30,7 +30,15 @@ if TYPE_CHECKING:
 
     from galzoo_repr.finetuning import MorphologyModel
 
-__all__ = ["SAMPLE", "add_by_part", "add_cutouts", "add_embeddings", "add_predictions", "add_ranked"]
+__all__ = [
+    "SAMPLE",
+    "add_by_part",
+    "add_cutouts",
+    "add_embeddings",
+    "add_predictions",
+    "add_ranked",
+    "check_options",
+]
 
 #: Galaxies, at even steps through the catalogue, in which principal components and class balances are found.
 SAMPLE = 200_000
@@ -222,7 +230,7 @@ def add_by_part(
     folder: HatsFolder | None = None,
 ) -> HatsLike:
     """Call a verb for every partition that is not done, and declare the new catalogue complete when all are."""
-    _check_options(options, max_rate)
+    check_options(options, max_rate)
     folder = folder or opened(table, out, client)
     mine = part_of(folder.pixels, part)
     job = _begun(call, folder, options, out)
@@ -258,6 +266,7 @@ def add_ranked(
     again; `stem` is the start of the names of the columns. `chosen` gives rows of the catalogue and their ranks, where
     the others have none. `facts` are for the provenance. With a `part` nothing is ranked yet.
     """
+    check_options(told)
     mine = part_of(folder.pixels, part)
     job = _begun(call, folder, told, out)
     if job.missing():
@@ -350,9 +359,15 @@ def _name_bulk_route(folder: HatsFolder, survey: object, max_rate: float | None)
     )
 
 
-def _check_options(options: Mapping[str, object], max_rate: float | None) -> None:
+def check_options(options: Mapping[str, object], max_rate: float | None = None) -> None:
+    """Refuse what has no meaning by partition, or another one than for the whole catalogue."""
     if max_rate is not None:
         check_number("max_rate", max_rate, above=True)
+    if options.get("beside") is not None:
+        raise ValueError(
+            "beside= scales columns by their spread in the whole catalogue, which is not known by partition; leave it "
+            "out, or read the galaxies of a region as a table by from_hats"
+        )
     images, coords, fov = (options.get(name) for name in ("images", "coords", "fov"))
     if images is not None and not isinstance(images, str):
         raise ValueError(

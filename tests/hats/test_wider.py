@@ -151,6 +151,15 @@ def test_an_address_of_no_kind_is_refused():
         from_hats("nonsense://survey")
 
 
+@pytest.mark.parametrize("verb", ["add_similarity", "find_similar", "add_anomaly_scores"])
+def test_columns_beside_are_of_the_whole(verb, folder, tmp_path):
+    more = {} if verb == "find_similar" else {"out": tmp_path / "out"}
+    given = [] if verb == "add_anomaly_scores" else [5]
+    with pytest.raises(ValueError, match="beside= scales columns by their spread in the whole catalogue"):
+        getattr(gzr, verb)(folder, *given, beside={"redshift": 1.0}, **more)
+    assert not (tmp_path / "out").exists()
+
+
 def test_what_is_still_refused_says_what_to_do(folder):
     with pytest.raises(ValueError, match="of one table cannot be used"):
         gzr.find_similar(folder, 5, index=object())
