@@ -19,6 +19,7 @@ from galzoo_repr.catalogue import read_embeddings, refuse_existing
 from galzoo_repr.hats._engine import run_parts
 from galzoo_repr.hats._folder import HatsFolder, Pixel
 from galzoo_repr.hats._indices import NearestOfPart, place_of_indices
+from galzoo_repr.hats._options import check_options
 from galzoo_repr.hats._rows import (
     as_part,
     candidates,
@@ -30,7 +31,7 @@ from galzoo_repr.hats._rows import (
 )
 from galzoo_repr.hats._sources import HatsLike, opened
 from galzoo_repr.hats._verb_on_part import VerbOnPart
-from galzoo_repr.hats._verbs import SAMPLE, add_ranked, check_options
+from galzoo_repr.hats._verbs import SAMPLE, add_ranked
 from galzoo_repr.similarity import Fetch, PreparedQuery, Query, prepare_query
 from galzoo_repr.similarity import find_similar as find_in_table
 
