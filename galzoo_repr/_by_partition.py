@@ -8,7 +8,7 @@ from pathlib import Path
 __all__ = ["by_partition", "is_hats", "refuse_for_table"]
 
 # What only concerns catalogues of partitions.
-_ONLY = ("out", "client")
+_ONLY = ("out", "client", "part", "max_rate")
 
 
 def is_hats(catalogue: object) -> bool:

@@ -39,6 +39,7 @@ def add_anomaly_scores(
     overwrite: bool = False,
     out: str | os.PathLike | None = None,
     client: "Client | None" = None,
+    part: tuple[int, int] | None = None,
 ) -> Table:
     """
     Add how interesting each galaxy would be to the researcher who rated some of them.
@@ -80,6 +81,8 @@ def add_anomaly_scores(
         For a HATS catalogue: folder of the new one, see `galzoo_repr.hats.add_embeddings`.
     client : distributed.Client, optional
         For a HATS catalogue: client of Dask whose workers do its partitions; this process when not given.
+    part : optional
+        For a HATS catalogue: as for `galzoo_repr.hats.add_similarity`.
 
     Returns
     -------

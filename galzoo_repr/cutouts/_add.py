@@ -56,6 +56,8 @@ def add_cutouts(
     progress: bool = True,
     out: str | os.PathLike | None = None,
     client: "Client | None" = None,
+    part: tuple[int, int] | None = None,
+    max_rate: float | None = None,
 ) -> Table:
     """
     Fetch an image of every galaxy of a catalogue.
@@ -94,6 +96,8 @@ def add_cutouts(
         For a HATS catalogue: folder of the new one, see `galzoo_repr.hats.add_embeddings`.
     client : distributed.Client, optional
         For a HATS catalogue: client of Dask whose workers do its partitions; this process when not given.
+    part, max_rate : optional
+        For a HATS catalogue: as for `galzoo_repr.hats.add_embeddings`.
 
     Returns
     -------

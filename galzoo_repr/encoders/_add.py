@@ -58,6 +58,8 @@ def add_embeddings(
     progress: bool = True,
     out: str | os.PathLike | None = None,
     client: "Client | None" = None,
+    part: tuple[int, int] | None = None,
+    max_rate: float | None = None,
 ) -> Table:
     """
     Describe what every galaxy of a catalogue looks like by a vector.
@@ -118,6 +120,8 @@ def add_embeddings(
         For a HATS catalogue: folder of the new one, see `galzoo_repr.hats.add_embeddings`.
     client : distributed.Client, optional
         For a HATS catalogue: client of Dask whose workers do its partitions; this process when not given.
+    part, max_rate : optional
+        For a HATS catalogue: as for `galzoo_repr.hats.add_embeddings`.
 
     Returns
     -------

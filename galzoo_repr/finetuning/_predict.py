@@ -65,6 +65,8 @@ def add_predictions(
     progress: bool = True,
     out: str | os.PathLike | None = None,
     client: "Client | None" = None,
+    part: tuple[int, int] | None = None,
+    max_rate: float | None = None,
     **images: Unpack[EmbeddingOptions],
 ) -> Table:
     """
@@ -99,6 +101,8 @@ def add_predictions(
         For a HATS catalogue: folder of the new one, see `galzoo_repr.hats.add_embeddings`.
     client : distributed.Client, optional
         For a HATS catalogue: client of Dask whose workers do its partitions; this process when not given.
+    part, max_rate : optional
+        For a HATS catalogue: as for `galzoo_repr.hats.add_embeddings`.
     **images
         Options of `galzoo_repr.add_embeddings` for galaxies that must be embedded: ``images``, ``coords``,
         ``fov``, ``survey``, ``store``, ``device``...

@@ -23,7 +23,7 @@ __all__ = ["NearestOfPart", "place_of_indices"]
 _GRAPH = 20_000
 _HOUR = 3600.0
 # What an index of single vectors cannot know.
-_OTHERWISE = {"within": None, "beside": None, "components": None, "metric": "cosine"}
+_OTHERWISE = {"within": None, "components": None, "metric": "cosine"}
 
 
 def place_of_indices(

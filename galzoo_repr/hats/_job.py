@@ -347,4 +347,10 @@ def described(value: object) -> str | None:
     facts = {name: getattr(value, name, None) for name in _OF_SURVEY}
     if any(facts.values()):
         return f"{type(value).__name__} {facts}"
-    return f"{type(value).__name__} {hashlib.sha256(pickle.dumps(value)).hexdigest()}"
+    try:
+        return f"{type(value).__name__} {hashlib.sha256(pickle.dumps(value)).hexdigest()}"
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise ValueError(
+            f"{value!r} cannot be told from others by the processes that go on with this work ({error}); give a name, "
+            "a column, a file, or a function that is defined in a module"
+        ) from error

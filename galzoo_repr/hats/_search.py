@@ -19,6 +19,7 @@ from galzoo_repr.catalogue import read_embeddings, refuse_existing
 from galzoo_repr.hats._engine import run_parts
 from galzoo_repr.hats._folder import HatsFolder, Pixel
 from galzoo_repr.hats._indices import NearestOfPart, place_of_indices
+from galzoo_repr.hats._options import check_options
 from galzoo_repr.hats._rows import (
     as_part,
     candidates,
@@ -242,6 +243,7 @@ def find_similar(
         As `galzoo_repr.find_similar` gives it; ``row`` counts through all partitions.
     """
     n = check_whole_number("n", n)
+    check_options(options)
     with _scratch() as scratch:
         folder = opened(table, scratch, client)
         place = None

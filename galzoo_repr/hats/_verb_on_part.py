@@ -146,7 +146,7 @@ class VerbOnPart:
             _, ratings, _ = ratings_of(table, self.options["ratings"])
             scores = known_before(scores, ratings, model.scale_[0])
         write_scores(self.job.scores_of(pixel), np.where(np.asarray(made[rank]) > 0, scores, np.nan))
-        write_partition(columns_beside(arrow, made), path, later=rank)
+        write_partition(columns_beside(arrow, made), path, rank)
 
 
 @dataclass(frozen=True)

@@ -6,20 +6,17 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from inspect import signature
-from pathlib import Path
 from typing import TYPE_CHECKING, Union
 
 import numpy as np
-from astropy.coordinates import SkyCoord
-from astroquery.exceptions import LargeQueryWarning
 
-from galzoo_repr._arguments import check_number
 from galzoo_repr._folder import locked
 from galzoo_repr.exceptions import GalzooWarning
 from galzoo_repr.hats._declare import flat_provenance
 from galzoo_repr.hats._engine import part_of, run_parts
 from galzoo_repr.hats._folder import HatsFolder
 from galzoo_repr.hats._job import Job
+from galzoo_repr.hats._options import check_options, name_bulk_route, sendable
 from galzoo_repr.hats._ranks import rank_all
 from galzoo_repr.hats._rows import check_encoders, rows_of, sample_of
 from galzoo_repr.hats._sources import HatsLike, answer, opened
@@ -30,12 +27,18 @@ if TYPE_CHECKING:
 
     from galzoo_repr.finetuning import MorphologyModel
 
-__all__ = ["SAMPLE", "add_by_part", "add_cutouts", "add_embeddings", "add_predictions", "add_ranked"]
+__all__ = [
+    "SAMPLE",
+    "add_by_part",
+    "add_cutouts",
+    "add_embeddings",
+    "add_predictions",
+    "add_ranked",
+    "check_options",
+]
 
 #: Galaxies, at even steps through the catalogue, in which principal components and class balances are found.
 SAMPLE = 200_000
-# Galaxies above which single images are asked for by nobody who knows better.
-_LARGE = 10_000
 # Seconds to wait for another process that ranks the same scores.
 _DAY = 24 * 3600.0
 # How the work is done, which does not change its result: a call may go on with another.
@@ -70,16 +73,8 @@ def add_cutouts(
     -------
     pathlib.Path or lsdb.Catalog
     """
-    return add_by_part(
-        "add_cutouts",
-        table,
-        options | {"overwrite": overwrite},
-        out=out,
-        client=client,
-        part=part,
-        max_rate=max_rate,
-        progress=progress,
-    )
+    how = {"out": out, "client": client, "part": part, "max_rate": max_rate, "progress": progress}
+    return add_by_part("add_cutouts", table, options | {"overwrite": overwrite}, **how)
 
 
 def add_embeddings(
@@ -134,16 +129,8 @@ def add_embeddings(
     GalzooWarning
         If partitions failed, or rows have no embedding.
     """
-    return add_by_part(
-        "add_embeddings",
-        table,
-        options | {"overwrite": overwrite},
-        out=out,
-        client=client,
-        part=part,
-        max_rate=max_rate,
-        progress=progress,
-    )
+    how = {"out": out, "client": client, "part": part, "max_rate": max_rate, "progress": progress}
+    return add_by_part("add_embeddings", table, options | {"overwrite": overwrite}, **how)
 
 
 def add_predictions(
@@ -183,17 +170,9 @@ def add_predictions(
         check_encoders(folder, embedding)
     if options.get("prior") == "catalogue":
         options["prior"] = _balance(folder, model, embedding)
-    return add_by_part(
-        "add_predictions",
-        table,
-        options | {"overwrite": overwrite, "model": model},
-        out=out,
-        client=client,
-        part=part,
-        max_rate=max_rate,
-        progress=progress,
-        folder=folder,
-    )
+    how = {"out": out, "client": client, "part": part, "max_rate": max_rate, "progress": progress}
+    options |= {"overwrite": overwrite, "model": model}
+    return add_by_part("add_predictions", table, options, **how, folder=folder)
 
 
 def _balance(folder: HatsFolder, model: object, embedding: str) -> dict[str, float] | float:
@@ -222,14 +201,14 @@ def add_by_part(
     folder: HatsFolder | None = None,
 ) -> HatsLike:
     """Call a verb for every partition that is not done, and declare the new catalogue complete when all are."""
-    _check_options(options, max_rate)
+    check_options(options, max_rate)
     folder = folder or opened(table, out, client)
     mine = part_of(folder.pixels, part)
     job = _begun(call, folder, options, out)
-    work = VerbOnPart(call, folder, job, _sendable(call, options, job, client), rate=max_rate)
+    work = VerbOnPart(call, folder, job, sendable(call, options, job, client), rate=max_rate)
     todo = job.missing(mine)
     if todo and call in ("add_cutouts", "add_embeddings") and options.get("images") is None:
-        _name_bulk_route(folder, options.get("survey"), max_rate)
+        name_bulk_route(folder, options.get("survey"), max_rate)
     with _nothing_left_of_wrong_arguments(job, part):
         run_parts(work, todo, job=job, client=client, progress=progress, what=call)
     return _ended(table, job, folder, quiet=part is not None)
@@ -258,6 +237,7 @@ def add_ranked(
     again; `stem` is the start of the names of the columns. `chosen` gives rows of the catalogue and their ranks, where
     the others have none. `facts` are for the provenance. With a `part` nothing is ranked yet.
     """
+    check_options(told)
     mine = part_of(folder.pixels, part)
     job = _begun(call, folder, told, out)
     if job.missing():
@@ -323,55 +303,3 @@ def _ended(table: HatsLike, job: Job, folder: HatsFolder, *, quiet: bool = False
             stacklevel=4,
         )
     return job.out
-
-
-def _name_bulk_route(folder: HatsFolder, survey: object, max_rate: float | None) -> None:
-    """Say of a large catalogue, whatever part of it is done here, that single images are not the way to have it."""
-    from galzoo_repr.cutouts import LegacySurvey
-
-    rows = folder.size
-    survey = LegacySurvey() if survey is None else survey
-    rate = max_rate or getattr(survey, "rate", np.inf)
-    if rows <= _LARGE or getattr(survey, "route", "") == "bricks" or rate == np.inf:
-        return
-    warnings.warn(
-        f"the catalogue has {rows} galaxies, whose images are to be fetched one by one from a service that everybody "
-        f"shares: {rows / rate / 86400:.1f} days at {rate:g} per second. Above {_LARGE} galaxies read whole coadds, "
-        "from a copy on a shared file system if there is one: survey=galzoo_repr.cutouts.BrickSurvey(server=FOLDER). "
-        "Images that are kept are not fetched again.",
-        LargeQueryWarning,
-        stacklevel=4,
-    )
-
-
-def _check_options(options: Mapping[str, object], max_rate: float | None) -> None:
-    if max_rate is not None:
-        check_number("max_rate", max_rate, above=True)
-    images, coords, fov = (options.get(name) for name in ("images", "coords", "fov"))
-    if images is not None and not isinstance(images, str):
-        raise ValueError(
-            "images must be the name of a column, for a catalogue that is worked on by partition"
-        )
-    if isinstance(coords, SkyCoord):
-        raise ValueError("coords must be names of columns, for a catalogue that is worked on by partition")
-    if np.ndim(getattr(fov, "value", 0)):
-        raise ValueError("fov must be one angle, for a catalogue that is worked on by partition")
-
-
-def _sendable(
-    call: str, options: Mapping[str, object], job: Job, client: "Client | None"
-) -> dict[str, object]:
-    """Options as other processes can take them: a network as the folder it is saved in."""
-    options = {**options, "progress": False}
-    if call != "add_predictions":  # which is told of positions only where it embeds
-        options.setdefault("coords", None)
-    if client is None:
-        return options
-    for name in ("encoder", "model"):
-        thing = options.get(name)
-        if hasattr(thing, "save"):
-            place = job.hidden / f"{name}-{str(getattr(thing, 'digest', ''))[:12]}"
-            if not place.exists():
-                thing.save(place)
-            options[name] = str(Path(place).resolve())
-    return options

@@ -57,6 +57,7 @@ def add_similarity(
     overwrite: bool = False,
     out: str | os.PathLike | None = None,
     client: Client | None = None,
+    part: tuple[int, int] | None = None,
 ) -> Table:
     """
     Add columns that say how alike each galaxy is to the one, or the several, pointed at.
@@ -133,6 +134,8 @@ def add_similarity(
         For a HATS catalogue: folder of the new one, see `galzoo_repr.hats.add_embeddings`.
     client : distributed.Client, optional
         For a HATS catalogue: client of Dask whose workers do its partitions; this process when not given.
+    part : optional
+        For a HATS catalogue: as for `galzoo_repr.hats.add_similarity`.
 
     Returns
     -------

@@ -46,7 +46,7 @@ def find_similar(
     metric: str | None = None,
     components: int | None = None,
     whiten: bool = False,
-    index: SimilarityIndex | None = None,
+    index: SimilarityIndex | bool | str | os.PathLike | None = None,
     include_query: bool = False,
     tags: Sequence[str] | None = None,
     max_separation: AngleLike = 5 * u.arcsec,
@@ -86,7 +86,8 @@ def find_similar(
     metric : {"cosine", "euclidean"}, optional
         As for `galzoo_repr.add_similarity`; by default cosine, or that of the index.
     index : SimilarityIndex, optional
-        Index built from this table, to compare in its space without preparing it again.
+        Index built from this table, to compare in its space without preparing it again. For a HATS catalogue True or a
+        folder: see `galzoo_repr.hats.find_similar`.
     include_query : bool
         Begin with the examples themselves, at rank 0.
     tags : sequence of str, optional

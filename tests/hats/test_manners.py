@@ -15,7 +15,7 @@ from galzoo_repr.cutouts import BrickSurvey, LegacySurvey
 from galzoo_repr.cutouts._shared_pace import SharedPace, pace_shared_by, shared_pace
 from galzoo_repr.cutouts._throttle import Throttle
 from galzoo_repr.hats import HatsFolder, to_hats
-from galzoo_repr.hats._verbs import _name_bulk_route
+from galzoo_repr.hats._options import name_bulk_route
 
 if find_spec("hats") is None:
     pytest.skip("the extra [hats] is not installed", allow_module_level=True)
@@ -75,10 +75,10 @@ def large(tmp_path_factory):
 @pytest.mark.parametrize("survey", [None, LegacySurvey()])
 def test_the_bulk_route_is_named_for_the_whole(survey, large):
     with pytest.warns(LargeQueryWarning, match=r"has 12000 galaxies.*0\.1 days at 2 per second.*BrickSurvey"):
-        _name_bulk_route(large, survey, 2.0)
+        name_bulk_route(large, survey, 2.0)
 
 
 def test_bricks_need_no_word(large, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        _name_bulk_route(large, BrickSurvey(server=str(tmp_path)), None)
+        name_bulk_route(large, BrickSurvey(server=str(tmp_path)), None)

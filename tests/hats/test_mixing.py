@@ -2,6 +2,7 @@
 
 import shutil
 from importlib.util import find_spec
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import galzoo_repr as gzr
 from galzoo_repr.exceptions import GalzooWarning
 from galzoo_repr.hats import from_hats, to_hats
 from galzoo_repr.hats._job import described
+from galzoo_repr.images import ImageRecipe
 
 if find_spec("lsdb") is None:
     pytest.skip("the extra [hats] is not installed", allow_module_level=True)
@@ -36,6 +38,15 @@ def test_other_arguments_are_described_otherwise(pair):
 
 def test_the_same_number_is_the_same_argument():
     assert described(3) == described(np.int32(3))
+
+
+def test_what_no_other_process_knows_is_refused(folder, tmp_path):
+    encoder = SimpleNamespace(recipe=ImageRecipe(stretch=lambda bands: bands))
+    with pytest.raises(ValueError, match="has a function as its stretch"):
+        gzr.add_embeddings(folder, encoder=encoder, name="new", out=tmp_path / "out")
+    with pytest.raises(ValueError, match="cannot be told from others"):
+        described(lambda: None)
+    assert not (tmp_path / "out").exists()
 
 
 def test_another_catalogue_in_the_same_place_is_not_taken_for_the_old(galaxies, tmp_path):

@@ -103,6 +103,29 @@ def test_parts_are_scored_and_then_ranked(verb, folder, tmp_path):
     assert not (tmp_path / "third").exists()
 
 
+def test_parts_are_of_the_usual_functions_too(folder, tmp_path):
+    for which in (1, 2):
+        gzr.add_similarity(folder, 11, out=tmp_path / "out", part=(which, 2))
+    assert len(parts_of_job(tmp_path / "out").scored) == len(HatsFolder.open(folder).pixels)
+    ours = from_hats(gzr.add_similarity(folder, 11, out=tmp_path / "out"))
+    same(ours, gzr.add_similarity(from_hats(folder), 11), ["similarity_rank"])
+
+
+@pytest.mark.parametrize(
+    ("verb", "more"),
+    [
+        ("add_similarity", {"part": (1, 2)}),
+        ("add_anomaly_scores", {"part": (1, 2)}),
+        ("add_embeddings", {"max_rate": 2.0}),
+        ("add_cutouts", {"part": (1, 2)}),
+    ],
+)
+def test_parts_are_not_of_tables(verb, more, folder):
+    given = [11] if verb == "add_similarity" else []
+    with pytest.raises(ValueError, match=f"{next(iter(more))}= is for HATS catalogues"):
+        getattr(gzr, verb)(from_hats(folder), *given, **more)
+
+
 def test_a_remote_catalogue_is_read(folder, tmp_path):
     fsspec = pytest.importorskip("fsspec")
     memory = fsspec.filesystem("memory")
@@ -126,6 +149,15 @@ def test_a_remote_catalogue_is_read(folder, tmp_path):
 def test_an_address_of_no_kind_is_refused():
     with pytest.raises(ValueError, match="cannot be read"):
         from_hats("nonsense://survey")
+
+
+@pytest.mark.parametrize("verb", ["add_similarity", "find_similar", "add_anomaly_scores"])
+def test_columns_beside_are_of_the_whole(verb, folder, tmp_path):
+    more = {} if verb == "find_similar" else {"out": tmp_path / "out"}
+    given = [] if verb == "add_anomaly_scores" else [5]
+    with pytest.raises(ValueError, match="beside= scales columns by their spread in the whole catalogue"):
+        getattr(gzr, verb)(folder, *given, beside={"redshift": 1.0}, **more)
+    assert not (tmp_path / "out").exists()
 
 
 def test_what_is_still_refused_says_what_to_do(folder):
