@@ -39,7 +39,7 @@ WANTED = ("similar_merger", "rated", "interesting")
 def figure(name: str, words: dict) -> str:
     """Write a picture with its words as reStructuredText, for the pages."""
     caption = textwrap.fill(_plain(words["caption"]), 120, initial_indent="   ", subsequent_indent="   ")
-    return f".. figure:: /images/{name}.jpg\n   :alt: {words['alt']}\n\n{caption}\n"
+    return f".. figure:: /images/{name}.jpg\n   :width: 100 %\n   :alt: {words['alt']}\n\n{caption}\n"
 
 
 def with_pictures(readme: str, pictures: dict[str, dict]) -> str:
