@@ -62,7 +62,7 @@ def draw_plots(catalogue: Table) -> None:
     import matplotlib.pyplot as plt
 
     catalogue = gzr.add_map(catalogue)
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 4), layout="constrained")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.6), layout="constrained")
     gzr.plot.map(catalogue, colour="anomaly_score", ax=left)
     gzr.plot.scores(catalogue, ratings="interest", ax=right)
     figure.savefig(IMAGES / "plots.png", dpi=150)
