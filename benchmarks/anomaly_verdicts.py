@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from anomaly_baselines import BASELINES
@@ -10,6 +11,9 @@ from anomaly_curves import CALIBRATION, FIGURES, METHODS, NUMBERS, OURS, Curves
 from astronomaly_methods import RUN_BY
 from rich.console import Console
 from rich.table import Table as RichTable
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 COLOURS = {
     OURS: "#0b6e4f",
@@ -146,28 +150,33 @@ def draw(curves: Curves, path: Path) -> None:
     """Draw a row for each figure and a column for each of some tasks, means with standard errors."""
     import matplotlib.pyplot as plt
 
-    picture, axes = plt.subplots(len(PANELS), len(DRAWN), figsize=(14, 8), sharex=True, layout="constrained")
-    for row, (figure, label) in zip(axes, PANELS.items(), strict=True):
-        for panel, task in zip(row, DRAWN, strict=True):
-            numbers = of_task(curves, figure, task)
-            for name, colour in reversed(COLOURS.items()):
-                known = [n for n in numbers if numbers[n][name]]
-                means, errors = (
-                    np.array([mean_and_error(numbers[n][name].values()) for n in known]).reshape(-1, 2).T
-                )
-                width = 2.5 if name == OURS else 1.2
-                panel.errorbar(
-                    known, means, errors, color=colour, lw=width, marker="o", ms=3, capsize=2, label=name
-                )
-            panel.set(xscale="log", xlim=(9, 560), ylim=(0, None if figure == "found" else 1.02))
-            panel.set_xticks(NUMBERS, [str(number) for number in NUMBERS])
-            panel.minorticks_off()
-            panel.grid(alpha=0.2)
-        row[0].set_ylabel(label)
-    for panel, task in zip(axes[0], DRAWN, strict=True):
-        panel.set_title(task)
-    for panel in axes[-1]:
-        panel.set_xlabel("ratings")
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    picture.legend(handles[::-1], labels[::-1], loc="outside upper center", ncols=len(COLOURS), frameon=False)
-    picture.savefig(path, dpi=90)
+    # Two blocks, one above the other, so that they can be read at the width of a page of text.
+    half = -(-len(DRAWN) // 2)
+    picture = plt.figure(figsize=(2.8 * half, 16), layout="constrained")
+    for block, tasks in zip(picture.subfigures(2, 1), (DRAWN[:half], DRAWN[half:]), strict=True):
+        axes = block.subplots(len(PANELS), half, sharex=True)
+        for unused in axes[:, len(tasks) :].flat:
+            unused.remove()
+        for row, (figure, label) in zip(axes, PANELS.items(), strict=True):
+            for panel, task in zip(row, tasks, strict=False):
+                _draw_panel(panel, of_task(curves, figure, task), found=figure == "found")
+            row[0].set_ylabel(label)
+        for panel, lowest, task in zip(axes[0], axes[-1], tasks, strict=False):
+            panel.set_title(task)
+            lowest.set_xlabel("ratings")
+    handles, labels = picture.subfigs[0].axes[0].get_legend_handles_labels()
+    picture.legend(handles[::-1], labels[::-1], loc="outside upper center", ncols=4, frameon=False)
+    picture.savefig(path, dpi=150)
+
+
+def _draw_panel(panel: "Axes", numbers: dict, *, found: bool) -> None:
+    """Draw what each method reaches in one search, by the number of ratings."""
+    for name, colour in reversed(COLOURS.items()):
+        known = [n for n in numbers if numbers[n][name]]
+        means, errors = np.array([mean_and_error(numbers[n][name].values()) for n in known]).reshape(-1, 2).T
+        width = 2.5 if name == OURS else 1.2
+        panel.errorbar(known, means, errors, color=colour, lw=width, marker="o", ms=3, capsize=2, label=name)
+    panel.set(xscale="log", xlim=(9, 560), ylim=(0, None if found else 1.02))
+    panel.set_xticks(NUMBERS, [str(number) for number in NUMBERS])
+    panel.minorticks_off()
+    panel.grid(alpha=0.2)

@@ -173,7 +173,7 @@ def draw(curves: Curves, path: Path) -> None:
     """Learning curves with standard errors: rings beside those of the paper, mergers and odd galaxies."""
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(2, 3, figsize=(12.5, 8), layout="constrained")
+    figure, axes = plt.subplots(3, 2, figsize=(8.3, 12), layout="constrained")
     judged, paper, published, mergers, odd, key = axes.flat
     panels = {
         judged: ("rings as judged", "rings, where two judges agree", "accuracy"),

@@ -39,7 +39,7 @@ WANTED = ("similar_merger", "rated", "interesting")
 def figure(name: str, words: dict) -> str:
     """Write a picture with its words as reStructuredText, for the pages."""
     caption = textwrap.fill(_plain(words["caption"]), 120, initial_indent="   ", subsequent_indent="   ")
-    return f".. figure:: /images/{name}.jpg\n   :alt: {words['alt']}\n\n{caption}\n"
+    return f".. figure:: /images/{name}.jpg\n   :width: 100 %\n   :alt: {words['alt']}\n\n{caption}\n"
 
 
 def with_pictures(readme: str, pictures: dict[str, dict]) -> str:
@@ -62,7 +62,7 @@ def draw_plots(catalogue: Table) -> None:
     import matplotlib.pyplot as plt
 
     catalogue = gzr.add_map(catalogue)
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 4), layout="constrained")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.6), layout="constrained")
     gzr.plot.map(catalogue, colour="anomaly_score", ax=left)
     gzr.plot.scores(catalogue, ratings="interest", ax=right)
     figure.savefig(IMAGES / "plots.png", dpi=150)

@@ -25,8 +25,10 @@ _IDS = (
 
 
 def name_column(table: Table) -> str:
-    """Column of what galaxies are called, under one of the usual names; empty where there is none."""
-    return next(iter(_columns(table, _NAMES)), "")
+    """Column of what galaxies are called, under a usual name, or of ids in words; empty where there is none."""
+    # An id of digits says less to a person than the position.
+    words = [name for name in _columns(table, _IDS) if table[name].dtype.kind not in "iu"]
+    return next(iter([*_columns(table, _NAMES), *words]), "")
 
 
 def galaxy_names(table: Table) -> list[str]:

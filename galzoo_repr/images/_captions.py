@@ -93,8 +93,8 @@ def cell_texts(table: Table, name: str) -> list[str]:
     ----------
     table : astropy.table.Table
     name : str
-        Of the column. Its format is obeyed if it has one; otherwise degrees have five decimals, and other real
-        numbers four digits.
+        Of the column. Its format is obeyed if it has one; otherwise degrees have five decimals (columns ``ra`` and
+        ``dec`` without a unit, too), and other real numbers four digits.
 
     Returns
     -------
@@ -119,7 +119,7 @@ def cell_texts(table: Table, name: str) -> list[str]:
     if column.dtype.kind in "SUOT":
         return [_one_line(text) or NOTHING for text in texts_of(column)]
     cells = read_cells(column)
-    written = column.info.format or ("" if cells.values.dtype.kind != "f" else _digits(column.unit))
+    written = column.info.format or ("" if cells.values.dtype.kind != "f" else _digits(column.unit, name))
     unit = f" {column.unit}" if getattr(column, "unit", None) else ""
     return [
         NOTHING if gone else _one_line(_formatted(value, written)) + unit
@@ -127,8 +127,10 @@ def cell_texts(table: Table, name: str) -> list[str]:
     ]
 
 
-def _digits(unit: u.UnitBase | None) -> str:
-    return ".5f" if unit == u.deg else ".4g"
+def _digits(unit: u.UnitBase | None, name: str) -> str:
+    """Five decimals for degrees, also those of positions that have no unit; four digits for all else."""
+    degrees = unit == u.deg or (not unit and name.lower() in ("ra", "dec"))
+    return ".5f" if degrees else ".4g"
 
 
 def _formatted(value: float, written: str) -> str:

@@ -43,6 +43,13 @@ def test_numbers_are_no_names():
     )
 
 
+def test_ids_in_words_are_names_and_those_in_digits_are_not():
+    place = {"ra": [10.0], "dec": [20.0]}
+    assert galaxy_names(Table({"id": ["J004000.00+200000.0"], **place})) == ["J004000.00+200000.0"]
+    assert galaxy_names(Table({"objid": [587722984435351614], **place})) == ["00h40m00s +20d00m00s"]
+    assert galaxy_names(Table({"id": ["a1"], "name": ["NGC 1"], **place})) == ["NGC 1"]
+
+
 HERE = SkyCoord(150.1, -2.2, unit="deg")
 
 

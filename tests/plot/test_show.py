@@ -171,3 +171,8 @@ def test_a_montage_has_any_columns_under_its_pictures(galaxies):
     assert two.height > one.height
     with pytest.raises(ValueError, match="captions='size' is not a column"):
         catalogue_montage(galaxies, ["size"])
+
+
+def test_positions_without_a_unit_have_the_digits_of_degrees():
+    table = Table({"ra": [196.398458], "DEC": [5.19675], "mag": [14.123456]})
+    assert captions(table, ["ra", "DEC", "mag"]) == ["ra 196.39846\nDEC 5.19675\nmag 14.12"]

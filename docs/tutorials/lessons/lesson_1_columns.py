@@ -61,7 +61,7 @@ print(Counter(galaxies["cutout_status"].tolist()))
 #
 # :func:`~galzoo_repr.plot.show` shows galaxies with any columns under each.
 
-gzr.show(galaxies[:8], ["true_kind", "mag_r"], size=120)
+gzr.show(galaxies[:8], ["true_kind", "mag_r"], size=160)
 
 # %%
 # All of them at once: a map

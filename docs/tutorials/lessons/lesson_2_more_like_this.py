@@ -24,6 +24,7 @@ favourite = SkyCoord("09h59m30.76s +01d45m39.2s")
 # :func:`~galzoo_repr.similarity.find_similar` gives a table of the galaxies that look most like it.
 
 best = gzr.find_similar(galaxies, favourite, n=10)
+best["similarity"].info.format, best["separation"].info.format = ".3f", ".0f"  # digits to show
 best["similarity_rank", "name", "similarity", "separation", "true_kind"]
 
 # %%
@@ -32,7 +33,7 @@ best["similarity_rank", "name", "similarity", "separation", "true_kind"]
 # ``include_query=True`` the galaxy itself stands first.
 
 shown = gzr.find_similar(galaxies, favourite, n=9, include_query=True)
-gzr.show(shown, ["similarity", "true_kind"], size=120)
+gzr.show(shown, ["similarity", "true_kind"], size=160)
 
 # %%
 # How good is that?

@@ -82,7 +82,7 @@ axes.legend()
 
 scored = gzr.add_anomaly_scores(rated)
 scored.sort("anomaly_rank")
-gzr.show(scored[scored["anomaly_rank"] > 0][:10], ["anomaly_score", "interest", "true_kind"], size=120)
+gzr.show(scored[scored["anomaly_rank"] > 0][:10], ["anomaly_score", "interest", "true_kind"], size=160)
 
 # %%
 # ``anomaly_unlike`` near 1 is a galaxy unlike *all* that were rated: a star, an artefact, or something new. Its

@@ -53,7 +53,7 @@ for name in ("ring_probability", "ring_probability_std", "ring_unlike"):
 rest = galaxies[galaxies["ring"] == ""]
 rest = rest[np.isfinite(rest["ring_probability"])]
 rest.sort("ring_probability", reverse=True)
-gzr.show(rest[:10], ["ring_probability", "ring_probability_std", "true_kind"], size=120)
+gzr.show(rest[:10], ["ring_probability", "ring_probability_std", "true_kind"], size=160)
 
 # %%
 # Was it right?
@@ -90,7 +90,7 @@ print(f"expected {expected:.0f} rings among {len(rest)} galaxies; there are {tru
 #
 # :func:`~galzoo_repr.finetuning.which_to_label` chooses galaxies whose labels would teach the model most.
 
-gzr.show(gzr.which_to_label(galaxies, model, 5, progress=False), ["ring_probability", "true_kind"], size=120)
+gzr.show(gzr.which_to_label(galaxies, model, 5, progress=False), ["ring_probability", "true_kind"], size=160)
 
 # %%
 # At the shell::
