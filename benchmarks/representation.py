@@ -7,6 +7,7 @@ and of 32 x 32 pixels with PCA. Galaxies of the SDSS sets are those that trainin
 import argparse
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from tempfile import gettempdir
@@ -220,6 +221,7 @@ def main() -> None:
     )
     parser.add_argument("--encoder", default="bundled", help="name or folder; several separated by commas")
     parser.add_argument("--views", type=int, help="views to average instead of the encoder's own")
+    parser.add_argument("--crop", type=float, help="part of each side to see instead of the encoder's own")
     parser.add_argument("--no-baselines", action="store_true")
     parser.add_argument("--work", type=Path, default=Path(gettempdir()) / "galzoo-real")
     parser.add_argument("--json", type=Path, help="file to write all figures to")
@@ -228,6 +230,7 @@ def main() -> None:
     for name in options.encoder.split(","):
         encoder = Encoder.load(name)
         encoder.views = options.views or encoder.views
+        encoder.recipe = replace(encoder.recipe, crop=options.crop or encoder.recipe.crop)
         embeds[Path(name).name] = embeddings_of(encoder)
     if not options.no_baselines:
         embeds["untrained"] = embeddings_of(
