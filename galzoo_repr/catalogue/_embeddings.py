@@ -114,6 +114,14 @@ def read_embeddings(table: Table, embedding: str = "embedding") -> Embeddings:
         If this is not the name of one column, or it does not hold numbers.
     ValueError
         If there is no such column, it is not two-dimensional, or it mixes the embeddings of two encoders.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from galzoo_repr.catalogue import read_embeddings
+    >>> embeddings = read_embeddings(Table({"embedding": [[1.0, 0.0], [float("nan"), 0.0]]}))
+    >>> embeddings.dim, embeddings.usable
+    (2, array([ True, False]))
     """
     if not isinstance(embedding, str):
         raise TypeError(

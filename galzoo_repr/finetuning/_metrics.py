@@ -33,6 +33,12 @@ class Metric:
         Label, class or question it is about; empty for all together.
     name : str
     value, low, high : float
+
+    Examples
+    --------
+    >>> from galzoo_repr.finetuning import Metric
+    >>> print(Metric(part="", name="accuracy", value=0.883, low=0.8, high=0.95))
+    0.883 (0.800 to 0.950)
     """
 
     part: str
@@ -58,6 +64,17 @@ class Reliability:
         Means in each bin.
     n : ndarray
         Galaxies in each bin.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import galzoo_repr as gzr
+    >>> galaxies = gzr.SimulatedSurvey(seed=1).catalogue(80)
+    >>> galaxies["embedding"] = np.column_stack([galaxies["true_axis_ratio"], galaxies["mag_r"]])
+    >>> galaxies["thin"] = galaxies["true_axis_ratio"] < 0.4
+    >>> bins = gzr.finetune(galaxies, "thin", progress=False).report.reliability[""]
+    >>> int(bins.n.sum())
+    80
     """
 
     predicted: np.ndarray

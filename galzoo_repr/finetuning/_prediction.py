@@ -30,6 +30,17 @@ class Prediction:
     concentrations : ndarray or None
         float64, shape (n, k): of votes, the parameters of the Dirichlet distributions of the fractions, as
         wide as held-out galaxies ask for; `std`, of the model alone, comes on top.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import galzoo_repr as gzr
+    >>> galaxies = gzr.SimulatedSurvey(seed=1).catalogue(80)
+    >>> galaxies["embedding"] = np.column_stack([galaxies["true_axis_ratio"], galaxies["mag_r"]])
+    >>> galaxies["thin"] = galaxies["true_axis_ratio"] < 0.4
+    >>> model = gzr.finetune(galaxies, "thin", members=2, progress=False)
+    >>> model.predict(galaxies["embedding"]).value.shape
+    (80, 1)
     """
 
     value: np.ndarray

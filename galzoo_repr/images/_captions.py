@@ -78,6 +78,13 @@ def caption_columns(table: Table, columns: str | Sequence[str] | None = None) ->
     ------
     TypeError, ValueError
         If a column is not named by text, or is not there.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from galzoo_repr.images import caption_columns
+    >>> caption_columns(Table({"name": ["NGC 628"], "z": [0.002], "ring_probability": [0.9]}))
+    ['ring_probability']
     """
     if columns is None:
         return [name for name in table.colnames if name.endswith(_USUAL)]
@@ -105,6 +112,14 @@ def cell_texts(table: Table, name: str) -> list[str]:
     ------
     TypeError, ValueError
         If there is no such column.
+
+    Examples
+    --------
+    >>> from astropy import units as u
+    >>> from astropy.table import QTable
+    >>> from galzoo_repr.images import cell_texts
+    >>> cell_texts(QTable({"r50": [3.14159, float("nan")] * u.arcsec}), "r50")
+    ['3.142 arcsec', '-']
     """
     column = table[check_column("column", name, table.colnames)]
     if isinstance(column, SkyCoord | BaseCoordinateFrame):

@@ -96,6 +96,13 @@ def map_points(table: Table, name: str = "map") -> tuple[np.ndarray, np.ndarray]
     ------
     ValueError
         If a column is missing or does not hold numbers.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from galzoo_repr.plot import map_points
+    >>> map_points(Table({"map_x": [0.5, float("nan")], "map_y": [2.0, float("nan")]}))
+    (array([0.5, nan]), array([ 2., nan]))
     """
     columns = [f"{name}_{axis}" for axis in "xy"]
     missing = [column for column in columns if column not in table.colnames]

@@ -80,10 +80,10 @@ class Thumbnails:
         return shown if len(self) == self.n_rows else f"the first {len(self):,} of {self.n_rows:,} galaxies"
 
     def _figure(self, row: int) -> str:
-        name, side = html.escape(self.names[row]), f"width:{self.size}px;height:{self.size}px"
+        name, side = html.escape(self.names[row]), f"width:{self.size}px;max-width:100%;aspect-ratio:1"
         if (jpeg := self.jpegs[row]) is not None:
             data = base64.b64encode(jpeg).decode()
-            picture = f'<img src="data:image/jpeg;base64,{data}" alt="{name}" style="{side};margin:0">'
+            picture = f'<img src="data:image/jpeg;base64,{data}" alt="{name}" style="{side};display:block;margin:0">'
         else:
             picture = f'<div style="{side};{_NO_PICTURE}">{html.escape(self.reasons[row])}</div>'
         lines = [f"<b>{name}</b>"]

@@ -63,6 +63,17 @@ def similarity_montage(
     ------
     ValueError
         If the table is not an answer, is empty, or has no column of image files.
+
+    Examples
+    --------
+    >>> import galzoo_repr as gzr
+    >>> from galzoo_repr.similarity import similarity_montage
+    >>> sky = gzr.SimulatedSurvey(seed=1)
+    >>> with sky.serve() as service:
+    ...     galaxies = gzr.add_cutouts(sky.catalogue(4), survey=gzr.LegacySurvey(server=service.url), progress=False)
+    >>> galaxies["embedding"] = [[1.0, 0.0], [0.9, 0.1], [0.5, 0.5], [0.0, 1.0]]
+    >>> best = gzr.find_similar(galaxies, 0, n=3, include_query=True)
+    >>> similarity_montage(best, title="Most like the first").save("similar.png")
     """
     from galzoo_repr.images import CENTRE, montage, pictures_of, read_pictures
     from galzoo_repr.images import captions as written

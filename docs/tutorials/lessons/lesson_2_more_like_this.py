@@ -24,7 +24,8 @@ favourite = SkyCoord("09h59m30.76s +01d45m39.2s")
 # :func:`~galzoo_repr.similarity.find_similar` gives a table of the galaxies that look most like it.
 
 best = gzr.find_similar(galaxies, favourite, n=10)
-best["similarity"].info.format, best["separation"].info.format = ".3f", ".0f"  # digits to show
+best["similarity"].info.format = ".3f"  # digits to show
+best["separation"].info.format = ".0f"
 best["similarity_rank", "name", "similarity", "separation", "true_kind"]
 
 # %%
