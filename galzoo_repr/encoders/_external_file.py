@@ -64,7 +64,10 @@ class Published:
             if found is None or found.shape[1] < values.shape[1]:
                 found = _wider(found, len(rows), values.shape[1])
             if values.shape[1] != found.shape[1] and not np.isnan(values).all():
-                raise ValueError(f"the vectors of {self.names[0]!r} are of several lengths")
+                raise ValueError(
+                    f"the vectors of {self.names[0]!r} are of several lengths, {found.shape[1]} and {values.shape[1]}; "
+                    "give another column with columns="
+                )
             found[order[first:end]] = values
         return np.empty((0, len(self.names)), np.float32) if found is None else found
 
@@ -72,7 +75,10 @@ class Published:
 def _wider(found: np.ndarray | None, rows: int, width: int) -> np.ndarray:
     """Room for features; what was there before are cells without any, which have no width."""
     if found is not None and np.isfinite(found).any():
-        raise ValueError("the vectors of the file are of several lengths")
+        raise ValueError(
+            f"the vectors of the file are of several lengths, {found.shape[1]} and {width}; give columns= with one "
+            "number per row, or a column of vectors of one length"
+        )
     return np.full((rows, width), np.nan, dtype=np.float32)
 
 
