@@ -88,7 +88,8 @@ def anomalies(
         told = {"out": str(written), "rated": n_rated, "rated_now": added, "sheet": str(sheet)}
         print_json({**told, "most_interesting": rows_of(best), "next_to_rate": rows_of(following)})
         return
-    show(best, "Most interesting")
+    scores = "Most interesting" if "anomaly_score_std" in best.colnames else "Most unusual: nothing is rated"
+    show(best, scores)
     show(following, "Next to rate")
     if len(chosen):
         note(f"Look at these galaxies, fill in the column rating of {sheet}, and call again", quiet=quiet)
@@ -126,7 +127,9 @@ def _round(scored: "Table", chosen: "Table") -> "tuple[Table, Table]":
     best = Table(
         {"rank": scored["anomaly_rank"][order], "row": order, "galaxy": [names[row] for row in order]}
     )
-    for name in ("anomaly_score", "anomaly_score_std"):
+    # Without ratings the score is how unusual a galaxy is, and has no standard deviation.
+    has_std = np.isfinite(scored["anomaly_score_std"]).any()
+    for name in ("anomaly_score", "anomaly_score_std") if has_std else ("anomaly_score",):
         best[name] = scored[name][order]
         best[name].info.format = ".3f"
     following = Table({"row": chosen["row"], "galaxy": [names[row] for row in chosen["row"]]})

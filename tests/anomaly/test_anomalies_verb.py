@@ -39,6 +39,7 @@ def test_rounds_at_the_shell_find_what_is_interesting(catalogue, truth, tmp_path
         assert result.exit_code == 0, result.output
         assert f"{12 * number} galaxies are rated" in result.stderr
         assert "Next to rate" in result.stdout
+        assert ("Most interesting" if number else "Most unusual: nothing is rated") in result.stdout
         with Image.open(folder / "next_to_rate.png") as picture:
             assert picture.size[0] > 500
         fill(folder / "next_to_rate.csv", truth)
