@@ -15,7 +15,15 @@ from galzoo_repr._folder import publish
 from galzoo_repr.app._cards import text_of_cell
 from galzoo_repr.app._plane_view import CHOSEN, PlaneView, dark_figure
 from galzoo_repr.app._selected import Picture, Selected, Words, dressed, plain
-from galzoo_repr.plot import add_map, column_label, map_points, mollweide, read_colouring, right_ascensions
+from galzoo_repr.plot import (
+    add_map,
+    column_label,
+    map_label,
+    map_points,
+    mollweide,
+    read_colouring,
+    right_ascensions,
+)
 
 if TYPE_CHECKING:
     from galzoo_repr.app._session import Session
@@ -123,8 +131,9 @@ class MapView:
         )
 
     def _make_map(self) -> PlaneView:
-        x, y = map_points(self.session.table)
-        made = self._plane(x, y, name="map", labels=("map_x", "map_y"))
+        table = self.session.table
+        x, y = map_points(table)
+        made = self._plane(x, y, name="map", labels=tuple(map_label(table, column) for column in COLUMNS))
         self._holder.object = made.figure
         return made
 

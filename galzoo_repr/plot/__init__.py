@@ -3,7 +3,7 @@
 from galzoo_repr.plot._add_map import add_map
 from galzoo_repr.plot._axes import MOST_POINTS
 from galzoo_repr.plot._colours import CLASS_COLOURS, Colouring, column_label, read_colouring
-from galzoo_repr.plot._map import map, map_points
+from galzoo_repr.plot._map import map, map_label, map_points
 from galzoo_repr.plot._models import learning_curve, reliability
 from galzoo_repr.plot._mollweide import HALF_WIDTH, from_mollweide, mollweide, right_ascensions
 from galzoo_repr.plot._plane import PlanePoints, inside_polygon, shades
@@ -24,6 +24,7 @@ __all__ = [
     "inside_polygon",
     "learning_curve",
     "map",
+    "map_label",
     "map_points",
     "mollweide",
     "read_colouring",

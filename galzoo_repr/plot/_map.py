@@ -13,7 +13,7 @@ from galzoo_repr.plot._plane import PlanePoints
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["map", "map_points"]
+__all__ = ["map", "map_label", "map_points"]
 
 
 def map(table: Table, *, colour: str | None = None, name: str = "map", ax: "Axes | None" = None) -> "Axes":
@@ -65,14 +65,32 @@ def map(table: Table, *, colour: str | None = None, name: str = "map", ax: "Axes
     ax = axes_for(ax)
     left, right, bottom, top = points.bounds
     ax.set(xlim=(left, right), ylim=(bottom, top))
-    ax.set(xlabel=_axis_label(table, f"{name}_x"), ylabel=_axis_label(table, f"{name}_y"))
+    ax.set(xlabel=map_label(table, f"{name}_x"), ylabel=map_label(table, f"{name}_y"))
     draw_points(ax, points, x, y, colouring, points.bounds)
     annotate_missing(ax, len(points), len(table), "have no place")
     return ax
 
 
-def _axis_label(table: Table, column: str) -> str:
-    """Say what an axis of the map is, where its column says so."""
+def map_label(table: Table, column: str) -> str:
+    """
+    Say what an axis of the map is: what its column says of itself, or else its name.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+    column : str
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from astropy.table import Column, Table
+    >>> from galzoo_repr.plot import map_label
+    >>> map_label(Table({"map_x": Column([0.5], description="First component of embedding")}), "map_x")
+    'First component of embedding'
+    """
     return getattr(table[column], "description", None) or column_label(table, column)
 
 
