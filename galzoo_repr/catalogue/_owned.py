@@ -88,16 +88,13 @@ def _is_large(values: object) -> bool:
 
 
 def _to_be_read(values: Column | u.Quantity | np.ndarray) -> Column | u.Quantity | np.ndarray:
-    if isinstance(values, MaskedColumn):
-        view = values.copy(copy_data=False)
-        # Numpy has no array that may be masked but not changed.
-        view = MaskedColumn(_to_be_read(values.data.data), mask=values.mask.copy(), copy=False)
-        view.info = values.info
-        return view
     view = values.copy(copy_data=False) if isinstance(values, Column) else values.view()
     if "info" in getattr(values, "__dict__", ()):
         view.info = values.info
     view.flags.writeable = False
+    if isinstance(view, MaskedColumn):
+        # Numpy has no array that may be masked but not changed.
+        view.unshare_mask()
     return view
 
 

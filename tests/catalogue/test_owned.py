@@ -30,7 +30,9 @@ KINDS = {
     "text": lambda: Column([f"galaxy {i}" for i in range(N)]),
     "bytes": lambda: Column([b"a"] * N),
     "vectors": lambda: Column(np.arange(2.0 * N).reshape(N, 2).astype("f4")),
-    "masked": lambda: MaskedColumn(np.arange(N), mask=np.arange(N) == 4, fill_value=-7),
+    "masked": lambda: MaskedColumn(
+        np.arange(N), mask=np.arange(N) == 4, fill_value=-7, format="03d", description="m", meta={"a": [1]}
+    ),
     "masked vectors": lambda: MaskedColumn(np.ones((N, 2)), mask=np.eye(N, 2, dtype=bool)),
     "quantity": lambda: np.arange(N) * u.Jy,
     "masked quantity": lambda: Masked(np.arange(N) * u.Jy, mask=np.arange(N) == 4),
@@ -161,6 +163,11 @@ class TestLargeColumns:
         result = add_score(table)
         assert np.shares_memory(arrays_of(result["x"])[0], arrays_of(table["x"])[0])
         assert contents(result) == before
+        for name in ("unit", "format", "name"):
+            assert getattr(result["x"].info, name) == getattr(table["x"].info, name)
+        if kind.startswith("masked"):
+            assert not np.shares_memory(result["x"].mask, table["x"].mask)
+            assert result["x"].fill_value == table["x"].fill_value
         with pytest.raises(ValueError, match="read-only"):
             result["x"][0] = result["x"][1]
         with pytest.raises(ValueError, match="read-only"):
