@@ -189,6 +189,7 @@ def read_catalogue(
         read = _reader(file_format)
         if table is not None:
             if file_format not in _OF_SEVERAL:
+                refuse_bombs(path)  # which says it where a packed file is cut short
                 raise ValueError("only FITS and VOTable files hold several tables; leave table= out")
             read = partial(read, table=table)
         return read(path)
@@ -196,7 +197,8 @@ def read_catalogue(
         raise
     except Exception as error:
         what = _NAMES.get(file_format, "a table")
-        raise ValueError(f"cannot read {path} as {what}: {_in_short(error, file_format, found)}") from error
+        reason = "it is empty" if _is_empty(path) else _in_short(error, file_format, found)
+        raise ValueError(f"cannot read {path} as {what}: {reason}") from error
 
 
 def _reader(file_format: str | None) -> Callable[[Path], Table]:
@@ -230,6 +232,14 @@ def _found_format(path: Path) -> str | None:
     for packed in (".gz", ".bz2", ".xz", ".zip", ".z"):
         name = name.removesuffix(packed)
     return "text" if name.endswith(_TEXT) or "." not in name else None
+
+
+def _is_empty(path: Path) -> bool:
+    try:
+        with unpacked(path) as file:
+            return not file.read(1)
+    except _NOT_UNPACKED:
+        return False
 
 
 def _in_short(error: Exception, file_format: str | None, found: str | None) -> str:

@@ -1,6 +1,6 @@
 """Columns of one's own: copies, so that what becomes of one table in place does not happen to another."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from copy import deepcopy
 from datetime import date
@@ -11,6 +11,7 @@ from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.table import Column, MaskedColumn, Table
 from astropy.table.column import col_copy
+from astropy.table.index import Index
 from astropy.time import Time
 from astropy.utils.masked import Masked
 
@@ -39,23 +40,30 @@ def owned_table(catalogue: Table) -> Table:
     """
     Copy a table with all that is in it: values, masks, cells that are arrays, meta, descriptions, indices.
 
-    A column above ``conf.mapped_above`` gigabytes is shared, as there may be no room for another, and read-only.
+    A column above ``conf.mapped_above`` gigabytes is shared, as there may be no room for another, and read-only; not so
+    one of an index, which astropy sorts in place alone.
     """
-    if not any(map(_is_large, catalogue.itercols())):
-        table = catalogue.copy()
+    indices = _indices_of(catalogue)
+    indexed = {name for names in indices for name in names}
+    large = any(_is_large(catalogue[name]) for name in catalogue.colnames if name not in indexed)
+    with catalogue.index_mode("discard_on_copy"):
+        table = catalogue.copy(copy_data=not large)
+    if not large:
         for column in table.itercols():
             _own_cells(column)
-        return table
-    table = catalogue.copy(copy_data=False)
-    table.meta = deepcopy(catalogue.meta)
-    for name in table.colnames:
-        put_in_place(table, name, owned_column(table[name]))
+    else:
+        table.meta = deepcopy(catalogue.meta)
+        for name in table.colnames:
+            put_in_place(table, name, owned_column(table[name], share=name not in indexed))
+    _make_indices(table, indices, catalogue.primary_key)
     return table
 
 
-def owned_column(values: Column | Mixin | np.ndarray | Sequence) -> Column | Mixin | np.ndarray | Sequence:
-    """Copy a column; a large one is a read-only view, as `owned_table` has it."""
-    if _is_large(values):
+def owned_column(
+    values: Column | Mixin | np.ndarray | Sequence, *, share: bool = True
+) -> Column | Mixin | np.ndarray | Sequence:
+    """Copy a column; a large one is a read-only view, as `owned_table` has it, if it may be shared."""
+    if share and _is_large(values):
         return _to_be_read(values)
     if not hasattr(values, "copy") or not hasattr(values, "shape"):
         return deepcopy(values)
@@ -74,10 +82,14 @@ def rows_of(table: Table, rows: np.ndarray) -> Table:
     rows : ndarray of int or bool
         Not a slice, of which astropy gives views.
     """
-    taken = table[np.asarray(rows)]
+    rows = np.asarray(rows)
+    with table.index_mode("discard_on_copy"):
+        taken = table[rows]
     taken.meta = deepcopy(table.meta)
     for column in taken.itercols():
         _own_cells(column)
+    once = rows.dtype == bool or len(np.unique(rows)) == len(rows)
+    _make_indices(taken, _indices_of(table), table.primary_key, once=once)
     return taken
 
 
@@ -88,16 +100,13 @@ def _is_large(values: object) -> bool:
 
 
 def _to_be_read(values: Column | u.Quantity | np.ndarray) -> Column | u.Quantity | np.ndarray:
-    if isinstance(values, MaskedColumn):
-        view = values.copy(copy_data=False)
-        # Numpy has no array that may be masked but not changed.
-        view = MaskedColumn(_to_be_read(values.data.data), mask=values.mask.copy(), copy=False)
-        view.info = values.info
-        return view
     view = values.copy(copy_data=False) if isinstance(values, Column) else values.view()
     if "info" in getattr(values, "__dict__", ()):
         view.info = values.info
     view.flags.writeable = False
+    if isinstance(view, MaskedColumn):
+        # Numpy has no array that may be masked but not changed.
+        view.unshare_mask()
     return view
 
 
@@ -120,8 +129,7 @@ def _own_cells(column: Column | Mixin | np.ndarray) -> None:
 
 def put_in_place(table: Table, name: str, values: Column | Mixin | np.ndarray) -> None:
     """Put values in place of a column, and make the indices anew that it is part of: astropy refuses to."""
-    primary = table.primary_key
-    indices = {tuple(one.info.name for one in index.columns): index for index in table.indices}
+    primary, indices = table.primary_key, _indices_of(table)
     gone = {columns: index for columns, index in indices.items() if name in columns}
     for column in table.itercols() if gone else ():
         # astropy's own way of removing them fails where an index is of several columns.
@@ -131,6 +139,18 @@ def put_in_place(table: Table, name: str, values: Column | Mixin | np.ndarray) -
             if tuple(one.info.name for one in index.columns) not in gone
         ]
     table.replace_column(name, values, copy=False)
-    for columns, index in gone.items():
-        table.add_index(list(columns), engine=type(index.data), unique=index.data.unique)
+    _make_indices(table, gone, primary)
+
+
+def _indices_of(table: Table) -> dict[tuple[str, ...], Index]:
+    """Indices by the names of their columns."""
+    return {tuple(one.info.name for one in index.columns): index for index in table.indices}
+
+
+def _make_indices(
+    table: Table, like: Mapping[tuple[str, ...], Index], primary: tuple | None, *, once: bool = True
+) -> None:
+    """Make indices anew: those that astropy copies look at the columns, and rows, of the other table."""
+    for columns, index in like.items():
+        table.add_index(list(columns), engine=type(index.data), unique=index.data.unique and once)
     table.primary_key = primary

@@ -29,7 +29,11 @@ def push(
 
     shared = (MorphologyModel if Path(folder, _MODEL).is_file() else Encoder).load(folder, device="cpu")
     if card:
-        output.print(shared.model_card(repository, licence=licence), markup=False, soft_wrap=True)
+        text = shared.model_card(repository, licence=licence)
+        if as_json:
+            print_json({"card": text})
+        else:
+            output.print(text, markup=False, soft_wrap=True)
         return
     address = shared.push(repository, private=private, licence=licence, overwrite=overwrite)
     if as_json:

@@ -145,6 +145,7 @@ def index_of(folder: HatsFolder, pixel: Pixel, place: Path, embedding: str) -> S
             known = json.loads(card.read_text(encoding="utf-8"))
         except (FileNotFoundError, ValueError):
             known = {}
+        known = known if isinstance(known, dict) else {}
         if known.get("stamp") == stamp and (opened := _opened(kept, known)) is not None:
             return opened[0]
         digest = _digest(files)

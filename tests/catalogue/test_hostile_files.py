@@ -222,3 +222,28 @@ def test_cells_of_fits_that_lie_on_one_another(tmp_path, monkeypatch):
     (tmp_path / "a.fits").write_bytes(body)
     with pytest.raises(ValueError, match="its cells hold 750 MiB by what they say, and lie on one another"):
         read_catalogue(tmp_path / "a.fits")
+
+
+@pytest.mark.parametrize("packed", [None, gzip.compress, bz2.compress, lzma.compress])
+@pytest.mark.parametrize("ending", ["ecsv", "csv", "fits", "vot", "parquet", "dat.gz", "unknown"])
+def test_an_empty_file_is_said_to_be_empty(ending, packed, tmp_path):
+    path = tmp_path / f"galaxies.{ending}"
+    path.write_bytes(packed(b"") if packed else b"")
+    if ending == "parquet" and packed:
+        return  # which is packed in itself
+    with pytest.raises(ValueError, match="it is empty"):
+        read_catalogue(path)
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+def test_a_packed_file_cut_short_is_said_to_be_where_one_table_of_it_is_wanted(pack, tmp_path):
+    path = tmp_path / "galaxies.fits.packed"
+    fits.HDUList([fits.PrimaryHDU(), fits.BinTableHDU(Table({"ra": [1.0]}), name="ONE")]).writeto(
+        tmp_path / "a.fits"
+    )
+    packed = pack((tmp_path / "a.fits").read_bytes())
+    path.write_bytes(packed)
+    assert read_catalogue(path, table="ONE")["ra"][0] == 1
+    path.write_bytes(packed[: len(packed) * 2 // 3])
+    with pytest.raises(ValueError, match="ended before the end-of-stream"):
+        read_catalogue(path, table="ONE")

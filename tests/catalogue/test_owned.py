@@ -30,7 +30,9 @@ KINDS = {
     "text": lambda: Column([f"galaxy {i}" for i in range(N)]),
     "bytes": lambda: Column([b"a"] * N),
     "vectors": lambda: Column(np.arange(2.0 * N).reshape(N, 2).astype("f4")),
-    "masked": lambda: MaskedColumn(np.arange(N), mask=np.arange(N) == 4, fill_value=-7),
+    "masked": lambda: MaskedColumn(
+        np.arange(N), mask=np.arange(N) == 4, fill_value=-7, format="03d", description="m", meta={"a": [1]}
+    ),
     "masked vectors": lambda: MaskedColumn(np.ones((N, 2)), mask=np.eye(N, 2, dtype=bool)),
     "quantity": lambda: np.arange(N) * u.Jy,
     "masked quantity": lambda: Masked(np.arange(N) * u.Jy, mask=np.arange(N) == 4),
@@ -145,6 +147,38 @@ def test_indices_and_groups_come_along():
     assert [len(group) for group in grouped.groups] == [4, 4, 4]
 
 
+TAKEN = {
+    "all rows": add_score,
+    "all rows, again": lambda table: add_score(as_table(table)),
+    "most rows": lambda table: rows_of(table, np.arange(2, N)),
+    "few rows": lambda table: rows_of(table, np.arange(N) % 5 == 2),
+    "rows twice": lambda table: rows_of(table, np.array([2, 2, 7])),
+    "of a slice": lambda table: as_table(table[1:]),
+    "of rows that astropy took": lambda table: as_table(table[np.arange(1, N)]),
+}
+
+
+@pytest.mark.parametrize("above", [64e-9, 5.0])
+@pytest.mark.parametrize("columns", ["key", ["key", "x"]])
+@pytest.mark.parametrize("take", TAKEN)
+def test_indices_are_of_the_rows_of_their_table(take, columns, above, monkeypatch):
+    monkeypatch.setattr(conf, "mapped_above", above)
+    table = Table({"z": np.arange(N), "key": np.arange(N)[::-1].copy(), "x": np.arange(N) * 1.0})
+    table.add_index(columns, unique=True)
+    result = TAKEN[take](table)
+    result.sort("z", reverse=True)
+    result["x"][0] = 50
+    result["key"][0] = 40
+    again = as_table(result)
+    for each in (result, again):
+        assert each.primary_key == table.primary_key
+        (index,) = each.indices
+        assert all(len(column) == len(each) for column in index.columns)
+        assert list(index.find((40,) if columns == "key" else (40, 50.0))) == [0]
+    assert list(table.indices[0].find((9,) if columns == "key" else (9, 2.0))) == [2]
+    assert table["key"][-1] == 0
+
+
 @pytest.fixture
 def large_from(monkeypatch):
     """Columns of more than 64 bytes count as large."""
@@ -161,6 +195,11 @@ class TestLargeColumns:
         result = add_score(table)
         assert np.shares_memory(arrays_of(result["x"])[0], arrays_of(table["x"])[0])
         assert contents(result) == before
+        for name in ("unit", "format", "name"):
+            assert getattr(result["x"].info, name) == getattr(table["x"].info, name)
+        if kind.startswith("masked"):
+            assert not np.shares_memory(result["x"].mask, table["x"].mask)
+            assert result["x"].fill_value == table["x"].fill_value
         with pytest.raises(ValueError, match="read-only"):
             result["x"][0] = result["x"][1]
         with pytest.raises(ValueError, match="read-only"):

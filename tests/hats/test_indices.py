@@ -120,6 +120,16 @@ find_similar(sys.argv[1], 11, 20, index=sys.argv[2], progress=False)
 """
 
 
+@pytest.mark.parametrize("card", ["[]", "null", "{", '{"stamp": 1, "rows": "x"}'])
+def test_odd_cards_are_written_anew(card, folder, place):
+    exact = gzr.find_similar(folder, 11, 20, index=place)["row"].tolist()
+    path = next(place.glob("*.json"))
+    good = path.read_text()
+    path.write_text(card)
+    assert gzr.find_similar(folder, 11, 20, index=place)["row"].tolist() == exact
+    assert path.read_text() == good
+
+
 def test_kills_and_two_at_once(folder, place):
     exact = gzr.find_similar(folder, 11, 20)["row"].tolist()
     for when in ("while", "before"):

@@ -1,5 +1,6 @@
 """Encoders and models are published with a card, and come back as they were; of the hub a server stands in."""
 
+import json
 import re
 import shutil
 from dataclasses import replace
@@ -159,6 +160,10 @@ def test_the_shell_shares_models_and_encoders(hub, encoder, model, tmp_path):
     run = CliRunner().invoke
     shown = run(app, ["push", str(tmp_path / "model"), "me/ring", "--card", "--licence", "CC-BY-4.0"])
     assert "license: cc-by-4.0" in shown.output
+    as_json = run(
+        app, ["push", str(tmp_path / "model"), "me/ring", "--card", "--licence", "CC-BY-4.0", "--json"]
+    )
+    assert json.loads(as_json.output)["card"].strip() == shown.output.strip()
     assert hub.models == {}
     for what, name in (("encoder", "me/mine"), ("model", "me/ring")):
         done = run(app, ["push", str(tmp_path / what), name, "--private"])
