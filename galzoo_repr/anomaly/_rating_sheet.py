@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from astropy.table import Table
 
+from galzoo_repr._arguments import some_of
 from galzoo_repr.anomaly._columns import column_of
 from galzoo_repr.anomaly._raters import own_ratings
 from galzoo_repr.anomaly._ratings import LARGEST
@@ -67,6 +68,11 @@ def record_answers(
 
 def _pairs(answers: Table, n_rows: int) -> list[tuple[int, float]]:
     """Row and rating of each answer that is not blank, or a word for no value."""
+    if missing := [name for name in ("row", "rating") if name not in answers.colnames]:
+        raise ValueError(
+            f"answers have no column {' and no column '.join(missing)}: they need row, counted from 0, and rating, "
+            f"as in next_to_rate.csv; these have {some_of(answers.colnames)}. To go by names, join the two tables first"
+        )
     rows, values = column_of(answers, "row", "row"), column_of(answers, "rating", "rating")
     pairs = []
     for row, value in zip(map(text_of, rows), map(text_of, values), strict=True):

@@ -285,7 +285,11 @@ def table_format(path: str | os.PathLike) -> str:
     """
     file_format, compressed = _format_of(Path(path))
     if file_format is None:
-        raise ValueError(f"cannot tell the format of {path}; its name must end in {_endings()}")
+        plain = Path(path).name.lower().removesuffix(".gz").endswith((".csv", ".tsv", ".txt", ".dat"))
+        why = (
+            " (plain text keeps neither units nor embeddings; ECSV is text that keeps both)" if plain else ""
+        )
+        raise ValueError(f"cannot tell the format of {path}; its name must end in {_endings()}{why}")
     if compressed and file_format == "parquet":
         raise ValueError(f"Parquet compresses by itself; leave the .gz off {path}")
     return file_format

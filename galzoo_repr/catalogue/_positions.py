@@ -11,6 +11,7 @@ from astropy import units as u
 from astropy.coordinates import BaseCoordinateFrame, ConvertError, SkyCoord, UnitSphericalRepresentation
 from astropy.table import Table
 
+from galzoo_repr._angle import angle_unit
 from galzoo_repr._arguments import did_you_mean, some_of
 from galzoo_repr._config import log
 from galzoo_repr.catalogue._angles import MASKED, NOT_FINITE, are_bare_numbers, column_degrees, name_and_unit
@@ -318,12 +319,18 @@ def _from_pair(table: Table, names: tuple[str, str]) -> SkyPositions:
     reasons.update({row: f"{names[0]}: {why}" for row, why in ra_reasons.items()})
     for row in np.flatnonzero(np.abs(dec) > 90).tolist():
         reasons.setdefault(row, f"{names[1]}: {lat} {dec[row]:g} deg is outside -90 to 90")
+    hint = ", read in hours as the column says" if _in_hours(table, names[0]) else ""
     for row in np.flatnonzero(np.abs(ra) > 360).tolist():
-        reasons.setdefault(row, f"{names[0]}: {lon} {ra[row]:g} deg is outside -360 to 360")
+        reasons.setdefault(row, f"{names[0]}: {lon} {ra[row]:g} deg is outside -360 to 360{hint}")
     if frame is not None:
         log.info("Columns %s and %s are %s and are brought to ICRS.", *names, frame.name)
         ra, dec = to_icrs(ra, dec, frame)
     return _positions(ra, dec, reasons)
+
+
+def _in_hours(table: Table, name: str) -> bool:
+    """Whether the unit of a column, or one in its name, is hours."""
+    return u.hourangle in (angle_unit(str(table[name].info.unit or "")), name_and_unit(name)[1])
 
 
 def _uncertain(names: tuple[str, str], frame: BaseCoordinateFrame | None, doubt: str) -> str:

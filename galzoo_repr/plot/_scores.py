@@ -75,6 +75,8 @@ def scores(
     if spread in table.colnames:
         std = np.nan_to_num(_numbers(table, "score", spread)[shown])
         band = (values[shown] - std, values[shown] + std)
+        if score.endswith("_probability"):  # none is beyond 0 to 1
+            band = (np.clip(band[0], 0, 1), np.clip(band[1], 0, 1))
         ax.fill_between(ranks, *band, color=CLASS_COLOURS[0], alpha=0.2, lw=0, label="one standard deviation")
     ax.plot(ranks, values[shown], color=CLASS_COLOURS[0], lw=1.5, label=score)
     if rated is not None:

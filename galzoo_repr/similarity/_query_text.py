@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from astropy import units as u
 from astropy.coordinates import SkyCoord
-from astropy.table import Column
+from astropy.table import Column, Table
 
 from galzoo_repr._arguments import did_you_mean
 from galzoo_repr.catalogue import (
@@ -138,8 +138,31 @@ def _position(catalogue: Catalogue, text: str) -> SkyCoord:
 def _meant(catalogue: Catalogue, text: str) -> str:
     """Columns that are spelt nearly so, and names, where there are not too many to compare."""
     table = catalogue.table
-    column = name_column(table) if len(table) <= _MOST_NAMES else ""
+    if text.strip().isdecimal() and int(text) < len(table):
+        return f". To mean a row, give the number {int(text)}, not text; at the shell, --row {int(text)}"
+    if len(table) > _MOST_NAMES:
+        return did_you_mean(text, table.colnames)
+    if elsewhere := _elsewhere(table, text):
+        return elsewhere
+    column = name_column(table)
     return did_you_mean(text, [*table.colnames, *(texts_of(one_per_row(table[column])) if column else ())])
+
+
+def _elsewhere(table: Table, text: str) -> str:
+    """Say where a name stands if its column is not called as columns of names are, empty if nowhere."""
+    for name in table.colnames:
+        column = table[name]
+        if getattr(column, "dtype", np.dtype(float)).kind in "USO" and np.ndim(column) == 1:
+            rows = [
+                row
+                for row, entry in enumerate(texts_of(one_per_row(column)))
+                if entry.strip() == text.strip()
+            ]
+            if len(rows) == 1:
+                return f". It is in column {name!r}: give its row, {rows[0]}, or call the column 'name'"
+            if rows:
+                return f". {len(rows)} galaxies have it in column {name!r}: give the rows that are meant"
+    return ""
 
 
 def _row_of_rounded_name(catalogue: Catalogue, text: str, place: SkyCoord, radius: u.Quantity) -> int:

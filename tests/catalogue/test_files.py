@@ -134,7 +134,7 @@ def test_a_read_only_folder(table, tmp_path):
         (
             "catalogue.csv",
             ValueError,
-            "cannot tell the format of .*catalogue.csv; its name must end in .ecsv, .parquet",
+            "cannot tell the format of .*catalogue.csv; its name must end in .ecsv, .parquet.*ECSV is text that",
         ),
         ("catalogue", ValueError, "cannot tell the format"),
         ("catalogue.parquet.gz", ValueError, "Parquet compresses by itself"),

@@ -468,3 +468,9 @@ def test_columns_of_objects_hold_numbers_text_and_nothing():
         "ra: not a finite number",
         "ra: cannot read 'True' as an angle",
     ]
+
+
+@pytest.mark.parametrize("ra", [{"RA (hms)": [150.0]}, {"RA": Column([150.0], unit="hourangle")}])
+def test_degrees_in_a_column_of_hours_say_what_they_were_read_as(ra):
+    found = sky_positions(Table({**ra, "Dec": [2.0]}), coords=(next(iter(ra)), "Dec"))
+    assert found.reason[0].endswith("2250 deg is outside -360 to 360, read in hours as the column says")

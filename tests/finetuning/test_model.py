@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -156,3 +157,9 @@ def test_more_labels_make_a_better_model(sky, has_ring):
     assert auc["value"][1] > auc["value"][0]
     with pytest.raises(ValueError, match="with 200 labelled galaxies, sizes may be from 4 to 190"):
         learning_curve(table, "ring", (2, 300))
+
+
+@pytest.mark.parametrize(("low", "said"), [(0.4, True), (0.6, False)])
+def test_a_report_says_where_chance_would_do_as_well(model, low, said):
+    metrics = [replace(m, low=low) if m.name == "ROC AUC" else m for m in model.report.metrics]
+    assert ("not shown to be better than chance" in str(replace(model.report, metrics=metrics))) is said

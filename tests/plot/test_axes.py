@@ -228,3 +228,9 @@ def test_classes_beyond_ten_are_drawn_together():
 def test_the_room_is_imported_without_matplotlib():
     code = "import sys, galzoo_repr as gzr; gzr.plot.map; assert 'matplotlib' not in sys.modules, 'imported'"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_band_of_probabilities_stays_within_0_and_1():
+    table = Table({"ring_probability": [0.05, 0.5, 0.9], "ring_probability_std": [0.2, 0.2, 0.2]})
+    heights = gzr.plot.scores(table, "ring_probability").collections[0].get_paths()[0].vertices[:, 1]
+    assert (heights.min(), heights.max()) == (0, 1)

@@ -1,5 +1,7 @@
 """The columns similarity and similarity_rank, for every form of query."""
 
+import re
+
 import numpy as np
 import pytest
 from astropy import units as u
@@ -400,3 +402,18 @@ def test_ranks_are_a_permutation_for_any_catalogue(n, d, seed):
     result = add_similarity(cat, seed % n)
     assert sorted(result["similarity_rank"]) == list(range(n))
     assert np.abs(result["similarity"]).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("query", "hint"),
+    [
+        ("G7", "It is in column 'My ID': give its row, 1, or call the column 'name'"),
+        ("spiral", "2 galaxies have it in column 'kind': give the rows that are meant"),
+        ("2", "To mean a row, give the number 2, not text"),
+    ],
+)
+def test_a_text_that_stands_elsewhere_is_told(query, hint):
+    columns = {"My ID": ["G3", "G7", "G9"], "kind": ["spiral", "spiral", "ring"], "embedding": np.eye(3)}
+    galaxies = Table({"ra": [10.0, 11, 12], "dec": [1.0, 2, 3], **columns})
+    with pytest.raises(ValueError, match=re.escape(hint)):
+        add_similarity(galaxies, query)
