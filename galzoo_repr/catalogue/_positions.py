@@ -96,7 +96,16 @@ class SkyPositions:
 
     @cached_property
     def skycoord(self) -> SkyCoord:
-        """All rows as one `~astropy.coordinates.SkyCoord`, NaN where a row has no usable position."""
+        """
+        All rows as one `~astropy.coordinates.SkyCoord`, NaN where a row has no usable position.
+
+        Examples
+        --------
+        >>> from astropy.table import Table
+        >>> from galzoo_repr.catalogue import sky_positions
+        >>> sky_positions(Table({"ra": [150.1, 210.8], "dec": [2.2, 54.3]})).skycoord.to_string("hmsdms", precision=0)
+        ['10h00m24s +02d12m00s', '14h03m12s +54d18m00s']
+        """
         return SkyCoord(self.ra * u.deg, self.dec * u.deg, frame="icrs")
 
 
