@@ -84,6 +84,8 @@ class SkyPositions:
     array([ True, False])
     >>> print(positions.reason[1])
     DEJ2000: declination 94.3489 deg is outside -90 to 90
+    >>> positions.skycoord[0].to_string("hmsdms", precision=0)
+    '13h29m53s +47d11m43s'
     """
 
     ra: np.ndarray
@@ -96,16 +98,7 @@ class SkyPositions:
 
     @cached_property
     def skycoord(self) -> SkyCoord:
-        """
-        All rows as one `~astropy.coordinates.SkyCoord`, NaN where a row has no usable position.
-
-        Examples
-        --------
-        >>> from astropy.table import Table
-        >>> from galzoo_repr.catalogue import sky_positions
-        >>> sky_positions(Table({"ra": [150.1, 210.8], "dec": [2.2, 54.3]})).skycoord.to_string("hmsdms", precision=0)
-        ['10h00m24s +02d12m00s', '14h03m12s +54d18m00s']
-        """
+        """All rows as one `~astropy.coordinates.SkyCoord`, NaN where a row has no usable position."""
         return SkyCoord(self.ra * u.deg, self.dec * u.deg, frame="icrs")
 
 
