@@ -98,6 +98,13 @@ def known_before(scores: np.ndarray, ratings: np.ndarray, low: float) -> np.ndar
     Returns
     -------
     float64 array of shape (n,)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from galzoo_repr.anomaly import known_before
+    >>> known_before(np.array([4.5, 2.0, 1.0]), np.array([[np.nan], [3.0], [np.nan]]), low=0.0).tolist()
+    [4.5, 300.0, 1.0]
     """
     order = scores.copy()
     known = np.isfinite(ratings).any(axis=1) & np.isfinite(order)

@@ -116,6 +116,18 @@ def fit_unusual(
     InterestModel
         To be given to `add_anomaly_scores` with any part of the catalogue. It has components and an isolation forest,
         ``forest_``, but no interest.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astropy.table import Table
+    >>> import galzoo_repr as gzr
+    >>> from galzoo_repr.anomaly import fit_unusual
+    >>> cat = Table({"embedding": np.random.default_rng(1).normal(size=(200, 4))})
+    >>> cat["embedding"][150] = 9
+    >>> scored = gzr.add_anomaly_scores(cat[100:], model=fit_unusual(cat[:100]))
+    >>> int(np.argmax(scored["anomaly_score"]))
+    50
     """
     embeddings = read_embeddings(as_table(table, copy=False), embedding)
     fitted = new_model(model)

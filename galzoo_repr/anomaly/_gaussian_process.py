@@ -69,6 +69,17 @@ class RatingProcess:
     scatter : float
         Variance of a rating of the most careful rater about what is predicted, of which nothing is known beforehand;
         None in a process that an earlier version saved, where it is the least noise.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from galzoo_repr.anomaly import RatingProcess
+    >>> process = RatingProcess(np.array([[0.0], [1.0]]), np.array([5.0, 1.0]), np.full(2, 0.1), length_scale=1.0)
+    >>> mean, std = process.predict(np.array([[0.0], [0.5], [9.0]], np.float32), device="cpu")
+    >>> mean.round(1).tolist(), std.round(1).tolist()
+    ([4.4, 3.0, 0.1], [0.4, 0.5, 1.0])
+    >>> process.whitening.shape, process.weights.round(1).tolist(), process.held_out[0].round(1).tolist()
+    ((2, 2), [6.3, -2.9], [0.6, 3.0])
     """
 
     features: np.ndarray
@@ -113,6 +124,14 @@ class RatingProcess:
         process : RatingProcess
         noise : float64 array of shape (n_raters,)
             Variance of the ratings of each about the predictions, beside what is known.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from galzoo_repr.anomaly import RatingProcess
+        >>> process, noise = RatingProcess.steady(np.linspace(-1, 1, 20)[:, None], np.linspace(0, 5, 20))
+        >>> process.length_scale, noise.shape, bool(process.stretch >= 1)
+        (2.0, (1,), True)
         """
         features, ratings = np.asarray(features, float), np.asarray(ratings, float)
         shared = {"length_scale": LENGTH_SCALE, "mixture": MIXTURE, "linear": LINEAR}
@@ -153,6 +172,14 @@ class RatingProcess:
         Condition on ratings as Walmsley et al. (2022): whitened features, parameters of highest marginal likelihood.
 
         Ratings that are all equal have none; the length scale is then that of the catalogue and the noise 0.1.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from galzoo_repr.anomaly import RatingProcess
+        >>> process = RatingProcess.paper(np.eye(3, 4), np.full(3, 5.0))
+        >>> process.length_scale, process.noise.tolist()
+        (2.0, [0.1, 0.1, 0.1])
         """
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.gaussian_process import GaussianProcessRegressor
@@ -212,7 +239,17 @@ class RatingProcess:
         return float((np.abs(self.ratings - mean) <= self.rating_std(mean, np.sqrt(variance))).mean())
 
     def covariance(self, first: Array, second: Array) -> Array:
-        """Prior covariance of two sets of galaxies, without noise, shape (len(first), len(second))."""
+        """
+        Prior covariance of two sets of galaxies, without noise, shape (len(first), len(second)).
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from galzoo_repr.anomaly import RatingProcess
+        >>> process = RatingProcess(np.zeros((1, 1)), np.array([5.0]), np.array([0.1]), length_scale=1.0)
+        >>> process.covariance(np.array([[0.0]]), np.array([[0.0], [1.0], [2.0]])).round(2).tolist()
+        [[1.0, 0.67, 0.33]]
+        """
         products = first @ second.T
         distance = (first**2).sum(1)[:, None] + (second**2).sum(1)[None] - 2 * products
         distance = distance.clip(min=0) / (2 * self.mixture * self.length_scale**2)
@@ -240,6 +277,15 @@ class RatingProcess:
         -------
         mean, std : float64 arrays of shape (n,)
             The standard deviation includes the scatter of the most careful rater; None if not asked for.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from galzoo_repr.anomaly import RatingProcess
+        >>> process = RatingProcess(np.array([[0.0]]), np.array([5.0]), np.array([0.1]), length_scale=1.0)
+        >>> mean, _ = process.predict(np.array([[0.0], [2.0]], np.float32), return_std=False, device="cpu")
+        >>> mean.round(1).tolist()
+        [4.5, 1.5]
         """
         import torch
 
@@ -275,13 +321,32 @@ class RatingProcess:
         Standard deviation of the rating about its predicted mean, for what `predict` gave, shape (n,).
 
         A rating cannot leave its scale, so one that is predicted near an end scatters less.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from galzoo_repr.anomaly import RatingProcess
+        >>> process, _ = RatingProcess.steady(np.linspace(-1, 1, 20)[:, None], np.linspace(0, 5, 20))
+        >>> near_the_end, halfway = process.rating_std(np.array([0.2, 2.5]), np.array([1.0, 1.0]))
+        >>> bool(near_the_end < halfway)
+        True
         """
         if self.share is None:
             return std
         return std * np.sqrt(self.share * _largest_variance(mean) / self._scatter)
 
     def unlike(self, std: np.ndarray) -> np.ndarray:
-        """How far each galaxy is from the rated ones and from the usual ones, for the std of `predict`, shape (n,)."""
+        """
+        How far each galaxy is from the rated ones and from the usual ones, for the std of `predict`, shape (n,).
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from galzoo_repr.anomaly import RatingProcess
+        >>> process = RatingProcess(np.array([[0.0]]), np.array([5.0]), np.array([0.1]), length_scale=1.0)
+        >>> process.unlike(process.predict(np.array([[0.0], [9.0]], np.float32), device="cpu")[1]).round(1).tolist()
+        [0.3, 1.0]
+        """
         return np.sqrt(np.maximum(np.square(std) - self._scatter, 0) / self.amplitude)
 
 

@@ -34,6 +34,15 @@ def ratings_of(
     Names of the raters, their ratings and the standard deviations, float64 arrays of shape (n, raters).
 
     NaN where not rated, as everywhere if nobody rated yet.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from galzoo_repr.anomaly import ratings_of
+    >>> cat = Table({"interest": [5.0, float("nan")], "theirs": [4.0, 1.0]})
+    >>> raters, values, noise = ratings_of(cat, ["interest", "theirs"])
+    >>> raters, values.tolist(), noise
+    (['interest', 'theirs'], [[5.0, 4.0], [nan, 1.0]], None)
     """
     raters = [] if ratings is None else check_raters("ratings", ratings)
     if not raters or (raters == [DEFAULT_RATINGS] and DEFAULT_RATINGS not in table.colnames):

@@ -53,6 +53,17 @@ def record_answers(
     ------
     ValueError
         If an answer has no row of the catalogue or no number. Nothing is recorded then.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from astropy.table import Table
+    >>> from galzoo_repr.anomaly import record_answers
+    >>> cat = Table({"embedding": [[1.0, 0.0], [0.6, 0.8], [0.8, 0.6]]})
+    >>> answers = Table({"row": [2, 0], "rating": ["5", ""]})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     record_answers(cat, [answers], f"{folder}/mine.ecsv")
+    (array([nan, nan,  5.]), 1)
     """
     given = own_ratings(table, ratings)
     pairs = [pair for one in answers for pair in _pairs(one, len(table))]

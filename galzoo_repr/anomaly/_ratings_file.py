@@ -34,7 +34,17 @@ COLUMNS = {
 
 
 def catalogue_facts(embeddings: Embeddings, ratings: str) -> dict:
-    """Facts by which a file of ratings of some interest recognises its catalogue."""
+    """
+    Facts by which a file of ratings of some interest recognises its catalogue.
+
+    Examples
+    --------
+    >>> from galzoo_repr.anomaly import catalogue_facts
+    >>> from galzoo_repr.catalogue import embedding_matrix
+    >>> facts = catalogue_facts(embedding_matrix([[1.0, 0.0], [0.6, 0.8]]), "rings")
+    >>> facts["galaxies"], facts["interest"], facts["embeddings"][:8]
+    (2, 'rings', 'e1941ff8')
+    """
     return {"galaxies": len(embeddings), "embeddings": _fingerprint(embeddings), "interest": ratings}
 
 
@@ -69,6 +79,15 @@ class RatingsFile:
         If another process, or another loop in this one, holds the file.
     ValueError
         If the file is none of ratings, or was written for another catalogue.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from galzoo_repr.anomaly import RatingsFile
+    >>> with tempfile.TemporaryDirectory() as folder, RatingsFile(f"{folder}/mine.ecsv", {"galaxies": 3}) as file:
+    ...     file.append(1, 2, 5.0)
+    ...     file.last_round, file.given()
+    (1, [(1, 2, 5.0)])
     """
 
     def __init__(self, path: str | Path, catalogue: dict):
@@ -116,11 +135,33 @@ class RatingsFile:
         return max((abs(entry[0]) for entry in self._entries), default=0)
 
     def given(self) -> list[tuple[int, int, float]]:
-        """Round, row and rating of everything that was shown and not taken back, in the order of the answers."""
+        """
+        Round, row and rating of everything that was shown and not taken back, in the order of the answers.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from galzoo_repr.anomaly import RatingsFile
+        >>> with tempfile.TemporaryDirectory() as folder, RatingsFile(f"{folder}/mine.ecsv", {}) as file:
+        ...     file.append(1, 2, 5.0)
+        ...     file.given()
+        [(1, 2, 5.0)]
+        """
         return standing(self._entries)
 
     def asked(self) -> list[int]:
-        """Rows that were shown, rated or not."""
+        """
+        Rows that were shown, rated or not.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from galzoo_repr.anomaly import RatingsFile
+        >>> with tempfile.TemporaryDirectory() as folder, RatingsFile(f"{folder}/mine.ecsv", {}) as file:
+        ...     file.append(1, 2, float("nan"))
+        ...     file.asked()
+        [2]
+        """
         return [row for _, row, _ in self.given()]
 
     def ratings(self, given: np.ndarray, *, before: int | None = None) -> np.ndarray:
@@ -128,6 +169,16 @@ class RatingsFile:
         Ratings of every row: those given, float64 of shape (n,), replaced by those in the file, the later the better.
 
         With `before`, that round and those after it are left out.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from galzoo_repr.anomaly import RatingsFile
+        >>> with tempfile.TemporaryDirectory() as folder, RatingsFile(f"{folder}/mine.ecsv", {}) as file:
+        ...     file.append(1, 2, 5.0)
+        ...     file.ratings(np.array([1.0, np.nan, 2.0]))
+        array([ 1., nan,  5.])
         """
         ratings = given.copy()
         for number, row, rating in self.given():
@@ -136,7 +187,18 @@ class RatingsFile:
         return ratings
 
     def take_back(self) -> int | None:
-        """Take back the last answer that still stands, and give its row; None where there is none."""
+        """
+        Take back the last answer that still stands, and give its row; None where there is none.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from galzoo_repr.anomaly import RatingsFile
+        >>> with tempfile.TemporaryDirectory() as folder, RatingsFile(f"{folder}/mine.ecsv", {}) as file:
+        ...     file.append(1, 2, 5.0)
+        ...     file.take_back(), file.given()
+        (2, [])
+        """
         if not (given := self.given()):
             return None
         number, row, _ = given[-1]
@@ -144,7 +206,18 @@ class RatingsFile:
         return row
 
     def append(self, number: int, row: int, rating: float) -> None:
-        """Add one rating, NaN if the galaxy was looked at but not rated; it is on the disk when this returns."""
+        """
+        Add one rating, NaN if the galaxy was looked at but not rated; it is on the disk when this returns.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from galzoo_repr.anomaly import RatingsFile, read_ratings
+        >>> with tempfile.TemporaryDirectory() as folder, RatingsFile(f"{folder}/mine.ecsv", {}) as file:
+        ...     file.append(1, 2, 5.0)
+        ...     read_ratings(file.path)["rating"].tolist()
+        [5.0]
+        """
         line = f"{number},{row},{float(rating)!r},{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}\n".encode()
         written = os.write(self._file.fileno(), line)
         if written != len(line):
@@ -153,11 +226,33 @@ class RatingsFile:
         self._entries.append((number, row, rating))
 
     def plan(self, number: int, rows: list[int], *, sync: bool = True) -> None:
-        """Note which rows a round shows, before it shows the first; without `sync` a power cut may lose the note."""
+        """
+        Note which rows a round shows, before it shows the first; without `sync` a power cut may lose the note.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from galzoo_repr.anomaly import RatingsFile
+        >>> with tempfile.TemporaryDirectory() as folder, RatingsFile(f"{folder}/mine.ecsv", {}) as file:
+        ...     file.plan(1, [2, 0])
+        ...     file.unfinished()
+        (1, [2, 0])
+        """
         publish(self._plan_path, json.dumps({"round": number, "rows": rows}).encode(), sync=sync)
 
     def unfinished(self) -> tuple[int, list[int]]:
-        """Give the round that was interrupted and all its rows, or the next round and none."""
+        """
+        Give the round that was interrupted and all its rows, or the next round and none.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from galzoo_repr.anomaly import RatingsFile
+        >>> with tempfile.TemporaryDirectory() as folder, RatingsFile(f"{folder}/mine.ecsv", {}) as file:
+        ...     file.append(1, 2, 5.0)
+        ...     file.unfinished()
+        (2, [])
+        """
         try:
             noted = read_json(self._plan_path)
             number, rows = int(noted["round"]), [int(row) for row in noted["rows"]]

@@ -33,6 +33,17 @@ class ReducedCatalogue:
     embeddings : Embeddings
     model : InterestModel, optional
         Its options are used; its components too if it is fitted.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from galzoo_repr.anomaly import InterestModel, ReducedCatalogue
+    >>> from galzoo_repr.catalogue import embedding_matrix
+    >>> vectors = np.random.default_rng(1).normal(size=(200, 8))
+    >>> vectors[7] = np.nan
+    >>> catalogue = ReducedCatalogue(embedding_matrix(vectors), InterestModel(n_components=4))
+    >>> catalogue.features.shape, int(catalogue.usable.sum())
+    ((200, 4), 199)
     """
 
     def __init__(self, embeddings: Embeddings, model: InterestModel | None = None):
@@ -77,6 +88,17 @@ class ReducedCatalogue:
             Names of the raters.
         unsupervised : {"isolation_forest", "local_outlier_factor"}
         seed : int
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from galzoo_repr.anomaly import ReducedCatalogue
+        >>> from galzoo_repr.catalogue import embedding_matrix
+        >>> vectors = np.random.default_rng(1).normal(size=(200, 4))
+        >>> ratings = np.where(np.arange(200) < 40, 5.0 * (vectors[:, 0] > 0), np.nan)
+        >>> judgement = ReducedCatalogue(embedding_matrix(vectors)).judge(ratings)
+        >>> bool(np.corrcoef(judgement.score, vectors[:, 0])[0, 1] > 0.8)
+        True
         """
         rated = np.atleast_2d(np.isfinite(ratings).T).any(axis=0)
         if self.reduction is None or not (rated & self.usable).any():
@@ -97,12 +119,36 @@ class ReducedCatalogue:
         )
 
     def unjudged(self) -> "Judgement":
-        """Think nothing of any galaxy, which is enough to choose a first batch that is diverse or random, at once."""
+        """
+        Think nothing of any galaxy, which is enough to choose a first batch that is diverse or random, at once.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from galzoo_repr.anomaly import ReducedCatalogue
+        >>> from galzoo_repr.catalogue import embedding_matrix
+        >>> catalogue = ReducedCatalogue(embedding_matrix(np.random.default_rng(1).normal(size=(200, 4))))
+        >>> catalogue.unjudged().choose(5, np.zeros(200, bool)).shape
+        (5,)
+        """
         nothing = np.full(len(self), np.nan)
         return Judgement(self, None, nothing, nothing)
 
     def apply(self, model: InterestModel) -> "Judgement":
-        """Score every galaxy by a fitted model."""
+        """
+        Score every galaxy by a fitted model.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from galzoo_repr.anomaly import InterestModel, ReducedCatalogue
+        >>> from galzoo_repr.catalogue import embedding_matrix
+        >>> vectors = np.random.default_rng(1).normal(size=(200, 4))
+        >>> model = InterestModel().fit(vectors[:100], 5.0 * (vectors[:100, 0] > 0))
+        >>> judgement = ReducedCatalogue(embedding_matrix(vectors[100:]), model).apply(model)
+        >>> bool(np.corrcoef(judgement.score, vectors[100:, 0])[0, 1] > 0.8)
+        True
+        """
         scores = self._recalled(_told_apart(model), lambda: model._predict_reduced(self.features, True))
         return Judgement(self, model, *scores)
 
@@ -131,6 +177,16 @@ class Judgement:
     What is thought of all galaxies, by a `model` or, where that is None, by how unusual each is.
 
     `mean` is the predicted rating, or how unusual a galaxy is; `spread` guides the search for the next to rate.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from galzoo_repr.anomaly import ReducedCatalogue
+    >>> from galzoo_repr.catalogue import embedding_matrix
+    >>> catalogue = ReducedCatalogue(embedding_matrix([[1.0, 0.0], [0.6, 0.8], [0.9, 0.2], [0.0, 1.0]]))
+    >>> judgement = catalogue.judge(np.array([5.0, 0.0, np.nan, np.nan]))
+    >>> judgement.score.round(1).tolist(), judgement.rating_std.shape, judgement.improvement[2:].round(2).tolist()
+    ([1.7, 0.1, 1.3, -0.9], (4,), [0.03, 0.0])
     """
 
     catalogue: ReducedCatalogue
@@ -161,7 +217,19 @@ class Judgement:
         return self.model._learned.improvement(self.mean, self.spread, self.model.tradeoff)
 
     def choose(self, n: int, exclude: np.ndarray, *, first: str = "diverse", seed: int = 0) -> np.ndarray:
-        """Rows to rate next, none of them in `exclude`."""
+        """
+        Rows to rate next, none of them in `exclude`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from galzoo_repr.anomaly import ReducedCatalogue
+        >>> from galzoo_repr.catalogue import embedding_matrix
+        >>> catalogue = ReducedCatalogue(embedding_matrix([[1.0, 0.0], [0.6, 0.8], [0.9, 0.2], [0.0, 1.0]]))
+        >>> ratings = np.array([5.0, 0.0, np.nan, np.nan])
+        >>> catalogue.judge(ratings).choose(1, exclude=np.isfinite(ratings)).tolist()
+        [2]
+        """
         features = self.catalogue.features
         if self.model is not None:
             return self.model._choose(features, self.mean, self.spread, n, exclude)
@@ -170,7 +238,22 @@ class Judgement:
         )
 
     def warn_of_ignorance(self, stacklevel: int = 2) -> None:
-        """Warn where the ratings say little or nothing about other galaxies, with the reason and what to do."""
+        """
+        Warn where the ratings say little or nothing about other galaxies, with the reason and what to do.
+
+        Examples
+        --------
+        >>> import warnings
+        >>> import numpy as np
+        >>> from galzoo_repr.anomaly import ReducedCatalogue
+        >>> from galzoo_repr.catalogue import embedding_matrix
+        >>> judgement = ReducedCatalogue(embedding_matrix([[1.0, 0.0], [0.6, 0.8]])).judge(np.array([0.0, 0.0]))
+        >>> with warnings.catch_warnings(record=True) as said:
+        ...     warnings.simplefilter("always")
+        ...     judgement.warn_of_ignorance()
+        >>> str(said[0].message).partition(":")[0]
+        'All 2 ratings are equal'
+        """
         if self.model is not None and (doubt := _doubt(self.model)):
             warnings.warn(doubt, GalzooWarning, stacklevel=stacklevel + 1)
 

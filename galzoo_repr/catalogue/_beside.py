@@ -45,6 +45,15 @@ class Beside:
         Empty where a column has none.
     length : float
         Root mean square length of the catalogue's embeddings less their mean; 1 where they do not matter.
+
+    Examples
+    --------
+    >>> from astropy import units as u
+    >>> from astropy.table import QTable
+    >>> from galzoo_repr.catalogue import Beside
+    >>> beside = Beside.of(QTable({"r50": [2.0, 3.0, 5.0] * u.arcsec, "z": [0.1, 0.3, 0.2]}), {"r50": 1, "z": 0.5})
+    >>> print(beside, beside.units, beside.centres)
+    r50 (1), z (0.5) ('arcsec', '') (3.0, 0.2)
     """
 
     names: tuple[str, ...]
@@ -109,7 +118,17 @@ class Beside:
         return cls(*zip(*found, strict=True), length=1.0 if embeddings is None else spread_of(embeddings))
 
     def values(self, table: Table) -> np.ndarray:
-        """Scaled values of the rows of a table, float64 of shape (n, k), NaN where there is none."""
+        """
+        Scaled values of the rows of a table, float64 of shape (n, k), NaN where there is none.
+
+        Examples
+        --------
+        >>> from astropy.table import Table
+        >>> from galzoo_repr.catalogue import Beside
+        >>> beside = Beside.of(Table({"z": [0.1, 0.2, 0.3]}), {"z": 1})
+        >>> beside.values(Table({"z": [0.2, 0.3, float("nan")]})).round(3).tolist()
+        [[0.0], [0.674], [nan]]
+        """
         columns = []
         for name, centre, scale, unit in zip(self.names, self.centres, self.scales, self.units, strict=True):
             values = _in_unit(_numbers(table, name), getattr(table[name], "unit", None), unit, name)
@@ -124,6 +143,14 @@ class Beside:
         -----
         GalzooWarning
             If numbers seem to stand for no value, or most of a column are far off the scale.
+
+        Examples
+        --------
+        >>> from astropy.table import Table
+        >>> from galzoo_repr.catalogue import Beside
+        >>> beside = Beside.of(Table({"z": [0.1, 0.2, 0.3]}), {"z": 1})
+        >>> beside.values_elsewhere(Table({"z": [0.25, 0.15]})).round(3).tolist()
+        [[0.337], [-0.337]]
         """
         scaled = self.values(table)
         columns = zip(self.names, self.units, self.centres, self.scales, scaled.T, strict=True)
@@ -153,6 +180,15 @@ class Beside:
         A column of weight 1 varies as much as the whole embedding does. Missing values are 0, the median; values
         farther from it than five scales are as if they were there. A table that is `elsewhere` is another than that
         which the scales were found on.
+
+        Examples
+        --------
+        >>> from astropy.table import Table
+        >>> from galzoo_repr.catalogue import Beside, embedding_matrix
+        >>> table, embeddings = Table({"z": [0.1, 0.2, 0.3]}), embedding_matrix([[1.0, 3.0], [1.0, 1.0], [1.0, 2.0]])
+        >>> wider = Beside.of(table, {"z": 0.5}, embeddings).beside_embeddings(embeddings, table)
+        >>> wider.dim, wider.vectors[:, 2].astype(float).round(2).tolist()
+        (3, [-0.28, 0.0, 0.28])
         """
         values = self.values_elsewhere(table) if elsewhere else self.values(table)
         values = np.clip(np.nan_to_num(values, nan=0.0), -_MOST, _MOST)
@@ -161,7 +197,17 @@ class Beside:
         return replace(embeddings, vectors=np.concatenate([vectors, features], axis=1))
 
     def to_dict(self) -> dict[str, dict[str, float | str]]:
-        """Plain facts of each column by its name, for provenance and files."""
+        """
+        Plain facts of each column by its name, for provenance and files.
+
+        Examples
+        --------
+        >>> from astropy.table import Table
+        >>> from galzoo_repr.catalogue import Beside
+        >>> facts = Beside.of(Table({"z": [0.1, 0.2, 0.3]}), {"z": 0.5}).to_dict()
+        >>> facts["z"]["weight"], facts["z"]["centre"], round(facts["z"]["scale"], 3)
+        (0.5, 0.2, 0.148)
+        """
         parts = zip(self.names, self.weights, self.centres, self.scales, self.units, strict=True)
         return {
             name: {"weight": weight, "centre": centre, "scale": scale, "unit": unit, "length": self.length}
@@ -181,6 +227,14 @@ class Beside:
         Returns
         -------
         Beside
+
+        Examples
+        --------
+        >>> from astropy.table import Table
+        >>> from galzoo_repr.catalogue import Beside
+        >>> beside = Beside.of(Table({"z": [0.1, 0.2, 0.3]}), {"z": 0.5})
+        >>> Beside.from_dict(beside.to_dict()) == beside
+        True
         """
         rows = [
             (name, *(of[key] for key in ("weight", "centre", "scale", "unit"))) for name, of in facts.items()

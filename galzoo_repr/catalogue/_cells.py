@@ -34,6 +34,13 @@ class Cells:
         Different texts, blanks around them taken away; empty where `values` are no text.
     words : dict of str to int
         How often each word stood for no value; ``""`` counts what is masked, NaN, None or blank.
+
+    Examples
+    --------
+    >>> from galzoo_repr.catalogue import read_cells
+    >>> cells = read_cells(["disk", "n/a", "ring", "disk"])
+    >>> cells.texts, cells.values[~cells.missing].tolist(), cells.words
+    (('disk', 'ring'), [0, 1, 0], {'n/a': 1})
     """
 
     values: np.ndarray
@@ -45,7 +52,15 @@ class Cells:
         return len(self.values)
 
     def numbers(self) -> np.ndarray:
-        """Give booleans or numbers as float64, NaN where there is no value."""
+        """
+        Give booleans or numbers as float64, NaN where there is no value.
+
+        Examples
+        --------
+        >>> from galzoo_repr.catalogue import read_cells
+        >>> read_cells(["17.2", "", "18"]).numbers()
+        array([17.2,  nan, 18. ])
+        """
         return np.where(self.missing, np.nan, self.values.astype(float))
 
 

@@ -27,6 +27,14 @@ class Embeddings:
         Rows whose vector is finite, and not zero, in single precision.
     encoder : str
         Digest of the encoder that made them, "" where unknown.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from galzoo_repr.catalogue import Embeddings
+    >>> embeddings = Embeddings(np.eye(3, 8), np.array([True, True, False]))
+    >>> len(embeddings), embeddings.dim, int(embeddings.usable.sum())
+    (3, 8, 2)
     """
 
     vectors: np.ndarray

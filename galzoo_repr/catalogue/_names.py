@@ -25,7 +25,16 @@ _IDS = (
 
 
 def name_column(table: Table) -> str:
-    """Column of what galaxies are called, under a usual name, or of ids in words; empty where there is none."""
+    """
+    Column of what galaxies are called, under a usual name, or of ids in words; empty where there is none.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from galzoo_repr.catalogue import name_column
+    >>> name_column(Table({"ra": [24.174], "iauname": ["J013641.7+154701"]})), name_column(Table({"objid": [7]}))
+    ('iauname', '')
+    """
     # An id of digits says less to a person than the position.
     words = [name for name in _columns(table, _IDS) if table[name].dtype.kind not in "iu"]
     return next(iter([*_columns(table, _NAMES), *words]), "")

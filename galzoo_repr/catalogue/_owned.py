@@ -81,6 +81,15 @@ def rows_of(table: Table, rows: np.ndarray) -> Table:
     table : Table
     rows : ndarray of int or bool
         Not a slice, of which astropy gives views.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astropy.table import Table
+    >>> from galzoo_repr.catalogue import rows_of
+    >>> galaxies = Table({"name": ["NGC 628", "NGC 1300"], "z": [0.0022, 0.0053]})
+    >>> rows_of(galaxies, np.array([1]))["name"].tolist()
+    ['NGC 1300']
     """
     rows = np.asarray(rows)
     with table.index_mode("discard_on_copy"):

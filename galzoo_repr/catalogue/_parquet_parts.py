@@ -55,7 +55,21 @@ class ParquetParts:
         return self._file.metadata.num_rows
 
     def head(self) -> Table:
-        """Give the first rows, to see what the columns are; what is said of them is said when they are read."""
+        """
+        Give the first rows, to see what the columns are; what is said of them is said when they are read.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from astropy.table import Table
+        >>> from galzoo_repr.catalogue import ParquetParts, write_catalogue
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_catalogue(Table({"id": range(3000)}), Path(folder, "a.parquet"))
+        ...     file = ParquetParts(Path(folder, "a.parquet"))
+        ...     len(file), len(file.head())
+        (3000, 1000)
+        """
         first = next(self._file.iter_batches(batch_size=_HEAD), None)
         arrow = self._file.read() if first is None else pa.Table.from_batches([first])
         with warnings.catch_warnings():
@@ -70,6 +84,17 @@ class ParquetParts:
         ----------
         columns : sequence of str
             As they are called in the file.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from astropy.table import Table
+        >>> from galzoo_repr.catalogue import ParquetParts, write_catalogue
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_catalogue(Table({"id": [1, 2], "ra": [10.0, 20.0]}), Path(folder, "a.parquet"))
+        ...     ParquetParts(Path(folder, "a.parquet")).table(["ra"])["ra"].tolist()
+        [10.0, 20.0]
         """
         arrow = read_within(self._file, room_for(self._path), list(columns))
         return table_of_arrow(arrow, self._path)
@@ -82,6 +107,17 @@ class ParquetParts:
         ----------
         columns : sequence of str
             As they are called in the file.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from astropy.table import Table
+        >>> from galzoo_repr.catalogue import ParquetParts, write_catalogue
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_catalogue(Table({"id": range(70_000)}), Path(folder, "a.parquet"))
+        ...     [(start, len(part)) for start, part in ParquetParts(Path(folder, "a.parquet")).parts(["id"])]
+        [(0, 65536), (65536, 4464)]
         """
         start = 0
         for batch in self._file.iter_batches(batch_size=_ROWS, columns=list(columns)):

@@ -86,7 +86,15 @@ def read_position(position: PositionLike) -> SkyCoord:
 
 
 def name_resolution(text: str) -> u.Quantity | None:
-    """Give the size of the last digit of a name that is a position; None for other text."""
+    """
+    Give the size of the last digit of a name that is a position; None for other text.
+
+    Examples
+    --------
+    >>> from galzoo_repr.catalogue import name_resolution
+    >>> name_resolution("SDSS J100024.00+021200.0"), name_resolution("NGC 628")
+    (<Quantity 0.15 arcsec>, None)
+    """
     if match := _NAME.fullmatch(text.strip()):
         return 15 * 10.0 ** -len(match[5]) * u.arcsec
     if match := _NAME_IN_DEGREES.fullmatch(text.strip()):

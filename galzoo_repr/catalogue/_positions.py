@@ -85,6 +85,8 @@ class SkyPositions:
     array([ True, False])
     >>> print(positions.reason[1])
     DEJ2000: declination 94.3489 deg is outside -90 to 90
+    >>> positions.skycoord[0].to_string("hmsdms", precision=0)
+    '13h29m53s +47d11m43s'
     """
 
     ra: np.ndarray

@@ -42,6 +42,13 @@ class ReducedEmbeddings:
         NaN in rows that are not usable. Not to be changed, as they may be given to others too.
     latest : dict
         What was last computed from the features, by name: room for whoever does so, for as long as they are kept.
+
+    Examples
+    --------
+    >>> from galzoo_repr.catalogue import embedding_matrix, reduce_embeddings
+    >>> reduced = reduce_embeddings(embedding_matrix([[1.0, 0.0], [3.0, 0.0], [float("nan"), 1.0]]), 2)
+    >>> reduced.reduction.n_components, reduced.features.round(3).tolist()
+    (1, [[-1.0], [1.0], [nan]])
     """
 
     reduction: Reduction

@@ -32,6 +32,15 @@ class Reduction:
         normalised.
     explained : numpy.ndarray of float64, shape (k,)
         Fraction of the variance along each axis, falling.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from galzoo_repr.catalogue import Reduction, embedding_matrix
+    >>> vectors = np.random.default_rng(0).normal(size=(500, 4)) * [9, 3, 1, 0.1]
+    >>> reduction = Reduction.fit(embedding_matrix(vectors), 2)
+    >>> reduction.axes.shape, reduction.explained.round(1).tolist()
+    ((4, 2), [0.9, 0.1])
     """
 
     mean: np.ndarray
@@ -69,6 +78,13 @@ class Reduction:
         ------
         ValueError
             If fewer than two rows are usable, or all of them are the same.
+
+        Examples
+        --------
+        >>> from galzoo_repr.catalogue import Reduction, embedding_matrix
+        >>> reduction = Reduction.fit(embedding_matrix([[1.0, 5.0], [3.0, 5.0], [8.0, 5.0]]), 2)
+        >>> reduction.n_components, reduction.mean.tolist()
+        (1, [4.0, 5.0])
         """
         if n_components < 1:
             raise ValueError(f"n_components must be at least 1, not {n_components}")
@@ -117,6 +133,14 @@ class Reduction:
         Returns
         -------
         numpy.ndarray of float32, shape (n, k)
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from galzoo_repr.catalogue import Reduction, embedding_matrix
+        >>> reduction = Reduction.fit(embedding_matrix([[1.0, 5.0], [3.0, 5.0], [8.0, 5.0]]), 1, whiten=False)
+        >>> reduction.project(np.array([[4.0, 5.0], [6.0, 0.0]])).tolist()
+        [[0.0], [2.0]]
         """
         components = np.empty((len(vectors), self.n_components), dtype=np.float32)
         scale = _power_of_two(np.abs(self.axes).max())
@@ -145,6 +169,13 @@ class Reduction:
         ------
         ValueError
             If they have other dimensions than those the components are of.
+
+        Examples
+        --------
+        >>> from galzoo_repr.catalogue import Reduction, embedding_matrix
+        >>> embeddings = embedding_matrix([[1.0, 5.0], [3.0, 5.0], [8.0, 5.0], [float("nan"), 5.0]])
+        >>> Reduction.fit(embeddings, 1, whiten=False).transform(embeddings).ravel().tolist()
+        [-3.0, -1.0, 4.0, nan]
         """
         if embeddings.dim != len(self.mean):
             raise ValueError(

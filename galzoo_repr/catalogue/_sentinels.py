@@ -146,6 +146,16 @@ def warn_of_sentinels(
     -----
     GalzooWarning
         If there are such numbers.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from galzoo_repr.catalogue import warn_of_sentinels
+    >>> with warnings.catch_warnings(record=True) as said:
+    ...     warnings.simplefilter("always")
+    ...     warn_of_sentinels([18.2, 19.1, 17.4, -99], "label 'mag'", "mag")
+    >>> str(said[0].message).partition(", unlike")[0]
+    "label 'mag' is -99 in 1 row"
     """
     values = np.asarray(values, dtype=float)
     found = sentinels(values, least=least)

@@ -47,6 +47,14 @@ class KnownGalaxies:
     distances : numpy.ndarray of float32, shape (q,)
         Of at most 1000 known galaxies from the most similar other one, ascending; fewer than two where too few are
         known to tell what is usual.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from galzoo_repr.catalogue import KnownGalaxies
+    >>> known = KnownGalaxies.of(np.random.default_rng(0).normal(size=(600, 64)))
+    >>> known.axes.shape, known.coordinates.shape
+    ((64, 40), (512, 40))
     """
 
     mean: np.ndarray
@@ -125,6 +133,14 @@ class KnownGalaxies:
         numpy.ndarray of float64, shape (n,)
             In 0 to 1: for a galaxy like the known ones anything is as usual, near 1 it is unlike all of them. NaN
             where too few galaxies are known.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from galzoo_repr.catalogue import KnownGalaxies
+        >>> known = KnownGalaxies.of(np.arange(10.0)[:, None] ** 2)
+        >>> known.unlike(np.array([[16.0], [1000.0], [np.nan]])).round(2).tolist()
+        [0.0, 1.0, nan]
         """
         if len(self.distances) < 2:
             return np.full(len(vectors), np.nan)

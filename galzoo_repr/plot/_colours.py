@@ -33,6 +33,14 @@ class Colouring:
         Real numbers, NaN where there is none; or whole numbers that count the classes, -1 where there is none.
     classes : tuple of str
         Empty for numbers; at most ten, the commonest first, the last for all others where there are more.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from galzoo_repr.plot import read_colouring
+    >>> colouring = read_colouring(Table({"z": [0.1, 0.25], "kind": ["ring", "disk"]}), "z")
+    >>> colouring.label, colouring.values.tolist(), colouring.classes
+    ('z', [0.1, 0.25], ())
     """
 
     label: str

@@ -114,6 +114,12 @@ class PlanePoints:
         ------
         ValueError
             If the view has no extent.
+
+        Examples
+        --------
+        >>> from galzoo_repr.plot import PlanePoints
+        >>> PlanePoints([0.2, 0.8, 1.5], [0.5, 0.5, 1.5]).density((0, 3, 0, 2), (2, 3)).tolist()
+        [[2, 0, 0], [0, 1, 0]]
         """
         cells, _ = self._cells(bounds, shape)
         return _per_cell(cells, shape)
@@ -133,6 +139,14 @@ class PlanePoints:
         -------
         numpy.ndarray of float, shape (height, width)
             NaN where no point has a value.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from galzoo_repr.plot import PlanePoints
+        >>> points = PlanePoints([0.2, 0.8, 1.5], [0.5, 0.5, 0.5])
+        >>> points.average((0, 3, 0, 1), (1, 3), np.array([18.0, 19.0, 17.0])).tolist()
+        [[18.5, 17.0, nan]]
         """
         cells, rows = self._cells(bounds, shape)
         own = values[rows]
@@ -159,6 +173,14 @@ class PlanePoints:
         -------
         numpy.ndarray of int, shape (height, width)
             -1 where no point has a class.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from galzoo_repr.plot import PlanePoints
+        >>> points = PlanePoints([0.2, 0.5, 0.8, 1.5], [0.5, 0.5, 0.5, 0.5])
+        >>> points.commonest((0, 3, 0, 1), (1, 3), np.array([1, 1, 0, 0]), k=2).tolist()
+        [[1, 0, -1]]
         """
         cells, rows = self._cells(bounds, shape)
         own = codes[rows]
@@ -181,6 +203,12 @@ class PlanePoints:
         Returns
         -------
         numpy.ndarray of int
+
+        Examples
+        --------
+        >>> from galzoo_repr.plot import PlanePoints
+        >>> sorted(PlanePoints([0.0, 1.0, 2.0], [0.0, 1.0, 0.0]).within((0.5, 3, -1, 2)).tolist())
+        [1, 2]
         """
         _, _, rows, inside = self._near(bounds)
         return rows[inside]
@@ -197,6 +225,12 @@ class PlanePoints:
         Returns
         -------
         numpy.ndarray of int
+
+        Examples
+        --------
+        >>> from galzoo_repr.plot import PlanePoints
+        >>> PlanePoints([0.2, 0.9, 0.5], [0.2, 0.9, 0.1]).inside([(0, 0), (1, 0), (0, 1)]).tolist()
+        [0, 2]
         """
         corners = _corners(polygon)
         (x0, y0), (x1, y1) = corners.min(axis=0), np.nextafter(corners.max(axis=0), np.inf)
@@ -218,6 +252,13 @@ class PlanePoints:
         -------
         int
             -1 where there is none.
+
+        Examples
+        --------
+        >>> from galzoo_repr.plot import PlanePoints
+        >>> points = PlanePoints([0.0, 1.0, 2.0], [0.0, 1.0, 0.0])
+        >>> points.nearest(1.9, 0.1, reach=(0.5, 0.5)), points.nearest(9.0, 9.0, reach=(0.5, 0.5))
+        (2, -1)
         """
         xs, ys, rows, _ = self._near((x - reach[0], x + reach[0], y - reach[1], y + reach[1]))
         if not len(xs):

@@ -46,6 +46,16 @@ class Thumbnails:
         Side of a picture in pixels.
     n_rows : int
         Rows of the catalogue, which may be more than are shown.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astropy.table import Table
+    >>> import galzoo_repr as gzr
+    >>> cat = Table({"name": ["one", "two"], "z": [0.1, 0.25]})
+    >>> shown = gzr.show(cat, "z", images=np.zeros((2, 64, 64, 3), np.uint8))
+    >>> len(shown), shown.names, shown.words
+    (2, ['one', 'two'], {'z': ['0.1', '0.25']})
     """
 
     names: list[str]
@@ -101,6 +111,19 @@ class Thumbnails:
         ----------
         path : str or pathlib.Path
             File, replaced if it is there.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> import numpy as np
+        >>> from astropy.table import Table
+        >>> import galzoo_repr as gzr
+        >>> shown = gzr.show(Table({"name": ["one"]}), images=np.zeros((1, 64, 64, 3), np.uint8))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     shown.save(Path(folder, "galaxies.html"))
+        ...     Path(folder, "galaxies.html").read_text().count("<img")
+        1
         """
         head = '<!doctype html><html lang="en"><meta charset="utf-8"><title>Galaxies</title>'
         Path(path).write_text(f"{head}{self._repr_html_()}</html>", encoding="utf-8")

@@ -23,7 +23,17 @@ __all__ = ["Catalogue", "Fetch"]
 
 @dataclass(frozen=True)
 class Fetch:
-    """How a galaxy that is not in the catalogue becomes an embedding: the options of `add_embeddings`."""
+    """
+    How a galaxy that is not in the catalogue becomes an embedding: the options of `add_embeddings`.
+
+    Examples
+    --------
+    >>> from astropy import units as u
+    >>> from galzoo_repr.similarity import Fetch
+    >>> fetch = Fetch(encoder="bundled", fov=30 * u.arcsec)
+    >>> fetch.encoder, fetch.survey is None
+    ('bundled', True)
+    """
 
     encoder: Encoder | str | os.PathLike | None = None
     fov: AngleLike | None = None

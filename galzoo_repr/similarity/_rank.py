@@ -88,6 +88,16 @@ class PreparedQuery:
         Where galaxies are compared.
     background : numpy.ndarray of float64, shape (d,), or None
         Mean direction of the whole catalogue in this space, where the similarity is in contrast to it.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from galzoo_repr.catalogue import read_embeddings
+    >>> from galzoo_repr.similarity import prepare_query
+    >>> cat = Table({"embedding": [[1.0, 0.0], [0.6, 0.8], [0.8, 0.6]]})
+    >>> prepared = prepare_query(cat, [0, 2], sample=(all_of := read_embeddings(cat)), parts=lambda: [all_of])
+    >>> prepared.examples.rows.tolist(), prepared.space.metric, prepared.background.shape
+    ([0, 2], 'cosine', (2,))
     """
 
     examples: ExampleVectors
@@ -102,7 +112,19 @@ class PreparedQuery:
         return len(self.examples) > 1 and self.negatives is None
 
     def in_rows(self, start: int, stop: int) -> "PreparedQuery":
-        """Give the same query to a part of the catalogue: rows from `start` to before `stop`."""
+        """
+        Give the same query to a part of the catalogue: rows from `start` to before `stop`.
+
+        Examples
+        --------
+        >>> from astropy.table import Table
+        >>> from galzoo_repr.catalogue import read_embeddings
+        >>> from galzoo_repr.similarity import prepare_query
+        >>> cat = Table({"embedding": [[1.0, 0.0], [0.6, 0.8], [0.8, 0.6]]})
+        >>> prepared = prepare_query(cat, [0, 2], sample=(all_of := read_embeddings(cat)), parts=lambda: [all_of])
+        >>> prepared.in_rows(1, 3).examples.rows.tolist()
+        [-1, 1]
+        """
         return replace(
             self,
             examples=_in_rows(self.examples, start, stop),
@@ -257,6 +279,18 @@ def prepare_query(
     PreparedQuery
         To be given as the query to `galzoo_repr.add_similarity` or `galzoo_repr.find_similar`, with the same
         criteria.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from galzoo_repr import add_similarity
+    >>> from galzoo_repr.catalogue import read_embeddings
+    >>> from galzoo_repr.similarity import prepare_query
+    >>> cat = Table({"embedding": [[1.0, 0.0], [0.6, 0.8], [0.8, 0.6], [0.0, 1.0]]})
+    >>> prepared = prepare_query(cat, 0, sample=(all_of := read_embeddings(cat)), parts=lambda: [all_of])
+    >>> second = add_similarity(cat[2:], prepared.in_rows(2, 4))
+    >>> second["similarity"].round(2).tolist()
+    [0.8, 0.0]
     """
     catalogue = Catalogue(table, embedding, coords)
     wanted = Criteria(fetch=fetch or Fetch(), **criteria)

@@ -17,7 +17,16 @@ _AROUND = " \t\r\n\"'[](){}"  # of lists that were written as text
 
 
 def is_tags(column: Column) -> bool:
-    """Say whether a column holds tags: text, or lists of text."""
+    """
+    Say whether a column holds tags: text, or lists of text.
+
+    Examples
+    --------
+    >>> from astropy.table import Column
+    >>> from galzoo_repr.similarity import is_tags
+    >>> is_tags(Column(["#ring, #merger", ""])), is_tags(Column([1, 0])), is_tags(Column(["True", "False"]))
+    (True, False, False)
+    """
     kind = getattr(getattr(column, "dtype", None), "kind", "")
     if kind in ("U", "S", "T"):  # the words True and False mark examples
         return np.ndim(column) == 2 or (np.ndim(column) == 1 and read_cells(column).values.dtype.kind != "b")
@@ -34,6 +43,14 @@ def most_tagged(column: Column, usable: np.ndarray, tags: Sequence[str] | None =
     A column holds text with commas, semicolons, bars, line ends or ``#`` between several tags, or lists of text, also
     written as text; a leading ``#``, case, and words that stand for no value do not matter. Only usable galaxies are
     chosen. Without `tags` all are looked for, most used first.
+
+    Examples
+    --------
+    >>> from astropy.table import Column
+    >>> from galzoo_repr.similarity import most_tagged
+    >>> tags = Column(["#ring", "ring; merger", "#Ring #ring", "n/a"])
+    >>> most_tagged(tags, usable=[True, True, True, True])
+    {'ring': 2, 'merger': 1}
     """
     entries = _entries(column)
     total, most = Counter(), {}
