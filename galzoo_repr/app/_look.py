@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Look", "look"]
 
-__doctest_requires__ = {"look": ["panel"]}
+__doctest_requires__ = {("look", "Look", "Look.close"): ["panel"]}
 
 STILL = 10  # galaxies that are shown where a notebook was exported
 MOST_KEYS = 10  # ratings that can each have a key of their own
@@ -198,6 +198,14 @@ class Look:
     ----------
     table : Table
         The catalogue with the columns that were made on the page; a new one each time.
+
+    Examples
+    --------
+    >>> import galzoo_repr as gzr
+    >>> looked = gzr.look(gzr.SimulatedSurvey(seed=1).catalogue(20), folder="kept", serve=False)
+    >>> looked
+    <Look at 20 galaxies, kept in kept>
+    >>> looked.close()
     """
 
     def __init__(self, desk: Desk):
@@ -210,7 +218,16 @@ class Look:
         return self._desk.result()
 
     def close(self) -> None:
-        """Let go of the files, so that another page may be opened on them."""
+        """
+        Let go of the files, so that another page may be opened on them.
+
+        Examples
+        --------
+        >>> import galzoo_repr as gzr
+        >>> catalogue = gzr.SimulatedSurvey(seed=1).catalogue(20)
+        >>> gzr.look(catalogue, folder="kept", serve=False).close()
+        >>> gzr.look(catalogue, folder="kept", serve=False).close()
+        """
         self._desk.close()
 
     def __enter__(self) -> Look:

@@ -57,6 +57,17 @@ class DemoResult:
         What was written, and the folder of small pictures that the catalogue names.
     seconds : float
         How long it took.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from galzoo_repr import SimulatedSurvey
+    >>> from galzoo_repr.demo import DemoResult
+    >>> summary = Table({"asked_for": ["like a spiral"], "shown": [10], "found": [7.0], "by_chance": [2.6]})
+    >>> catalogue = SimulatedSurvey(seed=1).catalogue(20)
+    >>> result = DemoResult(catalogue, findings=[], summary=summary, files=[], seconds=12.5)
+    >>> [f"{row['found'] / row['by_chance']:.1f} times chance" for row in result.summary]
+    ['2.7 times chance']
     """
 
     catalogue: Table

@@ -34,6 +34,23 @@ class Finding:
         What was found, of how many, and by chance.
     picture : `PIL.Image.Image`
         Galaxies side by side.
+
+    Examples
+    --------
+    >>> from PIL import Image
+    >>> from galzoo_repr.demo import Finding, Tally
+    >>> tally = Tally(wanted="ring", kinds={"ring": 6, "disk": 4}, pool=99, to_find=11)
+    >>> finding = Finding(
+    ...     name="similar_ring",
+    ...     asked_for="like a ringed galaxy",
+    ...     heading=f"Most like a ringed galaxy: {tally.headline}",
+    ...     caption=tally.sentence,
+    ...     alt=f"Pictures of {tally.listing}.",
+    ...     tally=tally,
+    ...     picture=Image.new("RGB", (520, 208)),
+    ... )
+    >>> finding.heading
+    'Most like a ringed galaxy: 6 of 10 are ringed galaxies'
     """
 
     name: str

@@ -37,6 +37,13 @@ class Tally:
         How many galaxies those shown were chosen from.
     to_find : int
         How many of these are of the kind wanted.
+
+    Examples
+    --------
+    >>> from galzoo_repr.demo import Tally
+    >>> tally = Tally(wanted="ring", kinds={"ring": 6, "disk": 4}, pool=99, to_find=11)
+    >>> tally.headline, round(tally.by_chance, 1), tally.listing
+    ('6 of 10 are ringed galaxies', 1.1, '6 ringed galaxies and 4 disks')
     """
 
     wanted: str
@@ -46,7 +53,20 @@ class Tally:
 
     @classmethod
     def of(cls, kinds: np.ndarray, shown: np.ndarray, pool: np.ndarray, wanted: str) -> "Tally":
-        """Count true kinds, shape (n,), of the rows `shown`, which were chosen among those of the mask `pool`."""
+        """
+        Count true kinds, shape (n,), of the rows `shown`, which were chosen among those of the mask `pool`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from galzoo_repr import SimulatedSurvey
+        >>> from galzoo_repr.demo import Tally
+        >>> kinds = np.asarray(SimulatedSurvey(seed=1).catalogue(20)["true_kind"])
+        >>> shown = np.flatnonzero(kinds == "spiral")[:3]
+        >>> tally = Tally.of(kinds, shown, pool=np.ones(20, bool), wanted="spiral")
+        >>> tally.found, tally.shown, tally.pool
+        (3, 3, 20)
+        """
         counts = dict(Counter(map(str, kinds[shown])).most_common())
         return cls(wanted, counts, int(pool.sum()), int((kinds[pool] == wanted).sum()))
 

@@ -39,6 +39,14 @@ class Balance:
         to be there, as the members of the ensemble differ.
     n_galaxies : int
         From so many.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from galzoo_repr.finetuning import Balance
+    >>> balance = Balance(np.array([0.05]), std=np.array([0.01]), n_galaxies=10_000)
+    >>> round(balance.fractions[0] * balance.n_galaxies)
+    500
     """
 
     fractions: np.ndarray

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Report", "make_report"]
 
+__doctest_requires__ = {"Report.plot_reliability": ["matplotlib"]}
+
 _RESAMPLED = 200
 
 
@@ -145,6 +147,17 @@ class Report:
             If the model predicts no probabilities.
         ImportError
             If matplotlib is not installed.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from matplotlib.figure import Figure
+        >>> from galzoo_repr.finetuning import Metric, Reliability, Report
+        >>> figures = (Metric("", "accuracy", 0.9, 0.8, 0.95),)
+        >>> bins = Reliability(predicted=np.array([0.1, 0.8]), observed=np.array([0.0, 0.9]), n=np.array([40, 40]))
+        >>> report = Report(80, 5, figures, {"": bins}, (), *np.zeros((3, 0, 0)))
+        >>> report.plot_reliability(Figure().subplots()).get_xlabel()
+        'predicted probability'
         """
         try:
             import matplotlib.pyplot as plt
@@ -172,6 +185,16 @@ class Report:
         Returns
         -------
         dict
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from galzoo_repr.finetuning import Metric, Reliability, Report
+        >>> figures = (Metric("", "accuracy", 0.9, 0.8, 0.95),)
+        >>> bins = Reliability(predicted=np.array([0.1, 0.8]), observed=np.array([0.0, 0.9]), n=np.array([40, 40]))
+        >>> report = Report(80, 5, figures, {"": bins}, (), *np.zeros((3, 0, 0)))
+        >>> report.to_dict()["reliability"][""]
+        {'predicted': [0.1, 0.8], 'observed': [0.0, 0.9], 'n': [40, 40]}
         """
         return {
             "n_galaxies": self.n_galaxies,
@@ -202,6 +225,17 @@ class Report:
         Returns
         -------
         Report
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from galzoo_repr.finetuning import Metric, Reliability, Report
+        >>> figures = (Metric("", "accuracy", 0.9, 0.8, 0.95),)
+        >>> bins = Reliability(predicted=np.array([0.1, 0.8]), observed=np.array([0.0, 0.9]), n=np.array([40, 40]))
+        >>> report = Report(80, 5, figures, {"": bins}, (), *np.zeros((3, 0, 0)))
+        >>> print(Report.from_dict(report.to_dict()))
+        80 galaxies, held out in turn in 5 folds (95% intervals)
+          accuracy                              0.900 (0.800 to 0.950)
         """
         k = len(facts["confusion"])
         return cls(

@@ -45,6 +45,15 @@ class Fault:
         Seconds asked for by ``"rate_limited"``.
     stall : float
         Seconds that ``"stall"`` waits before it answers after all.
+
+    Examples
+    --------
+    >>> import requests
+    >>> from galzoo_repr.simulation import Fault, SurveyService
+    >>> with SurveyService({}, faults=lambda request: Fault("rate_limited", request, retry_after=2)) as service:
+    ...     answer = requests.get(service.url)
+    >>> answer.status_code, answer.headers["Retry-After"]
+    (429, '2')
     """
 
     kind: str
@@ -60,6 +69,15 @@ class Fault:
         ----------
         handler : http.server.BaseHTTPRequestHandler
             The handler of the request being answered.
+
+        Examples
+        --------
+        >>> import requests
+        >>> from galzoo_repr.simulation import Fault, Reply, SurveyService
+        >>> routes = {"/image": lambda request: Reply(200, "image/fits", bytes(1000))}
+        >>> with SurveyService(routes, faults=lambda request: Fault("short_unannounced", request)) as service:
+        ...     len(requests.get(service.url + "/image").content)
+        500
         """
         if self.kind == "rate_limited":
             page = html_reply(429, "Too Many Requests")

@@ -77,6 +77,14 @@ class Footprint:
         -------
         Footprint
             Without an edge or a gap.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from galzoo_repr.simulation import Footprint
+        >>> centre_of_galaxy = np.array([266.4]), np.array([-29.0])
+        >>> [bool(each.covers(*centre_of_galaxy, "i").all()) for each in (Footprint(), Footprint.everywhere())]
+        [False, True]
         """
         return cls(dec_limits=(-90.0, 90.0), galactic_gap=0.0, north_edge=90.0, gaps=())
 
@@ -97,6 +105,13 @@ class Footprint:
         -------
         ndarray of bool
             Shape ``(len(bands), *ra.shape)``.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from galzoo_repr.simulation import Footprint
+        >>> Footprint().covers(np.array([150.0, 150.0]), np.array([2.0, 50.0]), "r", half="north").tolist()
+        [[False, True]]
         """
         ra, dec = np.asarray(ra, float), np.asarray(dec, float)
         sin_b = _sine_of_galactic_latitude(ra, dec)

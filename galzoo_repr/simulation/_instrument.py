@@ -33,6 +33,16 @@ def blur(images: Tensor, fwhm: Tensor | float, *, pixel_scale: Tensor | float) -
     -------
     torch.Tensor
         Same shape. Flux is conserved but for what leaves the image.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from galzoo_repr.simulation import blur
+    >>> star = torch.zeros(1, 3, 65, 65)
+    >>> star[:, :, 32, 32] = 1
+    >>> seen = blur(star, 1.3, pixel_scale=0.262)
+    >>> [round(peak, 3) for peak in seen.amax((2, 3))[0].tolist()]
+    [0.023, 0.027, 0.031]
     """
     n, _, size, _ = images.shape
     padded = size + 2 * min(size // 4, 16)
@@ -76,6 +86,16 @@ def add_field_objects(
     -------
     torch.Tensor
         The same tensor.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from galzoo_repr.simulation import add_field_objects
+    >>> sky = torch.zeros(2, 3, 128, 128)
+    >>> scale = torch.full((2,), 0.262)
+    >>> seen = add_field_objects(sky, torch.Generator().manual_seed(1), pixel_scale=scale, density=100)
+    >>> bool((seen.amax((1, 2, 3)) > 0).all()), seen is sky
+    (True, True)
     """
     n, _, size, _ = images.shape
     field = size * pixel_scale
@@ -144,6 +164,15 @@ def add_noise(
     -------
     torch.Tensor
         A new tensor of the same shape.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from galzoo_repr.simulation import add_noise
+    >>> sky = torch.zeros(1, 3, 256, 256)
+    >>> noisy = add_noise(sky, torch.Generator().manual_seed(1), pixel_scale=torch.tensor([0.262]))
+    >>> [round(std, 3) for std in noisy[0].std((1, 2)).tolist()]
+    [0.004, 0.007, 0.016]
     """
     n = len(images)
     sigma = torch.tensor(NOISE_AT_NATIVE_SCALE).view(1, 3, 1, 1)
@@ -170,6 +199,16 @@ def apply_defects(images: Tensor, galaxies: Mapping[str, Tensor], *, pixel_scale
     -------
     torch.Tensor
         The same tensor; missing pixels are exactly zero, as the Legacy Survey viewer sends them.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from galzoo_repr.simulation import apply_defects, draw_galaxies
+    >>> galaxies = draw_galaxies(1, torch.Generator().manual_seed(1), mix={"artifact": 1})
+    >>> galaxies |= {"artifact": torch.tensor([4]), "artifact_band": torch.tensor([2])}
+    >>> images = apply_defects(torch.ones(1, 3, 8, 8), galaxies, pixel_scale=torch.tensor([0.262]))
+    >>> images.amax((2, 3)).tolist()
+    [[1.0, 1.0, 0.0]]
     """
     size = images.shape[-1]
     steps = torch.arange(size, dtype=torch.float32) - (size - 1) / 2

@@ -320,6 +320,16 @@ def light_radii(p: Mapping[str, Tensor], *, points: int = 256) -> tuple[Tensor, 
     -------
     r50, r90 : torch.Tensor
         Shape ``(n,)``, in the unit of ``disk_scale``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from galzoo_repr.simulation import draw_galaxies, light_radii
+    >>> galaxies = draw_galaxies(1, torch.Generator().manual_seed(1))
+    >>> pure_disk = {"bulge_fraction": torch.zeros(1), "bulge_radius": torch.tensor([0.1])}
+    >>> galaxies |= pure_disk | {"disk_scale": torch.ones(1)}
+    >>> [round(radius.item(), 1) for radius in light_radii(galaxies)]
+    [1.7, 3.9]
     """
     scale = torch.maximum(p["disk_scale"], p["bulge_radius"])
     x = torch.logspace(-2.5, 1.4, points)

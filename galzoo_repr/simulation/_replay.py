@@ -39,6 +39,13 @@ class Recording:
         ``"fits"`` or ``"jpeg"``.
     ra, dec : float
         Position, degrees.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from galzoo_repr.simulation import Recording, ReplaySurvey
+    >>> ReplaySurvey([Recording(Path("ring.fits"), "fits", ra=150.0, dec=2.0)])
+    <ReplaySurvey of 1 FITS and 0 JPEG images>
     """
 
     path: Path
@@ -73,6 +80,21 @@ class ReplaySurvey:
     See Also
     --------
     replay : Makes one from a folder and a table of positions.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import requests
+    >>> from galzoo_repr.simulation import Recording, ReplaySurvey
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     recording = Recording(Path(folder) / "ring.fits", "fits", ra=150.0, dec=2.0)
+    ...     size = recording.path.write_bytes(b"truncated")
+    ...     with ReplaySurvey([recording]).serve() as service:
+    ...         for dec in (2.001, 2.002):
+    ...             requests.get(f"{service.url}/cutout.fits?ra=150&dec={dec}").content[:9]
+    b'truncated'
+    b'<!doctype'
     """
 
     def __init__(
@@ -113,6 +135,23 @@ class ReplaySurvey:
         -------
         SurveyService
             It answers from now on, at ``url``, until its ``stop()`` or the end of its ``with`` block.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> import requests
+        >>> from PIL import Image
+        >>> from galzoo_repr.simulation import Recording, ReplaySurvey
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "ring.jpg"
+        ...     Image.new("RGB", (64, 64), "navy").save(path)
+        ...     with ReplaySurvey([Recording(path, "jpeg", ra=150.0, dec=2.0)]).serve() as service:
+        ...         for kind in ("jpg", "fits"):
+        ...             answer = requests.get(f"{service.url}/cutout.{kind}?ra=150&dec=2")
+        ...             print(answer.status_code, answer.headers["Content-Type"])
+        200 image/jpeg
+        500 text/html; charset=utf-8
         """
         routes = viewer_endpoints(self._fits_answer, self._jpeg_answer)
         return SurveyService(routes, port=port, host=host, base="/viewer", faults=faults).start()

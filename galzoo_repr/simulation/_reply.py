@@ -25,6 +25,15 @@ class Request:
         Parameters of the query; of a repeated parameter the last counts, and a flag (``&invvar``) is ``""``.
     number : int
         How many requests the service had received before this one.
+
+    Examples
+    --------
+    >>> import requests
+    >>> from galzoo_repr.simulation import Reply, SurveyService
+    >>> echo = lambda request: Reply(200, "text/plain", f"{request.number} {dict(request.query)}".encode())
+    >>> with SurveyService({"/": echo}) as service:
+    ...     print(requests.get(service.url + "/?ra=150&invvar").text)
+    0 {'ra': '150', 'invvar': ''}
     """
 
     method: str
@@ -48,6 +57,16 @@ class Reply:
         What follows the headers; ``Content-Length`` is its length.
     headers : dict of str
         Further headers.
+
+    Examples
+    --------
+    >>> import requests
+    >>> from galzoo_repr.simulation import Reply, SurveyService
+    >>> reply = Reply(503, "text/plain", b"later", {"Retry-After": "5"})
+    >>> with SurveyService({"/": lambda request: reply}) as service:
+    ...     answer = requests.get(service.url)
+    >>> answer.status_code, answer.text, answer.headers["Retry-After"]
+    (503, 'later', '5')
     """
 
     status: int
@@ -63,6 +82,15 @@ class Reply:
         ----------
         handler : http.server.BaseHTTPRequestHandler
             The handler of the request being answered.
+
+        Examples
+        --------
+        >>> import requests
+        >>> from galzoo_repr.simulation import Reply, SurveyService
+        >>> with SurveyService({"/": lambda request: Reply(200, "image/fits", bytes(2880))}) as service:
+        ...     answer = requests.head(service.url)
+        >>> answer.headers["Content-Length"], answer.content
+        ('2880', b'')
         """
         handler.send_response(self.status)
         handler.send_header("Content-Type", self.content_type)
@@ -101,6 +129,13 @@ def html_reply(status: int, title: str) -> Reply:
     -------
     Reply
         The page.
+
+    Examples
+    --------
+    >>> from galzoo_repr.simulation import html_reply
+    >>> reply = html_reply(404, "Not Found")
+    >>> reply.content_type, b"<h1>Not Found</h1>" in reply.body
+    ('text/html; charset=utf-8', True)
     """
     page = f"<!doctype html><html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>\n"
     return Reply(status, "text/html; charset=utf-8", page.encode())

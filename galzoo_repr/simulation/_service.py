@@ -34,6 +34,15 @@ class LoggedRequest:
         Time until the last byte of the reply was about to be sent; NaN while in flight.
     status : int
         HTTP status sent, 0 while in flight or where the connection was dropped without one.
+
+    Examples
+    --------
+    >>> import requests
+    >>> from galzoo_repr.simulation import SurveyService
+    >>> with SurveyService({}) as service:
+    ...     answer = requests.get(service.url + "/cutout.jpg?ra=150")
+    >>> [(logged.path, logged.query, logged.status) for logged in service.requests]
+    [('/cutout.jpg', {'ra': '150'}, 404)]
     """
 
     path: str
@@ -134,6 +143,14 @@ class SurveyService:
         ------
         OSError
             The port cannot be had.
+
+        Examples
+        --------
+        >>> from galzoo_repr.simulation import SurveyService
+        >>> service = SurveyService({}, base="/viewer").start()
+        >>> service.url.endswith("/viewer"), service.start() is service
+        (True, True)
+        >>> service.stop()
         """
         if self._server is not None:
             return self
@@ -154,7 +171,20 @@ class SurveyService:
         return self
 
     def stop(self) -> None:
-        """Close the listening socket and every connection, and wait for the threads."""
+        """
+        Close the listening socket and every connection, and wait for the threads.
+
+        Examples
+        --------
+        >>> import requests
+        >>> from galzoo_repr.simulation import SurveyService
+        >>> service = SurveyService({}).start()
+        >>> requests.get(service.url).status_code
+        404
+        >>> service.stop()
+        >>> len(service.requests)
+        1
+        """
         if self._server is None:
             return
         server, self._server = self._server, None
@@ -164,7 +194,17 @@ class SurveyService:
         self._thread.join()
 
     def wait(self) -> None:
-        """Block until Ctrl-C or until another thread calls `stop`; then stop."""
+        """
+        Block until Ctrl-C or until another thread calls `stop`; then stop.
+
+        Examples
+        --------
+        >>> from threading import Timer
+        >>> from galzoo_repr.simulation import SurveyService
+        >>> service = SurveyService({}).start()
+        >>> Timer(0.01, service.stop).start()
+        >>> service.wait()
+        """
         try:
             while self._thread is not None and self._thread.is_alive():
                 self._thread.join(0.5)
@@ -194,6 +234,15 @@ class SurveyService:
         -------
         int
             Number of requests: a client that keeps to 5 per second never makes it pass 5 for 1 second.
+
+        Examples
+        --------
+        >>> import requests
+        >>> from galzoo_repr.simulation import SurveyService
+        >>> with SurveyService({}) as service:
+        ...     answers = [requests.get(service.url) for _ in range(3)]
+        >>> service.most_requests_within(3600)
+        3
         """
         times = sorted(entry.started for entry in self.requests)
         most = first = 0
@@ -246,6 +295,14 @@ class SurveyService:
         -------
         Writable
             Usually a `Reply`; code 404 where there is no endpoint, 500 where it fails.
+
+        Examples
+        --------
+        >>> from galzoo_repr.simulation import Fault, Reply, Request, SurveyService
+        >>> routes = {"/hello": lambda request: Reply(200, "text/plain", b"hi")}
+        >>> service = SurveyService(routes, faults=lambda request: Fault("empty", request))
+        >>> service.true_answer(Request("GET", "/hello", {}, 0)).body
+        b'hi'
         """
         for prefix, endpoint in self.routes.items():
             if request.path.startswith(prefix):

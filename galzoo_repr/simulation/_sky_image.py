@@ -24,6 +24,17 @@ class SkyImage:
         Inverse variance of the sky and photon noise, 0 where nothing was observed.
     observed : ndarray of bool
         Whether there is data.
+
+    Examples
+    --------
+    >>> from astropy.wcs import WCS
+    >>> from galzoo_repr import SimulatedSurvey
+    >>> wcs = WCS(naxis=2)
+    >>> wcs.wcs.ctype, wcs.wcs.crval, wcs.wcs.crpix = ["RA---TAN", "DEC--TAN"], [150.0, 50.0], [16.5, 16.5]
+    >>> wcs.wcs.cd, wcs.pixel_shape = [[-1e-4, 0.0], [0.0, 1e-4]], (32, 32)
+    >>> image = SimulatedSurvey(seed=1).image(wcs, bands="ri")
+    >>> image.pixels.shape, image.observed.all((1, 2)).tolist()
+    ((2, 32, 32), [True, False])
     """
 
     pixels: NDArray

@@ -32,6 +32,17 @@ def position_columns(ra: NDArray, dec: NDArray) -> list[Column]:
 
 
 def light_columns(galaxies: dict[str, Tensor]) -> list[Column]:
+    """
+    Give the radii and magnitudes that catalogues list, in a column each.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from galzoo_repr.simulation import draw_galaxies, light_columns
+    >>> columns = light_columns(draw_galaxies(3, torch.Generator().manual_seed(1)))
+    >>> [column.name for column in columns]
+    ['petro_th50', 'petro_th90', 'mag_g', 'mag_r', 'mag_z']
+    """
     r50, r90 = (radius.numpy() for radius in petrosian_radii(galaxies))
     columns = [
         Column(r50, "petro_th50", unit="arcsec", description="Radius of half of the Petrosian flux in r"),
@@ -53,7 +64,17 @@ def light_columns(galaxies: dict[str, Tensor]) -> list[Column]:
 
 
 def truth_columns(galaxies: dict[str, Tensor]) -> list[Column]:
-    """Say what is true of the shape of each galaxy, in columns that begin with ``true_``."""
+    """
+    Say what is true of the shape of each galaxy, in columns that begin with ``true_``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from galzoo_repr.simulation import draw_galaxies, truth_columns
+    >>> kind, *others = truth_columns(draw_galaxies(2, torch.Generator().manual_seed(1), mix={"ring": 1}))
+    >>> kind.name, kind.tolist(), len(others)
+    ('true_kind', ['ring', 'ring'], 19)
+    """
     kind = np.array(KINDS)[galaxies["kind"].numpy()]
     arms = galaxies["arm_number"].numpy().astype(int)
     pitch = np.where(arms > 0, np.rad2deg(galaxies["arm_pitch"].numpy()), np.nan)

@@ -242,6 +242,15 @@ def encode_jpeg(picture: Image.Image) -> bytes:
     -------
     bytes
         A JPEG file.
+
+    Examples
+    --------
+    >>> import io
+    >>> from PIL import Image
+    >>> from galzoo_repr.simulation import encode_jpeg
+    >>> body = encode_jpeg(Image.new("RGB", (64, 48), "navy"))
+    >>> Image.open(io.BytesIO(body)).size
+    (64, 48)
     """
     buffer = io.BytesIO()
     picture.convert("RGB").save(buffer, "JPEG", quality=_JPEG_QUALITY, subsampling="4:2:0")

@@ -91,6 +91,15 @@ class Augmentation:
         Returns
         -------
         Augmentation
+
+        Examples
+        --------
+        >>> import torch
+        >>> from galzoo_repr.training import Augmentation
+        >>> fields = torch.rand(2, 3, 64, 64)
+        >>> view = Augmentation.none().apply(fields, size=48, crop=0.75, generator=torch.Generator())
+        >>> torch.allclose(view, fields[:, :, 8:56, 8:56], atol=1e-5)
+        True
         """
         return cls(
             rotation=False,
@@ -106,6 +115,13 @@ class Augmentation:
         Returns
         -------
         dict
+
+        Examples
+        --------
+        >>> from galzoo_repr.training import Augmentation
+        >>> facts = Augmentation(noise=0).to_dict()
+        >>> facts["noise"], facts["zoom"], Augmentation(**facts) == Augmentation(noise=0)
+        (0, [0.85, 1.2], True)
         """
         return {**asdict(self), "zoom": list(self.zoom)}
 
@@ -130,6 +146,15 @@ class Augmentation:
         -------
         torch.Tensor
             float32 in 0 to 1, shape (n, 3, size, size).
+
+        Examples
+        --------
+        >>> import torch
+        >>> from galzoo_repr.training import Augmentation
+        >>> fields = torch.randint(0, 256, (4, 3, 64, 64), dtype=torch.uint8)
+        >>> view = Augmentation().apply(fields, size=32, crop=0.75, generator=torch.Generator().manual_seed(0))
+        >>> view.shape, view.dtype
+        (torch.Size([4, 3, 32, 32]), torch.float32)
         """
         images = fields.float() / 255 if fields.dtype == torch.uint8 else fields.float()
         random = _Random(len(images), generator)

@@ -19,7 +19,20 @@ BEST = "best.safetensors"
 
 
 def write_checkpoint(folder: Path, state: dict) -> None:
-    """Write nested dictionaries and lists of tensors, numbers and strings, from which training goes on."""
+    """
+    Write nested dictionaries and lists of tensors, numbers and strings, from which training goes on.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import torch
+    >>> from galzoo_repr.training import write_checkpoint
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_checkpoint(Path(folder), {"epoch": 3, "weights": [torch.zeros(2)]})
+    ...     [path.name for path in Path(folder).iterdir()]
+    ['checkpoint.pt']
+    """
     with published(folder / _CHECKPOINT) as draft:
         torch.save(state, draft)
 
@@ -29,6 +42,19 @@ def read_checkpoint(folder: Path) -> dict | None:
     Read what `write_checkpoint` wrote, onto the CPU, or None if there is nothing; a `ValueError` if it is damaged.
 
     Nothing is unpickled but tensors and plain values.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import torch
+    >>> from galzoo_repr.training import read_checkpoint, write_checkpoint
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     print(read_checkpoint(Path(folder)))
+    ...     write_checkpoint(Path(folder), {"epoch": 3, "weights": [torch.zeros(2)]})
+    ...     print(read_checkpoint(Path(folder)))
+    None
+    {'epoch': 3, 'weights': [tensor([0., 0.])]}
     """
     path = folder / _CHECKPOINT
     if not path.exists():
@@ -45,6 +71,17 @@ def begin_run(folder: Path, facts: dict, *, resume: bool) -> None:
 
     With `resume` it continues a run that is there; otherwise that is forgotten. A `ValueError` if the folder holds a
     run with other facts, or an encoder from elsewhere, which may not be forgotten.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from galzoo_repr.training import begin_run
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     begin_run(Path(folder), {"epochs": 10}, resume=True)
+    ...     begin_run(Path(folder), {"epochs": 20}, resume=True)
+    Traceback (most recent call last):
+    ValueError: ... holds a training run with other settings (epochs was 10, now 20); ...
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / _RUN
@@ -70,12 +107,38 @@ def begin_run(folder: Path, facts: dict, *, resume: bool) -> None:
 
 
 def is_finished(folder: Path) -> bool:
-    """Whether a run has come to its end, so that its folder holds an encoder."""
+    """
+    Whether a run has come to its end, so that its folder holds an encoder.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from galzoo_repr.training import begin_run, is_finished
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     begin_run(Path(folder), {"epochs": 10}, resume=True)
+    ...     is_finished(Path(folder))
+    False
+    """
     return (folder / _FINISHED).exists()
 
 
 def end_run(folder: Path) -> None:
-    """Remove what only a run that goes on needs."""
+    """
+    Remove what only a run that goes on needs.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from galzoo_repr.training import begin_run, end_run, write_checkpoint
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     begin_run(Path(folder), {"epochs": 10}, resume=True)
+    ...     write_checkpoint(Path(folder), {"epoch": 10})
+    ...     end_run(Path(folder))
+    ...     [path.name for path in Path(folder).iterdir()]
+    ['run.json']
+    """
     for name in (_CHECKPOINT, BEST):
         (folder / name).unlink(missing_ok=True)
 

@@ -88,6 +88,21 @@ def decode_images(
     -----
     GalzooWarning
         How many pictures cannot be read, and why the first one.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from galzoo_repr.images import ImageRecipe, Picture
+    >>> from galzoo_repr.training import decode_images
+    >>> pictures = [Picture(np.full((100, 100, 3), 255, np.uint8)) for _ in range(2)]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     decoded = decode_images(
+    ...         pictures, ImageRecipe(size=48, crop=0.75), Path(folder), workers=1, progress=False
+    ...     )
+    >>> decoded.pixels.shape, decoded.readable.tolist()
+    ((2, 3, 64, 64), [True, True])
     """
     if recipe.takes_fluxes:
         raise ValueError(

@@ -26,17 +26,49 @@ class DecodedImages:
         uint8, shape (n, 3, field, field); may be a memory map.
     readable : ndarray
         bool, shape (n,).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import torch
+    >>> from galzoo_repr.training import DecodedImages
+    >>> images = DecodedImages(np.zeros((5, 3, 64, 64), np.uint8), readable=np.ones(5, bool))
+    >>> images.batch(np.array([4, 0]), torch.device("cpu")).shape
+    torch.Size([2, 3, 64, 64])
     """
 
     pixels: np.ndarray
     readable: np.ndarray
 
     def batch(self, rows: np.ndarray, device: torch.device) -> torch.Tensor:
-        """Fields of b rows, uint8 of shape (b, 3, field, field), on a device."""
+        """
+        Fields of b rows, uint8 of shape (b, 3, field, field), on a device.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import torch
+        >>> from galzoo_repr.training import DecodedImages
+        >>> pixels = np.arange(5, dtype=np.uint8).repeat(12).reshape(5, 3, 2, 2)
+        >>> batch = DecodedImages(pixels, np.ones(5, bool)).batch(np.array([4, 0]), torch.device("cpu"))
+        >>> batch[:, 0, 0, 0].tolist(), batch.dtype
+        ([4, 0], torch.uint8)
+        """
         return on_device([self.pixels[row] for row in rows], device)
 
     def near(self, device: torch.device) -> "DecodedImages | ImagesOnDevice":
-        """Copy all images to a GPU whose free memory they fill to less than half; leave them otherwise."""
+        """
+        Copy all images to a GPU whose free memory they fill to less than half; leave them otherwise.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import torch
+        >>> from galzoo_repr.training import DecodedImages
+        >>> images = DecodedImages(np.zeros((5, 3, 64, 64), np.uint8), readable=np.ones(5, bool))
+        >>> images.near(torch.device("cpu")) is images
+        True
+        """
         if device.type != "cuda" or 2 * self.pixels.nbytes > torch.cuda.mem_get_info(device)[0]:
             return self
         there = torch.empty(self.pixels.shape, dtype=torch.uint8, device=device)
@@ -54,12 +86,32 @@ class ImagesOnDevice:
     ----------
     pixels : torch.Tensor
         uint8, shape (n, 3, field, field).
+
+    Examples
+    --------
+    >>> import torch
+    >>> from galzoo_repr.training import ImagesOnDevice
+    >>> device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    >>> ImagesOnDevice(torch.zeros(5, 3, 64, 64, dtype=torch.uint8, device=device)).pixels.shape
+    torch.Size([5, 3, 64, 64])
     """
 
     pixels: torch.Tensor
 
     def batch(self, rows: np.ndarray, device: torch.device) -> torch.Tensor:
-        """Fields of b rows, uint8 of shape (b, 3, field, field), on the device where they are."""
+        """
+        Fields of b rows, uint8 of shape (b, 3, field, field), on the device where they are.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import torch
+        >>> from galzoo_repr.training import ImagesOnDevice
+        >>> pixels = torch.arange(5, dtype=torch.uint8).view(5, 1, 1, 1).expand(5, 3, 64, 64)
+        >>> batch = ImagesOnDevice(pixels).batch(np.array([4, 0]), pixels.device)
+        >>> batch.shape, batch[:, 0, 0, 0].tolist()
+        (torch.Size([2, 3, 64, 64]), [4, 0])
+        """
         return self.pixels[torch.from_numpy(rows).to(device)]
 
 
@@ -75,6 +127,15 @@ class RenderedImages:
         uint8 or floating point in 0 to 1. The same rows must give the same images.
     n : int
         Number of rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import torch
+    >>> from galzoo_repr.training import RenderedImages
+    >>> images = RenderedImages(lambda rows, device: torch.zeros(len(rows), 3, 64, 64), n=1_000_000)
+    >>> images.batch(np.array([7, 999_999]), torch.device("cpu")).shape, images.readable.sum()
+    (torch.Size([2, 3, 64, 64]), np.int64(1000000))
     """
 
     render: Callable[[np.ndarray, torch.device], torch.Tensor]
@@ -86,7 +147,19 @@ class RenderedImages:
         return np.ones(self.n, dtype=bool)
 
     def batch(self, rows: np.ndarray, device: torch.device) -> torch.Tensor:
-        """Fields of b rows, made on a device; a `ValueError` if they are no colours of shape (b, 3, h, w)."""
+        """
+        Fields of b rows, made on a device; a `ValueError` if they are no colours of shape (b, 3, h, w).
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import torch
+        >>> from galzoo_repr.training import RenderedImages
+        >>> images = RenderedImages(lambda rows, device: torch.full((len(rows), 3, 64, 64), 255.0), n=10)
+        >>> images.batch(np.array([7]), torch.device("cpu"))
+        Traceback (most recent call last):
+        ValueError: `images` gave floating point numbers from 255 to 255, but colours are in 0 to 1
+        """
         images = self.render(rows, device)
         if not isinstance(images, torch.Tensor):
             raise TypeError(f"`images` gave {type(images).__name__}, not a tensor of shape (b, 3, h, w)")
@@ -104,5 +177,15 @@ class RenderedImages:
         return images.to(device)
 
     def near(self, device: torch.device) -> "RenderedImages":
-        """Nothing to copy."""
+        """
+        Nothing to copy.
+
+        Examples
+        --------
+        >>> import torch
+        >>> from galzoo_repr.training import RenderedImages
+        >>> images = RenderedImages(lambda rows, device: torch.zeros(len(rows), 3, 64, 64), n=10)
+        >>> images.near(torch.device("cpu")) is images
+        True
+        """
         return self

@@ -25,6 +25,13 @@ def concentrations(logits: torch.Tensor) -> torch.Tensor:
     -------
     torch.Tensor
         Same shape.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from galzoo_repr.training import concentrations
+    >>> concentrations(torch.tensor([-100.0, 0.0, 100.0]))
+    tensor([  1.,  51., 101.])
     """
     return 1 + 100 * torch.sigmoid(logits)
 
@@ -117,6 +124,14 @@ def expected_fractions(concentrations: torch.Tensor, schema: Schema) -> torch.Te
     -------
     torch.Tensor
         Shape (n, n_answers); the answers of each question sum to one.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from galzoo_repr.questions import Schema
+    >>> from galzoo_repr.training import expected_fractions
+    >>> expected_fractions(torch.tensor([[9.0, 3.0]]), Schema.load("gz_rings"))
+    tensor([[0.7500, 0.2500]])
     """
     index = torch.as_tensor(schema.question_index, device=concentrations.device)
     return concentrations / _per_question(concentrations, index)[:, index]

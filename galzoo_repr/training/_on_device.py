@@ -11,14 +11,35 @@ __all__ = ["half_precision", "room_for_batches"]
 
 
 def half_precision(device: torch.device | str) -> AbstractContextManager:
-    """Compute in bfloat16, which needs no scaling of gradients, on a GPU that knows it; CPUs are slower in it."""
+    """
+    Compute in bfloat16, which needs no scaling of gradients, on a GPU that knows it; CPUs are slower in it.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from galzoo_repr.training import half_precision
+    >>> with half_precision("cpu"):
+    ...     (torch.ones(2, 2) @ torch.ones(2, 2)).dtype
+    torch.float32
+    """
     device = torch.device(device)
     return torch.autocast(device.type, torch.bfloat16) if has_bfloat16(device) else nullcontext()
 
 
 @contextmanager
 def room_for_batches(batch_size: int, device: torch.device | str) -> Iterator[None]:
-    """Say which argument to change where the memory does not hold a batch."""
+    """
+    Say which argument to change where the memory does not hold a batch.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from galzoo_repr.training import room_for_batches
+    >>> with room_for_batches(64, "cuda"):
+    ...     raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+    Traceback (most recent call last):
+    torch.OutOfMemoryError: cuda has no memory for training with batch_size=64: give a smaller one, ...
+    """
     try:
         yield
     except RuntimeError as error:
