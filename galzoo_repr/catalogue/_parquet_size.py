@@ -54,13 +54,32 @@ def read_within(file: parquet.ParquetFile, room: int, columns: list[str] | None 
     """Read a file, or some columns, rows by rows, until it takes more than there is room for: then a `ValueError`."""
     batches, came = [], 0
     for batch in file.iter_batches(batch_size=_ROWS, columns=columns):
-        came += batch.nbytes
+        batch, size = _of_same_words(batch, batches[-1] if batches else None)
+        came += size
         _refuse(came, room)
         batches.append(batch)
     schema = file.schema_arrow if columns is None else None
     if not batches:
         return file.read(columns=columns)
     return pa.Table.from_batches(batches, schema=schema)
+
+
+def _of_same_words(batch: pa.RecordBatch, before: pa.RecordBatch | None) -> tuple[pa.RecordBatch, int]:
+    """Give a batch with the dictionaries of the one before, where they are equal, and the bytes that it adds."""
+    columns, size = batch.columns, batch.nbytes
+    if before is None or not any(pa.types.is_dictionary(column.type) for column in columns):
+        return batch, size
+    for number, column in enumerate(columns):
+        if not pa.types.is_dictionary(column.type):
+            continue
+        # Each batch comes with one of its own, as large as it is for all rows together.
+        words = before.column(number).dictionary
+        if column.dictionary.equals(words):
+            columns[number] = pa.DictionaryArray.from_arrays(
+                column.indices, words, ordered=column.type.ordered
+            )
+            size -= words.nbytes
+    return pa.RecordBatch.from_arrays(columns, schema=batch.schema), size
 
 
 def _refuse(size: int, room: int) -> None:

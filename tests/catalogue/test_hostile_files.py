@@ -247,3 +247,17 @@ def test_a_packed_file_cut_short_is_said_to_be_where_one_table_of_it_is_wanted(p
     path.write_bytes(packed[: len(packed) * 2 // 3])
     with pytest.raises(ValueError, match="ended before the end-of-stream"):
         read_catalogue(path, table="ONE")
+
+
+def test_words_of_a_parquet_file_are_kept_and_counted_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(_parquet_size, "_ROWS", 100)
+    words = [f"word {i:04}" if i % 7 else None for i in range(2000)]
+    arrow = pa.table({"word": pa.array(words).dictionary_encode(), "ra": np.arange(2000.0)})
+    parquet.write_table(arrow, tmp_path / "words.parquet", row_group_size=1000)
+    with parquet.ParquetFile(tmp_path / "words.parquet") as file:
+        read = _parquet_size.read_within(file, 2 * arrow.nbytes)
+    assert read.column("word").to_pylist() == words
+    assert read.schema.equals(arrow.schema)
+    found = read_catalogue(tmp_path / "words.parquet")["word"]
+    assert found.mask.tolist() == [word is None for word in words]
+    assert found[1999] == words[1999]
