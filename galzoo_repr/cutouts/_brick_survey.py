@@ -153,7 +153,18 @@ class BrickSurvey(CutoutSurvey, BaseQuery):
         return Path(self._folder or cache_path("bricks")).expanduser()
 
     def arrange(self, requests: list[CutoutRequest]) -> list[CutoutRequest]:
-        """Put requests in the order of their bricks."""
+        """
+        Put requests in the order of their bricks.
+
+        Examples
+        --------
+        >>> import astropy.units as u
+        >>> from galzoo_repr.cutouts import BrickSurvey
+        >>> survey = BrickSurvey(server="/data/legacysurvey")
+        >>> requests = [survey.request(ra, 2.0, 64, 0.262 * u.arcsec) for ra in (150.4, 150.0, 150.3)]
+        >>> [request.ra for request in survey.arrange(requests)]
+        [150.0, 150.4, 150.3]
+        """
         return sorted(requests, key=lambda request: brick_at(request.ra, request.dec).name)
 
     def _known_layer(self, layer: str) -> str:
@@ -161,7 +172,17 @@ class BrickSurvey(CutoutSurvey, BaseQuery):
         return layer
 
     def attempt(self, request: CutoutRequest, *, probed: bool = False) -> Attempt:
-        """Cut a stamp, fetching the bricks it needs and that are not there yet; see `Route.attempt`."""
+        """
+        Cut a stamp, fetching the bricks it needs and that are not there yet; see `Route.attempt`.
+
+        Examples
+        --------
+        >>> import astropy.units as u
+        >>> from galzoo_repr.cutouts import BrickSurvey
+        >>> survey = BrickSurvey(server="/no/legacysurvey")
+        >>> survey.attempt(survey.request(150.0, 2.0, 64, 0.262 * u.arcsec)).outcome.reason
+        'there is no folder /no/legacysurvey'
+        """
         started = time.monotonic()
         if _is_local(request.server) and not Path(request.server).expanduser().is_dir():
             return Attempt(Outcome("server_error", f"there is no folder {request.server}", time=time.time()))

@@ -23,6 +23,15 @@ def usable_factors(survey: Route, recipe: ImageRecipe) -> tuple[float, ...] | No
 
     None for colour pictures, and where the scale is unknown and the recipe takes any; a `ValueError` where it needs
     one, or the survey lacks a band.
+
+    Examples
+    --------
+    >>> from galzoo_repr.cutouts import LegacySurvey, usable_factors
+    >>> from galzoo_repr.images import ImageRecipe
+    >>> usable_factors(LegacySurvey(layer="ls-dr10"), ImageRecipe())
+    (1.0, 1.0, 1.0)
+    >>> [round(factor, 3) for factor in usable_factors(LegacySurvey(layer="des-dr1"), ImageRecipe())]
+    [0.992, 0.992, 0.992]
     """
     if not isinstance(recipe.bands, str):
         raise ValueError(
@@ -51,7 +60,19 @@ def usable_factors(survey: Route, recipe: ImageRecipe) -> tuple[float, ...] | No
 
 
 def warn_of_scale(survey: Route) -> None:
-    """Warn of a zero point for pixels that are no fluxes."""
+    """
+    Warn of a zero point for pixels that are no fluxes.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from galzoo_repr.cutouts import HipsSurvey, warn_of_scale
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     warn_of_scale(HipsSurvey(layer="CDS/P/DSS2", zero_point=25.0))
+    >>> str(caught[0].message).partition(": ")[2]
+    'it shows photographic plates'
+    """
     why = no_single_scale(survey.route, survey.layer)
     if why and survey.flux_scale is not None:
         warnings.warn(
@@ -78,6 +99,14 @@ def flux_scale_column(factors: Sequence[tuple[float, ...] | None], *, always: bo
     astropy.table.Column or None
         float64, ``(n,)``, or ``(n, bands)`` where bands differ; NaN where unknown. None where all that are known are
         1, the scale that files of the Legacy Surveys have, or none is known.
+
+    Examples
+    --------
+    >>> from galzoo_repr.cutouts import flux_scale_column
+    >>> flux_scale_column([(0.4, 0.4, 0.4), None]).tolist()
+    [0.4, nan]
+    >>> flux_scale_column([(1.0, 1.0, 1.0), None]) is None
+    True
     """
     kinds = set(factors) - {None}
     if not always and all(set(one) == {1.0} for one in kinds):

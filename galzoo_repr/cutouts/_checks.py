@@ -162,6 +162,16 @@ def configuration_faults() -> list[str]:
     -------
     list of str
         A sentence for each; empty if nothing is wrong.
+
+    Examples
+    --------
+    >>> from galzoo_repr import conf
+    >>> from galzoo_repr.cutouts import configuration_faults
+    >>> configuration_faults()
+    []
+    >>> with conf.set_temp("keep", "png"):
+    ...     configuration_faults()
+    ["conf.keep='png' is not one of 'fits', 'jpeg', 'none'"]
     """
 
     def number(kind: str) -> Callable[[str, object], object]:

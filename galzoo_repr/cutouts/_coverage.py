@@ -78,6 +78,19 @@ class Coverage:
         ------
         FileNotFoundError
             If there is no such file.
+
+        Examples
+        --------
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> import astropy.units as u
+        >>> from mocpy import MOC
+        >>> from galzoo_repr.cutouts import Coverage
+        >>> cone = MOC.from_cone(lon=150 * u.deg, lat=2 * u.deg, radius=1 * u.deg, max_depth=10)
+        >>> with TemporaryDirectory() as folder:
+        ...     cone.save(Path(folder, "survey.fits"), format="fits")
+        ...     Coverage.from_files({"gr": Path(folder, "survey.fits")})
+        <Coverage g 3 deg2, r 3 deg2>
         """
         for path in files.values():
             if not Path(path).is_file():
@@ -113,6 +126,15 @@ class Coverage:
             If the service knows no such HiPS, or ``bands`` are no bands.
         astroquery.exceptions.TimeoutError, astroquery.exceptions.RemoteServiceError
             If the service does not answer.
+
+        Examples
+        --------
+        >>> from galzoo_repr import SimulatedSurvey
+        >>> from galzoo_repr.cutouts import Coverage
+        >>> with SimulatedSurvey().serve() as service:
+        ...     base = service.url.removesuffix("/viewer")
+        ...     Coverage.from_server("g", server=f"{base}/MocServer/query")
+        <Coverage g 29543 deg2>
         """
         from galzoo_repr.cutouts._moc_server import ask_for_map
 
@@ -145,6 +167,16 @@ class Coverage:
         -------
         numpy.ndarray
             bool, shape (len(bands), n); true for a band without a map, of which nothing is known.
+
+        Examples
+        --------
+        >>> import astropy.units as u
+        >>> from mocpy import MOC
+        >>> from galzoo_repr.cutouts import Coverage
+        >>> cone = MOC.from_cone(lon=150 * u.deg, lat=2 * u.deg, radius=1 * u.deg, max_depth=10)
+        >>> Coverage({"g": cone}).contains([150.0, 160.0], [2.0, 2.0], "gz")
+        array([[ True, False],
+               [ True,  True]])
         """
         ra, dec = np.atleast_1d(ra).astype(float), np.atleast_1d(dec).astype(float)
         inside = np.ones((len(bands), len(ra)), dtype=bool)
@@ -180,6 +212,17 @@ class Coverage:
         -------
         list of tuple
             Requests with an outcome that is not final.
+
+        Examples
+        --------
+        >>> import astropy.units as u
+        >>> from mocpy import MOC
+        >>> from galzoo_repr.cutouts import Coverage, LegacySurvey
+        >>> cone = MOC.from_cone(lon=150 * u.deg, lat=2 * u.deg, radius=1 * u.deg, max_depth=10)
+        >>> survey = LegacySurvey(coverage=Coverage({"g": cone}))
+        >>> requests = [survey.request(ra, 2.0, 64, 0.262 * u.arcsec, bands="g") for ra in (150.0, 160.0)]
+        >>> [(request.ra, outcome.status) for request, outcome in survey.coverage.outside(requests)]
+        [(160.0, 'no_coverage')]
         """
         if not requests:
             return []

@@ -45,6 +45,16 @@ def warn_of_failures(
     GalzooWarning
         With counts by status, and the most frequent reason within the most frequent status; where that comes from a
         service, with its name.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from galzoo_repr.cutouts import warn_of_failures
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     warn_of_failures("cutout", ["ok", "missing"], {1: "no file is named"}, failed=[1])
+    >>> print(caught[0].message)
+    1 of 2 rows have no cutout (missing 1); most often, as in row 1: no file is named
     """
     failed = list(failed)
     if not failed:

@@ -40,6 +40,12 @@ def check_surveys(survey: Route, fallback: Route | Sequence[Route] | None) -> li
         If one is no service.
     ValueError
         If one is given twice, or some give colour pictures and others fluxes.
+
+    Examples
+    --------
+    >>> from galzoo_repr.cutouts import HipsSurvey, LegacySurvey, check_surveys
+    >>> [survey.route for survey in check_surveys(LegacySurvey(), HipsSurvey())]
+    ['viewer', 'hips']
     """
     if fallback is None:
         fallback = ()
@@ -67,7 +73,15 @@ def check_surveys(survey: Route, fallback: Route | Sequence[Route] | None) -> li
 
 
 def survey_names(surveys: Sequence[Route]) -> list[str]:
-    """Name of each survey in a column: layer and route, and the server where these are not enough."""
+    """
+    Name of each survey in a column: layer and route, and the server where these are not enough.
+
+    Examples
+    --------
+    >>> from galzoo_repr.cutouts import HipsSurvey, LegacySurvey, survey_names
+    >>> survey_names([LegacySurvey(layer="ls-dr10"), HipsSurvey(layer="CDS/P/SDSS9")])
+    ['ls-dr10 by viewer', 'CDS/P/SDSS9 by hips']
+    """
     names = [f"{one.layer} by {one.route}" for one in surveys]
     return [
         f"{name} at {one.server}" if names.count(name) > 1 else name
@@ -76,7 +90,16 @@ def survey_names(surveys: Sequence[Route]) -> list[str]:
 
 
 def survey_facts(surveys: Sequence[Route]) -> dict[str, object]:
-    """Where cutouts are from, for the provenance: single values, or lists in one order where surveys differ."""
+    """
+    Where cutouts are from, for the provenance: single values, or lists in one order where surveys differ.
+
+    Examples
+    --------
+    >>> from galzoo_repr.cutouts import HipsSurvey, LegacySurvey, survey_facts
+    >>> facts = survey_facts([LegacySurvey(layer="ls-dr10"), LegacySurvey(layer="des-dr1")])
+    >>> facts["layer"], facts["native_scale"]
+    (['ls-dr10', 'des-dr1'], [0.262, 0.263])
+    """
     told = [
         {
             "survey": one.server,
@@ -128,6 +151,21 @@ def fetch_in_turn(
     outcome : Outcome
         How it ended. Where no survey has the image, the trouble that may pass rather than what is final, so that
         the next call asks again.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> import astropy.units as u
+    >>> from galzoo_repr import CutoutStore, LegacySurvey, SimulatedSurvey
+    >>> from galzoo_repr.cutouts import BrickSurvey, fetch_in_turn
+    >>> def requests_of(survey):
+    ...     return [survey.request(150.0, 2.0, 32, 0.262 * u.arcsec)]
+    >>> with SimulatedSurvey().serve() as service, TemporaryDirectory() as folder:
+    ...     surveys = [BrickSurvey(server=folder), LegacySurvey(server=service.url)]  # no bricks, and a service
+    ...     with CutoutStore(f"{folder}/cutouts") as store:
+    ...         for row, turn, _, outcome in fetch_in_turn(store, surveys, requests_of):
+    ...             print(row, surveys[turn].route, outcome.status)
+    0 viewer ok
     """
     names = survey_names(surveys)
     failed: dict[int, tuple[int, CutoutRequest, Outcome]] = {}

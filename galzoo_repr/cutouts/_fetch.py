@@ -48,6 +48,19 @@ def fetch(
         Each request once, when it has ended.
     outcome : Outcome
         How.
+
+    Examples
+    --------
+    >>> import astropy.units as u
+    >>> from galzoo_repr import LegacySurvey, SimulatedSurvey
+    >>> from galzoo_repr.cutouts import fetch
+    >>> bodies = []
+    >>> with SimulatedSurvey().serve() as service:
+    ...     survey = LegacySurvey(server=service.url)
+    ...     request = survey.request(150.0, 2.0, 32, 0.262 * u.arcsec)
+    ...     for _, outcome in fetch(survey, [request], publish=lambda _, attempt: bodies.append(attempt.body)):
+    ...         print(outcome.status, bodies[0][:6])
+    ok b'SIMPLE'
     """
     pool = Pool(survey, publish, workers or survey.workers)
     try:

@@ -20,6 +20,12 @@ class FetchFigures:
         Seconds of all threads that asked.
     waiting : float
         Those among them in which a request waited for its turn.
+
+    Examples
+    --------
+    >>> from galzoo_repr.cutouts import FetchFigures
+    >>> FetchFigures(fetched=20, seconds=4.0, asking=30.0, waiting=25.0).limit
+    'the pace at which the survey may be asked'
     """
 
     fetched: int = 0
@@ -35,7 +41,16 @@ class FetchFigures:
         return "the answers of the survey"
 
     def facts(self, seconds: float, failed: int) -> dict[str, float | str]:
-        """Figures of a call that did nothing else, in which some rows failed, as `closing_line` takes them."""
+        """
+        Figures of a call that did nothing else, in which some rows failed, as `closing_line` takes them.
+
+        Examples
+        --------
+        >>> from galzoo_repr.cutouts import FetchFigures
+        >>> facts = FetchFigures(fetched=20, seconds=4.0, asking=30.0).facts(4.5, failed=1)
+        >>> facts["fetching_seconds"], facts["limited_by"]
+        (4.0, 'the answers of the survey')
+        """
         return {
             "seconds": round(seconds, 3),
             "fetched": self.fetched,

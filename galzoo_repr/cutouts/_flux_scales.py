@@ -75,6 +75,12 @@ class FluxScale:
         ------
         ValueError
             If there are zero points by band, and none for one of these.
+
+        Examples
+        --------
+        >>> from galzoo_repr.cutouts import FluxScale
+        >>> FluxScale(zero_point={"g": 22.5, "r": 25.0}).factors("gr")
+        (1.0, 0.1)
         """
         # Exactly 1 where nothing is to be done.
         area = 1.0 if self.native_scale == REFERENCE_SCALE else (REFERENCE_SCALE / self.native_scale) ** 2
@@ -182,7 +188,18 @@ _NO_SINGLE_SCALE = (
 
 
 def known_scale(route: str, layer: str) -> FluxScale | None:
-    """What is documented of a layer, or None."""
+    """
+    What is documented of a layer, or None.
+
+    Examples
+    --------
+    >>> from galzoo_repr.cutouts import known_scale
+    >>> scale = known_scale("viewer", "ls-dr10")
+    >>> scale.zero_point, scale.native_scale, scale.bands
+    (22.5, 0.262, 'griz')
+    >>> known_scale("viewer", "ls-dr99") is None
+    True
+    """
     for known_route, pattern, scale in _KNOWN:
         if route == known_route and re.fullmatch(pattern, layer.rstrip("/")):
             return scale

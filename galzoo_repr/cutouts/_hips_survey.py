@@ -79,6 +79,17 @@ class HipsSurvey(CutoutSurvey, hips2fitsClass):
         Ask the service once for each band; see `Route.attempt`.
 
         The planes come as one image, or else what went wrong with the first band that failed.
+
+        Examples
+        --------
+        >>> import astropy.units as u
+        >>> from galzoo_repr import SimulatedSurvey
+        >>> from galzoo_repr.cutouts import HipsSurvey
+        >>> with SimulatedSurvey().serve() as service:
+        ...     base = service.url.removesuffix("/viewer")
+        ...     survey = HipsSurvey(server=f"{base}/hips-image-services/hips2fits")
+        ...     survey.attempt(survey.request(150.0, 2.0, 32, 0.262 * u.arcsec)).outcome.status
+        'ok'
         """
         planes: list[bytes] = []
         seconds = 0.0

@@ -51,7 +51,20 @@ STEM = 32
 
 
 class CutoutStoreError(OSError):
-    """The folder of cutouts cannot be read or written."""
+    """
+    The folder of cutouts cannot be read or written.
+
+    Examples
+    --------
+    >>> from tempfile import NamedTemporaryFile
+    >>> from galzoo_repr.cutouts import CutoutStore, CutoutStoreError
+    >>> with NamedTemporaryFile() as file:
+    ...     try:
+    ...         CutoutStore(file.name)
+    ...     except CutoutStoreError as error:
+    ...         print(error)
+    the store of cutouts ... cannot be made: ...; give another folder
+    """
 
 
 class Manifest:

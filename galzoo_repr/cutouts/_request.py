@@ -95,6 +95,13 @@ class Outcome:
         When it ended, seconds since 1970 UTC.
     final : bool
         Whether asking again would bring the same.
+
+    Examples
+    --------
+    >>> from galzoo_repr.cutouts import Outcome
+    >>> outcome = Outcome("timeout", "no answer within 5 s", attempts=4)
+    >>> outcome.status, outcome.final
+    ('timeout', False)
     """
 
     status: str
@@ -126,6 +133,13 @@ class Attempt:
         Whether the service was found to have data here, so that its failure is no sign of their absence.
     lasting : bool
         Whether asking again at once would bring the same, as of an answer that broke a bound.
+
+    Examples
+    --------
+    >>> from galzoo_repr.cutouts import Attempt, Outcome
+    >>> attempt = Attempt(Outcome("no_coverage", "a grey picture", http_code=200, final=True))
+    >>> attempt.outcome.status, attempt.body
+    ('no_coverage', b'')
     """
 
     outcome: Outcome

@@ -31,6 +31,13 @@ class Route(Protocol):
         Largest field, degrees.
     flux_scale : FluxScale or None
         What one count is, if that is known.
+
+    Examples
+    --------
+    >>> from galzoo_repr.cutouts import HipsSurvey, LegacySurvey, Route
+    >>> routes: list[Route] = [LegacySurvey(), HipsSurvey()]
+    >>> [(one.route, one.rate, one.max_field) for one in routes]
+    [('viewer', 5.0, 10.0), ('hips', 5.0, 10.0)]
     """
 
     route: str
@@ -62,6 +69,15 @@ class Route(Protocol):
         -------
         list of CutoutRequest
             The same ones.
+
+        Examples
+        --------
+        >>> import astropy.units as u
+        >>> from galzoo_repr import LegacySurvey
+        >>> survey = LegacySurvey()
+        >>> requests = [survey.request(ra, 2.0, 64, 0.262 * u.arcsec) for ra in (150.3, 150.0)]
+        >>> survey.arrange(requests) == requests
+        True
         """
 
     def attempt(self, request: CutoutRequest, *, probed: bool = False) -> Attempt:
@@ -79,4 +95,14 @@ class Route(Protocol):
         -------
         Attempt
             Whatever happened; nothing is raised for what services, networks and files do.
+
+        Examples
+        --------
+        >>> import astropy.units as u
+        >>> from galzoo_repr import LegacySurvey, SimulatedSurvey
+        >>> with SimulatedSurvey().serve() as service:
+        ...     survey = LegacySurvey(server=service.url)
+        ...     attempt = survey.attempt(survey.request(150.0, 2.0, 32, 0.262 * u.arcsec))
+        >>> attempt.outcome.status, attempt.body[:6]
+        ('ok', b'SIMPLE')
         """

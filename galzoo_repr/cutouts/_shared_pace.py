@@ -67,7 +67,19 @@ class SharedPace:
 
 @contextmanager
 def shared_pace(folder: Path) -> Iterator[None]:
-    """Ask services, from all threads of this process, at a pace that is shared with whoever has the same folder."""
+    """
+    Ask services, from all threads of this process, at a pace that is shared with whoever has the same folder.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from galzoo_repr.cutouts import shared_pace
+    >>> from galzoo_repr.cutouts._shared_pace import pace_shared_by
+    >>> with TemporaryDirectory() as folder, shared_pace(Path(folder)):
+    ...     [round(pace_shared_by().claim("example.org", spacing=30.0), -1) for _ in range(2)]
+    [0.0, 30.0]
+    """
     global _current
     before, _current = _current, SharedPace(folder)
     try:

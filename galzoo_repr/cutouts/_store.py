@@ -375,6 +375,16 @@ def opened(store: CutoutStore | str | os.PathLike | None, keep: str | None) -> t
     Store that a caller gave, its folder or the package's own, and whether it was opened here and is to be closed.
 
     `keep` is what it shall leave of cutouts, if that is not for the store to say.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from galzoo_repr.cutouts import CutoutStore, opened
+    >>> with TemporaryDirectory() as folder, CutoutStore(folder) as given:
+    ...     store, is_opened_here = opened(given, "none")
+    ...     store.close()
+    ...     is_opened_here, opened(given, None) == (given, False)
+    (True, True)
     """
     if not isinstance(store, CutoutStore):
         return CutoutStore(store, keep=keep), True

@@ -54,7 +54,18 @@ def card_of(encoder: SavedEncoder, repository: str, licence: str = "") -> str:
 
 
 def recipe_rows(recipe: ImageRecipe, views: int) -> list[tuple[str, str]]:
-    """Each property of the images of a recipe, and its value in words."""
+    """
+    Each property of the images of a recipe, and its value in words.
+
+    Examples
+    --------
+    >>> from galzoo_repr.encoders import recipe_rows, zoobot_recipe
+    >>> for what, value in recipe_rows(zoobot_recipe(), views=1)[3:6]:
+    ...     print(f"{what}: {value}")
+    crop: the middle 0.833 of each side
+    size: 224 x 224 px
+    stretch: galaxy_zoo_decals
+    """
     field = (
         f"{recipe.fov:g} arcsec"
         if recipe.fov_rule == "fixed"

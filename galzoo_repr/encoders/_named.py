@@ -58,6 +58,12 @@ def published_weights(architecture: str) -> dict:
         If they are neither cached nor reachable.
     ValueError
         If there are none, or none that can be read without running code.
+
+    Examples
+    --------
+    >>> from galzoo_repr.encoders import published_weights
+    >>> list(published_weights("resnet18.a1_in1k"))  # doctest: +SKIP
+    ['state_dict']
     """
     from galzoo_repr.encoders import _hub
 

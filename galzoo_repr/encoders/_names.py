@@ -69,6 +69,13 @@ def zoobot_recipe(channels: int = 3) -> ImageRecipe:
     Returns
     -------
     galzoo_repr.images.ImageRecipe
+
+    Examples
+    --------
+    >>> from galzoo_repr.encoders import zoobot_recipe
+    >>> recipe = zoobot_recipe()
+    >>> recipe.size, round(recipe.crop, 3), recipe.mean, recipe.std
+    (224, 0.833, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
     """
     return ImageRecipe(size=224, crop=_ZOOBOT_CROP, channels=channels)
 

@@ -83,6 +83,18 @@ class EmbeddingStore:
         Shelf
             With ``read``, ``write`` and ``close``. Where the folder cannot be used, a `GalzooWarning` says so
             once, and the shelf stays empty: embeddings can always be computed again.
+
+        Examples
+        --------
+        >>> from tempfile import TemporaryDirectory
+        >>> import numpy as np
+        >>> from galzoo_repr.encoders import EmbeddingStore
+        >>> with TemporaryDirectory() as folder:
+        ...     shelf = EmbeddingStore(folder).shelf("0" * 64, dim=2)
+        ...     kept = shelf.write([b"a galaxy"], np.array([[1.0, 2.0]]))
+        ...     shelf.has([b"a galaxy", b"another"])
+        ...     shelf.close()
+        {b'a galaxy'}
         """
         shelf = Shelf(self.root / f"{encoder_digest[:32]}.sqlite", dim)
         if shelf.writable and not self.read_again:

@@ -129,6 +129,15 @@ def pictures(table: Table, rows: Sequence[int]) -> list[np.ndarray | None]:
     -------
     list of numpy.ndarray or None
         As for `read_pictures`, of shape (384, 384, 3).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astropy.table import Table
+    >>> from galzoo_repr.images import pictures
+    >>> galaxies = Table({"cutout": np.zeros((3, 64, 64, 3), np.uint8)})
+    >>> [picture.shape for picture in pictures(galaxies, [2, 0])]
+    [(384, 384, 3), (384, 384, 3)]
     """
     return read_pictures(pictures_of(table[np.asarray(rows, dtype=int)], "cutout"), size=SIDE, crop=CENTRE)
 
@@ -172,6 +181,16 @@ def comparison(
     Returns
     -------
     `PIL.Image.Image`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astropy.table import Table
+    >>> from galzoo_repr.images import comparison
+    >>> galaxies = Table({"name": ["a", "b", "c"], "similarity": [1.0, 0.9, 0.2]})
+    >>> galaxies["cutout"] = np.zeros((3, 64, 64, 3), np.uint8)
+    >>> comparison(galaxies, best=[1, 2], row=0).size
+    (816, 474)
     """
     asked = [] if row is None else [row]
     rows = [*asked, *best]

@@ -72,6 +72,12 @@ class Picture:
     flux : tuple of float or None
         What to multiply the planes of a FITS file by to have nanomaggies per pixel of 0.262 arcsec; None where the
         file itself tells. It must not change.
+
+    Examples
+    --------
+    >>> from galzoo_repr.images import Picture
+    >>> Picture("galaxy.fits").path, Picture(None, "missing").status
+    ('galaxy.fits', 'missing')
     """
 
     source: str | bytes | Image.Image | np.ndarray | None
@@ -90,7 +96,14 @@ class Picture:
         return self.source if isinstance(self.source, str) else ""
 
     def loaded(self) -> "Picture":
-        """Give the picture with the content of its file, which tells the key without decoding it."""
+        """
+        Give the picture with the content of its file, which tells the key without decoding it.
+
+        Examples
+        --------
+        >>> Picture("gone.fits").loaded().status
+        'missing'
+        """
         if self.key or not isinstance(self.source, str):
             return self
         content = content_of(self.source)
@@ -99,7 +112,14 @@ class Picture:
         return Picture(content, key=_key_of_content(content), flux=self.flux)
 
     def known_by_name(self) -> "Picture":
-        """Give the picture with the name of its file for a key, which tells it from others of the same call."""
+        """
+        Give the picture with the name of its file for a key, which tells it from others of the same call.
+
+        Examples
+        --------
+        >>> Picture("a.fits").known_by_name().key == Picture("b.fits").known_by_name().key
+        False
+        """
         if self.key or not self.path:
             return self
         return Picture(
@@ -125,6 +145,11 @@ class Picture:
         Returns
         -------
         ImageData
+
+        Examples
+        --------
+        >>> Picture(np.zeros((64, 64, 3), np.uint8)).read().pixels.shape
+        (64, 64, 3)
         """
         source = content_of(self.source) if isinstance(self.source, str) else self.source
         if source is None and self.key and self.status in ("ok", "partial"):
@@ -349,6 +374,12 @@ def flux_scales(catalogue: Table, name: str) -> list[tuple[float, ...] | None] |
     -------
     list of tuple of float, or None
         For each row as `Picture.flux`, None where unknown (NaN); None if there is no such column.
+
+    Examples
+    --------
+    >>> from galzoo_repr.images import flux_scales
+    >>> flux_scales(Table({"cutout": ["a.fits", ""], "cutout_flux_scale": [0.5, np.nan]}), "cutout")
+    [(0.5,), None]
     """
     if f"{name}_flux_scale" not in catalogue.colnames:
         return None

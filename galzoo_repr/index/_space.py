@@ -27,6 +27,13 @@ class Space:
     centre : numpy.ndarray of float64, shape (d,), or None
         Subtracted from embeddings first. It changes no distance, but a distance between vectors that are far
         from zero loses digits in single precision.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from galzoo_repr.index import Space
+    >>> Space("cosine").project(np.array([[3.0, 4.0]]))
+    array([[0.6, 0.8]], dtype=float32)
     """
 
     metric: str
@@ -60,6 +67,15 @@ class Space:
         ValueError
             If there are fewer dimensions than components, or not more usable rows, or if nothing is left to
             whiten.
+
+        Examples
+        --------
+        >>> from galzoo_repr.catalogue import embedding_matrix
+        >>> from galzoo_repr.index import Space
+        >>> magnitudes = embedding_matrix([[17.0, 16.4, 16.0], [18.1, 17.6, 17.2], [16.7, 16.3, 16.0]])  # g, r, z
+        >>> space = Space.fit(magnitudes, "euclidean", 1)
+        >>> space.dim(3), round(space.explained_variance, 2)
+        (1, 0.99)
         """
         if components is None:
             if whiten:
@@ -94,6 +110,16 @@ class Space:
         ------
         ValueError
             If there is no such metric, or an array has another type or shape, or is not finite.
+
+        Examples
+        --------
+        >>> from galzoo_repr.index import Space
+        >>> Space("cosine").checked(640).metric
+        'cosine'
+        >>> Space("manhattan").checked(640)
+        Traceback (most recent call last):
+            ...
+        ValueError: metric='manhattan' is not one of 'cosine', 'euclidean'
         """
         check_choice("metric", self.metric, METRICS)
         k = self.dim(given)
@@ -120,6 +146,13 @@ class Space:
         Returns
         -------
         numpy.ndarray of float32, shape (n, k)
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from galzoo_repr.index import Space
+        >>> Space("euclidean", centre=np.array([1.0, 1.0])).project(np.array([[3.0, 4.0]]))
+        array([[2., 3.]], dtype=float32)
         """
         out = np.empty((len(vectors), self.dim(vectors.shape[1])), dtype=np.float32)
         for start in range(0, len(vectors), _ROWS):
@@ -147,6 +180,14 @@ class Space:
         Returns
         -------
         int
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from galzoo_repr.catalogue import embedding_matrix
+        >>> from galzoo_repr.index import Space
+        >>> Space("cosine").dim(3), Space.fit(embedding_matrix(np.eye(3)), "cosine", 2).dim(3)
+        (3, 2)
         """
         return given if self.reduction is None else self.reduction.n_components
 

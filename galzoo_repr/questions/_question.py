@@ -78,6 +78,13 @@ class Question:
         Returns
         -------
         dict
+
+        Examples
+        --------
+        >>> from galzoo_repr.questions import Question
+        >>> written = Question("ring", ("yes", "no"), campaign="2026").to_dict()
+        >>> {key: value for key, value in written.items() if value}
+        {'name': 'ring', 'campaign': '2026', 'answers': ['yes', 'no']}
         """
         return {
             "name": self.name,

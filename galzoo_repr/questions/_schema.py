@@ -307,17 +307,38 @@ class Schema:
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
-        """Vote columns of all answers, question by question."""
+        """
+        Vote columns of all answers, question by question.
+
+        Examples
+        --------
+        >>> Schema.load("gz_rings").columns
+        ('ring_yes', 'ring_no')
+        """
         return tuple(column for question in self.questions for column in question.columns)
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
-        """Labels of the questions."""
+        """
+        Labels of the questions.
+
+        Examples
+        --------
+        >>> Schema.load("gz_decals_dr5").labels[:2]
+        ('smooth-or-featured-dr5', 'disk-edge-on-dr5')
+        """
         return tuple(question.label for question in self.questions)
 
     @cached_property
     def question_index(self) -> np.ndarray:
-        """Which question each answer belongs to: int64, shape (n_answers,), ascending."""
+        """
+        Which question each answer belongs to: int64, shape (n_answers,), ascending.
+
+        Examples
+        --------
+        >>> Schema.load("gz_decals_dr5").question_index[:8]
+        array([0, 0, 0, 1, 1, 2, 2, 3])
+        """
         counts = [len(question.answers) for question in self.questions]
         return np.repeat(np.arange(len(self.questions)), counts)
 
@@ -365,7 +386,14 @@ class Schema:
 
     @cached_property
     def questions_in_order(self) -> tuple[Question, ...]:
-        """The questions, each after the one that leads to it."""
+        """
+        The questions, each after the one that leads to it.
+
+        Examples
+        --------
+        >>> [question.name for question in Schema.load("gz_decals_dr5").questions_in_order[:3]]
+        ['smooth-or-featured', 'disk-edge-on', 'how-rounded']
+        """
         return tuple(sorted(self.questions, key=lambda question: self._levels[question.label]))
 
     # What follows from the tree.

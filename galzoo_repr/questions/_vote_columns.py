@@ -200,6 +200,19 @@ def _sum_per_question(values: np.ndarray, schema: Schema) -> np.ndarray:
 
 
 def check_something_to_learn(votes: np.ndarray, schema: Schema) -> None:
+    """
+    Refuse votes that teach nothing, and warn of questions whose votes are all for one answer, or of fractions.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from galzoo_repr.questions import Schema, check_something_to_learn
+    >>> check_something_to_learn(np.array([[9.0, 1.0], [0.0, 5.0]]), Schema.load("gz_rings"))
+    >>> check_something_to_learn(np.zeros((2, 2)), Schema.load("gz_rings"))
+    Traceback (most recent call last):
+        ...
+    ValueError: there is not one vote on any question of schema 'gz_rings' in 2 row(s)
+    """
     of_answer = votes.sum(axis=0, dtype=float)
     if not of_answer.any():
         raise ValueError(
