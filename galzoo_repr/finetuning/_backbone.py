@@ -125,4 +125,5 @@ def _report(lesson: Lesson, held: np.ndarray, head: Head, labels: Labels) -> Rep
         calibration = fit_calibration(scores[others], unseen.y[others], lesson.task, lesson.schema)
         predicted[these] = calibration.apply(scores[these], lesson.task)
         spread[these] = calibration.spread
-    return make_report(unseen, predicted, spread, labels.classes, 1, unlabelled=labels.words)
+    one_head = np.zeros(len(unseen), int)
+    return make_report(unseen, predicted, spread, labels.classes, one_head, unlabelled=labels.words)

@@ -250,7 +250,7 @@ def lesson_of(
 
 def fit_model(labels: Labels, lesson: Lesson, card: dict, *, members: int) -> MorphologyModel:
     """Fit, calibrate and judge a head, with an ensemble of so many members."""
-    predicted, spread, n_folds = held_out_predictions(lesson)
+    predicted, spread, folds = held_out_predictions(lesson)
     head, blend = learn(lesson, members=members)
     return MorphologyModel(
         label=labels.name,
@@ -258,7 +258,7 @@ def fit_model(labels: Labels, lesson: Lesson, card: dict, *, members: int) -> Mo
         classes=labels.classes,
         head=head,
         calibration=blend.calibration,
-        report=make_report(lesson, predicted, spread, labels.classes, n_folds, unlabelled=labels.words),
+        report=make_report(lesson, predicted, spread, labels.classes, folds, unlabelled=labels.words),
         card={**card, "strength": blend.strength, "members": members},
         unit=labels.unit,
         schema=labels.schema,

@@ -266,14 +266,15 @@ def make_report(
     predicted: np.ndarray,
     spread: np.ndarray,
     names: tuple[str, ...],
-    n_folds: int,
+    folds: np.ndarray,
     *,
     unlabelled: dict[str, int] | None = None,
 ) -> Report:
     """
     Compare predictions for held-out galaxies, as `held_out_predictions` gives them, with their labels.
 
-    `names` are of the k columns, `unlabelled` counts the words for no label.
+    `names` are of the k columns; `folds`, shape (n,), numbers those that were held out together, and `unlabelled`
+    counts the words for no label.
     """
     held = np.isfinite(predicted).all(axis=1)
     nothing = np.zeros((3, 0, 0), int)
@@ -282,7 +283,12 @@ def make_report(
     y, predicted, groups = lesson.y[held], predicted[held], lesson.groups[held]
     draws = bootstrap_draws(groups, _RESAMPLED + 1, seed=lesson.seed)
     metrics = measure(
-        y, predicted, draws, task=lesson.task, names=names, spread=spread[held], schema=lesson.schema
+        *(y, predicted, draws),
+        task=lesson.task,
+        names=names,
+        spread=spread[held],
+        schema=lesson.schema,
+        folds=folds[held],
     )
     classes, counts = _confusion(y, predicted, draws, lesson.task, names)
     curves = {}
@@ -290,6 +296,7 @@ def make_report(
         for i, name in enumerate(names):
             known = np.isfinite(y[:, i])
             curves["" if lesson.task == "binary" else name] = reliability(y[known, i], predicted[known, i])
+    n_folds = len(np.unique(folds[held]))
     return Report(len(np.unique(groups)), n_folds, metrics, curves, classes, *counts, unlabelled or {})
 
 

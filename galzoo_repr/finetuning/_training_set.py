@@ -148,20 +148,20 @@ def _fitted(lesson: Lesson, blend: Blend) -> tuple[np.ndarray, np.ndarray]:
     )
 
 
-def held_out_predictions(lesson: Lesson) -> tuple[np.ndarray, np.ndarray, int]:
+def held_out_predictions(lesson: Lesson) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """
     Predict every galaxy by a head that was chosen, fitted and calibrated without it.
 
     Gives the predictions, shape (n, k), NaN where a galaxy was never held out; the standard deviation of held-out
-    residuals of a regression, shape (n, k); and the number of folds.
+    residuals of a regression, shape (n, k); and which were held out together, int of shape (n,).
     """
     predicted, spread = np.full((2, *lesson.y.shape), np.nan)
-    splits = lesson.folds()
-    for known, held in splits:
+    folds = np.full(len(lesson), -1)
+    for number, (known, held) in enumerate(lesson.folds()):
         head, blend = learn(lesson.part(known))
         predicted[held] = blend.calibration.apply(head.scores(lesson.x[held])[:, 0], lesson.task)
-        spread[held] = blend.calibration.spread
-    return predicted, spread, len(splits)
+        spread[held], folds[held] = blend.calibration.spread, number
+    return predicted, spread, folds
 
 
 def _held_out_scores(lesson: Lesson, splits: list[tuple[np.ndarray, np.ndarray]]) -> dict[float, np.ndarray]:

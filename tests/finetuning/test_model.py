@@ -117,6 +117,19 @@ def test_figures_are_those_of_scikit_learn():
     assert_allclose(found["average precision"], average_precision_score(y, p))
 
 
+def test_galaxies_are_ranked_among_those_that_one_head_predicted():
+    """Heads that say no more than how frequent a class was among what they learned from are no better than chance."""
+    y = np.repeat([1.0, 0.0], 20)[:, None]
+    folds = np.random.default_rng(0).permutation(np.repeat(np.arange(5), 8))
+    share = np.array([y[folds != fold].mean() for fold in range(5)])
+    p = share[folds][:, None]
+    for more, area in ((0.0, 0.5), (1e-4 * y, 1.0)):
+        kept = {"task": "binary", "names": ("ring",)}
+        of_all, of_folds = (measure(y, p + more, [np.arange(40)] * 3, folds=f, **kept) for f in (None, folds))
+        assert of_all[1].name == "ROC AUC"
+        assert of_all[1].value < area == of_folds[1].value
+
+
 def test_calibration_error_is_zero_for_certain_and_right():
     y = np.repeat([0, 1], 50)
     assert expected_calibration_error(y, y * 1.0) == 0
