@@ -134,8 +134,8 @@ class RenderedImages:
     >>> import torch
     >>> from galzoo_repr.training import RenderedImages
     >>> images = RenderedImages(lambda rows, device: torch.zeros(len(rows), 3, 64, 64), n=1_000_000)
-    >>> images.batch(np.array([7, 999_999]), torch.device("cpu")).shape, images.readable.sum()
-    (torch.Size([2, 3, 64, 64]), np.int64(1000000))
+    >>> images.batch(np.array([7, 999_999]), torch.device("cpu")).shape, len(images.readable)
+    (torch.Size([2, 3, 64, 64]), 1000000)
     """
 
     render: Callable[[np.ndarray, torch.device], torch.Tensor]
