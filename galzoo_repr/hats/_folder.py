@@ -33,6 +33,8 @@ __all__ = [
     "write_partition",
 ]
 
+__doctest_requires__ = {("HatsFolder", "HatsFolder.open"): ["lsdb"]}
+
 #: Column of the place on the sky, HEALPix of order 29, by the convention of HATS.
 INDEX = "_healpix_29"
 
@@ -136,6 +138,19 @@ class HatsFolder:
         Its partitions, along the sky. This order is that of its rows.
     metadata : dict of bytes to bytes
         Of partitions that have none of their own, as another program wrote them.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from astropy.table import Table
+    >>> from galzoo_repr.hats import HatsFolder, to_hats
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     cat = Table({"ra": [10.0, 200.0, 200.1], "dec": [1.0, 2.0, 2.0]})
+    ...     folder = HatsFolder.open(to_hats(cat, f"{place}/survey"))
+    ...     folder.size, folder.positions, folder.lengths.tolist(), folder.starts.tolist(), folder.schema.names
+    ...     folder.path_of(folder.pixels[0]).name, folder.read(folder.pixels[0], ["ra"]).to_pydict()
+    (3, ('ra', 'dec'), [1, 2], [0, 1, 3], ['_healpix_29', 'ra', 'dec'])
+    ('Npix=4.parquet', {'ra': [10.0]})
     """
 
     root: Path
@@ -163,6 +178,16 @@ class HatsFolder:
             If there is no such folder, it is no catalogue, or partitions are missing.
         ValueError
             If it is of another version, half-written, or no catalogue of objects.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from astropy.table import Table
+        >>> from galzoo_repr.hats import HatsFolder, to_hats
+        >>> with tempfile.TemporaryDirectory() as place:
+        ...     path = to_hats(Table({"ra": [10.0, 200.0], "dec": [1.0, 2.0]}), f"{place}/survey")
+        ...     [str(pixel) for pixel in HatsFolder.open(path).pixels]
+        ['Norder=0, Npix=4', 'Norder=0, Npix=6']
         """
         remote = "://" in str(path)
         root = _remote(str(path)) if remote else check_path(path, "a HATS catalogue")

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["add_anomaly_scores"]
 
+__doctest_requires__ = {"add_anomaly_scores": ["lsdb"]}
+
 _USUAL = "interest"
 
 
@@ -64,6 +66,20 @@ def add_anomaly_scores(
     Returns
     -------
     pathlib.Path or lsdb.Catalog
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from astropy.table import Table
+    >>> from galzoo_repr.hats import add_anomaly_scores, from_hats, to_hats
+    >>> cat = Table({"ra": [10.0, 10.1, 200.0, 200.1], "dec": [1.0, 1.0, 2.0, 2.0]})
+    >>> cat["embedding"], cat["interest"] = [[1.0, 0.0], [0.6, 0.8], [0.9, 0.2], [0.0, 1.0]], [5.0, 0.0, np.nan, np.nan]
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     survey = to_hats(cat, f"{place}/survey", max_rows=2)
+    ...     scored = from_hats(add_anomaly_scores(survey, out=f"{place}/scored", progress=False))
+    >>> scored["ra", "anomaly_rank"].as_array().tolist()
+    [(10.0, 1), (10.1, 3), (200.1, 4), (200.0, 2)]
     """
     check_choice("unsupervised", unsupervised, ("isolation_forest", "local_outlier_factor"))
     check_seed(seed)

@@ -24,6 +24,8 @@ from galzoo_repr.hats._folder import HatsFolder, Pixel, as_writable, partition_p
 
 __all__ = ["Job", "Parts", "parts_of_job"]
 
+__doctest_requires__ = {"parts_of_job": ["lsdb"]}
+
 _HIDDEN = ".galzoo_repr"
 _CARD = "job.json"
 _VERSION = 1
@@ -230,6 +232,14 @@ class Parts:
         The process that works on each partition just now; they are missing, too.
     scored : list of str
         Partitions that are scored, and missing until all are and the same call without a part has ranked them.
+
+    Examples
+    --------
+    >>> from galzoo_repr.hats import Parts
+    >>> done, missing = ["Norder=2, Npix=76"], ["Norder=2, Npix=77"]
+    >>> parts = Parts("add_embeddings", done, missing, {"Norder=2, Npix=77": "no space left on device"})
+    >>> len(parts.done), len(parts.missing), parts.failed
+    (1, 1, {'Norder=2, Npix=77': 'no space left on device'})
     """
 
     call: str
@@ -257,6 +267,18 @@ def parts_of_job(out: str | os.PathLike) -> Parts:
     ------
     FileNotFoundError
         If no job was begun there.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from astropy.table import Table
+    >>> from galzoo_repr.hats import add_similarity, parts_of_job, to_hats
+    >>> cat = Table({"ra": [10.0, 200.0], "dec": [1.0, 2.0], "embedding": [[1.0, 0.0], [0.6, 0.8]]})
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     survey = to_hats(cat, f"{place}/survey", max_rows=1)
+    ...     out = add_similarity(survey, 0, out=f"{place}/alike", part=(1, 2), progress=False)
+    ...     parts_of_job(out).scored
+    ['Norder=0, Npix=4']
     """
     out = check_path(out, "a HATS catalogue")
     card = _card_of(out)

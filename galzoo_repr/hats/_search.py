@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 __all__ = ["add_similarity", "find_similar"]
 
+__doctest_requires__ = {("add_similarity", "find_similar"): ["lsdb"]}
+
 _OF_QUERY = ("negatives", "weights", "combine", "metric", "components", "whiten", "max_separation")
 _OF_FETCH = ("encoder", "fov", "survey", "store", "device")
 _NEEDLESS = ("negatives", "weights", "components", "whiten", "max_separation", "min_separation", *_OF_FETCH)
@@ -80,6 +82,19 @@ def add_similarity(
     Returns
     -------
     pathlib.Path or lsdb.Catalog
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from astropy.table import Table
+    >>> from galzoo_repr.hats import add_similarity, from_hats, to_hats
+    >>> cat = Table({"ra": [10.0, 10.1, 200.0], "dec": [1.0, 1.0, 2.0]})
+    >>> cat["embedding"] = [[1.0, 0.0], [0.6, 0.8], [0.8, 0.6]]
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     survey = to_hats(cat, f"{place}/survey", max_rows=2)
+    ...     alike = from_hats(add_similarity(survey, 0, out=f"{place}/alike", progress=False))
+    >>> alike["similarity"].round(2).tolist(), alike["similarity_rank"].tolist()
+    ([1.0, 0.6, 0.8], [0, 2, 1])
     """
     if n is not None:
         check_whole_number("n", n)
@@ -241,6 +256,18 @@ def find_similar(
     -------
     astropy.table.Table, or dict of them by tag
         As `galzoo_repr.find_similar` gives it; ``row`` counts through all partitions.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from astropy.table import Table
+    >>> from galzoo_repr.hats import find_similar, to_hats
+    >>> cat = Table({"ra": [10.0, 10.1, 200.0], "dec": [1.0, 1.0, 2.0]})
+    >>> cat["embedding"] = [[1.0, 0.0], [0.6, 0.8], [0.8, 0.6]]
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     best = find_similar(to_hats(cat, f"{place}/survey", max_rows=2), 0, n=2, progress=False)
+    >>> best["row"].tolist(), best["similarity"].round(2).tolist()
+    ([2, 1], [0.8, 0.6])
     """
     n = check_whole_number("n", n)
     check_options(options)

@@ -37,6 +37,8 @@ __all__ = [
     "check_options",
 ]
 
+__doctest_requires__ = {("add_cutouts", "add_embeddings", "add_predictions"): ["lsdb"]}
+
 #: Galaxies, at even steps through the catalogue, in which principal components and class balances are found.
 SAMPLE = 200_000
 # Seconds to wait for another process that ranks the same scores.
@@ -72,6 +74,18 @@ def add_cutouts(
     Returns
     -------
     pathlib.Path or lsdb.Catalog
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import galzoo_repr as gzr
+    >>> from galzoo_repr.hats import add_cutouts, from_hats, to_hats
+    >>> sky = gzr.SimulatedSurvey(seed=1)
+    >>> with sky.serve() as service, tempfile.TemporaryDirectory() as place:
+    ...     survey = to_hats(sky.catalogue(2), f"{place}/survey")
+    ...     source = gzr.LegacySurvey(server=service.url)
+    ...     from_hats(add_cutouts(survey, survey=source, out=f"{place}/cut", progress=False))["cutout_status"].tolist()
+    ['ok', 'ok']
     """
     how = {"out": out, "client": client, "part": part, "max_rate": max_rate, "progress": progress}
     return add_by_part("add_cutouts", table, options | {"overwrite": overwrite}, **how)
@@ -128,6 +142,20 @@ def add_embeddings(
     -----
     GalzooWarning
         If partitions failed, or rows have no embedding.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from astropy.table import Table
+    >>> from PIL import Image
+    >>> from galzoo_repr.hats import add_embeddings, from_hats, to_hats
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     Image.fromarray(np.eye(64, dtype="uint8") * 255).save(f"{place}/a.png")
+    ...     survey = to_hats(Table({"ra": [10.0], "dec": [1.0], "file": [f"{place}/a.png"]}), f"{place}/survey")
+    ...     how = {"images": "file", "embedding_store": False, "device": "cpu", "progress": False}
+    ...     from_hats(add_embeddings(survey, out=f"{place}/embedded", **how))["embedding"].shape
+    (1, 1280)
     """
     how = {"out": out, "client": client, "part": part, "max_rate": max_rate, "progress": progress}
     return add_by_part("add_embeddings", table, options | {"overwrite": overwrite}, **how)
@@ -160,6 +188,23 @@ def add_predictions(
     Returns
     -------
     pathlib.Path or lsdb.Catalog
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from astropy.table import Table
+    >>> import galzoo_repr as gzr
+    >>> from galzoo_repr.hats import add_predictions, from_hats, to_hats
+    >>> embedding = np.random.default_rng(0).normal(size=(100, 4)).astype("float32")
+    >>> cat = Table({"ra": np.linspace(10, 50, 100), "dec": np.zeros(100), "embedding": embedding})
+    >>> cat["ring"] = embedding[:, 0] > 0
+    >>> model = gzr.finetune(cat, "ring")
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     survey = to_hats(cat, f"{place}/survey")
+    ...     told = from_hats(add_predictions(survey, model, out=f"{place}/told", progress=False))
+    >>> bool(np.mean((told["ring_probability"] > 0.5) == told["ring"]) > 0.8)
+    True
     """
     from galzoo_repr.finetuning import MorphologyModel
 
