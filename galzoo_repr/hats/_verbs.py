@@ -199,7 +199,7 @@ def add_predictions(
     >>> embedding = np.random.default_rng(0).normal(size=(100, 4)).astype("float32")
     >>> cat = Table({"ra": np.linspace(10, 50, 100), "dec": np.zeros(100), "embedding": embedding})
     >>> cat["ring"] = embedding[:, 0] > 0
-    >>> model = gzr.finetune(cat, "ring")
+    >>> model = gzr.finetune(cat, "ring", members=2)
     >>> with tempfile.TemporaryDirectory() as place:
     ...     survey = to_hats(cat, f"{place}/survey")
     ...     told = from_hats(add_predictions(survey, model, out=f"{place}/told", progress=False))
