@@ -83,11 +83,6 @@ def add_anomaly_scores(
     """
     check_choice("unsupervised", unsupervised, ("isolation_forest", "local_outlier_factor"))
     check_seed(seed)
-    if options.get("beside") is not None:
-        raise ValueError(
-            "columns beside the embedding are scaled over a whole catalogue, not by partition; give beside= to "
-            "fit_interest, with a table of some galaxies, and its model here"
-        )
     folder = opened(table, out, client)
     columns = [f"{name}_{end}" for end in ("score", "score_std", "rank", "unlike")]
     refuse_existing(as_part(folder, folder.pixels[0], []), columns, overwrite=overwrite)
