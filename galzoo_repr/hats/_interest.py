@@ -121,7 +121,8 @@ def _known(model: "InterestModel | None") -> object:
     """What tells one fitted model from another."""
     if not _is_fitted(model):
         return None if model is None else str(model)
-    return [str(model), vars(model.process_), vars(model.reduction_)]
+    beside = getattr(model, "beside_", None)
+    return [str(model), vars(model.process_), vars(model.reduction_), beside and beside.to_dict()]
 
 
 def _raters(

@@ -50,7 +50,7 @@ def check_options(options: Mapping[str, object], max_rate: float | None = None) 
     if options.get("beside") is not None:
         raise ValueError(
             "beside= scales columns by their spread in the whole catalogue, which is not known by partition; leave it "
-            "out, or read the galaxies of a region as a table by from_hats; for scores, fit_interest takes beside= with "
+            "out, or read the galaxies of a region as a table by from_hats; for scores, fit_interest takes it with "
             "such a table, and the model that it gives reads the columns here"
         )
     for name, value in options.items():

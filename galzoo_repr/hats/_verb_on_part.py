@@ -102,6 +102,8 @@ class VerbOnPart:
             return None
         ratings = self.options.get("ratings") or []
         names = [ratings] if isinstance(ratings, str) else list(ratings)
+        if (beside := getattr(self.options.get("model"), "beside_", None)) is not None:
+            names += beside.names
         return parts_of(self.folder.schema, [self.options.get("embedding", "embedding"), *names])
 
     def apply(self, pixel: Pixel, table: Table) -> Table:

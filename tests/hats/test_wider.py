@@ -7,6 +7,7 @@ import pytest
 from astropy import units as u
 
 import galzoo_repr as gzr
+from galzoo_repr.anomaly import fit_interest
 from galzoo_repr.hats import HatsFolder, add_anomaly_scores, add_similarity, from_hats, parts_of_job, to_hats
 
 if find_spec("lsdb") is None:
@@ -158,6 +159,16 @@ def test_columns_beside_are_of_the_whole(verb, folder, tmp_path):
     with pytest.raises(ValueError, match="beside= scales columns by their spread in the whole catalogue"):
         getattr(gzr, verb)(folder, *given, beside={"redshift": 1.0}, **more)
     assert not (tmp_path / "out").exists()
+
+
+def test_an_interest_reads_columns_beside_the_embeddings(folder, tmp_path):
+    table = from_hats(folder)
+    table["bright"] = np.arange(len(table)) % 7 / 7.0
+    table["interest"] = np.where(np.arange(len(table)) < 40, 5.0 * (table["bright"] < 0.3), np.nan)
+    whole = to_hats(table, tmp_path / "survey", max_rows=60)
+    model = fit_interest(table, beside={"bright": 1.0})
+    ours = from_hats(gzr.add_anomaly_scores(whole, model=model, out=tmp_path / "out"))
+    same(ours, gzr.add_anomaly_scores(from_hats(whole), model=model), ["anomaly_score", "anomaly_rank"])
 
 
 def test_what_is_still_refused_says_what_to_do(folder):
