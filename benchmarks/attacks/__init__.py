@@ -43,13 +43,14 @@ class Attack:
     def _run(self, folder: Path) -> Outcome:
         reading, writing = os.pipe()
         gc.collect()
+        # What the process to come begins with; one that is done at once could not be asked.
+        peak = before = _resident(os.getpid())
         began = time.monotonic()
         pid = os.fork()
         if pid == 0:
             os.close(reading)
             _perform(self.call, folder, writing)
         os.close(writing)
-        peak = before = _resident(pid)
         while (ended := os.waitpid(pid, os.WNOHANG))[0] == 0 and time.monotonic() < began + self.seconds:
             peak = max(peak, _resident(pid))
             time.sleep(0.005)
