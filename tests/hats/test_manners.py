@@ -50,7 +50,9 @@ def test_what_one_is_told_to_wait_all_wait(tmp_path):
     assert pace.claim("b", 1.0) < 0.1
 
 
-@pytest.mark.parametrize("content", ["", "nonsense", "nan", repr(time.time() + 10 * 86400)])
+@pytest.mark.parametrize(
+    "content", ["", "nonsense", "nan", pytest.param(repr(time.time() + 10 * 86400), id="in ten days")]
+)
 def test_a_damaged_file_or_a_wrong_clock_stops_nobody(content, tmp_path):
     (tmp_path / "a").write_text(content)
     assert SharedPace(tmp_path).claim("a", 1.0) < 0.1
