@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from astropy.table import Table, hstack, vstack
-from imagenet import imagenet_encoder
+from imagenet import ARCHITECTURE, imagenet_encoder
 from PIL import Image
 from real_answers import further_galaxies, sdss_votes
 from real_galaxies import VOLUNTEERS as VOLUNTEERS_OF_LABEL
@@ -41,7 +41,6 @@ from galzoo_repr.simulation import (
 )
 from galzoo_repr.training import Augmentation
 
-ARCHITECTURE = "tf_efficientnet_lite0"
 SCHEMAS = ("gz_decals_dr5", "gz_rings", "gz2", "gz1")
 CHUNK = 1000  # simulated galaxies
 STORED, PIXELS = (
@@ -54,6 +53,8 @@ MIX = {
     "smooth": 0.12, "disk": 0.18, "spiral": 0.34, "ring": 0.12, "edge_on": 0.06,
     "merger": 0.09, "irregular": 0.05, "lens": 0.02, "artifact": 0.02,
 }  # fmt: skip
+# Mostly disks, for those that are harder to read.
+HARD_MIX = {"disk": 0.2, "spiral": 0.6, "ring": 0.08, "edge_on": 0.04, "merger": 0.08}
 # Mean and standard deviation are those with which the weights from ImageNet were trained.
 RECIPE = ImageRecipe(size=112, crop=0.5, mean=(0.498,) * 3, std=(0.502,) * 3)
 AUGMENTATION = Augmentation(
@@ -64,6 +65,8 @@ LOOKS = Augmentation(
     zoom=(0.75, 1.35), shift=0.04, blur=1.0, noise=0.06, brightness=0.4, colour=0.3, background=0.03, gamma=0.4,
     greyscale=0.3,
 )  # fmt: skip
+# As the looks, but with the colours and steps of brightness that bars and arms are told by.
+MILD_LOOKS = replace(LOOKS, gamma=0.2, colour=0.15, noise=0.04, blur=0.8)
 ENOUGH_VOTES = 8  # on a question, to say what a galaxy shows
 
 
@@ -90,6 +93,8 @@ STAGES = {
         Stage("second", 20, 6e-4, 0.45, 40),
         Stage("third", 6, 4e-4, 0.45, 40, consistency=5.0),
         Stage("looks", 12, 2e-4, 0.5, 40, 5.0, LOOKS, epoch_size=640, batch_size=32, frozen=2),
+        Stage("long", 50, 7e-4, 0.5, 40, 5.0, MILD_LOOKS, epoch_size=1024),
+        Stage("harder", 30, 3e-4, 0.5, 40, 5.0, MILD_LOOKS, epoch_size=1024),
     )
 }
 
@@ -103,10 +108,19 @@ def sdss_colours(bands: torch.Tensor) -> torch.Tensor:
     return (rgb / rgb.amax(1, keepdim=True).clamp(min=1)).clamp(0, 1)
 
 
-def simulate(chunk: int) -> tuple[np.ndarray, Table]:
+def harder(galaxies: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Galaxies whose arms are fainter, softer and less regular, and whose bars are shorter, rounder and fainter."""
+    factors = {
+        "arm_contrast": 0.6, "arm_sharpness": 0.7, "arm_wander": 1.6, "bar_length": 0.8, "bar_axis_ratio": 1.3,
+        "bar_fraction": 0.7, "lopsidedness": 1.5, "clumpiness": 1.5,
+    }  # fmt: skip
+    return galaxies | {name: galaxies[name] * factor for name, factor in factors.items()}
+
+
+def simulate(chunk: int, *, hard: bool = False) -> tuple[np.ndarray, Table]:
     """`CHUNK` galaxies as two surveys would show them: uint8 images, and what is true of them."""
     torch.set_num_threads(1)
-    generator = torch.Generator().manual_seed(2_000_003 + chunk)
+    generator = torch.Generator().manual_seed((3_000_017 if hard else 2_000_003) + chunk)
     images, truths = np.empty((CHUNK, 3, PIXELS, PIXELS), np.uint8), []
 
     def scatter(dex: float) -> torch.Tensor:
@@ -114,7 +128,8 @@ def simulate(chunk: int) -> tuple[np.ndarray, Table]:
 
     for start in range(0, CHUNK, 50):
         n = min(50, CHUNK - start)
-        galaxies = draw_galaxies(n, generator, mix=MIX)
+        galaxies = draw_galaxies(n, generator, mix=HARD_MIX if hard else MIX)
+        galaxies = harder(galaxies) if hard else galaxies
         truth = Table([*light_columns(galaxies), *truth_columns(galaxies)])
         r50, r90 = (torch.from_numpy(np.array(truth[f"petro_th{x}"], np.float32)) for x in (50, 90))
         fov = 424 * torch.minimum(0.04 * r50, 0.02 * r90).clamp(min=0.1) * scatter(0.05)
@@ -140,22 +155,24 @@ def simulate(chunk: int) -> tuple[np.ndarray, Table]:
     return images, vstack(truths, metadata_conflicts="silent")
 
 
-def simulate_chunk(folder: Path, chunk: int) -> None:
+def simulate_chunk(folder: Path, hard: bool, chunk: int) -> None:
     """Render one chunk into a folder: pixels first, then the table that says they are complete."""
-    images, truth = simulate(chunk)
+    images, truth = simulate(chunk, hard=hard)
     np.save(folder / f"{chunk}.npy", images)
     truth.write(folder / f"{chunk}.part", format="ascii.ecsv", overwrite=True)
     (folder / f"{chunk}.part").rename(folder / f"{chunk}.ecsv")
 
 
-def simulated_galaxies(folder: Path, galaxies: int, *, workers: int) -> tuple[list[np.ndarray], Table]:
+def simulated_galaxies(
+    folder: Path, galaxies: int, *, workers: int, hard: bool = False
+) -> tuple[list[np.ndarray], Table]:
     """Render what is not there yet, chunk by chunk, and let volunteers vote on all of it."""
     chunks = range(galaxies // CHUNK)
     folder.mkdir(parents=True, exist_ok=True)
     missing = [i for i in chunks if not (folder / f"{i}.ecsv").exists()]
     if missing:
         with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            done = pool.map(partial(simulate_chunk, folder), missing)
+            done = pool.map(partial(simulate_chunk, folder, hard), missing)
             list(tqdm(done, total=len(missing), desc="render"))
     pixels = [np.load(folder / f"{i}.npy", mmap_mode="r") for i in chunks]
     truth = vstack([Table.read(folder / f"{i}.ecsv") for i in chunks], metadata_conflicts="silent")
@@ -259,6 +276,7 @@ def train(
     stage: Stage,
     schema: Schema,
     start: Encoder | None,
+    architecture: str = ARCHITECTURE,
 ) -> Encoder:
     """One stage of a network, on the questions of `schema`."""
     simulated, real, images = galaxies
@@ -271,7 +289,7 @@ def train(
     encoder = pretrain(
         table,
         schema=schema,
-        architecture=ARCHITECTURE,
+        architecture=architecture,
         images=images,
         # Of the part of the field that is stored.
         recipe=replace(RECIPE, crop=round(RECIPE.crop / STORED, 6)),
@@ -308,7 +326,7 @@ def keep_encoder(folder: Path, figures: dict, encoder: Encoder) -> None:
     encoder.save(folder, overwrite=True, half_precision=True)
 
 
-def about(real: Table, galaxies: int, start: Encoder | None, stages: list[Stage]) -> dict:
+def about(real: Table, galaxies: int, hard: int, start: Encoder | None, stages: list[Stage]) -> dict:
     """What the card says of data and recipe, beyond what `pretrain` writes."""
     here = Path(__file__).parent
     commit = subprocess.run(
@@ -321,7 +339,7 @@ def about(real: Table, galaxies: int, start: Encoder | None, stages: list[Stage]
         "seed": 1,
         "start": "random" if start is None else start.origin,
         "data": {
-            "simulated": f"{galaxies} galaxies, votes of simulated volunteers",
+            "simulated": f"{galaxies} galaxies, and {hard} with fainter bars and arms; votes of simulated volunteers",
             "real": f"{len(real)} galaxies: SDSS with Galaxy Zoo 1 and 2 labels, vote fractions where published, three "
             "in ten held out; examples that Galaxy Zoo shows of SDSS, KiDS, UKIDSS, HST and DECaLS; DECaLS galaxies "
             "with volunteers' votes, Hubble types (OpenNGC, CC-BY-SA 4.0) or EFIGI attributes",
@@ -360,6 +378,8 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="folder of images and of the runs")
     parser.add_argument("--workers", type=int, default=2, help="processes that render")
     parser.add_argument("--galaxies", type=int, default=30_000, help="simulated; in thousands")
+    parser.add_argument("--hard", type=int, default=0, help="more of them, with fainter arms and bars")
+    parser.add_argument("--architecture", default=ARCHITECTURE, help="name of timm, of weights from ImageNet")
     parser.add_argument("--views", type=int, default=4, help="views averaged by the encoder")
     parser.add_argument(
         "--start", default="imagenet", help='"imagenet", "random", or an encoder to go on from'
@@ -372,19 +392,26 @@ def main() -> None:
     options = parser.parse_args()
     stages = [STAGES[name] for name in options.stages.split(",")]
     if options.start in ("imagenet", "random"):
-        first = imagenet_encoder(RECIPE) if options.start == "imagenet" else None
+        first = imagenet_encoder(RECIPE, options.architecture) if options.start == "imagenet" else None
     else:
         first = Encoder.load(options.start, device="cpu")
     real_pixels, real = real_galaxies(options.work / "real")
     pixels, simulated = simulated_galaxies(
         options.work / "simulated", options.galaxies, workers=options.workers
     )
+    if options.hard:
+        more, theirs = simulated_galaxies(
+            options.work / "simulated-hard", options.hard, workers=options.workers, hard=True
+        )
+        pixels, simulated = [*pixels, *more], vstack([simulated, theirs], metadata_conflicts="silent")
     galaxies = simulated, real, Fields(pixels, real_pixels)
     schema, encoder = Schema.load(list(SCHEMAS)), first
     for stage in stages:
         output = options.work / f"run-{stage.name}"
-        encoder = train(galaxies, output, stage=stage, schema=schema, start=encoder)
-    card = encoder.card | about(real, options.galaxies, first, stages)
+        encoder = train(
+            galaxies, output, stage=stage, schema=schema, start=encoder, architecture=options.architecture
+        )
+    card = encoder.card | about(real, options.galaxies, options.hard, first, stages)
     if options.share < 1:
         encoder = between(first, encoder, options.share)
         card["share_of_start"] = 1 - options.share

