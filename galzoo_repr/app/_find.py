@@ -143,7 +143,7 @@ class FindView:
 
     def _focus(self) -> None:
         """Let keys go to what was found, or to the query while there is none."""
-        self.grid.focus() if self.query["examples"] else self.bar.focus()
+        self.grid.focus(asked=False) if self.query["examples"] else self.bar.focus()
 
     # -- what the grid asks for ------------------------------------------------------------------------------------
 
@@ -197,9 +197,9 @@ class FoundGrid(RatingGrid):
         """Show what was found now."""
         self._batch(self._search.batch())
 
-    def focus(self) -> None:
-        """Let keys go to the grid."""
-        self._send_msg({"kind": "focus"})
+    def focus(self, *, asked: bool = True) -> None:
+        """Let keys go to the grid; unless it was asked for, not while a person is elsewhere in the page."""
+        self._send_msg({"kind": "focus", "asked": asked})
 
     def _tell(self, row: int | None) -> None:
         """Others hear of the query."""
@@ -260,7 +260,7 @@ class FindBar(Component):
         self._send_msg({"kind": "chips", "chips": chips, "separation": self._search.query["separation"]})
 
     def focus(self) -> None:
-        """Let keys go to the text."""
+        """Let keys go to the text, unless a person is elsewhere in the page."""
         self._send_msg({"kind": "focus"})
 
     def _failed(self, message: dict, said: str) -> None:

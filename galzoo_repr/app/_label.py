@@ -45,7 +45,7 @@ class LabelView:
         self._begin(column)
         session.listen("taught", lambda _: self._taught())
         session.listen("marked", self._marked)
-        session.listen("view", lambda title: self.grid.focus() if title == "Label" else None)
+        session.listen("view", lambda title: self.grid.focus(asked=False) if title == "Label" else None)
 
     @property
     def layout(self) -> Any:
@@ -62,7 +62,7 @@ class LabelView:
         said = [one.strip() for one in answers.split(",") if one.strip()]
         desk.marks.ask(column.strip(), said or YES_NO)
         desk.keep(self._kept, column.strip())
-        self._begin(column.strip())
+        self._begin(column.strip(), asked=True)
 
     def only(self, selected: bool) -> None:
         """Show those selected alone, or those that teach most."""
@@ -72,11 +72,11 @@ class LabelView:
         self.lesson.only(self._session.selection if selected else None)
         self.grid.restart()
 
-    def _begin(self, column: str) -> None:
+    def _begin(self, column: str, *, asked: bool = False) -> None:
         self.lesson = lesson_for(self._session, column)
         self.lesson.only(self._session.selection if self._only else None)
         self.bar.column = column
-        self.grid = LabelGrid(self._session, self._viewer, self.lesson, on_tag=self.bar.focus)
+        self.grid = LabelGrid(self._session, self._viewer, self.lesson, on_tag=self.bar.focus, asked=asked)
         self.panel = LearnedPanel(self._session, self.lesson)
         self.panel.visible = bool(column) and self._session.desk.ratings is not None
         self._body.objects = [self.grid, self._viewer, self.panel]
@@ -104,7 +104,7 @@ class LabelGrid(RatingGrid):
 
     _kinds = RatingGrid._kinds | {"tag"}
 
-    def __init__(self, session: Session, viewer: Viewer, lesson: Lesson, *, on_tag: Any):
+    def __init__(self, session: Session, viewer: Viewer, lesson: Lesson, *, on_tag: Any, asked: bool):
         self._lesson, self._on_tagging = lesson, on_tag
         keys = keys_of(lesson.answers) if lesson.column else []
         more = [TAG] if session.desk.ratings is None else [TAG, ALIKE]
@@ -113,7 +113,7 @@ class LabelGrid(RatingGrid):
             "meaning": f"label {lesson.column}",
             "without": [] if keys else ["s", "u", "Backspace"],
         }
-        super().__init__(session, viewer, keys=keys, more=more, **about)
+        super().__init__(session, viewer, keys=keys, more=more, asked=asked, **about)
 
     def _listen(self) -> None:
         """The view hears of everything, as its grid is another one with each question."""
@@ -135,9 +135,9 @@ class LabelGrid(RatingGrid):
         """Show other galaxies."""
         self._batch(self._lesson.batch())
 
-    def focus(self) -> None:
-        """Let keys go to the grid."""
-        self._send_msg({"kind": "focus"})
+    def focus(self, *, asked: bool = True) -> None:
+        """Let keys go to the grid; unless it was asked for, not while a person is elsewhere in the page."""
+        self._send_msg({"kind": "focus", "asked": asked})
 
     def _on_tag(self, message: dict) -> None:
         self._session.set("current", int(message["row"]))

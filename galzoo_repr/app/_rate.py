@@ -47,7 +47,12 @@ class RatingGrid(Component):
         doc="Other keys: key, kind of the message it sends, text of its button, and what it does."
     )
     without = param.List(doc="Usual keys that mean nothing here.")
-    takes_focus = param.Boolean(True, doc="Whether keys go to it at once.")
+    takes_focus = param.Boolean(
+        True, doc="Whether keys go to it at once, unless a person is elsewhere in the page."
+    )
+    asked = param.Boolean(
+        False, doc="Whether a person asked for it just now, so that keys go to it in any case."
+    )
     title = param.String("Rate galaxies")
     meaning = param.String("rate: higher is more interesting")
 

@@ -119,6 +119,8 @@ def _gate(token: str, prefix: str, origins: set[str]) -> Any:
     from bokeh.server.auth_provider import AuthProvider
     from tornado.web import HTTPError, RequestHandler
 
+    from galzoo_repr.app._socket import send_in_order
+
     class Gate(AuthProvider):
         """Asked by Bokeh's server for everything but its own scripts."""
 
@@ -148,11 +150,12 @@ def _gate(token: str, prefix: str, origins: set[str]) -> Any:
 
         @staticmethod
         def _check_websocket(request: Any, handler: Any) -> None:
-            """Refuse what another page opened, or no page; and let small answers go at once."""
+            """Refuse what another page opened, or no page; and let answers go at once and in order."""
             origin = request.headers.get("Origin", "")
             host = urlsplit(origin).netloc.lower()
             if not host or not (host == request.host.lower() or host in origins):
                 raise HTTPError(403, reason="A websocket is for the page alone")
+            send_in_order(handler)
             opened = handler.open
 
             def opening(*arguments: Any, **named: Any) -> Any:

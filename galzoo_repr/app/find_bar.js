@@ -106,7 +106,7 @@ class FindBar {
     if (message.kind === "said") this.say(message.text, message.failed)
     else if (message.kind === "chips") this.show(message)
     else if (message.kind === "taken") this.text.value = ""
-    else if (message.kind === "focus") requestAnimationFrame(() => this.text.focus())
+    else if (message.kind === "focus") requestAnimationFrame(() => free() && this.text.focus())
   }
 
   show({ chips, separation }) {

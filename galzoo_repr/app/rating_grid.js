@@ -120,7 +120,7 @@ class RatingGrid {
   }
 
   start() {
-    if (this.model.takes_focus) this.root.focus({ preventScroll: true })
+    if (this.model.asked || (this.model.takes_focus && free())) this.root.focus({ preventScroll: true })
     this.message("No galaxies yet: reading the catalogue …")
     ready(this.model)
   }
@@ -156,7 +156,7 @@ class RatingGrid {
       for (const card of message.cards) Object.assign(this.cards.find((one) => one.row === card.row) ?? {}, card)
       this.showAbout()
     } else if (message.kind === "focus") {
-      requestAnimationFrame(() => this.root.focus())
+      requestAnimationFrame(() => (message.asked || free()) && this.root.focus())
       this.show()
     } else if (message.kind === "failed") {
       this.live.textContent = message.text
