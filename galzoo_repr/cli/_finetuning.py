@@ -94,6 +94,10 @@ def finetune(
     model.save(out, overwrite=overwrite)
     if not as_json:
         output.print(str(model), markup=False, soft_wrap=True)
+        note(
+            f"Model written to {out}. Probabilities for all galaxies: galzoo-repr predict {catalogue} {out} OUT",
+            quiet=quiet,
+        )
     if plot is not None:
         model.report.plot_reliability().figure.savefig(plot, dpi=150)
         note(f"Picture written to {plot}", quiet=quiet)

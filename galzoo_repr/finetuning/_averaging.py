@@ -4,7 +4,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from galzoo_repr.finetuning._calibration import Calibration, fit_calibration, held_out_losses
+from galzoo_repr.finetuning._calibration import (
+    Calibration,
+    base_rates,
+    fit_calibration,
+    held_out_losses,
+)
 from galzoo_repr.questions import Schema
 
 __all__ = ["Blend", "choose"]
@@ -13,6 +18,9 @@ _UNCHOSEN = 1.0
 _LEAST_WEIGHT = 0.02
 _PRIOR = 0.5
 """Of each regularisation, beside the next stronger one: the simpler head, where labels do not tell."""
+_NOTHING = 0.25
+"""Of embeddings that tell nothing of the labels, beside the strongest regularisation."""
+_MOST = 500.0  # logarithm of a ratio of likelihoods that has room
 
 
 @dataclass(frozen=True)
@@ -45,7 +53,7 @@ class Blend:
         each = {strength for blend in blends for strength in blend.weights}
         weights = {one: float(np.mean([blend.weights.get(one, 0) for blend in blends])) for one in each}
         none, methods = Calibration.none(len(blends)), {blend.calibration.method for blend in blends}
-        method = next(name for name in ("platt", "temperature", "none") if name in methods)
+        method = next(name for name in ("platt", "none") if name in methods)
         return cls(weights, dict.fromkeys(each, none), replace(none, method=method))
 
     def mix(self, models: dict[float, tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
@@ -87,7 +95,10 @@ def choose(
         chosen = _strongest_of_the_best(losses)
         return Blend({chosen: 1.0}, {chosen: none}, fitted[chosen])
     brought = {each: fitted[each].slope * of + fitted[each].offset for each, of in scores.items()}
-    weights = _weights({each: held_out_losses(of, y, task) for each, of in brought.items()}, task)
+    losses = {each: held_out_losses(of, y, task) for each, of in brought.items()}
+    weights = _weights(losses, task)
+    if task != "regression":
+        fitted = _towards_frequencies(fitted, losses, y, task)
     blended = sum(weight * brought[each] for each, weight in weights.items())
     spread = np.sqrt(((blended - y) ** 2).mean(0)) if task == "regression" else none.spread
     method = fitted[max(weights, key=weights.get)].method
@@ -107,6 +118,26 @@ def _weights(losses: dict[float, np.ndarray], task: str) -> dict[float, float]:
     weights[weights < _LEAST_WEIGHT * weights.max()] = 0
     weights /= weights.sum()
     return {each: float(weight) for each, weight in zip(losses, weights, strict=True) if weight}
+
+
+def _towards_frequencies(
+    fitted: dict[float, Calibration], losses: dict[float, np.ndarray], y: np.ndarray, task: str
+) -> dict[float, Calibration]:
+    """
+    Shrink calibrated scores by the probability that embeddings tell nothing of the labels.
+
+    That is the head of infinite regularisation, which gives everything the frequency of the labels.
+    """
+    if (y == y[0]).all():
+        return fitted
+    rate = base_rates(y, task)
+    nothing = held_out_losses(np.broadcast_to(rate, y.shape), y, task).sum()
+    gain = nothing - np.array([of.sum() for of in losses.values()])
+    share = _NOTHING / (_NOTHING + (np.exp(np.minimum(gain, _MOST)) * _PRIOR ** np.arange(len(gain))).sum())
+    return {
+        each: replace(of, slope=(1 - share) * of.slope, offset=(1 - share) * of.offset + share * rate)
+        for each, of in fitted.items()
+    }
 
 
 def _strongest_of_the_best(losses: dict[float, np.ndarray]) -> float:

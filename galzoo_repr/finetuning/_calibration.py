@@ -1,6 +1,5 @@
 """From the scores of a head to probabilities that are right as often as they say, fitted on held-out galaxies."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,11 +8,13 @@ from scipy.special import expit, log_softmax, softmax
 from galzoo_repr.finetuning._votes import concentrations_of, vote_losses
 from galzoo_repr.questions import Schema
 
-__all__ = ["Calibration", "fit_calibration", "held_out_losses"]
+__all__ = ["Calibration", "base_rates", "fit_calibration", "held_out_losses"]
 
-PLATT_FROM = 30
-"""Galaxies of the rarer answer from which an offset is fitted too, not only a slope."""
-_SLOPES = (0.02, 5000.0)  # scores of a strongly regularised head are small
+_TELLS = {"binary": 1.5, "classes": 0.75}
+"""How far calibrated scores are expected to scatter among galaxies (standard deviation), before any label is seen."""
+_TELLS_BY = 1.0  # standard deviation of its natural logarithm
+_SHIFT = 2.0  # standard deviation of the offset, in log-odds
+_LEAST = 1e-6  # scatter of scores below which they are all the same
 _FACTORS = (0.02, 20.0)
 
 
@@ -59,12 +60,14 @@ def fit_calibration(
     """
     Fit a calibration to the scores and labels, shape (n, k), of galaxies that the head has not seen.
 
-    Yes or no: Platt scaling (Platt 1999, *Advances in Large Margin Classifiers*, with its smoothed targets) where
-    both answers have 30 galaxies; temperature scaling (Guo et al. 2017, arXiv:1706.04599) where there are fewer.
-    Classes: temperature scaling. The temperature acts on what a score is above or below that of the frequencies of
-    the answers, so that scores which tell nothing give these. Votes: one factor for the concentrations of each
-    question; of its posterior, with a flat prior on its logarithm, the mean of the variance of a fraction is taken,
-    which goes as one over the factor. Regression: the spread of the residuals.
+    Yes or no: Platt scaling, a slope and an offset (Platt 1999, *Advances in Large Margin Classifiers*, with its
+    smoothed targets). Classes: temperature scaling, a slope (Guo et al. 2017, arXiv:1706.04599). Few labels tell
+    either only roughly, and what is fitted to them alone is as often far too flat as too steep. So both have a prior:
+    log-odds scatter by 1.5, within a factor of e, as they do for features that can be learned, and their mean is that
+    of the labels, within 2. Slopes act on what a score is above or below that of the frequencies of the answers, so
+    that scores which tell nothing give these. Votes: one factor for the concentrations of each question; of its
+    posterior, with a flat prior on its logarithm, the mean of the variance of a fraction is taken, which goes as one
+    over the factor. Regression: the spread of the residuals.
     """
     k = scores.shape[1]
     scores = np.asarray(scores, float)
@@ -73,12 +76,21 @@ def fit_calibration(
     if task == "votes":
         return Calibration("concentration", _factors(scores, y, schema), np.zeros(k), np.zeros(k))
     if task == "classes":
-        rate = np.log((y.sum(0) + 0.5) / (len(y) + 0.5 * k))
-        slope = _one_slope(lambda each: held_out_losses(each * (scores - rate) + rate, y, task).mean())
-        return Calibration("temperature", np.full(k, slope), (1 - slope) * rate, np.zeros(k))
-    fitted = [_yes_or_no(scores[:, i], y[:, i]) for i in range(k)]
-    slope, offset, platt = np.array(fitted).T
-    return Calibration("platt" if platt.any() else "temperature", slope, offset, np.zeros(k))
+        return Calibration("temperature", *_slope_and_offset(scores, y, task), np.zeros(k))
+    fitted = []
+    for i in range(k):
+        known = np.isfinite(y[:, i]) & np.isfinite(scores[:, i])
+        fitted.append(_slope_and_offset(scores[known, i : i + 1], y[known, i : i + 1], "binary"))
+    slope, offset = np.concatenate(fitted, axis=1)
+    return Calibration("platt", slope, offset, np.zeros(k))
+
+
+def base_rates(y: np.ndarray, task: str) -> np.ndarray:
+    """Log-odds of yes, or logarithms of the frequencies of classes, by labels of shape (n, k) alone: shape (k,)."""
+    if task == "classes":
+        return np.log((y.sum(0) + 0.5) / (len(y) + 0.5 * y.shape[1]))
+    yes, no = np.nansum(y, axis=0), np.nansum(1 - y, axis=0)
+    return np.log((yes + 0.5) / (no + 0.5))
 
 
 def held_out_losses(scores: np.ndarray, y: np.ndarray, task: str, schema: Schema | None = None) -> np.ndarray:
@@ -96,37 +108,38 @@ def held_out_losses(scores: np.ndarray, y: np.ndarray, task: str, schema: Schema
     return np.nanmean(np.logaddexp(0, scores) - y * scores, axis=1)
 
 
-def _yes_or_no(scores: np.ndarray, y: np.ndarray) -> tuple[float, float, bool]:
-    """Slope and offset, and whether the offset was fitted too."""
+def _slope_and_offset(scores: np.ndarray, y: np.ndarray, task: str) -> tuple[np.ndarray, np.ndarray]:
+    """Most probable ones, each of shape (k,), by labels of shape (n, k), and a prior for what these do not tell."""
     from scipy.optimize import minimize
 
-    known = np.isfinite(y) & np.isfinite(scores)
-    scores, y = scores[known], y[known]
-    yes, no = (y == 1).sum(), (y == 0).sum()
-    if min(yes, no) == 0:
-        return 1.0, 0.0, False
-    rate = np.log((yes + 0.5) / (no + 0.5))
-    targets = np.where(y == 1, (yes + 1) / (yes + 2), 1 / (no + 2))
+    k = y.shape[1]
+    if not len(y) or (y == y[0]).all():
+        return np.ones(k), np.zeros(k)
+    rate = base_rates(y, task)
+    excess = scores - rate
+    if task == "classes":
+        excess -= excess.mean(1, keepdims=True)
+    unit = max(excess.std(), _LEAST)
+    excess, tells = excess / unit, np.log(_TELLS[task])
+    targets = (
+        y if task == "classes" else np.where(y == 1, (y.sum() + 1) / (y.sum() + 2), 1 / ((1 - y).sum() + 2))
+    )
 
-    def loss(slope: float, offset: float) -> float:
-        calibrated = slope * scores + offset
-        return float((np.logaddexp(0, calibrated) - targets * calibrated).mean())
+    def loss(found: np.ndarray) -> tuple[float, np.ndarray]:
+        steep, shift = np.exp(found[0]), found[1:]
+        brought = steep * excess + rate + shift.sum()
+        residual = (softmax(brought, axis=1) if task == "classes" else expit(brought)) - targets
+        far = (found[0] - tells) / _TELLS_BY
+        prior = 0.5 * far**2 + 0.5 * ((shift / _SHIFT) ** 2).sum()
+        slope = (residual * steep * excess).sum() + far / _TELLS_BY
+        value = held_out_losses(brought, targets, task).sum() + prior
+        return value, np.array([slope, *(residual.sum() + shift / _SHIFT**2)])
 
-    slope = _one_slope(lambda each: loss(each, (1 - each) * rate))
-    start = slope, (1 - slope) * rate
-    if min(yes, no) < PLATT_FROM:
-        return *start, False
-    bounds = [tuple(np.log(_SLOPES)), (-10, 10)]
-    found = minimize(lambda p: loss(np.exp(p[0]), p[1]), (np.log(slope), start[1]), bounds=bounds)
-    return float(np.exp(found.x[0])), float(found.x[1]), True
-
-
-def _one_slope(loss: Callable[[float], float]) -> float:
-    """Factor between the bounds that makes the loss least, found from 1."""
-    from scipy.optimize import minimize
-
-    bounds = [tuple(np.log(_SLOPES))]
-    return float(np.exp(minimize(lambda p: loss(np.exp(p[0])), (0.0,), bounds=bounds).x[0]))
+    # Classes have no offset: the largest of several probabilities hardly depends on it.
+    start = [tells] if task == "classes" else [tells, 0.0]
+    found = minimize(loss, start, jac=True, bounds=[(-5, 8), (-10, 10)][: len(start)]).x
+    slope = np.exp(found[0]) / unit
+    return np.full(k, slope), (1 - slope) * rate + found[1:].sum()
 
 
 def _factors(scores: np.ndarray, y: np.ndarray, schema: Schema) -> np.ndarray:

@@ -26,9 +26,10 @@ from galzoo_repr.catalogue import (
 )
 from galzoo_repr.cutouts import USABLE
 from galzoo_repr.encoders import Encoder
-from galzoo_repr.finetuning._folds import sky_groups
+from galzoo_repr.finetuning._caveats import warn_of_chance
+from galzoo_repr.finetuning._folds import fewest_galaxies, sky_groups
 from galzoo_repr.finetuning._labels import Labels, read_labels
-from galzoo_repr.finetuning._learnable import check_learnable
+from galzoo_repr.finetuning._learnable import FEW, check_learnable
 from galzoo_repr.finetuning._model import MorphologyModel
 from galzoo_repr.finetuning._plan import TuningPlan
 from galzoo_repr.finetuning._predict import find_encoder
@@ -136,7 +137,8 @@ def finetune(
     Warns
     -----
     GalzooWarning
-        If a class has fewer than five galaxies, or votes contradict the tree of their questions.
+        If a class has fewer than five galaxies, images of a galaxy have different labels, votes contradict the tree of
+        their questions, or held-out galaxies are not shown to be told apart better than by chance.
 
     Examples
     --------
@@ -177,22 +179,26 @@ def finetune(
     if beside is not None:
         card["beside"] = beside.to_dict()
     if depth == "head":
-        return fit_model(labels, lesson, card, members=members)
-    from galzoo_repr.finetuning._backbone import tune
+        model = fit_model(labels, lesson, card, members=members)
+    else:
+        from galzoo_repr.finetuning._backbone import tune
 
-    with say_what_is_kept(lambda: output and f"{KEPT_OF_TRAINING} {output}"):
-        return tune(
-            labels,
-            lesson,
-            [pictures[row] for row in rows],
-            find_encoder(encoder or card["encoder"]["name"], card["encoder"], device),
-            plan,
-            card,
-            members=members,
-            output=output,
-            resume=resume,
-            progress=progress,
-        )
+        with say_what_is_kept(lambda: output and f"{KEPT_OF_TRAINING} {output}"):
+            model = tune(
+                labels,
+                lesson,
+                [pictures[row] for row in rows],
+                find_encoder(encoder or card["encoder"]["name"], card["encoder"], device),
+                plan,
+                card,
+                members=members,
+                output=output,
+                resume=resume,
+                progress=progress,
+            )
+    if fewest_galaxies(lesson.y, lesson.groups, lesson.task) >= FEW:  # of fewer it is said already
+        warn_of_chance(model.report.metrics, labels.name)
+    return model
 
 
 def _images_of(table: Table, images: Pictures | None) -> list[Picture]:

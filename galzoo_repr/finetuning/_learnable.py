@@ -11,10 +11,10 @@ from galzoo_repr.finetuning._folds import fewest_galaxies, strata
 from galzoo_repr.finetuning._labels import Labels
 from galzoo_repr.finetuning._training_set import Lesson
 
-__all__ = ["check_learnable"]
+__all__ = ["FEW", "check_learnable"]
 
 _LARGEST = 1e150  # numbers whose squares, summed over all galaxies, double precision holds
-_FEW = 5  # galaxies of a class below which held-out figures say next to nothing
+FEW = 5  # galaxies of a class below which held-out figures say next to nothing
 
 
 def check_learnable(lesson: Lesson, labels: Labels) -> None:
@@ -63,22 +63,36 @@ def _check_classes(lesson: Lesson, name: str, classes: tuple[str, ...]) -> None:
             f"there is only one galaxy labelled {some_of(single, 5)} in {name!r} ({said}), but one to learn "
             "from and one to test on are needed: label more of them, or mask or merge these classes"
         )
-    few = fewest_galaxies(lesson.y, lesson.groups, lesson.task)
-    if few < _FEW:
+    different = sum(len(np.unique(of[lesson.groups == each])) > 1 for each in _several(lesson.groups))
+    if different:
         warnings.warn(
-            f"{name!r} has a class of {few} galaxies ({said}); from fewer than {_FEW} neither the "
-            "calibration nor the report can be trusted",
+            f"{different} of {len(np.unique(lesson.groups))} galaxies have images with different labels in {name!r}: "
+            "both are learned from, though one must be wrong; look at them again, or mask one of the two",
+            GalzooWarning,
+            stacklevel=5,
+        )
+    few = fewest_galaxies(lesson.y, lesson.groups, lesson.task)
+    if few < FEW:
+        warnings.warn(
+            f"{name!r} has a class of {few} galaxies ({said}); from fewer than {FEW} neither the "
+            "calibration nor the report can be trusted: label more of it",
             GalzooWarning,
             stacklevel=5,
         )
 
 
+def _several(groups: np.ndarray) -> np.ndarray:
+    """Galaxies that have more than one image."""
+    galaxies, counts = np.unique(groups, return_counts=True)
+    return galaxies[counts > 1]
+
+
 def _check_numbers(lesson: Lesson, labels: Labels) -> None:
     galaxies = len(np.unique(lesson.groups))
-    if galaxies < 2 * _FEW:
+    if galaxies < 2 * FEW:
         raise ValueError(
             f"{galaxies} labelled galaxies with an embedding are too few for a "
-            f"{lesson.task.replace('votes', 'model of votes')}; label at least {2 * _FEW}"
+            f"{lesson.task.replace('votes', 'model of votes')}; label at least {2 * FEW}"
         )
     if lesson.task == "regression" and np.abs(lesson.y).max() > _LARGEST:
         raise ValueError(

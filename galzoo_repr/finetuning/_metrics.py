@@ -2,13 +2,15 @@
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from galzoo_repr.questions import Schema
 
 __all__ = [
+    "CHANCE",
+    "GAIN",
     "INTERVAL",
     "Metric",
     "Reliability",
@@ -19,6 +21,11 @@ __all__ = [
 ]
 
 INTERVAL = (2.5, 97.5)
+CHANCE = 0.5
+"""Area under the ROC curve of galaxies in random order."""
+GAIN = "gain over one answer for all"
+"""Accuracy, less what it would be if the answer that is the commonest among the labels were given to every galaxy."""
+_WIDE = 1.96  # standard deviations of a normal distribution within which 95 per cent are
 _MOST_BINS, _LEAST_IN_BIN = 10, 10
 
 
@@ -107,12 +114,14 @@ def measure(
         found = []
         for i, part in enumerate(parts):
             known = np.isfinite(y[:, i])
+            answers = np.where(known, y[:, i], -1).astype(int)
             found += _with_intervals(
-                part, _yes_or_no, draws, np.where(known, y[:, i], -1).astype(int), predicted[:, i], folds
+                part, _yes_or_no, draws, answers, predicted[:, i], folds, _is_commonest(answers)
             )
         return tuple(found)
     if task == "classes":
-        return tuple(_with_intervals("", _classes, draws, y.argmax(1), predicted, folds))
+        of = y.argmax(1)
+        return tuple(_with_intervals("", _classes, draws, of, predicted, folds, _is_commonest(of)))
     if task == "regression":
         return tuple(_with_intervals("", _regression, draws, y[:, 0], predicted[:, 0], spread[:, 0]))
     found = []
@@ -122,6 +131,12 @@ def measure(
             question.label, _fractions, draws, np.nan_to_num(y[:, columns]), predicted[:, columns]
         )
     return tuple(found)
+
+
+def _is_commonest(answers: np.ndarray) -> np.ndarray:
+    """Whether a galaxy is of the class that is the commonest of all, bool of shape (n,); -1 stands for no answer."""
+    known = answers[answers >= 0]
+    return answers == (np.bincount(known).argmax() if len(known) else 0)
 
 
 def _with_intervals(
@@ -134,15 +149,37 @@ def _with_intervals(
             name: np.nanpercentile([sample.get(name, np.nan) for sample in samples[1:]], INTERVAL)
             for name in samples[0]
         }
-    return [
+    found = [
         Metric(part, name, float(value), *map(float, intervals[name])) for name, value in samples[0].items()
+    ]
+    if figures not in (_yes_or_no, _classes):
+        return found
+    counts = np.bincount(arrays[0][arrays[0] >= 0])
+    trials = {"accuracy": counts.sum(), "ROC AUC": counts.min(), "average precision": counts.min()}
+    return [
+        _not_narrower(metric, trials[metric.name]) if metric.name in trials else metric for metric in found
     ]
 
 
-def _yes_or_no(y: np.ndarray, p: np.ndarray, folds: np.ndarray) -> dict[str, float]:
-    y, p, folds = y[y >= 0], p[y >= 0], folds[y >= 0]
+def _not_narrower(metric: Metric, n: int) -> Metric:
+    """
+    Widen an interval that has no width, since no galaxy happened to be told wrongly, to that of a share of n.
+
+    Wilson (1927, *Journal of the American Statistical Association* 22, 209). The area under the ROC curve and the
+    average precision are means over the galaxies of the rarer class, which scatter no more than shares do.
+    """
+    if metric.low < metric.high or not n:
+        return metric
+    centre, width = metric.value + _WIDE**2 / (2 * n), metric.value * (1 - metric.value) / n
+    half = _WIDE * np.sqrt(width + (_WIDE / (2 * n)) ** 2)
+    low, high = (centre - half) / (1 + _WIDE**2 / n), (centre + half) / (1 + _WIDE**2 / n)
+    return replace(metric, low=float(min(low, metric.low)), high=float(max(min(high, 1), metric.high)))
+
+
+def _yes_or_no(y: np.ndarray, p: np.ndarray, folds: np.ndarray, common: np.ndarray) -> dict[str, float]:
+    y, p, folds, common = (array[y >= 0] for array in (y, p, folds, common))
     return {
-        "accuracy": np.mean((p > 0.5) == y),
+        **_accuracy((p > 0.5) == y, common),
         "ROC AUC": _area_of_folds(y, p, folds),
         "average precision": _ranking(y, p)[1],
         "Brier score": np.mean((p - y) ** 2),
@@ -150,12 +187,21 @@ def _yes_or_no(y: np.ndarray, p: np.ndarray, folds: np.ndarray) -> dict[str, flo
     }
 
 
-def _classes(y: np.ndarray, p: np.ndarray, folds: np.ndarray) -> dict[str, float]:
+def _accuracy(right: np.ndarray, common: np.ndarray) -> dict[str, float]:
+    """Share that is told rightly, and what that is beside one answer for all galaxies."""
+    return {
+        "accuracy": np.mean(right),
+        "accuracy of one answer for all": np.mean(common),
+        GAIN: np.mean(right) - np.mean(common),
+    }
+
+
+def _classes(y: np.ndarray, p: np.ndarray, folds: np.ndarray, common: np.ndarray) -> dict[str, float]:
     one_hot = np.eye(p.shape[1])[y]
     each_class = list(zip(one_hot.T, p.T, strict=True))
     best = p.argmax(1)
     return {
-        "accuracy": np.mean(best == y),
+        **_accuracy(best == y, common),
         "balanced accuracy": np.mean([np.mean(best[y == each] == each) for each in np.unique(y)]),
         "ROC AUC": np.nanmean([_area_of_folds(*each, folds) for each in each_class]),
         "average precision": np.nanmean([_ranking(*each)[1] for each in each_class]),

@@ -133,7 +133,7 @@ class MorphologyModel(Published):
             return ""
         fractions = zip(self.classes, self.balance, strict=True)
         shares = ", ".join(f"{100 * fraction:.3g}% {name}" for name, fraction in fractions)
-        return f"probabilities are for galaxies of which as many are of each class as of these: {shares}\n"
+        return f"probabilities hold where as many are of each class as of these (else say prior=): {shares}\n"
 
     def _also_read(self) -> str:
         beside = self.card.get("beside", {})

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from astropy.table import Table
 
+from galzoo_repr.finetuning._caveats import caveats
 from galzoo_repr.finetuning._folds import bootstrap_draws
 from galzoo_repr.finetuning._metrics import INTERVAL, Metric, Reliability, confusion, measure, reliability
 from galzoo_repr.finetuning._training_set import Lesson
@@ -97,16 +98,8 @@ class Report:
             f"  {f'{metric.part}: ' if metric.part else ''}{metric.name}".ljust(40) + str(metric)
             for metric in self.metrics
         ]
-        return "\n".join([*lines, *self._confusion_lines(), *self._chance_lines(), *self._unlabelled_line()])
-
-    def _chance_lines(self) -> list[str]:
-        """Warn of what few labels do not show: an area of 0.5 is that of galaxies in random order."""
-        doubtful = (metric for metric in self.metrics if metric.name == "ROC AUC" and metric.low <= 0.5)
-        return [
-            f"{f'{metric.part}: ' if metric.part else ''}not shown to be better than chance: the interval of the "
-            "ROC AUC reaches 0.5; label more"
-            for metric in doubtful
-        ]
+        said = caveats(self.metrics, self.classes, self.confusion)
+        return "\n".join([*lines, *self._confusion_lines(), *said, *self._unlabelled_line()])
 
     def _unlabelled_line(self) -> list[str]:
         by_count = sorted(self.unlabelled.items(), key=lambda item: -item[1])

@@ -7,6 +7,7 @@ import numpy as np
 
 from galzoo_repr._threads import one_thread
 from galzoo_repr.finetuning._averaging import Blend, choose
+from galzoo_repr.finetuning._calibration import base_rates
 from galzoo_repr.finetuning._folds import bootstrap_draws, fewest_galaxies, folds
 from galzoo_repr.finetuning._heads import Head, HeadSpace, fit_one, strengths
 from galzoo_repr.questions import Schema
@@ -165,12 +166,20 @@ def held_out_predictions(lesson: Lesson) -> tuple[np.ndarray, np.ndarray, np.nda
 
 
 def _held_out_scores(lesson: Lesson, splits: list[tuple[np.ndarray, np.ndarray]]) -> dict[float, np.ndarray]:
-    """Scores of held-out galaxies for every regularisation; none where there are too few galaxies."""
+    """
+    Scores of held-out galaxies for every regularisation; none where there are too few galaxies.
+
+    Of several folds, each has learned from other shares of yes and no, the fewer of one the more of it are held out. So
+    scores of yes or no are brought to the log-odds of all labels; else they would seem to tell less than they do.
+    """
     if not splits:
         return {}
+    level = base_rates(lesson.y, lesson.task) if lesson.task == "binary" and len(splits) > 1 else None
     scores = {each: np.full(lesson.y.shape, np.nan) for each in strengths(lesson.task)}
     for known, held in splits:
         for strength, of_strength in scores.items():
             weights, bias = fit_one(lesson.x[known], lesson.y[known], lesson.task, strength, lesson.schema)
             of_strength[held] = lesson.x[held] @ weights + bias
+            if level is not None:
+                of_strength[held] += level - base_rates(lesson.y[known], lesson.task)
     return scores

@@ -245,6 +245,15 @@ def test_two_images_of_one_galaxy_are_one_example(galaxies):
         gzr.finetune(galaxies, "ring")
 
 
+def test_images_of_one_galaxy_with_different_labels_are_told(galaxies):
+    galaxies["ra"][:3], galaxies["dec"][:3] = galaxies["ra"][3:6], galaxies["dec"][3:6]
+    galaxies["ring"][:6] = [0, 1, 0, 1, 1, 1]
+    with pytest.warns(
+        gzr.GalzooWarning, match="2 of 57 galaxies have images with different labels in 'ring'"
+    ):
+        gzr.finetune(galaxies, "ring", members=2)
+
+
 def test_few_galaxies_are_learned_from_with_a_warning(galaxies):
     galaxies["ring"] = np.where(np.arange(200) < 20, np.arange(200) < 3, NAN)
     with pytest.warns(gzr.GalzooWarning, match="has a class of 3 galaxies"):

@@ -162,7 +162,7 @@ def test_labelled_galaxies_do_not_tell_the_balance(thinned):
 
 
 def test_the_model_says_which_balance_it_assumes(thinned):
-    assert "as many are of each class as of these: 50% ring" in str(thinned[0])
+    assert "as many are of each class as of these (else say prior=): 50% ring" in str(thinned[0])
 
 
 @pytest.fixture(scope="module")
