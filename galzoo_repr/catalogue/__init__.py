@@ -14,7 +14,7 @@ from galzoo_repr.catalogue._names import galaxy_names, name_column, rows_named
 from galzoo_repr.catalogue._owned import rows_of
 from galzoo_repr.catalogue._position_text import PositionLike, name_resolution, read_position
 from galzoo_repr.catalogue._positions import SkyPositions, sky_positions
-from galzoo_repr.catalogue._provenance import provenance, record_provenance
+from galzoo_repr.catalogue._provenance import coords_fact, provenance, record_provenance
 from galzoo_repr.catalogue._reduced import ReducedEmbeddings, reduce_embeddings
 from galzoo_repr.catalogue._reduction import Reduction, mean_embedding
 from galzoo_repr.catalogue._sentinels import masking, sentinels, warn_of_sentinels
@@ -34,6 +34,7 @@ __all__ = [
     "as_table",
     "cite",
     "columns_beside",
+    "coords_fact",
     "embedding_matrix",
     "fingerprint",
     "for_spreadsheets",

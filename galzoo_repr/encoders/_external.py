@@ -13,7 +13,7 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Column, Table
 
 from galzoo_repr._angle import AngleLike, read_angle
-from galzoo_repr.catalogue import as_table, refuse_existing, sky_positions, with_columns
+from galzoo_repr.catalogue import as_table, coords_fact, refuse_existing, sky_positions, with_columns
 from galzoo_repr.encoders._external_file import Published
 from galzoo_repr.encoders._external_match import Matched, match_by_id, match_by_position
 from galzoo_repr.exceptions import GalzooWarning
@@ -144,6 +144,8 @@ def add_external_embeddings(
         "match": list(ids) if ids else "position",
         "radius": angle if angle is not None else "",
         "name": name,
+        **coords_fact(coords),
+        **coords_fact(file_coords, "file_coords"),
         "summary": dict(sorted(Counter(statuses.tolist()).items())),
     }
     _warn(statuses, found, angle)

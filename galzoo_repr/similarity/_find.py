@@ -195,5 +195,5 @@ def _best(
         found.rename_column(name, other)
     found.add_columns(list(columns.values()), names=list(columns), indexes=[0] * len(columns))
     found["separation"].info.description = "angle on the sky from the nearest example"
-    record_provenance(found, "find_similar", facts_of(ranking, criteria))
+    record_provenance(found, "find_similar", facts_of(ranking, criteria, catalogue.coords))
     return found
