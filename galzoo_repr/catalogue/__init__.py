@@ -10,7 +10,7 @@ from galzoo_repr.catalogue._embeddings import Embeddings, embedding_matrix, read
 from galzoo_repr.catalogue._files import read_catalogue, table_format, write_catalogue
 from galzoo_repr.catalogue._fingerprint import fingerprint
 from galzoo_repr.catalogue._missing import means_no_value
-from galzoo_repr.catalogue._names import galaxy_names, name_column, rows_named
+from galzoo_repr.catalogue._names import galaxy_names, name_column, names_in, rows_called, rows_named
 from galzoo_repr.catalogue._owned import rows_of
 from galzoo_repr.catalogue._position_text import PositionLike, name_resolution, read_position
 from galzoo_repr.catalogue._positions import SkyPositions, sky_positions
@@ -44,6 +44,7 @@ __all__ = [
     "means_no_value",
     "name_column",
     "name_resolution",
+    "names_in",
     "one_per_row",
     "parts_of",
     "provenance",
@@ -54,6 +55,7 @@ __all__ = [
     "record_provenance",
     "reduce_embeddings",
     "refuse_existing",
+    "rows_called",
     "rows_named",
     "rows_of",
     "sentinels",

@@ -27,7 +27,9 @@ def anomalies(
     ],
     rated: Annotated[
         list[Path] | None,
-        typer.Option(help="CSV or ECSV with the columns row and rating; by default FOLDER/next_to_rate.csv."),
+        typer.Option(
+            help="CSV or ECSV with the columns rating and row, or name; by default FOLDER/next_to_rate.csv."
+        ),
     ] = None,
     ratings: option.Interest = "interest",
     others: Annotated[
