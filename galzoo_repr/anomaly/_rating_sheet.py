@@ -6,6 +6,7 @@ import numpy as np
 from astropy.table import Table
 
 from galzoo_repr._arguments import some_of
+from galzoo_repr.anomaly._beginnings import say_what_begins
 from galzoo_repr.anomaly._names_in_answers import refuse_other_names, rows_by_name
 from galzoo_repr.anomaly._raters import own_ratings
 from galzoo_repr.anomaly._ratings import LARGEST
@@ -74,6 +75,7 @@ def record_answers(
     """
     given = own_ratings(table, ratings)
     pairs = [pair for one in answers for pair in _pairs(one, table, ratings)]
+    say_what_begins(table, ratings, path)
     catalogue = catalogue_facts(read_embeddings(table, embedding), ratings)
     with RatingsFile(path, catalogue) as file:
         known = file.ratings(given)

@@ -5,7 +5,7 @@ import pytest
 from astropy.table import Column, MaskedColumn, Table
 
 from galzoo_repr import GalzooWarning
-from galzoo_repr.anomaly import record_answers
+from galzoo_repr.anomaly import RatingsFile, rate, record_answers, say_what_begins
 
 
 def recorded(galaxies, rows, ratings, tmp_path):
@@ -108,3 +108,47 @@ def test_names_that_mean_no_one_galaxy_are_refused(named, columns, message, tmp_
 def test_the_same_answer_twice_does_no_harm(named, tmp_path):
     answers = Table({"name": ["NGC 5", "ngc 5"], "rating": [3, 3]})
     assert record_answers(named, [answers], tmp_path / "mine.ecsv")[0][5] == 3
+
+
+def test_a_name_like_a_column_of_ratings_is_told_of(galaxies, tmp_path, caplog):
+    galaxies["rings"] = np.where(np.arange(400) < 9, 3.0, np.nan)
+    for ratings, told in (("ring", ["'ring' begins without any rating"]), ("rings", []), ("mergers", [])):
+        caplog.clear()
+        record_answers(galaxies, [], tmp_path / f"{ratings}.ecsv", ratings=ratings)
+        assert [one.message.partition(":")[0] for one in caplog.records] == told
+    rate(
+        galaxies,
+        lambda row: None,
+        ratings="ring",
+        path=tmp_path / "other.ecsv",
+        max_ratings=1,
+        progress=False,
+    )
+    assert "did you mean 'rings'?" in caplog.text
+
+
+def test_a_new_interest_or_rater_beside_others_is_told_of(galaxies, tmp_path, caplog):
+    def begin(interest, rater=""):
+        caplog.clear()
+        path = tmp_path / f"{interest}{'_' * bool(rater)}{rater}.ratings.ecsv"
+        say_what_begins(galaxies, interest, path, rater)
+        with RatingsFile(path, {"interest": interest}):
+            pass
+        return caplog.text.strip()
+
+    assert begin("rings") == begin("rings") == ""
+    said = begin("ring")
+    assert (
+        f"a new interest, 'ring', begins beside those that are in {tmp_path}: 'rings'; did you mean 'rings'?"
+        in said
+    )
+    (tmp_path / "torn.ratings.ecsv").write_text("# %ECSV")
+    assert begin("bars").endswith("'ring', 'rings'")
+    assert begin("rings", "anna").endswith(
+        "ratings of 'rings' by 'anna' begin, beside those by somebody without a name"
+    )
+    assert begin("rings", "ana").endswith("by anna, somebody without a name; did you mean 'anna'?")
+    assert begin("bars", "anna").endswith(
+        "ratings of 'bars' by 'anna' begin, beside those by somebody without a name"
+    )
+    assert begin("rings", "anna") == begin("bars") == ""
