@@ -8,6 +8,7 @@ from galzoo_repr.catalogue._citation import cite
 from galzoo_repr.catalogue._columns import as_table, one_per_row, refuse_existing, with_columns
 from galzoo_repr.catalogue._embeddings import Embeddings, embedding_matrix, read_embeddings
 from galzoo_repr.catalogue._files import read_catalogue, table_format, write_catalogue
+from galzoo_repr.catalogue._files_beside import files_in
 from galzoo_repr.catalogue._fingerprint import fingerprint
 from galzoo_repr.catalogue._missing import means_no_value
 from galzoo_repr.catalogue._names import galaxy_names, name_column, names_in, rows_called, rows_named
@@ -36,6 +37,7 @@ __all__ = [
     "columns_beside",
     "coords_fact",
     "embedding_matrix",
+    "files_in",
     "fingerprint",
     "for_spreadsheets",
     "galaxy_names",

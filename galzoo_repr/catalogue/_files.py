@@ -22,6 +22,7 @@ from astropy.table import Table
 from galzoo_repr._arguments import check_path
 from galzoo_repr._folder import published
 from galzoo_repr.catalogue._columns import as_table
+from galzoo_repr.catalogue._files_beside import note_folder
 from galzoo_repr.catalogue._unpacked import refuse_bombs, unpacked
 from galzoo_repr.exceptions import GalzooWarning
 
@@ -144,7 +145,8 @@ def read_catalogue(
     `~astropy.table.Table`
         A `~astropy.table.QTable` if it was written with quantities. Values are in the byte order of this
         machine, text is `str`, and missing floats are NaN unless they were written masked. Empty cells of a table of
-        text are masked.
+        text are masked. Where names of image files are not found from the current folder, but from that of the
+        catalogue, the meta of their column has the latter as ``folder``, and they are read from there.
 
     Raises
     ------
@@ -192,7 +194,7 @@ def read_catalogue(
                 refuse_bombs(path)  # which says it where a packed file is cut short
                 raise ValueError("only FITS and VOTable files hold several tables; leave table= out")
             read = partial(read, table=table)
-        return read(path)
+        return note_folder(read(path), path.parent)
     except (MemoryError, PermissionError, GalzooWarning):
         raise
     except Exception as error:
