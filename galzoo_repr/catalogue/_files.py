@@ -47,7 +47,7 @@ _NAMES = {
     "tsv": "TSV",
 }
 _OF_SEVERAL = ("fits", "votable")
-_EXCEL = "an Excel workbook"
+_EXCEL, _TAR = "an Excel workbook", "a tar archive"
 _NOT_UNPACKED = (OSError, EOFError, ValueError, RuntimeError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
 _BEGINNINGS = {
     "fits": re.compile(rb"SIMPLE  ="),
@@ -55,6 +55,7 @@ _BEGINNINGS = {
     "votable": re.compile(rb"\s*(<\?xml.*)?(<!--.*)?<VOTABLE\b", re.DOTALL),
     "ecsv": re.compile(rb"# %ECSV "),
     _EXCEL: re.compile(rb"PK\x03\x04.*(xl/|\[Content_Types\])|\xd0\xcf\x11\xe0", re.DOTALL),
+    _TAR: re.compile(rb".{257}ustar", re.DOTALL),
     "a web page": re.compile(rb"\s*<(!DOCTYPE html|html)\b", re.IGNORECASE),
 }
 
@@ -249,7 +250,8 @@ def _in_short(error: Exception, file_format: str | None, found: str | None) -> s
     if found in _FORMATS and found != file_format:
         return f"by its beginning it is {_NAMES[found]}; give it that ending, or pass format={found!r}"
     if found is not None and found not in _FORMATS and found not in _DELIMITERS:
-        return f"it is {found}; save the table as CSV or FITS"
+        do = "unpack it, and read one of its files" if found == _TAR else "save the table as CSV or FITS"
+        return f"it is {found}; {do}"
     if isinstance(error, IORegistryError):
         known = f"pass format= ({', '.join([*_FORMATS, *_DELIMITERS])}, or a name that Table.read of astropy knows)"
         if file_format is not None:

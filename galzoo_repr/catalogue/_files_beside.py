@@ -26,13 +26,17 @@ def note_folder(table: Table, folder: Path) -> Table:
         column = table[name]
         if not isinstance(column, Column) or column.dtype.kind not in "UO" or column.ndim != 1:
             continue
-        first = next((cell for cell in column if cell is not np.ma.masked and cell not in ("", None)), None)
+        first = next((cell for cell in column if not _is_blank(cell)), None)
         if not isinstance(first, str) or not _IMAGE.fullmatch(first.strip()):
             continue
         first = Path(first.strip())
         if not _is_file(first) and _is_file(folder / first):
             column.meta[FOLDER] = str(folder.absolute())
     return table
+
+
+def _is_blank(cell: object) -> bool:
+    return cell is None or cell is np.ma.masked or (isinstance(cell, str) and not cell.strip())
 
 
 def files_in(column: ArrayLike) -> ArrayLike | list:

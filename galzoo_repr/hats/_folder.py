@@ -17,7 +17,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from galzoo_repr._arguments import check_path
-from galzoo_repr._folder import published
+from galzoo_repr._folder import left_by_desktops, published
 from galzoo_repr.hats._later import write_for_later
 
 __all__ = [
@@ -302,7 +302,9 @@ def rows_in(path: Path) -> int:
 
 def files_of(path: Path) -> list[Path]:
     """Files of a partition, which may be a folder."""
-    return [path] if path.suffix == ".parquet" and not path.is_dir() else sorted(path.rglob("*.parquet"))
+    if path.suffix == ".parquet" and not path.is_dir():
+        return [path]
+    return sorted(file for file in path.rglob("*.parquet") if not left_by_desktops(file.name))
 
 
 @contextmanager
