@@ -53,6 +53,7 @@ def add_similarity(
     survey: LegacySurvey | HipsSurvey | BrickSurvey | None = None,
     store: CutoutStore | str | os.PathLike | None = None,
     device: str | None = None,
+    progress: bool = True,
     name: str = "similarity",
     overwrite: bool = False,
     out: str | os.PathLike | None = None,
@@ -130,6 +131,8 @@ def add_similarity(
         Name of the new column; the rank is called ``<name>_rank``.
     overwrite : bool
         Replace columns of these names.
+    progress : bool
+        For a HATS catalogue: show a bar of its partitions. A table is done before one would be seen.
     out : str or os.PathLike, optional
         For a HATS catalogue: folder of the new one, see `galzoo_repr.hats.add_embeddings`.
     client : distributed.Client, optional
