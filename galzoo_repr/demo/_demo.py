@@ -111,6 +111,13 @@ def run_demo(
     Returns
     -------
     DemoResult
+
+    Examples
+    --------
+    >>> from galzoo_repr.demo import run_demo
+    >>> result = run_demo("demo", n=20, progress=False)  # doctest: +SKIP
+    >>> len(result.catalogue), "anomaly_score" in result.catalogue.colnames, result.files[-1].name  # doctest: +SKIP
+    (20, True, 'index.html')
     """
     started = time.monotonic()
     out = Path(out).absolute()

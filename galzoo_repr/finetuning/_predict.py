@@ -207,6 +207,18 @@ def must_embed(table: Table, model: MorphologyModel, embedding: str) -> bool:
     -------
     bool
         True if there is no such column, or the model has an encoder of its own, which did not make it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astropy.table import Table
+    >>> import galzoo_repr as gzr
+    >>> from galzoo_repr.finetuning import must_embed
+    >>> embedding = np.random.default_rng(0).normal(size=(60, 4))
+    >>> galaxies = Table({"ring": embedding[:, 0] > 0, "embedding": embedding})
+    >>> model = gzr.finetune(galaxies, "ring", members=2)
+    >>> must_embed(galaxies, model, "embedding"), must_embed(galaxies["ring",], model, "embedding")
+    (False, True)
     """
     if embedding not in table.colnames:
         return True

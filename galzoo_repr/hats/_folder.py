@@ -149,8 +149,10 @@ class HatsFolder:
     ...     folder = HatsFolder.open(to_hats(cat, f"{place}/survey"))
     ...     folder.size, folder.positions, folder.lengths.tolist(), folder.starts.tolist(), folder.schema.names
     ...     folder.path_of(folder.pixels[0]).name, folder.read(folder.pixels[0], ["ra"]).to_pydict()
+    ...     folder.schema_of(folder.pixels[0]) == folder.schema, len(folder.digest)
     (3, ('ra', 'dec'), [1, 2], [0, 1, 3], ['_healpix_29', 'ra', 'dec'])
     ('Npix=4.parquet', {'ra': [10.0]})
+    (True, 64)
     """
 
     root: Path

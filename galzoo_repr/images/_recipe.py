@@ -104,8 +104,8 @@ class ImageRecipe:
 
     >>> pairs = [[0, 0, 0, 0, 0.5, 0.5], [0, 0, 0.5, 0.5, 0, 0], [0.5, 0.5, 0, 0, 0, 0]]
     >>> recipe = ImageRecipe(stretch="asinh", bands=("u", "g", "r", "i", "z", "y"), channels=pairs)
-    >>> recipe.bands, recipe.channels
-    ('ugrizy', 3)
+    >>> recipe.bands, recipe.channels, recipe.takes_fluxes, recipe.digest == ImageRecipe().digest
+    ('ugrizy', 3, True, False)
     """
 
     bands: str | tuple[str, ...] = "grz"
