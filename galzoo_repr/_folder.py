@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -22,13 +22,38 @@ from safetensors.numpy import load_file, save
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-__all__ = ["FolderFormat", "locked", "pack_arrays", "publish", "published", "read_json", "unpack_arrays"]
+__all__ = [
+    "FolderFormat",
+    "left_by_desktops",
+    "locked",
+    "pack_arrays",
+    "publish",
+    "published",
+    "read_json",
+    "unpack_arrays",
+]
 
 _STAMP = 12  # hexadecimal digits in a name
 _LEFT_OVER = 24 * 3600.0  # seconds after which nobody writes a draft any more
 _LARGEST_JSON = 1 << 26
 _AGAIN = "get the folder again from where it came"
 _Content = TypeVar("_Content")
+_BY_DESKTOPS = {".DS_Store", "Thumbs.db", "desktop.ini", ".directory"}
+
+
+def left_by_desktops(name: str | Path) -> bool:
+    """
+    Tell whether a file is one that file managers leave in folders and archives, beside what the user put there.
+
+    Examples
+    --------
+    >>> from galzoo_repr._folder import left_by_desktops
+    >>> left_by_desktops("__MACOSX/._galaxies.csv"), left_by_desktops("galaxies.csv")
+    (True, False)
+    """
+    parts = PurePosixPath(str(name).replace(os.sep, "/")).parts
+    # Forks of files on disks that know none begin so.
+    return "__MACOSX" in parts or (bool(parts) and (parts[-1] in _BY_DESKTOPS or parts[-1].startswith("._")))
 
 
 @contextmanager

@@ -18,7 +18,8 @@ from pyarrow import parquet
 
 import galzoo_repr as gzr
 from galzoo_repr import GalzooWarning
-from galzoo_repr.catalogue import read_catalogue, sky_positions
+from galzoo_repr.catalogue import provenance, read_catalogue, sky_positions
+from galzoo_repr.finetuning import learning_curve
 
 GREY = np.clip(np.add.outer(np.linspace(0, 0.7, 60), np.linspace(0, 0.3, 60)), 0, 1)
 
@@ -242,3 +243,72 @@ def test_a_variance_before_the_image_is_passed_over():
 @pytest.mark.parametrize("unit", ["DEG", "deg.", "[deg]", "'deg'", "deg (J2000)", "degrees"])
 def test_units_in_other_spellings(unit):
     assert sky_positions(Table({"ra": Column([10.0], unit=unit), "dec": [20.0]})).ra.tolist() == [10]
+
+
+def _known(rng):
+    table = Table({"ALPHA": rng.uniform(10, 11, 40), "DELTA": rng.uniform(-1, 1, 40)})
+    table["embedding"] = rng.normal(size=(40, 4)).astype("float32")
+    table["ring"] = table["embedding"][:, 0] > 0
+    return table
+
+
+def _external(table, coords):
+    other = Table({"x": table["ALPHA"], "y": table["DELTA"], "f0": table["ALPHA"], "f1": table["DELTA"]})
+    options = {"columns": "f*", "encoder": "theirs", "name": "other", "radius": "1 arcsec"}
+    told = gzr.add_external_embeddings(table, other, coords=coords, file_coords=("x", "y"), **options)
+    assert provenance(told, "add_external_embeddings")["file_coords"] == ["x", "y"]
+    return told
+
+
+def _predicted(table, coords):
+    encoder = gzr.Encoder.load("bundled", device="cpu")
+    seen = gzr.add_embeddings(
+        table["ring", "ALPHA", "DELTA"], encoder=encoder, images=[GREY] * len(table), embedding_store=False,
+        progress=False,
+    )  # fmt: skip
+    seen["embedding"] += np.random.default_rng(1).normal(size=seen["embedding"].shape)
+    model = gzr.finetune(seen, "ring", members=2, coords=coords)
+    assert ("coords" in model.card) == (coords is not None)
+    options = {} if coords is None else {"coords": coords}
+    bare = seen["ring", "ALPHA", "DELTA"]
+    return gzr.add_predictions(
+        bare,
+        model,
+        encoder=encoder,
+        images=[GREY] * len(table),
+        embedding_store=False,
+        progress=False,
+        **options,
+    )
+
+
+PLACED = {
+    "add_similarity": lambda table, coords: gzr.add_similarity(table, 0, coords=coords),
+    "find_similar": lambda table, coords: gzr.find_similar(table, 0, coords=coords),
+    "find_duplicates": lambda table, coords: gzr.find_duplicates(
+        table, similarity=0.99, separation="1 arcsec", coords=coords
+    ),
+    "neighbour_table": lambda table, coords: gzr.neighbour_table(table, 2, coords=coords, progress=False),
+    "learning_curve": lambda table, coords: learning_curve(
+        table, "ring", [10], repeats=1, coords=coords, progress=False
+    ),
+    "compare_encoders": lambda table, coords: gzr.compare_encoders(
+        table, "ring", ["embedding"], repeats=2, coords=coords, progress=False
+    ),
+    "add_external_embeddings": _external,
+    "add_embeddings": _predicted,
+    "add_predictions_ring": _predicted,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("call", PLACED)
+def test_which_positions_were_meant_is_told_by_the_result(call):
+    table = _known(np.random.default_rng(0))
+    told = provenance(PLACED[call](table, ("ALPHA", "DELTA")), call)
+    assert told["coords"] == ["ALPHA", "DELTA"]
+    beside = SkyCoord(table["ALPHA"], table["DELTA"], unit="deg", frame="fk5")
+    told = provenance(PLACED[call](table, beside), call)["coords"]
+    assert told.startswith(f"SkyCoord (fk5) beside the table, first {table['ALPHA'][0]:.6f} ")
+    table.rename_columns(["ALPHA", "DELTA"], ["ra", "dec"])
+    if call not in ("add_external_embeddings", "add_embeddings", "add_predictions_ring"):
+        assert "coords" not in provenance(PLACED[call](table, None), call)

@@ -2,6 +2,8 @@
 
 import ast
 import inspect
+import re
+from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 
@@ -74,3 +76,37 @@ def test_public_parameters_have_types_that_say_something(room):
 def says_nothing(annotation: object) -> bool:
     text = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
     return "object" in [part.strip() for part in text.split("|")]
+
+
+# Public without an example in its docstring, and why.
+NO_EXAMPLE = {
+    "GalzooWarning": "a warning",
+    "Conf": "its settings are shown where they are described",
+}
+OF_A_COMMAND = {"cli"}  # whose help ends with an example
+
+
+def without_example(room: str):
+    """Name of everything public in a room that no example uses: functions, classes, their methods and properties."""
+    module = import_module(f"galzoo_repr.{room}" if room else "galzoo_repr")
+    for name in module.__all__:
+        thing = getattr(module, name)
+        own = getattr(thing, "__module__", "").startswith("galzoo_repr")
+        if not own or not (inspect.isfunction(thing) or inspect.isclass(thing)):
+            continue
+        examples = (thing.__doc__ or "").partition(">>>")[2]
+        if not examples:
+            yield f"{room}.{name}"
+        for part, value in vars(thing).items() if inspect.isclass(thing) else ():
+            # Doctest does not look into what is computed once, so that the class has its example.
+            said = "" if isinstance(value, cached_property) else value.__doc__ or ""
+            method = inspect.isfunction(getattr(value, "__func__", value))
+            if part.startswith("_") or not (method or isinstance(value, property | cached_property)):
+                continue
+            if ">>>" not in said and not re.search(rf"\b{part}\b", examples):
+                yield f"{room}.{name}.{part}"
+
+
+@pytest.mark.parametrize("room", ["", *sorted(set(ROOMS) - OF_A_COMMAND), "exceptions"])
+def test_what_is_public_has_an_example(room):
+    assert [name for name in without_example(room) if name.partition(".")[2] not in NO_EXAMPLE] == []

@@ -3,6 +3,7 @@
 from importlib import import_module
 
 from galzoo_repr.anomaly._acquisition import expected_improvement
+from galzoo_repr.anomaly._beginnings import say_what_begins
 from galzoo_repr.anomaly._columns import known_before
 from galzoo_repr.anomaly._fit import fit_interest, fit_unusual
 from galzoo_repr.anomaly._gaussian_process import RatingProcess
@@ -34,6 +35,7 @@ __all__ = [
     "ratings_of",
     "read_ratings",
     "record_answers",
+    "say_what_begins",
     "unusual_scores",
 ]
 

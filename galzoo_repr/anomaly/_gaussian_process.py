@@ -80,6 +80,8 @@ class RatingProcess:
     ([4.4, 3.0, 0.1], [0.4, 0.5, 1.0])
     >>> process.whitening.shape, process.weights.round(1).tolist(), process.held_out[0].round(1).tolist()
     ((2, 2), [6.3, -2.9], [0.6, 3.0])
+    >>> round(process.held_out_correlation, 2), process.held_out_within_std
+    (-1.0, 0.0)
     """
 
     features: np.ndarray

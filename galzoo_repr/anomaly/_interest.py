@@ -85,6 +85,8 @@ class InterestModel(BaseEstimator):
     True
     >>> model.next_batch(embeddings, n=3, exclude=np.isfinite(ratings)).shape
     (3,)
+    >>> model.nothing_found_
+    False
     """
 
     # Arguments that no scikit-learn pipeline passes through, hence no methods to ask for them.

@@ -11,6 +11,7 @@ from astropy.table import Column, Row, Table
 from galzoo_repr._arguments import check_choice, check_column, check_number, check_seed, check_whole_number
 from galzoo_repr._progress import progress_bar
 from galzoo_repr.anomaly._acquisition import FIRST_BATCHES
+from galzoo_repr.anomaly._beginnings import say_what_begins
 from galzoo_repr.anomaly._columns import rows_to_rate
 from galzoo_repr.anomaly._fit import new_model
 from galzoo_repr.anomaly._judge import scaled_beside
@@ -142,6 +143,7 @@ def rate(
     seen = embeddings if scaled is None else scaled.beside_embeddings(embeddings, table)
     reduced = ReducedCatalogue(seen, new_model(model))
     warn_of_odd_ratings(table, raters, known, reduced.model.rating_scale)
+    say_what_begins(table, ratings, path)
     of_catalogue = catalogue_facts(embeddings, ratings)
     warn_of_lost_ratings(known, embeddings.usable)
     with (

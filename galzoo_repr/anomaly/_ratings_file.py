@@ -18,8 +18,9 @@ from galzoo_repr._config import log
 from galzoo_repr._folder import locked, publish, read_json
 from galzoo_repr.catalogue import Embeddings
 
-__all__ = ["RatingsFile", "catalogue_facts", "ratings_in", "read_ratings"]
+__all__ = ["RatingsFile", "catalogue_facts", "interests_in", "ratings_in", "read_ratings"]
 
+ENDING = ".ratings.ecsv"  # of files in a folder that may hold several interests
 META = "galzoo_repr_ratings"
 _ROWS = 16_384  # embeddings digested at once
 COLUMNS = {
@@ -311,6 +312,18 @@ def read_ratings(path: str | Path) -> Table:
     if table.colnames != list(COLUMNS) or META not in table.meta:
         raise ValueError(f"{path} is not a file of ratings: it has columns {some_of(table.colnames)}")
     return table
+
+
+def interests_in(folder: Path) -> dict[str, list[str]]:
+    """For each interest of which a folder has files ``*.ratings.ecsv``, what these are called, without the ending."""
+    found: dict[str, list[str]] = {}
+    for path in sorted(folder.glob(f"*{ENDING}")):
+        try:
+            interest = read_ratings(path).meta[META]["interest"]
+        except (OSError, ValueError, LookupError, TypeError):  # damaged, which whoever opens it is told
+            continue
+        found.setdefault(str(interest), []).append(path.name.removesuffix(ENDING))
+    return found
 
 
 def ratings_in(table: Table, n_rows: int) -> np.ndarray:

@@ -35,6 +35,7 @@ def add_anomaly_scores(
     embedding: str = "embedding",
     beside: Mapping[str, float] | None = None,
     seed: int = 0,
+    progress: bool = True,
     name: str = "anomaly",
     overwrite: bool = False,
     out: str | os.PathLike | None = None,
@@ -77,6 +78,8 @@ def add_anomaly_scores(
         Start of the new columns' names, to keep several interests side by side.
     overwrite : bool
         Allow columns of these names to be replaced.
+    progress : bool
+        For a HATS catalogue: show a bar of its partitions. A table is done before one would be seen.
     out : str or os.PathLike, optional
         For a HATS catalogue: folder of the new one, see `galzoo_repr.hats.add_embeddings`.
     client : distributed.Client, optional

@@ -187,6 +187,8 @@ class Judgement:
     >>> judgement = catalogue.judge(np.array([5.0, 0.0, np.nan, np.nan]))
     >>> judgement.score.round(1).tolist(), judgement.rating_std.shape, judgement.improvement[2:].round(2).tolist()
     ([1.7, 0.1, 1.3, -0.9], (4,), [0.03, 0.0])
+    >>> judgement.by_unlikeness
+    False
     """
 
     catalogue: ReducedCatalogue

@@ -205,6 +205,8 @@ class Look:
     >>> looked = gzr.look(gzr.SimulatedSurvey(seed=1).catalogue(20), folder="kept", serve=False)
     >>> looked
     <Look at 20 galaxies, kept in kept>
+    >>> len(looked.table)
+    20
     >>> looked.close()
     """
 

@@ -23,6 +23,7 @@ from galzoo_repr.anomaly import (
     catalogue_facts,
     ratings_in,
     read_ratings,
+    say_what_begins,
 )
 from galzoo_repr.app._progress import Progress, progress_of
 from galzoo_repr.catalogue import Beside, as_table, read_embeddings, with_columns
@@ -118,6 +119,7 @@ class RatingDesk:
         if beside is not None:
             scaled = Beside.of(table, beside, self._embeddings)
             self._embeddings = scaled.beside_embeddings(self._embeddings, table)
+        say_what_begins(table, interest, folder / f"{self.column}.ratings.ecsv", rater)
         self._file = RatingsFile(folder / f"{self.column}.ratings.ecsv", self._facts).__enter__()
         self._lock = threading.RLock()
         self._stop, self._wanted = threading.Event(), threading.Event()

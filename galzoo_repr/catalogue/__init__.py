@@ -8,13 +8,14 @@ from galzoo_repr.catalogue._citation import cite
 from galzoo_repr.catalogue._columns import as_table, one_per_row, refuse_existing, with_columns
 from galzoo_repr.catalogue._embeddings import Embeddings, embedding_matrix, read_embeddings
 from galzoo_repr.catalogue._files import read_catalogue, table_format, write_catalogue
+from galzoo_repr.catalogue._files_beside import files_in
 from galzoo_repr.catalogue._fingerprint import fingerprint
 from galzoo_repr.catalogue._missing import means_no_value
-from galzoo_repr.catalogue._names import galaxy_names, name_column, rows_named
+from galzoo_repr.catalogue._names import galaxy_names, name_column, names_in, rows_called, rows_named
 from galzoo_repr.catalogue._owned import rows_of
 from galzoo_repr.catalogue._position_text import PositionLike, name_resolution, read_position
 from galzoo_repr.catalogue._positions import SkyPositions, sky_positions
-from galzoo_repr.catalogue._provenance import provenance, record_provenance
+from galzoo_repr.catalogue._provenance import coords_fact, provenance, record_provenance
 from galzoo_repr.catalogue._reduced import ReducedEmbeddings, reduce_embeddings
 from galzoo_repr.catalogue._reduction import Reduction, mean_embedding
 from galzoo_repr.catalogue._sentinels import masking, sentinels, warn_of_sentinels
@@ -34,7 +35,9 @@ __all__ = [
     "as_table",
     "cite",
     "columns_beside",
+    "coords_fact",
     "embedding_matrix",
+    "files_in",
     "fingerprint",
     "for_spreadsheets",
     "galaxy_names",
@@ -43,6 +46,7 @@ __all__ = [
     "means_no_value",
     "name_column",
     "name_resolution",
+    "names_in",
     "one_per_row",
     "parts_of",
     "provenance",
@@ -53,6 +57,7 @@ __all__ = [
     "record_provenance",
     "reduce_embeddings",
     "refuse_existing",
+    "rows_called",
     "rows_named",
     "rows_of",
     "sentinels",

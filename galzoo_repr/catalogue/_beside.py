@@ -107,7 +107,7 @@ class Beside:
         for name, weight in beside.items():
             if isinstance(weight, bool | np.bool_) or not isinstance(weight, Real) or not 0 < weight < np.inf:
                 raise ValueError(
-                    f"the weight beside={{{name!r}: {weight!r}}} must be a finite number above 0"
+                    f"the weight of {name!r} of beside must be a finite number above 0, not {weight!r}"
                 )
             values = _numbers(table, name)
             warn_of_sentinels(values, f"column {name!r} of beside", name, stacklevel=4)

@@ -22,6 +22,7 @@ from astropy.table import Table
 from galzoo_repr._arguments import check_path
 from galzoo_repr._folder import published
 from galzoo_repr.catalogue._columns import as_table
+from galzoo_repr.catalogue._files_beside import note_folder
 from galzoo_repr.catalogue._unpacked import refuse_bombs, unpacked
 from galzoo_repr.exceptions import GalzooWarning
 
@@ -46,7 +47,7 @@ _NAMES = {
     "tsv": "TSV",
 }
 _OF_SEVERAL = ("fits", "votable")
-_EXCEL = "an Excel workbook"
+_EXCEL, _TAR = "an Excel workbook", "a tar archive"
 _NOT_UNPACKED = (OSError, EOFError, ValueError, RuntimeError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
 _BEGINNINGS = {
     "fits": re.compile(rb"SIMPLE  ="),
@@ -54,6 +55,7 @@ _BEGINNINGS = {
     "votable": re.compile(rb"\s*(<\?xml.*)?(<!--.*)?<VOTABLE\b", re.DOTALL),
     "ecsv": re.compile(rb"# %ECSV "),
     _EXCEL: re.compile(rb"PK\x03\x04.*(xl/|\[Content_Types\])|\xd0\xcf\x11\xe0", re.DOTALL),
+    _TAR: re.compile(rb".{257}ustar", re.DOTALL),
     "a web page": re.compile(rb"\s*<(!DOCTYPE html|html)\b", re.IGNORECASE),
 }
 
@@ -144,7 +146,8 @@ def read_catalogue(
     `~astropy.table.Table`
         A `~astropy.table.QTable` if it was written with quantities. Values are in the byte order of this
         machine, text is `str`, and missing floats are NaN unless they were written masked. Empty cells of a table of
-        text are masked.
+        text are masked. Where names of image files are not found from the current folder, but from that of the
+        catalogue, the meta of their column has the latter as ``folder``, and they are read from there.
 
     Raises
     ------
@@ -192,7 +195,7 @@ def read_catalogue(
                 refuse_bombs(path)  # which says it where a packed file is cut short
                 raise ValueError("only FITS and VOTable files hold several tables; leave table= out")
             read = partial(read, table=table)
-        return read(path)
+        return note_folder(read(path), path.parent)
     except (MemoryError, PermissionError, GalzooWarning):
         raise
     except Exception as error:
@@ -247,7 +250,8 @@ def _in_short(error: Exception, file_format: str | None, found: str | None) -> s
     if found in _FORMATS and found != file_format:
         return f"by its beginning it is {_NAMES[found]}; give it that ending, or pass format={found!r}"
     if found is not None and found not in _FORMATS and found not in _DELIMITERS:
-        return f"it is {found}; save the table as CSV or FITS"
+        do = "unpack it, and read one of its files" if found == _TAR else "save the table as CSV or FITS"
+        return f"it is {found}; {do}"
     if isinstance(error, IORegistryError):
         known = f"pass format= ({', '.join([*_FORMATS, *_DELIMITERS])}, or a name that Table.read of astropy knows)"
         if file_format is not None:

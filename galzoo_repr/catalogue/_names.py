@@ -1,6 +1,8 @@
 """What the galaxies of a catalogue are called."""
 
 import re
+from collections import defaultdict
+from collections.abc import Sequence
 
 import numpy as np
 from astropy.coordinates import BaseCoordinateFrame, SkyCoord
@@ -10,7 +12,7 @@ from galzoo_repr.catalogue._cells import texts_of
 from galzoo_repr.catalogue._columns import one_per_row
 from galzoo_repr.catalogue._positions import sky_positions
 
-__all__ = ["galaxy_names", "name_column", "rows_named"]
+__all__ = ["galaxy_names", "name_column", "names_in", "rows_called", "rows_named"]
 
 # Columns that hold what galaxies are called, in lower case, in the order in which they are looked for.
 _NAMES = (
@@ -22,6 +24,7 @@ _IDS = (
     *("id", "objid", "obj_id", "objectid", "object_id", "source_id", "sourceid", "targetid", "target_id"),
     *("dr7objid", "dr8objid", "nsa_id", "nsaid", "ls_id", "subject_id", "galaxy_id"),
 )
+_LETTER = re.compile("[a-z]", re.IGNORECASE).search
 
 
 def name_column(table: Table) -> str:
@@ -103,12 +106,66 @@ def rows_named(table: Table, name: str) -> tuple[np.ndarray, str]:
     name = name.strip()
     likely = {column: _ending_alike(table, column, name) for column in _columns(table, (*_NAMES, *_IDS))}
     # "15 02" is rather a position than the id 1502.
-    for form in (str.strip, _loosely) if re.search("[a-z]", name, re.IGNORECASE) else (str.strip,):
+    for form in (str.strip, _loosely) if _LETTER(name) else (str.strip,):
         for column, texts in likely.items():
             rows = [row for row, text in texts.items() if form(text) == form(name)]
             if rows:
                 return np.array(rows, dtype=np.int64), column
     return np.array([], dtype=np.int64), ""
+
+
+def names_in(table: Table) -> list[str]:
+    """
+    Columns that tell galaxies apart, under usual names: names first, then ids.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from galzoo_repr.catalogue import names_in
+    >>> names_in(Table({"objid": [7], "Name": ["NGC 628"], "rating": [4]}))
+    ['Name', 'objid']
+    """
+    return _columns(table, (*_NAMES, *_IDS))
+
+
+def rows_called(table: Table, names: Sequence[str], column: str = "") -> list[np.ndarray]:
+    """
+    Find the galaxies of each of many names, as `rows_named` does of one, in one pass.
+
+    Parameters
+    ----------
+    table : astropy.table.Table
+        Catalogue.
+    names : sequence of str
+        Names or ids.
+    column : str
+        Where to look; by default in all columns with usual names.
+
+    Returns
+    -------
+    list of numpy.ndarray
+        int64, rows for each name; none where there are none.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from galzoo_repr.catalogue import rows_called
+    >>> rows_called(Table({"Name": ["NGC 0628", "NGC 1300"]}), ["NGC 1300", "ngc628", "M 51"])
+    [array([1]), array([0]), array([], dtype=int64)]
+    """
+    places = [texts_of(one_per_row(table[name])) for name in ([column] if column else names_in(table))]
+    found: dict[str, list[int]] = {}
+    for form in (str.strip, _loosely):
+        for texts in places:
+            left = {
+                form(name) for name in names if name not in found and (form is str.strip or _LETTER(name))
+            }
+            rows = defaultdict(list)
+            for row, text in enumerate(texts) if left - {""} else ():
+                if (key := form(text)) in left and key:
+                    rows[key].append(row)
+            found |= {name: rows[form(name)] for name in names if name not in found and form(name) in rows}
+    return [np.array(found.get(name, []), dtype=np.int64) for name in names]
 
 
 def _ending_alike(table: Table, column: str, name: str) -> dict[int, str]:

@@ -20,6 +20,7 @@ from galzoo_repr.catalogue._arrow import NoColumn, column_of
 from galzoo_repr.catalogue._parquet_size import read_within, refuse_claims, room_for
 from galzoo_repr.catalogue._record import masks_beside, of_header, rebuilt
 from galzoo_repr.catalogue._storable import storable
+from galzoo_repr.catalogue._unpacked import is_packed
 from galzoo_repr.catalogue._votable_document import parse_document
 from galzoo_repr.catalogue._yaml_size import refuse_unfolding
 from galzoo_repr.exceptions import GalzooWarning
@@ -108,6 +109,10 @@ def read_parquet(path: Path) -> Table:
     GalzooWarning
         For each column that is left out or not what it was in the file.
     """
+    if is_packed(path):
+        raise ValueError(
+            "it is packed, and Parquet is read where it lies (and compresses by itself); unpack it first"
+        )
     file = parquet.ParquetFile(path)
     room = room_for(path)
     refuse_claims(file, room)

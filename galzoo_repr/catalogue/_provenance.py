@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 
 import numpy as np
 from astropy import units as u
+from astropy.coordinates import BaseCoordinateFrame, SkyCoord
 from astropy.table import Table
 
-__all__ = ["provenance", "record_provenance"]
+__all__ = ["coords_fact", "provenance", "record_provenance"]
 
 _NESTED = "galzoo_repr"
 
@@ -108,6 +109,45 @@ def provenance(table: Table, call: str) -> dict:
     nested = table.meta.get(_NESTED)
     record = nested.get(call) if isinstance(nested, Mapping) else None
     return deepcopy(dict(record)) if record else {}
+
+
+def coords_fact(
+    coords: str | tuple[str, str] | SkyCoord | None, name: str = "coords"
+) -> dict[str, str | list[str]]:
+    """
+    Give the fact that tells which positions a call was told to use.
+
+    Parameters
+    ----------
+    coords : str, tuple of two str or `~astropy.coordinates.SkyCoord`, optional
+        As the functions take it.
+    name : str
+        Name of the argument.
+
+    Returns
+    -------
+    dict
+        Empty where nothing was given. Columns by their names; positions that were given beside the table, which a
+        reader of the result does not have, by their frame and the first of them.
+
+    Examples
+    --------
+    >>> from astropy.coordinates import SkyCoord
+    >>> from galzoo_repr.catalogue import coords_fact
+    >>> coords_fact(("RA_NUC", "DEC_NUC"))
+    {'coords': ['RA_NUC', 'DEC_NUC']}
+    >>> coords_fact(SkyCoord([10.5, 20.0], [-1.0, 2.0], unit="deg"))
+    {'coords': 'SkyCoord (icrs) beside the table, first 10.500000 -1.000000 deg'}
+    """
+    if coords is None:
+        return {}
+    if not isinstance(coords, SkyCoord | BaseCoordinateFrame):
+        return {name: coords if isinstance(coords, str) else list(coords)}
+    said = f"SkyCoord ({coords.name}) beside the table"
+    if coords.size:
+        first = coords.reshape(-1)[0].spherical
+        said += f", first {first.lon.deg:.6f} {first.lat.deg:+.6f} deg"
+    return {name: said}
 
 
 def _plain(value: object) -> object:

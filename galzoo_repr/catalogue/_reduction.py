@@ -41,6 +41,8 @@ class Reduction:
     >>> reduction = Reduction.fit(embedding_matrix(vectors), 2)
     >>> reduction.axes.shape, reduction.explained.round(1).tolist()
     ((4, 2), [0.9, 0.1])
+    >>> reduction.n_components
+    2
     """
 
     mean: np.ndarray

@@ -14,6 +14,9 @@ from typing import BinaryIO
 import numpy as np
 from astropy.io import fits
 
+from galzoo_repr._arguments import some_of
+from galzoo_repr._folder import left_by_desktops
+
 __all__ = [
     "is_packed",
     "refuse_bombs",
@@ -53,9 +56,11 @@ class _Counted:
 @contextmanager
 def _only_file(path: Path) -> Iterator[BinaryIO]:
     with zipfile.ZipFile(path) as archive:
-        names = [one for one in archive.namelist() if not one.endswith("/")]
+        names = [one for one in archive.namelist() if not one.endswith("/") and not left_by_desktops(one)]
         if len(names) != 1:
-            raise ValueError(f"it is an archive of {len(names)} files; unpack it, and read one of them")
+            raise ValueError(
+                f"it is an archive of {len(names)} files; unpack it, and read one of them: {some_of(names, 5)}"
+            )
         with archive.open(names[0]) as file:
             yield file
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from galzoo_repr._arguments import check_column
 from galzoo_repr._progress import say_what_is_kept
 from galzoo_repr.cli import _options as option
 from galzoo_repr.cli._app import verb
@@ -27,7 +28,9 @@ def anomalies(
     ],
     rated: Annotated[
         list[Path] | None,
-        typer.Option(help="CSV or ECSV with the columns row and rating; by default FOLDER/next_to_rate.csv."),
+        typer.Option(
+            help="CSV or ECSV with the columns rating and row, or name; by default FOLDER/next_to_rate.csv."
+        ),
     ] = None,
     ratings: option.Interest = "interest",
     others: Annotated[
@@ -54,8 +57,11 @@ def anomalies(
     rating. The next call reads it, adds the ratings to ratings.ecsv, scores every galaxy into scored.ecsv
     (or in the format of the catalogue), and shows the next galaxies.
     """
-    columns = read_beside(beside)
+    columns, theirs = read_beside(beside), others or []
+    if twice := [name for name in theirs if [ratings, *theirs].count(name) > 1]:
+        raise ValueError(f"--others names {twice[0]!r}, which counts already; each rater counts once")
     table = open_catalogue(catalogue)
+    theirs = [check_column("--others", name, table.colnames) for name in theirs]
     sheet = out / "next_to_rate.csv"
     answers = [open_catalogue(path) for path in rated or ([sheet] if sheet.exists() else [])]
     import numpy as np
@@ -74,7 +80,7 @@ def anomalies(
     note(f"{n_rated} galaxies are rated, {added} of them now", quiet=quiet)
     column = Column(values, description="Rating, higher is more interesting; NaN where not rated")
     table = with_columns(table, {ratings: column}, overwrite=True, copy=False)
-    raters = [ratings, *(others or [])]
+    raters = [ratings, *theirs]
     with say_what_is_kept(lambda: f"ratings are kept in {out / 'ratings.ecsv'}"):
         options = {"embedding": embedding, "beside": columns, "seed": seed}
         scored = add_anomaly_scores(table, raters, overwrite=True, **options)

@@ -43,6 +43,8 @@ FUNCTIONS = {
     "add_predictions": "predict",
 }
 """Verbs that do what functions do, which messages of the package name."""
+BEHIND = {"--run": ("output",)}
+"""Arguments of functions that an option gives under another name."""
 _RENAME = "rename the column that has them"
 INTERRUPTED = 130  # what shells report for a process that Ctrl-C ended
 
@@ -87,12 +89,20 @@ def _in_words_of_the_shell(message: str, verb: typer.core.TyperCommand | None) -
     """Put the options of a command where a message of the package names the arguments behind them."""
     for parameter in verb.params if verb is not None else ():
         option = parameter.opts[0]
-        if option.startswith("--"):
-            message = re.sub(rf"(?<![\w-]){parameter.name}='([\w.:/+-]+)'", rf"{option} \1", message)
-            message = re.sub(rf"(?<![\w-]){parameter.name}=('[^']+')", rf"{option} \1", message)
-            pairs = rf"(?<![\w-]){parameter.name}=\('?([\w-]+)'?, '?([\w-]+)'?\)"
-            message = re.sub(pairs, rf"{option} \1,\2", message)
-            message = re.sub(rf"(?<![\w-]){parameter.name}=(True)?(?=[\s,.;:)]|$)", option, message)
+        for name in (parameter.name, *BEHIND.get(option, ())) if option.startswith("--") else ():
+            of = rf"(?<![\w-]){name}"
+            message = re.sub(rf"{of}='([\w.:/+-]+)'", rf"{option} \1", message)
+            message = re.sub(rf"{of}=('[^']+')", rf"{option} \1", message)
+            message = re.sub(rf"{of}=(nan\b|-?[\d.]*\d)(?!\w)", rf"{option} \1", message)
+            message = re.sub(rf"{of}=\('?([\w-]+)'?, '?([\w-]+)'?\)", rf"{option} \1,\2", message)
+            message = re.sub(rf"{of}=(True)?(?=[\s,.;:)]|$)", option, message)
+            # As the subject of a sentence, or as what named a column.
+            message = re.sub(
+                rf"((?:^|[:;.] )){name}(?= (?:'[^']*' )?(?:is|must|may|names|holds|has|would|cannot)\b)",
+                rf"\1{option}",
+                message,
+            )
+            message = re.sub(rf"(?<=' of ){name}\b", option, message)
     if any(parameter.name == "radius_column" for parameter in getattr(verb, "params", ())):
         message = message.replace(_RENAME, f"name the column that has them by --radius-column, or {_RENAME}")
     for function, verb_of_it in FUNCTIONS.items():

@@ -7,7 +7,7 @@ import typer
 
 from galzoo_repr.cli import _options as option
 from galzoo_repr.cli._app import verb
-from galzoo_repr.cli._from_text import open_catalogue, read_angle, read_coords, refuse_table
+from galzoo_repr.cli._from_text import open_catalogue, read_angle, read_pair, refuse_table
 from galzoo_repr.cli._terminal import check_fail_on, finish, note, print_json
 
 __all__ = ["duplicates", "external"]
@@ -53,12 +53,12 @@ def external(
     table = add_external_embeddings(
         table,
         published,
-        match=read_coords(match),
+        match=read_pair(match, "--match"),
         radius=angle,
         columns=[one.strip() for one in columns.split(",")] if "," in columns else columns,
         encoder=encoder,
-        coords=read_coords(coords),
-        file_coords=read_coords(file_coords),
+        coords=read_pair(coords, "--coords"),
+        file_coords=read_pair(file_coords, "--file-coords"),
         name=name,
         overwrite=overwrite,
     )
@@ -97,7 +97,7 @@ def duplicates(
         separation=angle,
         similarity=similarity,
         embedding=embedding,
-        coords=read_coords(coords),
+        coords=read_pair(coords, "--coords"),
         overwrite=overwrite,
     )
     facts = provenance(table, "find_duplicates")

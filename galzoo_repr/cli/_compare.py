@@ -10,8 +10,8 @@ from galzoo_repr.cli._app import verb
 from galzoo_repr.cli._from_text import (
     field_of_view,
     open_catalogue,
-    read_coords,
     read_fov,
+    read_pair,
     refuse_table,
     survey_at,
 )
@@ -72,7 +72,7 @@ def compare(
         seed=seed,
         images=images,
         fov=field_of_view(table, angle, radius_column),
-        coords=read_coords(coords),
+        coords=read_pair(coords, "--coords"),
         survey=survey_at(server, layer),
         store=store,
         device=device,

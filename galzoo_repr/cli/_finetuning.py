@@ -12,8 +12,8 @@ from galzoo_repr.cli._from_text import (
     field_of_view,
     open_catalogue,
     read_beside,
-    read_coords,
     read_fov,
+    read_pair,
     read_prior,
     refuse_existing,
     refuse_radius,
@@ -82,7 +82,7 @@ def finetune(
         task=task,
         embedding=embedding,
         beside=columns,
-        coords=read_coords(coords),
+        coords=read_pair(coords, "--coords"),
         members=members,
         seed=seed,
         images=images,
@@ -152,7 +152,7 @@ def predict(
     quiet: option.Quiet = False,
 ) -> None:
     """Add what a model predicts for every galaxy. Embeds the galaxies first where that is missing."""
-    angle, columns, balance = read_fov(fov, radius_column), read_coords(coords), read_prior(prior)
+    angle, columns, balance = read_fov(fov, radius_column), read_pair(coords, "--coords"), read_prior(prior)
     tolerated = check_fail_on(fail_on)
     if catalogue.is_dir():
         refuse_radius(catalogue, radius_column)

@@ -16,8 +16,8 @@ __all__ = [
     "open_catalogue",
     "read_angle",
     "read_beside",
-    "read_coords",
     "read_fov",
+    "read_pair",
     "read_prior",
     "refuse_existing",
     "refuse_radius",
@@ -80,8 +80,14 @@ def field_of_view(table: "Table", fov: "u.Quantity | None", radius: str | None) 
     from galzoo_repr._arguments import check_column
     from galzoo_repr.images import galaxy_zoo_fields, radius_columns
 
-    names = [check_column("--radius-column", name.strip(), table.colnames) for name in radius.split(",")]
-    return galaxy_zoo_fields(*radius_columns(table, names))
+    pair = read_pair(radius, option := "--radius-column")
+    names = [
+        check_column(option, name, table.colnames) for name in ([pair] if isinstance(pair, str) else pair)
+    ]
+    try:
+        return galaxy_zoo_fields(*radius_columns(table, names))
+    except ValueError as error:
+        raise ValueError(f"{option}: {error}") from error
 
 
 def refuse_radius(catalogue: Path, radius: str | None) -> None:
@@ -93,11 +99,26 @@ def refuse_radius(catalogue: Path, radius: str | None) -> None:
         )
 
 
-def read_coords(text: str | None) -> str | tuple[str, ...] | None:
-    """Names of position columns out of text: one name, or two separated by a comma."""
-    if text is None or "," not in text:
+def read_pair(text: str | None, option: str) -> str | tuple[str, str] | None:
+    """
+    Names of columns out of text: one, or two separated by a comma.
+
+    Raises
+    ------
+    ValueError
+        If there are more, or a name is missing.
+
+    Examples
+    --------
+    >>> read_pair("RA_NUC, DEC_NUC", "--coords")
+    ('RA_NUC', 'DEC_NUC')
+    """
+    if text is None or (text.strip() and "," not in text):
         return text
-    return tuple(name.strip() for name in text.split(","))
+    names = tuple(name.strip() for name in text.split(","))
+    if len(names) != 2 or not all(names):
+        raise ValueError(f"{option} takes the name of one column, or of two with a comma, not {text!r}")
+    return names
 
 
 def read_beside(texts: list[str] | None) -> dict[str, float] | None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from galzoo_repr._folder import left_by_desktops
 from galzoo_repr.cli import _options as option
 from galzoo_repr.cli._app import verb
 from galzoo_repr.cli._from_text import open_catalogue, read_angle
@@ -29,7 +30,9 @@ def demo(
     quiet: option.Quiet = False,
 ) -> None:
     """Simulate a survey, embed its galaxies, and show what is found beside what chance would give. Needs no network."""
-    if out.is_file() or (out.is_dir() and any(out.iterdir()) and not overwrite):
+    if out.is_file() or (
+        out.is_dir() and not all(left_by_desktops(one.name) for one in out.iterdir()) and not overwrite
+    ):
         raise FileExistsError(f"{out} is not an empty folder; choose another --out, or add --overwrite")
     from galzoo_repr._threads import one_thread_from_the_start
 

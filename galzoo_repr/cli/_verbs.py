@@ -14,8 +14,8 @@ from galzoo_repr.cli._from_text import (
     open_catalogue,
     read_angle,
     read_beside,
-    read_coords,
     read_fov,
+    read_pair,
     refuse_existing,
     refuse_radius,
     refuse_table,
@@ -59,7 +59,7 @@ def fetch(
         survey=survey_at(server, layer, zero_point),
         fallback=fallbacks(fallback, server),
         fov=field_of_view(table, angle, radius_column),
-        coords=read_coords(coords),
+        coords=read_pair(coords, "--coords"),
         store=store,
         keep=keep,
         workers=workers,
@@ -100,7 +100,7 @@ def embed(
     options = {
         "encoder": encoder,
         "fov": angle,
-        "coords": read_coords(coords),
+        "coords": read_pair(coords, "--coords"),
         "images": images,
         "store": store,
     }
@@ -181,7 +181,7 @@ def similar(
             "max_separation": separation,
             "encoder": encoder,
             "fov": field,
-            "coords": read_coords(coords),
+            "coords": read_pair(coords, "--coords"),
         }
         options |= {"store": store, "device": device, "overwrite": overwrite}
         options["survey"] = survey_at(server, layer)
@@ -210,7 +210,7 @@ def similar(
         beside=columns,
         encoder=encoder,
         fov=field,
-        coords=read_coords(coords),
+        coords=read_pair(coords, "--coords"),
         survey=survey_at(server, layer),
         store=store,
         device=device,

@@ -19,7 +19,7 @@ from galzoo_repr._arguments import check_choice
 from galzoo_repr._by_partition import by_partition, is_hats, refuse_for_table
 from galzoo_repr._config import log
 from galzoo_repr._progress import closing_line, progress_bar, say_what_is_kept
-from galzoo_repr.catalogue import as_table, refuse_existing, sky_positions, with_columns
+from galzoo_repr.catalogue import as_table, coords_fact, refuse_existing, sky_positions, with_columns
 from galzoo_repr.cutouts._calibration import flux_scale_column, usable_factors, warn_of_scale
 from galzoo_repr.cutouts._failures import warn_of_failures
 from galzoo_repr.cutouts._fallback import check_surveys, fetch_in_turn, survey_facts, survey_names
@@ -371,9 +371,7 @@ def _arguments(
     facts = {"recipe": recipe.to_dict()}
     if fov is not None:
         facts |= {"fov": fov} if fov.isscalar else {"fov_per_row": True}
-    if coords is not None:
-        facts["coords"] = "SkyCoord" if isinstance(coords, SkyCoord) else coords
-    return facts
+    return facts | coords_fact(coords)
 
 
 def _facts(surveys: list[Route], store: CutoutStore, found: _Found, reasons: list[str]) -> dict:

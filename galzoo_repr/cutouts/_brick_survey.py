@@ -90,6 +90,8 @@ class BrickSurvey(CutoutSurvey, BaseQuery):
     >>> survey = BrickSurvey(server="/data/legacysurvey", layer="ls-dr10")
     >>> survey.get_images(SkyCoord(190.1086, 1.2005, unit="deg"), bands="r", get_query_payload=True)
     ['/data/legacysurvey/dr10/south/coadd/190/1901p012/legacysurvey-1901p012-image-r.fits.fz']
+    >>> survey.folder.name, survey.timeout
+    ('bricks', 600.0)
     """
 
     route = "bricks"

@@ -36,8 +36,8 @@ class CutoutRequest:
     >>> from galzoo_repr.cutouts import CutoutRequest
     >>> rest = (2.2, 256, 0.262, "grz", "ls-dr10", "fits", "https://example.org/viewer", "viewer")
     >>> here, there = CutoutRequest(150.0, *rest), CutoutRequest(150.00000001, *rest)
-    >>> here.key == there.key
-    True
+    >>> here.key == there.key, here.text[-22:]
+    (True, '150.0000000 +2.2000000')
     """
 
     ra: float

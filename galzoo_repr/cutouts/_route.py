@@ -38,6 +38,8 @@ class Route(Protocol):
     >>> routes: list[Route] = [LegacySurvey(), HipsSurvey()]
     >>> [(one.route, one.rate, one.max_field) for one in routes]
     [('viewer', 5.0, 10.0), ('hips', 5.0, 10.0)]
+    >>> routes[0].server, routes[0].flux_scale.zero_point
+    ('https://www.legacysurvey.org/viewer', 22.5)
     """
 
     route: str

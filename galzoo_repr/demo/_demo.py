@@ -26,6 +26,7 @@ from galzoo_repr.images import pictures_of, read_pictures
 __all__ = ["DemoResult", "run_demo"]
 
 PICTURES = "pictures"  # folder of a small picture of each galaxy
+ABOUT_PICTURES = "Small picture to look at; the embedding is of the cutout in full, which is not kept"
 SIDE, QUALITY = 224, 80  # pixels on a side, and of the JPEG: some 12 kB
 # Kinds are more even than on the real sky, so that each has enough galaxies to find.
 MIX = {
@@ -110,6 +111,13 @@ def run_demo(
     Returns
     -------
     DemoResult
+
+    Examples
+    --------
+    >>> from galzoo_repr.demo import run_demo
+    >>> result = run_demo("demo", n=20, progress=False)  # doctest: +SKIP
+    >>> len(result.catalogue), "anomaly_score" in result.catalogue.colnames, result.files[-1].name  # doctest: +SKIP
+    (20, True, 'index.html')
     """
     started = time.monotonic()
     out = Path(out).absolute()
@@ -125,9 +133,12 @@ def run_demo(
             findings = _findings(catalogue, warned)
         summary = summary_of(findings, catalogue)
         say("writing the catalogue, the pictures and the page")
-        _keep_pictures(catalogue, made / PICTURES, out / PICTURES)
+        _keep_pictures(catalogue, made / PICTURES)
         write_catalogue(catalogue, made / "catalogue.ecsv")
         write_catalogue(catalogue, made / "catalogue.parquet")
+        # In files they are named from the folder, which can be moved; here, from wherever this runs.
+        catalogue["file_loc"] = [name and str(out / name) for name in catalogue["file_loc"]]
+        catalogue["file_loc"].description = ABOUT_PICTURES
         for finding in findings:
             finding.picture.save(made / f"{finding.name}.png")
         seconds = time.monotonic() - started
@@ -171,18 +182,17 @@ def _findings(catalogue: Table, warned: list[str]) -> list[Finding]:
     return [first, rated(catalogue), interesting(catalogue, warned), predicted(catalogue), *others]
 
 
-def _keep_pictures(catalogue: Table, made: Path, place: Path) -> None:
-    """Put small pictures instead of the cutouts, which go with the scratch folder, and name them by their place."""
+def _keep_pictures(catalogue: Table, made: Path) -> None:
+    """Put small pictures instead of the cutouts, which go with the scratch folder, named from that of the catalogue."""
     made.mkdir()
     names = []
     cutouts = read_pictures(pictures_of(catalogue, "cutout"), size=SIDE)
     for row, pixels in enumerate(cutouts):
-        names.append("" if pixels is None else str(place / f"{row:04d}.jpg"))
+        names.append("" if pixels is None else f"{PICTURES}/{row:04d}.jpg")
         if pixels is not None:
             Image.fromarray(pixels).save(made / f"{row:04d}.jpg", quality=QUALITY)
     catalogue.remove_column("cutout")
-    about = "Small picture to look at; the embedding is of the cutout in full, which is not kept"
-    catalogue["file_loc"] = Column(names, description=about)
+    catalogue["file_loc"] = Column(names, description=ABOUT_PICTURES)
 
 
 def _publish(made: Path, out: Path) -> list[Path]:

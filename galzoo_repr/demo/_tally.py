@@ -44,6 +44,8 @@ class Tally:
     >>> tally = Tally(wanted="ring", kinds={"ring": 6, "disk": 4}, pool=99, to_find=11)
     >>> tally.headline, round(tally.by_chance, 1), tally.listing
     ('6 of 10 are ringed galaxies', 1.1, '6 ringed galaxies and 4 disks')
+    >>> tally.shown, tally.found, f"{tally.luck:.1e}", tally.sentence[:51]
+    (10, 6, '7.2e-05', '6 of these 10 are ringed galaxies (green frames); o')
     """
 
     wanted: str

@@ -16,7 +16,7 @@ from galzoo_repr._arguments import check_choice, check_whole_number
 from galzoo_repr._by_partition import by_partition, is_hats, refuse_for_table
 from galzoo_repr._config import log
 from galzoo_repr._progress import closing_line, say_what_is_kept
-from galzoo_repr.catalogue import as_table, sky_positions, with_columns
+from galzoo_repr.catalogue import as_table, coords_fact, sky_positions, with_columns
 from galzoo_repr.cutouts import KEEP, CutoutStore, Route, flux_scale_column, warn_of_failures
 from galzoo_repr.encoders._encoder import Encoder
 from galzoo_repr.encoders._outcome import Outcome
@@ -236,9 +236,12 @@ def add_embeddings(
     if progress:
         log.info("%s.", closing_line(len(catalogue), figures))
     warn_of_failures("embedding", outcome.statuses, outcome.reasons, failed, source.asked if source else ())
-    facts |= {"name": name, "figures": figures, **_summary(stream, failed, encoder, fov)}
-    if coords is not None:
-        facts["coords"] = "SkyCoord" if isinstance(coords, SkyCoord) else coords
+    facts |= {
+        "name": name,
+        "figures": figures,
+        **_summary(stream, failed, encoder, fov),
+        **coords_fact(coords),
+    }
     columns = _columns_of_cutouts(outcome, fluxes, always="cutout_flux_scale" in catalogue.colnames)
     if source is not None and (len(source.surveys) > 1 or "cutout_survey" in catalogue.colnames):
         columns["cutout_survey"] = Column(

@@ -80,6 +80,8 @@ class Encoder(Published):
     >>> encoder = Encoder(network, ImageRecipe(size=32), name="untrained")
     >>> encoder.embed(torch.zeros(2, 3, 32, 32)).shape
     torch.Size([2, 1280])
+    >>> encoder.to("cpu").device, encoder.backend, len(encoder.digest), encoder.model is network
+    ('cpu', 'torch', 64, True)
     """
 
     _kind = "An encoder"

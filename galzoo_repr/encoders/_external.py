@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import warnings
 from collections import Counter
 from collections.abc import Sequence
@@ -13,7 +14,14 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Column, Table
 
 from galzoo_repr._angle import AngleLike, read_angle
-from galzoo_repr.catalogue import as_table, refuse_existing, sky_positions, with_columns
+from galzoo_repr.catalogue import (
+    SkyPositions,
+    as_table,
+    coords_fact,
+    refuse_existing,
+    sky_positions,
+    with_columns,
+)
 from galzoo_repr.encoders._external_file import Published
 from galzoo_repr.encoders._external_match import Matched, match_by_id, match_by_position
 from galzoo_repr.exceptions import GalzooWarning
@@ -119,7 +127,9 @@ def add_external_embeddings(
     ids = _columns_of_ids(match)
     encoder = _name_of(file, encoder)
     if ids is not None and ids[0] not in catalogue.colnames:
-        raise ValueError(f"the catalogue has no column {ids[0]!r} (columns: {', '.join(catalogue.colnames)})")
+        raise ValueError(
+            f"the catalogue has no column {ids[0]!r} of match (columns: {', '.join(catalogue.colnames)})"
+        )
     compared = ids is None or angle is not None or _both_placed(catalogue, coords)
     made = [name, f"{name}_status", *([f"{name}_separation"] if compared else [])]
     refuse_existing(catalogue, made, overwrite=overwrite)
@@ -127,12 +137,12 @@ def add_external_embeddings(
     published, names = source.table, source.names
     if ids is None:
         found = match_by_position(
-            sky_positions(catalogue, coords=coords), sky_positions(published, coords=file_coords), angle
+            sky_positions(catalogue, coords=coords), _places_in_file(published, file_coords), angle
         )
     else:
         places = None
-        if compared and (angle is not None or _both_placed(published, file_coords)):
-            places = (sky_positions(catalogue, coords=coords), sky_positions(published, coords=file_coords))
+        if compared and (angle is not None or _both_placed(published, file_coords, of_file=True)):
+            places = (sky_positions(catalogue, coords=coords), _places_in_file(published, file_coords))
         found = match_by_id(catalogue[ids[0]], published[ids[1]], ids[1], places, angle)
     vectors, statuses = _vectors(source, found, ids is not None)
     facts = {
@@ -144,6 +154,8 @@ def add_external_embeddings(
         "match": list(ids) if ids else "position",
         "radius": angle if angle is not None else "",
         "name": name,
+        **coords_fact(coords),
+        **coords_fact(file_coords, "file_coords"),
         "summary": dict(sorted(Counter(statuses.tolist()).items())),
     }
     _warn(statuses, found, angle)
@@ -206,10 +218,22 @@ def _name_of(file: str | os.PathLike | Table, encoder: str | None) -> str:
     return encoder.strip().removeprefix(EXTERNAL)
 
 
-def _both_placed(table: Table, coords: str | tuple[str, str] | SkyCoord | None) -> bool:
+def _places_in_file(published: Table, coords: str | tuple[str, str] | SkyCoord | None) -> SkyPositions:
+    """Positions of the file, of which errors say that they are meant, and not those of the catalogue."""
+    try:
+        return sky_positions(published, coords=coords)
+    except (TypeError, ValueError) as error:
+        said = re.sub(r"\bcoords\b", "file_coords", str(error))
+        raise type(error)(f"in the file of embeddings: {said}") from error
+
+
+def _both_placed(
+    table: Table, coords: str | tuple[str, str] | SkyCoord | None, *, of_file: bool = False
+) -> bool:
     """Whether a table has positions; a `ValueError` if those are not there that were named."""
     try:
-        sky_positions(table[:0] if not isinstance(coords, SkyCoord) else table, coords=coords)
+        places = _places_in_file if of_file else sky_positions
+        places(table[:0] if not isinstance(coords, SkyCoord) else table, coords=coords)
     except ValueError:
         if coords is not None:
             raise

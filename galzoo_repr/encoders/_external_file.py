@@ -99,4 +99,4 @@ def _beside_features(flat: list[str], features: list[str], ids: str | None) -> l
 
 
 def _no_ids(name: str, table: Table) -> str:
-    return f"the file has no column {name!r} (columns: {', '.join(table.colnames[:20])})"
+    return f"the file has no column {name!r} of match (columns: {', '.join(table.colnames[:20])})"

@@ -38,7 +38,7 @@ _ROWS_WAITING = 65_536
 _BATCHES_READ = 4
 # Threads that read files for a GPU, which outruns one of them.
 _READERS_FOR_GPU = 8
-_NOT_FINITE = "the stretch or the network gives numbers that are not finite"
+_NOT_FINITE = "the stretch or the network gives pixels or numbers that are not finite, or masked"
 # Batches that each GPU has at once: of two, one is copied there while the other is computed.
 _BATCHES_PER_GPU = 2
 

@@ -13,7 +13,7 @@ from astropy.table import Table
 
 from galzoo_repr._config import log
 from galzoo_repr._progress import progress_bar
-from galzoo_repr.catalogue import texts_of
+from galzoo_repr.catalogue import files_in, texts_of
 from galzoo_repr.cutouts import (
     FALLBACK_ON,
     PICTURE,
@@ -105,7 +105,7 @@ class SurveyPictures:
         self.fluxes: list[tuple[float, ...] | None] = [None] * n
         scales = None
         if not again and {"cutout", "cutout_status"} <= set(catalogue.colnames):
-            self._paths = texts_of(catalogue["cutout"])
+            self._paths = texts_of(files_in(catalogue["cutout"]))
             self._statuses = texts_of(catalogue["cutout_status"])
             scales = flux_scales(catalogue, "cutout")
             if "cutout_survey" in catalogue.colnames:

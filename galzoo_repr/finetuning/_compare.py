@@ -15,7 +15,7 @@ from galzoo_repr._arguments import check_seed, check_whole_number
 from galzoo_repr._config import log
 from galzoo_repr._progress import progress_bar
 from galzoo_repr._threads import cores
-from galzoo_repr.catalogue import as_table, record_provenance
+from galzoo_repr.catalogue import as_table, coords_fact, record_provenance
 from galzoo_repr.encoders import Encoder
 from galzoo_repr.exceptions import GalzooWarning
 from galzoo_repr.finetuning._compared_labels import LEAST, check_enough, labels_to_compare
@@ -161,6 +161,7 @@ def compare_encoders(
         "backends": {one.name: one.backend for one in contenders if one.backend},
         "failed": {one.name: one.reason for one in contenders if not one.ok},
         "cores": cores(),
+        **coords_fact(coords),
     }
     record_provenance(board, "compare_encoders", facts)
     return board

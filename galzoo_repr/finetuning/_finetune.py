@@ -20,6 +20,7 @@ from galzoo_repr.catalogue import (
     Embeddings,
     KnownGalaxies,
     as_table,
+    coords_fact,
     provenance,
     read_embeddings,
     texts_of,
@@ -172,10 +173,10 @@ def finetune(
             raise ValueError("beside= is read by heads alone; leave it out, or leave out depth=")
         beside = Beside.of(table, beside, read_embeddings(table, embedding))
     labels = read_labels(table, label, task=task)
+    plan = None if depth == "head" else TuningPlan(depth=depth, seed=seed, **training)
     pictures = None if depth == "head" else _images_of(table, images)
     lesson, rows = lesson_of(table, labels, embedding=embedding, coords=coords, seed=seed, beside=beside)
-    plan = None if depth == "head" else TuningPlan(depth=depth, seed=seed, **training)
-    card = card_of(table, labels, rows, lesson, embedding)
+    card = card_of(table, labels, rows, lesson, embedding) | coords_fact(coords)
     if beside is not None:
         card["beside"] = beside.to_dict()
     if depth == "head":

@@ -8,7 +8,7 @@ from astropy.table import Table
 
 from galzoo_repr._arguments import check_seed
 from galzoo_repr._progress import progress_bar
-from galzoo_repr.catalogue import as_table
+from galzoo_repr.catalogue import as_table, coords_fact, record_provenance
 from galzoo_repr.finetuning._finetune import lesson_of
 from galzoo_repr.finetuning._folds import fewest_galaxies
 from galzoo_repr.finetuning._labels import read_labels
@@ -93,7 +93,16 @@ def learning_curve(
                     found.setdefault((metric.part, metric.name), []).append(metric.value)
                 bar.update()
             rows += [(n, *what, np.nanmean(values), np.nanstd(values)) for what, values in found.items()]
-    return Table(rows=rows, names=["n", "part", "figure", "value", "std"])
+    curve = Table(rows=rows, names=["n", "part", "figure", "value", "std"])
+    facts = {
+        "labels": labels.name,
+        "task": labels.task,
+        "repeats": repeats,
+        "seed": seed,
+        "embedding": embedding,
+    }
+    record_provenance(curve, "learning_curve", facts | coords_fact(coords))
+    return curve
 
 
 def _once(lesson: Lesson, n: int, rng: np.random.Generator, names: tuple[str, ...]) -> tuple:

@@ -83,6 +83,8 @@ class MorphologyModel(Published):
     ring: yes or no, from 60 labelled images (27 yes, 33 no)
     >>> model.predict(embedding).value.shape
     (200, 1)
+    >>> model.stem, model.balance.round(2).tolist(), model.digest
+    ('ring', [0.45], '')
     """
 
     _kind = "A model of a feature of galaxies"

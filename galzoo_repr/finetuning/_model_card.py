@@ -109,7 +109,7 @@ def _data(model: _Described) -> list[tuple[str, object]]:
     rows = [("labelled images", card["n_labelled"])]
     rows += [(f"of them {name}", count) for name, count in card["labels"].items()]
     rows += [(key, one) for key, one in card.get("survey", {}).items() if one]
-    rows += [(key, card[key]) for key in ("depth", "strength", "members", "seed") if key in card]
+    rows += [(key, card[key]) for key in ("coords", "depth", "strength", "members", "seed") if key in card]
     rows += [("digest of embeddings and labels", card["data_digest"])] if "data_digest" in card else []
     return rows + [(f"version of {key}", one) for key, one in card.get("versions", {}).items()]
 

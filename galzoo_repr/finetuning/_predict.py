@@ -12,7 +12,15 @@ from astropy.table import QTable, Table
 
 from galzoo_repr._by_partition import by_partition, is_hats, refuse_for_table
 from galzoo_repr._config import log
-from galzoo_repr.catalogue import Beside, Embeddings, as_table, read_embeddings, refuse_existing, with_columns
+from galzoo_repr.catalogue import (
+    Beside,
+    Embeddings,
+    as_table,
+    coords_fact,
+    read_embeddings,
+    refuse_existing,
+    with_columns,
+)
 from galzoo_repr.cutouts import CutoutStore, LegacySurvey
 from galzoo_repr.encoders import EmbeddingStore, Encoder, add_embeddings
 from galzoo_repr.exceptions import GalzooWarning
@@ -177,6 +185,7 @@ def add_predictions(
         "model_encoder_digest": model.digest,
         "embedding": embedding,
         **_facts_of(model, prior, balance),
+        **coords_fact(images.get("coords")),
     }
     if "beside" in model.card:
         facts["beside"] = model.card["beside"]
@@ -198,6 +207,18 @@ def must_embed(table: Table, model: MorphologyModel, embedding: str) -> bool:
     -------
     bool
         True if there is no such column, or the model has an encoder of its own, which did not make it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astropy.table import Table
+    >>> import galzoo_repr as gzr
+    >>> from galzoo_repr.finetuning import must_embed
+    >>> embedding = np.random.default_rng(0).normal(size=(60, 4))
+    >>> galaxies = Table({"ring": embedding[:, 0] > 0, "embedding": embedding})
+    >>> model = gzr.finetune(galaxies, "ring", members=2)
+    >>> must_embed(galaxies, model, "embedding"), must_embed(galaxies["ring",], model, "embedding")
+    (False, True)
     """
     if embedding not in table.colnames:
         return True

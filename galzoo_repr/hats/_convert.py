@@ -15,6 +15,7 @@ from astropy.table import Table
 
 from galzoo_repr._angle import AngleLike, read_angle
 from galzoo_repr._arguments import check_path, check_whole_number
+from galzoo_repr._folder import left_by_desktops
 from galzoo_repr.catalogue import (
     PositionLike,
     as_table,
@@ -140,7 +141,10 @@ def _check_replaceable(folder: Path, overwrite: bool) -> None:
     """Nothing but a catalogue, or a folder without anything in it, is ever replaced."""
     if not overwrite:
         raise FileExistsError(f"{folder} exists; give another folder, or overwrite=True")
-    if not folder.is_dir() or (any(folder.iterdir()) and not (folder / "partition_info.csv").is_file()):
+    if not folder.is_dir() or (
+        any(not left_by_desktops(one.name) for one in folder.iterdir())
+        and not (folder / "partition_info.csv").is_file()
+    ):
         raise FileExistsError(
             f"{folder} exists and is no HATS catalogue, so it is not replaced; give another folder"
         )

@@ -17,7 +17,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from galzoo_repr._arguments import check_path
-from galzoo_repr._folder import published
+from galzoo_repr._folder import left_by_desktops, published
 from galzoo_repr.hats._later import write_for_later
 
 __all__ = [
@@ -149,8 +149,10 @@ class HatsFolder:
     ...     folder = HatsFolder.open(to_hats(cat, f"{place}/survey"))
     ...     folder.size, folder.positions, folder.lengths.tolist(), folder.starts.tolist(), folder.schema.names
     ...     folder.path_of(folder.pixels[0]).name, folder.read(folder.pixels[0], ["ra"]).to_pydict()
+    ...     folder.schema_of(folder.pixels[0]) == folder.schema, len(folder.digest)
     (3, ('ra', 'dec'), [1, 2], [0, 1, 3], ['_healpix_29', 'ra', 'dec'])
     ('Npix=4.parquet', {'ra': [10.0]})
+    (True, 64)
     """
 
     root: Path
@@ -302,7 +304,9 @@ def rows_in(path: Path) -> int:
 
 def files_of(path: Path) -> list[Path]:
     """Files of a partition, which may be a folder."""
-    return [path] if path.suffix == ".parquet" and not path.is_dir() else sorted(path.rglob("*.parquet"))
+    if path.suffix == ".parquet" and not path.is_dir():
+        return [path]
+    return sorted(file for file in path.rglob("*.parquet") if not left_by_desktops(file.name))
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from astropy.coordinates import BaseCoordinateFrame, SkyCoord
 from astropy.table import Row, Table
 
 from galzoo_repr._arguments import check_path
-from galzoo_repr._folder import locked, publish
+from galzoo_repr._folder import left_by_desktops, locked, publish
 from galzoo_repr.hats._declare import conform, declare_complete
 from galzoo_repr.hats._folder import HatsFolder, Pixel, as_writable, partition_path
 
@@ -322,7 +322,9 @@ def _empty(folder: Path, but: Path) -> None:
 
 
 def _refuse_others(out: Path) -> None:
-    if _card_of(out) is None and any(path.name != _HIDDEN for path in out.iterdir()):
+    if _card_of(out) is None and any(
+        path.name != _HIDDEN and not left_by_desktops(path.name) for path in out.iterdir()
+    ):
         raise FileExistsError(f"{out} exists, and is not the result of such a call; give another folder")
 
 

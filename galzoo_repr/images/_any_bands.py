@@ -161,7 +161,8 @@ def _zscale(bands: Array) -> tuple[Array, Array]:
 def _called(bands: Array, function: Callable[[np.ndarray], np.ndarray]) -> Array:
     """What a function makes of bands, brought back to where they came from."""
     given = bands.detach().cpu().numpy() if is_tensor(bands) else bands
-    made = np.asarray(function(given))
+    answer = function(given)
+    made = np.ma.getdata(answer) if isinstance(answer, np.ma.MaskedArray) else np.asarray(answer)
     sides = (len(given), *given.shape[2:])
     if made.dtype.kind not in "fiub" or made.ndim != 4 or (len(made), *made.shape[2:]) != sides:
         raise ValueError(
@@ -169,8 +170,11 @@ def _called(bands: Array, function: Callable[[np.ndarray], np.ndarray]) -> Array
             f"{given.shape}; it must give numbers of shape (B, planes, H, W)"
         )
     xp = namespace_of(bands)
-    # A function may give a part of what it got, turned over, which torch does not take.
-    return xp.asarray(np.ascontiguousarray(made, dtype=np.float32), device=bands.device)
+    # A function may give a part of what it got, turned over, which torch does not take; and numbers beyond float32.
+    with np.errstate(over="ignore"):
+        made = np.array(made, dtype=np.float32, order="C")
+    made[~np.isfinite(made) | np.ma.getmaskarray(answer)] = np.nan
+    return xp.asarray(made, device=bands.device)
 
 
 def mixed(planes: Array, channels: int, matrix: Matrix | None, *, colour: bool) -> Array:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from galzoo_repr._arguments import did_you_mean, some_of
 from galzoo_repr._array import is_tensor
-from galzoo_repr.catalogue import texts_of
+from galzoo_repr.catalogue import files_in, texts_of
 from galzoo_repr.images._colour import (
     NOT_FINITE,
     PixelArray,
@@ -341,7 +341,7 @@ def pictures_of(catalogue: Table, images: Pictures) -> list[Picture]:
     if isinstance(images, str):
         what = f"column {images!r}"
         scales = flux_scales(catalogue, images)
-        images = _column(catalogue, images)
+        images = files_in(_column(catalogue, images))
     if isinstance(images, (bytes, dict, set, frozenset)) or not hasattr(images, "__len__"):
         raise TypeError(
             "images must name a column, or hold files or other pictures, one for each row, not "

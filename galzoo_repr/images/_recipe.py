@@ -58,7 +58,8 @@ class ImageRecipe:
         `~astropy.visualization.LogStretch` of the middle 99.5 % of the pixels), ``"zscale"``
         (`~astropy.visualization.ZScaleInterval`), or ``"none"``, which hands the fluxes on as they are. Or a function
         that makes ``(B, planes, H, W)`` of ``(B, bands, H, W)`` arrays of numpy, first row north; such a recipe cannot
-        be saved, and its embeddings are not kept.
+        be saved, and its embeddings are not kept. What it masks or makes infinite is NaN, and an image with NaN has no
+        embedding.
     fov_rule : str
         ``"galaxy_zoo_decals"`` (from the radii in the catalogue) or ``"fixed"`` (the same `fov` for all).
     fov : float, optional
@@ -103,8 +104,8 @@ class ImageRecipe:
 
     >>> pairs = [[0, 0, 0, 0, 0.5, 0.5], [0, 0, 0.5, 0.5, 0, 0], [0.5, 0.5, 0, 0, 0, 0]]
     >>> recipe = ImageRecipe(stretch="asinh", bands=("u", "g", "r", "i", "z", "y"), channels=pairs)
-    >>> recipe.bands, recipe.channels
-    ('ugrizy', 3)
+    >>> recipe.bands, recipe.channels, recipe.takes_fluxes, recipe.digest == ImageRecipe().digest
+    ('ugrizy', 3, True, False)
     """
 
     bands: str | tuple[str, ...] = "grz"

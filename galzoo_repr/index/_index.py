@@ -50,6 +50,11 @@ class SimilarityIndex:
     >>> index = SimilarityIndex.build(np.eye(4), ids=["a", "b", "c", "d"])
     >>> index.search([0.0, 0.8, 0.6, 0.0], n=2)["id"].tolist()
     ['b', 'c']
+    >>> index.ids.tolist(), index.metric, index.excluded, index.has_graph
+    (['a', 'b', 'c', 'd'], 'cosine', 0, False)
+    >>> fewer = SimilarityIndex.build(np.eye(4), components=2, device="cpu")
+    >>> fewer.explained_variance_ratio.round(2).tolist(), fewer.device
+    ([0.33, 0.33], 'cpu')
     """
 
     def __init__(

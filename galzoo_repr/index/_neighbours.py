@@ -5,7 +5,7 @@ from astropy.coordinates import SkyCoord, angular_separation
 from astropy.table import Column, Table
 
 from galzoo_repr._arguments import check_whole_number
-from galzoo_repr.catalogue import as_table, record_provenance
+from galzoo_repr.catalogue import as_table, coords_fact, record_provenance
 from galzoo_repr.index._index import SimilarityIndex
 
 __all__ = ["neighbour_table"]
@@ -93,5 +93,6 @@ def neighbour_table(
         }
     )
     facts = {"n": n, "metric": metric, "method": method, "without_embedding": index.excluded}
+    facts |= coords_fact(coords)
     record_provenance(result, "neighbour_table", facts)
     return result

@@ -34,6 +34,8 @@ class Space:
     >>> from galzoo_repr.index import Space
     >>> Space("cosine").project(np.array([[3.0, 4.0]]))
     array([[0.6, 0.8]], dtype=float32)
+    >>> Space("cosine").explained_variance is None
+    True
     """
 
     metric: str

@@ -35,8 +35,8 @@ class Question:
     --------
     >>> from galzoo_repr.questions import Question
     >>> question = Question("shells", ("yes", "no"), campaign="2026", text="Do you see shells around the galaxy?")
-    >>> question.columns
-    ('shells-2026_yes', 'shells-2026_no')
+    >>> question.label, question.columns
+    ('shells-2026', ('shells-2026_yes', 'shells-2026_no'))
     """
 
     name: str

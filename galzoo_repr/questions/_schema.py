@@ -55,6 +55,8 @@ class Schema:
        └─ after yes: ring: inner | outer | none
     >>> schema.columns
     ('disk_yes', 'disk_no', 'ring_inner', 'ring_outer', 'ring_none')
+    >>> schema.labels, schema.question_index.tolist(), [question.label for question in schema.questions_in_order]
+    (('disk', 'ring'), [0, 0, 1, 1, 1], ['disk', 'ring'])
     """
 
     name: str

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from galzoo_repr._angle import AngleLike
 from galzoo_repr._by_partition import by_partition, is_hats, refuse_for_table
-from galzoo_repr.catalogue import refuse_existing, with_columns
+from galzoo_repr.catalogue import coords_fact, refuse_existing, with_columns
 from galzoo_repr.similarity._catalogue import Catalogue, Fetch
 from galzoo_repr.similarity._query import Query
 from galzoo_repr.similarity._rank import Criteria, Ranking, rank
@@ -53,6 +53,7 @@ def add_similarity(
     survey: LegacySurvey | HipsSurvey | BrickSurvey | None = None,
     store: CutoutStore | str | os.PathLike | None = None,
     device: str | None = None,
+    progress: bool = True,
     name: str = "similarity",
     overwrite: bool = False,
     out: str | os.PathLike | None = None,
@@ -130,6 +131,8 @@ def add_similarity(
         Name of the new column; the rank is called ``<name>_rank``.
     overwrite : bool
         Replace columns of these names.
+    progress : bool
+        For a HATS catalogue: show a bar of its partitions. A table is done before one would be seen.
     out : str or os.PathLike, optional
         For a HATS catalogue: folder of the new one, see `galzoo_repr.hats.add_embeddings`.
     client : distributed.Client, optional
@@ -198,7 +201,7 @@ def add_similarity(
         name: Column(ranking.similarity, description=describe_similarity(ranking, criteria)),
         f"{name}_rank": Column(ranks, description=RANK_DESCRIPTION),
     }
-    facts = facts_of(ranking, criteria)
+    facts = facts_of(ranking, criteria, coords)
     return with_columns(table, columns, overwrite=overwrite, provenance=facts, call="add_similarity")
 
 
@@ -220,7 +223,9 @@ def describe_similarity(ranking: Ranking, criteria: Criteria) -> str:
     return f"{text}; higher is more alike"
 
 
-def facts_of(ranking: Ranking, criteria: Criteria) -> dict[str, str | int | float | list[int]]:
+def facts_of(
+    ranking: Ranking, criteria: Criteria, coords: str | tuple[str, str] | SkyCoord | None
+) -> dict[str, str | int | float | list[int] | list[str]]:
     """Arguments and outcome of a query, for the provenance: plain scalars, strings and lists."""
     facts = {
         "examples": len(ranking.examples),
@@ -241,4 +246,4 @@ def facts_of(ranking: Ranking, criteria: Criteria) -> dict[str, str | int | floa
         facts["within"] = str(criteria.within)[:200]
     if ranking.beside is not None:
         facts["beside"] = ranking.beside.to_dict()
-    return facts
+    return facts | coords_fact(coords)

@@ -12,6 +12,7 @@ from galzoo_repr._arguments import check_number
 from galzoo_repr.catalogue import (
     Embeddings,
     as_table,
+    coords_fact,
     read_embeddings,
     refuse_existing,
     sky_positions,
@@ -141,6 +142,7 @@ def find_duplicates(
         "groups": int(((rank == 1) & ~single).sum()),
         "galaxies": int((~single).sum()),
         "largest": int(size.max(initial=0)),
+        **coords_fact(coords),
     }
     columns = {
         made[0]: MaskedColumn(

@@ -60,6 +60,7 @@ def find_similar(
     survey: LegacySurvey | HipsSurvey | BrickSurvey | None = None,
     store: CutoutStore | str | os.PathLike | None = None,
     device: str | None = None,
+    progress: bool = True,
     client: Client | None = None,
 ) -> Table | dict[str, Table]:
     """
@@ -97,6 +98,8 @@ def find_similar(
         For tags 100 arcsec by default, where the catalogue has positions.
     encoder, fov, survey, store, device
         As for `galzoo_repr.add_similarity`: used only for a query that is not in the catalogue.
+    progress : bool
+        For a HATS catalogue: show a bar of its partitions. A table is done before one would be seen.
     client : distributed.Client, optional
         For a HATS catalogue: client of Dask whose workers do its partitions; this process when not given.
 
@@ -195,5 +198,5 @@ def _best(
         found.rename_column(name, other)
     found.add_columns(list(columns.values()), names=list(columns), indexes=[0] * len(columns))
     found["separation"].info.description = "angle on the sky from the nearest example"
-    record_provenance(found, "find_similar", facts_of(ranking, criteria))
+    record_provenance(found, "find_similar", facts_of(ranking, criteria, catalogue.coords))
     return found

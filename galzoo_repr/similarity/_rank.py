@@ -96,8 +96,8 @@ class PreparedQuery:
     >>> from galzoo_repr.similarity import prepare_query
     >>> cat = Table({"embedding": [[1.0, 0.0], [0.6, 0.8], [0.8, 0.6]]})
     >>> prepared = prepare_query(cat, [0, 2], sample=(all_of := read_embeddings(cat)), parts=lambda: [all_of])
-    >>> prepared.examples.rows.tolist(), prepared.space.metric, prepared.background.shape
-    ([0, 2], 'cosine', (2,))
+    >>> prepared.examples.rows.tolist(), prepared.space.metric, prepared.needs_background, prepared.background.shape
+    ([0, 2], 'cosine', True, (2,))
     """
 
     examples: ExampleVectors

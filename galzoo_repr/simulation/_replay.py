@@ -14,6 +14,7 @@ from astropy.utils.exceptions import AstropyWarning
 from PIL import Image
 
 from galzoo_repr._angle import AngleLike, read_angle
+from galzoo_repr._folder import left_by_desktops
 from galzoo_repr.exceptions import GalzooWarning
 from galzoo_repr.simulation._reply import Reply, Request, Writable, html_reply
 from galzoo_repr.simulation._service import SurveyService
@@ -285,7 +286,9 @@ def _from_table(folder: Path, table: Table, file_column: str) -> list[Recording]
 
 
 def _from_headers(folder: Path) -> list[Recording]:
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in _KINDS)
+    files = sorted(
+        path for path in folder.iterdir() if path.suffix.lower() in _KINDS and not left_by_desktops(path.name)
+    )
     recordings = []
     for path in files:
         if _KINDS[path.suffix.lower()] == "fits":

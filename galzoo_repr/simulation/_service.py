@@ -91,8 +91,8 @@ class SurveyService:
     ...     with urlopen(service.url + "/hello") as answer:
     ...         print(answer.read().decode())
     hi
-    >>> len(service.requests), service.max_in_flight
-    (1, 1)
+    >>> len(service.requests), service.max_in_flight, service.in_flight
+    (1, 1, 0)
     """
 
     def __init__(

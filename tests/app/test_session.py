@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from galzoo_repr.app._pictures import RowPictures
+from galzoo_repr.app._ratings import RatingDesk
 from galzoo_repr.app._session import Desk, Session
 
 from .conftest import galaxies
@@ -88,3 +89,15 @@ def test_pictures_are_none_where_there_is_none(tmp_path):
     assert [pictures.jpeg(row) for row in (1, 2, 3)] == [None] * 3
     assert [pictures.planes(row) for row in range(4)] == [None] * 4
     assert RowPictures(galaxies(4)).jpeg(0) is None
+
+
+def test_a_misspelt_interest_or_rater_is_told_of(tmp_path, caplog):
+    for interest, rater, told in (
+        ("rings", "", ""),
+        ("ring", "", "begins beside those that are in"),
+        ("rings", "anna", "by 'anna' begin, beside those by somebody without a name"),
+        ("rings", "", ""),
+    ):
+        caplog.clear()
+        RatingDesk(galaxies(20), tmp_path, interest=interest, rater=rater).close()
+        assert (told in caplog.text) if told else caplog.text == ""

@@ -4,6 +4,7 @@ import bz2
 import gzip
 import io
 import lzma
+import tarfile
 import threading
 import zipfile
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -15,7 +16,7 @@ from astropy.io import fits
 from astropy.table import Table
 from pyarrow import parquet
 
-from galzoo_repr.catalogue import _parquet_size, _unpacked, read_catalogue
+from galzoo_repr.catalogue import _parquet_size, _unpacked, read_catalogue, write_catalogue
 
 
 def zipped(*bodies):
@@ -77,7 +78,9 @@ def test_what_is_packed_twice_is_no_table(tmp_path):
 
 def test_archives_of_several_files(tmp_path):
     (tmp_path / "a.csv.zip").write_bytes(zipped(b"ra,dec\n1,2\n", b"ra,dec\n1,2\n"))
-    with pytest.raises(ValueError, match="archive of 2 files; unpack it, and read one of them"):
+    with pytest.raises(
+        ValueError, match=r"archive of 2 files; unpack it, and read one of them: 0\.dat, 1\.dat"
+    ):
         read_catalogue(tmp_path / "a.csv.zip", format="csv")
 
 
@@ -261,3 +264,40 @@ def test_words_of_a_parquet_file_are_kept_and_counted_once(tmp_path, monkeypatch
     found = read_catalogue(tmp_path / "words.parquet")["word"]
     assert found.mask.tolist() == [word is None for word in words]
     assert found[1999] == words[1999]
+
+
+@pytest.mark.parametrize("ending", ["csv", "ecsv", "fits", "vot"])
+@pytest.mark.parametrize("kind_is_in_the_name", [True, False])
+def test_what_desktops_put_into_archives_is_passed_over(tmp_path, ending, kind_is_in_the_name):
+    table = Table({"ra": [1.0, 2.0], "dec": [3.0, 4.0]})
+    plain, path = (
+        tmp_path / f"cat.{ending}",
+        tmp_path / (f"cat.{ending}.zip" if kind_is_in_the_name else "all.zip"),
+    )
+    table.write(plain) if ending == "csv" else write_catalogue(table, plain)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("cat/", b"")
+        archive.writestr("cat/.DS_Store", b"\0\0\0\1Bud1")
+        archive.write(plain, f"cat/{plain.name}")
+        for name in (
+            f"__MACOSX/cat/._{plain.name}",
+            f"cat/._{plain.name}",
+            "cat/Thumbs.db",
+            "cat/desktop.ini",
+        ):
+            archive.writestr(name, b"\0\5\x16\7" + b"x" * 200)
+    assert read_catalogue(path)["dec"].tolist() == [3.0, 4.0]
+
+
+def test_archives_that_are_not_read_say_what_to_do(tmp_path):
+    Table({"ra": [1.0], "dec": [3.0]}).write(tmp_path / "cat.csv")
+    write_catalogue(Table({"ra": [1.0], "dec": [3.0]}), tmp_path / "cat.parquet")
+    for name, mode in (("cat.tar", "w"), ("cat.tgz", "w:gz"), ("cat.csv.tar.bz2", "w:bz2")):
+        with tarfile.open(tmp_path / name, mode) as archive:
+            archive.add(tmp_path / "cat.csv", "cat.csv")
+        with pytest.raises(ValueError, match="it is a tar archive; unpack it, and read one of its files"):
+            read_catalogue(tmp_path / name)
+    with zipfile.ZipFile(tmp_path / "cat.parquet.zip", "w") as archive:
+        archive.write(tmp_path / "cat.parquet", "cat.parquet")
+    with pytest.raises(ValueError, match="it is packed, and Parquet is read where it lies"):
+        read_catalogue(tmp_path / "cat.parquet.zip")

@@ -186,6 +186,17 @@ def large_from(monkeypatch):
 
 
 class TestLargeColumns:
+    @pytest.mark.parametrize("values", [["b", "a", "c"] * 4, [3.0, 1.0, 2.0] * 4, list(range(N))])
+    def test_a_copy_of_one_can_have_an_index(self, values, large_from):
+        result = add_score(Table({"key": values, "x": np.arange(N)}))
+        result["key"] = result["key"].copy()
+        result.add_index("key")
+        result.sort("key")
+        assert result["key"].tolist() == sorted(values)
+        assert len(np.atleast_1d(result.loc[values[1]])) == values.count(values[1])
+        result["key"][0] = values[-1]
+        assert len(np.atleast_1d(as_table(result).loc[values[-1]]))
+
     MADE = ("float", "vectors", "masked", "masked vectors", "quantity", "structured column")
 
     @pytest.mark.parametrize("kind", MADE)

@@ -178,7 +178,8 @@ class TestColumns:
         assert facts["coords"] == ["x", "y"]
         assert facts["fov_per_row"] is True
         here = SkyCoord(table["x"], table["y"], unit="deg")
-        assert provenance(add(table, coords=here), "add_cutouts")["coords"] == "SkyCoord"
+        told = provenance(add(table, coords=here), "add_cutouts")["coords"]
+        assert told.startswith(f"SkyCoord (icrs) beside the table, first {table['x'][0]:.6f} ")
 
     def test_recipe_decides_bands_and_grid(self, add, service):
         recipe = ImageRecipe(bands="griz", stretch="viewer_griz", max_pixels=20)

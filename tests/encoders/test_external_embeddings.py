@@ -445,5 +445,5 @@ def test_vectors_of_several_lengths_in_parquet_are_refused(tmp_path):
     parquet.write_table(pa.table({"id": [1, 2, 3], "vector": [[1.0, 2.0], [1.0], [2.0, 3.0]]}), path)
     with pytest.raises((ValueError, TypeError), match=r"holds no numbers|several lengths"):
         gzr.add_external_embeddings(Table({"id": [1, 2, 3]}), path, match="id", columns="vector")
-    with pytest.raises(ValueError, match=r"no column 'objid' \(columns: id, vector\)"):
+    with pytest.raises(ValueError, match=r"no column 'objid' of match \(columns: id, vector\)"):
         gzr.add_external_embeddings(Table({"objid": [1]}), path, match="objid", columns="vector")

@@ -2,6 +2,7 @@
 
 import shutil
 from importlib.util import find_spec
+from inspect import signature
 
 import numpy as np
 import pytest
@@ -51,6 +52,30 @@ QUERIES = {
     "vector": lambda table: np.ones(8),
     "row of a table": lambda table: Table(table[33:35])[0],
 }
+
+
+SIX = {
+    "add_cutouts": None,
+    "add_embeddings": None,
+    "add_predictions": None,
+    "add_similarity": lambda table, **how: gzr.add_similarity(table, 11, **how),
+    "find_similar": lambda table, **how: gzr.find_similar(
+        table, 11, **{k: v for k, v in how.items() if k != "out"}
+    ),
+    "add_anomaly_scores": lambda table, **how: gzr.add_anomaly_scores(table, **how),
+}
+
+
+@pytest.mark.parametrize("verb", SIX)
+@pytest.mark.parametrize("shown", [False, True])
+def test_every_verb_shows_a_bar_or_none(verb, shown, folder, whole, tmp_path, capsys):
+    assert signature(getattr(gzr, verb)).parameters["progress"].default is True
+    if (call := SIX[verb]) is None:  # which are called so all over these tests
+        return
+    assert len(call(whole, progress=shown))
+    capsys.readouterr()
+    call(folder, out=tmp_path / "out", progress=shown)
+    assert ("%" in capsys.readouterr().err) == shown
 
 
 @pytest.mark.parametrize("form", QUERIES)

@@ -240,6 +240,45 @@ def test_functions_that_make_something_else_are_refused(function, message):
         ImageRecipe(stretch=function).from_bands(fluxes(3))
 
 
+def _hole(value, dtype=np.float32):
+    def function(bands):
+        made = bands.astype(dtype)
+        made[0, :, 10, 10] = value
+        return made
+
+    return function
+
+
+@pytest.mark.parametrize("as_tensor", [False, True])
+@pytest.mark.parametrize(
+    "function",
+    [
+        _hole(np.nan),
+        _hole(np.inf),
+        _hole(-np.inf),
+        _hole(1e300, np.float64),
+        lambda bands: np.ma.array(bands, mask=_hole(7)(bands) == 7),
+        lambda bands: np.ma.masked_equal(np.rint(_hole(7)(bands)).astype(int), 7),
+    ],
+    ids=["nan", "inf", "-inf", "overflow", "masked", "masked counts"],
+)
+def test_what_a_function_masks_or_makes_infinite_is_missing_without_a_word_of_numpy(function, as_tensor):
+    bands = np.clip(fluxes(3), 0, 1)
+    made = ImageRecipe(stretch=function, size=32).from_bands(torch.from_numpy(bands) if as_tensor else bands)
+    finite = np.isfinite(np.asarray(made)).reshape(len(bands), -1)
+    assert not finite[0].all()
+    assert finite[1:].all()
+
+
+def test_a_mask_of_nothing_changes_nothing():
+    bands = fluxes(3)
+    whole, masked = (
+        ImageRecipe(stretch=one, size=32).from_bands(bands)
+        for one in (np.arcsinh, lambda x: np.ma.arcsinh(x))
+    )
+    np.testing.assert_array_equal(whole, masked)
+
+
 def test_of_a_function_there_is_only_the_name_in_a_file():
     written = ImageRecipe(stretch=half_power).to_dict()
     assert written["stretch"].startswith("function ")

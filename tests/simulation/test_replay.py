@@ -32,6 +32,7 @@ def folder(tmp_path):
     write_fits(tmp_path / "two.fits", 150.1, 2.0, size=30)
     write_jpeg(tmp_path / "stray.jpg", colour="red")
     (tmp_path / "notes.txt").write_text("not an image")
+    (tmp_path / "._one.fits").write_bytes(b"what a desktop left")
     (tmp_path / "broken.fits").write_bytes(b"SIMPLE")
     return tmp_path
 
