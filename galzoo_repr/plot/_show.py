@@ -55,7 +55,7 @@ class Thumbnails:
     >>> cat = Table({"name": ["one", "two"], "z": [0.1, 0.25]})
     >>> shown = gzr.show(cat, "z", images=np.zeros((2, 64, 64, 3), np.uint8))
     >>> len(shown), shown.names, shown.words
-    (2, ['one', 'two'], {'z': ['0.1', '0.25']})
+    (2, ['one', 'two'], {'z': ['0.100', '0.250']})
     """
 
     names: list[str]
@@ -176,10 +176,10 @@ def show(
     >>> import galzoo_repr as gzr
     >>> cat = Table({"name": ["one", "two"], "cutout": ["one.jpg", ""], "z": [0.1, 0.25]})
     >>> gzr.show(cat, "z", images=np.zeros((2, 64, 64, 3), np.uint8))
-    galaxy  z   picture
-    ------ ---- -------
-    one    0.1  yes
-    two    0.25 yes
+    galaxy   z   picture
+    ------ ----- -------
+    one    0.100 yes
+    two    0.250 yes
     2 galaxies
     A notebook shows the pictures; .save('galaxies.html') writes them.
     """
