@@ -11,8 +11,8 @@ from galzoo_repr.catalogue import read_cells
 __all__ = ["CLASS_COLOURS", "Colouring", "column_label", "read_colouring"]
 
 CLASS_COLOURS = (
-    *("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#b2a300", "#7a5195", "#4c4c4c"),
-    "#a6a6a6",
+    *("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#8b3a00", "#6a00d9", "#4c4c4c"),
+    "#b0b0b0",
 )
 """Colours of classes, which people told apart whatever colours they see (Okabe and Ito 2008, extended); the last for
 all others."""
@@ -46,6 +46,27 @@ class Colouring:
     label: str
     values: np.ndarray
     classes: tuple[str, ...] = ()
+
+    def of(self, rows: np.ndarray) -> "Colouring":
+        """
+        Give the colours of some of the galaxies.
+
+        Parameters
+        ----------
+        rows : numpy.ndarray of int
+
+        Returns
+        -------
+        Colouring
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from galzoo_repr.plot import Colouring
+        >>> Colouring("z", np.array([0.1, 0.25])).of([1]).values
+        array([0.25])
+        """
+        return Colouring(self.label, self.values[rows], self.classes)
 
 
 def read_colouring(table: Table, column: str) -> Colouring:
