@@ -19,6 +19,7 @@ from galzoo_repr.images._gallery import (
 from galzoo_repr.images._image_data import ImageData
 from galzoo_repr.images._lettering import typeset
 from galzoo_repr.images._montage import montage
+from galzoo_repr.images._palette import CLASS_COLOURS, CLASS_MARKERS
 from galzoo_repr.images._pictures import (
     KEY_BYTES,
     Picture,
@@ -35,6 +36,8 @@ from galzoo_repr.images._stretch import galaxy_zoo_stretch, viewer_griz_stretch,
 
 __all__ = [
     "CENTRE",
+    "CLASS_COLOURS",
+    "CLASS_MARKERS",
     "KEY_BYTES",
     "LARGEST_FLUX",
     "MISSING_FRACTION",

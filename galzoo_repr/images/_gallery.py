@@ -15,6 +15,7 @@ from galzoo_repr.images._captions import captions as written_captions
 from galzoo_repr.images._captions import cell_texts
 from galzoo_repr.images._image_data import ImageData
 from galzoo_repr.images._montage import montage
+from galzoo_repr.images._palette import CLASS_COLOURS
 from galzoo_repr.images._pictures import Pictures, PictureSource, picture_of, pictures_of, read_image
 from galzoo_repr.images._recipe import ImageRecipe
 from galzoo_repr.images._sky_frame import sky_frames
@@ -35,7 +36,7 @@ JPEG_QUALITY = 90
 SIDE = 384  # pixels of one picture
 PANEL = 176  # pixels of one picture among many: as wide as a designation
 CENTRE = 0.65  # part of each side of the field that is shown
-SAME_FRAME = "#009e73"  # around galaxies of the class wanted; bluish green of Okabe and Ito (2008)
+SAME_FRAME = CLASS_COLOURS[2]  # around galaxies of the class wanted
 
 
 def read_pictures(

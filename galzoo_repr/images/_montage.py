@@ -11,6 +11,7 @@ from PIL import Image, ImageColor, ImageDraw, ImageOps
 from galzoo_repr._angle import AngleLike, read_angle
 from galzoo_repr.exceptions import GalzooWarning
 from galzoo_repr.images._lettering import font_of, set_in, wrapped
+from galzoo_repr.images._palette import CLASS_COLOURS
 from galzoo_repr.images._pictures import Pictures, PictureSource, picture_of
 from galzoo_repr.images._sky_marks import draw_compass, draw_scale_bar
 
@@ -31,8 +32,8 @@ class _Paper:
     lead: str
 
 
-_DARK = _Paper("#101216", "#e8eaed", "#a6adb8", "#e69f00")
-_LIGHT = _Paper("#ffffff", "#000000", "#4c4c4c", "#d55e00")
+_DARK = _Paper("#101216", "#e8eaed", "#a6adb8", CLASS_COLOURS[1])
+_LIGHT = _Paper("#ffffff", "#000000", "#4c4c4c", CLASS_COLOURS[3])
 
 
 def montage(

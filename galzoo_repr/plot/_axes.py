@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from galzoo_repr.plot._colours import CLASS_COLOURS, Colouring
+from galzoo_repr.images import CLASS_COLOURS, CLASS_MARKERS
+from galzoo_repr.plot._colours import Colouring
 from galzoo_repr.plot._plane import Bounds, PlanePoints
 from galzoo_repr.plot._words import in_lines
 
@@ -30,7 +31,6 @@ MOST_POINTS = 50_000
 """Points drawn one by one at most; of more, how many there are in each cell."""
 _CELL = 2  # pixels of the screen along the side of a cell
 _SCALE = "viridis"
-_MARKERS = "os^DvPX<>*"  # of classes, for those who see no colours, or print without
 _KEY_WIDTH, _LABEL_WIDTH = 26, 44  # letters in a line
 _KEY_MARK = 30  # square points
 _EXTREMES = 0.01  # of the numbers at each end, beyond the scale of colours
@@ -86,7 +86,7 @@ def _draw_each(ax: "Axes", x: np.ndarray, y: np.ndarray, colouring: Colouring | 
     if colouring.classes:
         for code in np.unique(values[known]):
             of = values == code
-            look = {"color": CLASS_COLOURS[code], "marker": _MARKERS[code]}
+            look = {"color": CLASS_COLOURS[code], "marker": CLASS_MARKERS[code]}
             drawn.append(ax.scatter(x[of], y[of], **look, **style))
             names.append(colouring.classes[code])
     elif known.any():

@@ -7,15 +7,9 @@ from astropy.table import Table
 
 from galzoo_repr._arguments import check_column
 from galzoo_repr.catalogue import read_cells
+from galzoo_repr.images import CLASS_COLOURS
 
-__all__ = ["CLASS_COLOURS", "Colouring", "column_label", "read_colouring"]
-
-CLASS_COLOURS = (
-    *("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#8b3a00", "#6a00d9", "#4c4c4c"),
-    "#b0b0b0",
-)
-"""Colours of classes, which people told apart whatever colours they see (Okabe and Ito 2008, extended); the last for
-all others."""
+__all__ = ["Colouring", "column_label", "read_colouring"]
 
 OTHERS = "others"
 

@@ -212,9 +212,11 @@ def test_the_room_is_imported_without_matplotlib():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_a_band_of_probabilities_stays_within_0_and_1():
-    table = Table({"ring_probability": [0.05, 0.5, 0.9], "ring_probability_std": [0.2, 0.2, 0.2]})
-    heights = gzr.plot.scores(table, "ring_probability").collections[0].get_paths()[0].vertices[:, 1]
+@pytest.mark.parametrize("times", [1, 20])
+def test_a_band_of_probabilities_stays_within_0_and_1(times):
+    table = Table({"ring_probability": [0.05, 0.5, 0.9] * times, "ring_probability_std": [0.2] * 3 * times})
+    drawn = gzr.plot.scores(table, "ring_probability").collections[0].get_paths()
+    heights = np.concatenate([path.vertices[:, 1] for path in drawn])
     assert (heights.min(), heights.max()) == (0, 1)
 
 
@@ -303,6 +305,29 @@ def test_most_galaxies_are_furthest_from_the_colour_of_the_ground(style, lightes
         drawn = gzr.plot.map(Table({"map_x": places[0], "map_y": places[1]})).images[0]
     few, most = (sum(drawn.to_rgba(value)[:3]) for value in (1, drawn.norm.vmax))
     assert (few > most) == (lightest_is == "few")
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_a_few_scores_are_seen_one_by_one(galaxies, n):
+    ax = gzr.plot.scores(galaxies[:n])
+    assert ax.lines[0].get_marker() == "o"
+    ax.figure.canvas.draw()
+    low, high = ax.get_xlim()
+    assert [tick for tick in ax.get_xticks() if low <= tick <= high] == list(range(1, n + 1))
+
+
+def test_curves_have_colours_and_shapes_of_their_own_and_all_are_named():
+    rows = [(size, part, "AUC", 0.8, 0.1) for part in ("_a", "$b$", "c") for size in (20, 160, 200, 320)]
+    ax = gzr.plot.learning_curve(Table(rows=rows, names=["n", "part", "figure", "value", "std"]))
+    lines = [each.lines[0] for each in ax.containers]
+    assert [line.get_color() for line in lines] == list(gzr.plot.CLASS_COLOURS[:3])
+    assert len({line.get_marker() for line in lines}) == 3
+    assert words(ax) == ["_a", r"\$b\$", "c"]
+    ax.figure.canvas.draw()
+    labels = [text for text in ax.get_xticklabels() if text.get_text()]
+    assert [text.get_text() for text in labels] == ["20", "200", "320"]
+    boxes = [text.get_window_extent() for text in labels]
+    assert not any(one.overlaps(other) for at, one in enumerate(boxes) for other in boxes[:at])
 
 
 # Linear RGB as those see it who lack one kind of cones (Machado, Oliveira and Fernandes 2009, severity 1), and the
