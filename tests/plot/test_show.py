@@ -201,3 +201,25 @@ def test_the_numbers_of_a_gallery_have_the_same_decimals_and_three_digits(values
 
 def test_magnitudes_have_two_decimals():
     assert cell_texts(QTable({"r": [9.5, 21.12345] * u.mag}), "r") == ["9.50 mag", "21.12 mag"]
+
+
+def test_a_page_can_be_read_aloud_and_in_the_dark(galaxies, tmp_path):
+    galaxies["r50"][1] = np.nan
+    galaxies["anomaly_score"][0] = -1.5
+    gzr.show(galaxies, ["r50", "anomaly_score"]).save(tmp_path / "galaxies.html")
+    page = (tmp_path / "galaxies.html").read_text(encoding="utf-8")
+    assert 'name="color-scheme" content="light dark"' in page
+    assert 'name="viewport"' in page
+    assert "<title>12 galaxies</title>" in page
+    assert 'alt="Colour image of galaxy 0"' in page
+    assert 'role="img" aria-label="No image of galaxy 11: timeout"' in page
+    assert "anomaly_score \u22121.50" in page
+    assert "r50 \u2013" in page
+
+
+def test_a_gallery_of_a_hundred_is_a_small_file(galaxies, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 60, (100, 64, 64, 3)).astype("uint8")
+    gzr.show(Table({"name": [f"galaxy {row}" for row in range(100)]}), images=pixels).save(
+        tmp_path / "all.html"
+    )
+    assert (tmp_path / "all.html").stat().st_size < 2_000_000
