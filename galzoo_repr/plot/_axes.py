@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.patheffects import AbstractPathEffect
 
 __all__ = [
+    "KEY_WIDTH",
     "MOST_POINTS",
     "add_key",
     "annotate_missing",
@@ -31,7 +32,7 @@ MOST_POINTS = 50_000
 """Points drawn one by one at most; of more, how many there are in each cell."""
 _CELL = 2  # pixels of the screen along the side of a cell
 _SCALE = "viridis"
-_KEY_WIDTH, _LABEL_WIDTH = 26, 44  # letters in a line
+KEY_WIDTH, _LABEL_WIDTH = 26, 44  # letters in a line
 _KEY_MARK = 30  # square points
 _EXTREMES = 0.01  # of the numbers at each end, beyond the scale of colours
 
@@ -169,9 +170,9 @@ def add_key(
     options = options or (beside if ax.figure.get_layout_engine() is not None else {"framealpha": 0.8})
     options = {"fontsize": "small", "title_fontsize": "small", "alignment": "left"} | options
     # Names that begin with an underscore would be left out, so that they are set only afterwards.
-    key = ax.legend(drawn, ["-"] * len(names), title=in_lines(title, _KEY_WIDTH) or None, **options)
+    key = ax.legend(drawn, ["-"] * len(names), title=in_lines(title, KEY_WIDTH) or None, **options)
     for text, mark, name in zip(key.get_texts(), key.legend_handles, names, strict=True):
-        text.set_text(in_lines(name, _KEY_WIDTH))
+        text.set_text(in_lines(name, KEY_WIDTH))
         if hasattr(mark, "set_sizes"):
             mark.set_sizes([_KEY_MARK])
 

@@ -7,7 +7,8 @@ from astropy.table import Table
 
 from galzoo_repr._arguments import check_choice
 from galzoo_repr.images import CLASS_COLOURS, CLASS_MARKERS
-from galzoo_repr.plot._axes import add_key, axes_for, axis_label
+from galzoo_repr.plot._axes import KEY_WIDTH, add_key, axes_for, axis_label
+from galzoo_repr.plot._words import in_lines
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,7 +62,11 @@ def reliability(model: "MorphologyModel | Report", *, ax: "Axes | None" = None) 
             f"model must be a MorphologyModel, as galzoo_repr.finetune gives, or its report, not "
             f"{type(model).__name__}"
         )
-    return report.plot_reliability(axes_for(ax, size=(4.5, 4.5)))
+    ax = report.plot_reliability(axes_for(ax, size=(4.5, 4.5)))
+    if any(report.reliability):
+        for text, name in zip(ax.get_legend().get_texts(), report.reliability, strict=True):
+            text.set_text(in_lines(name, KEY_WIDTH))
+    return ax
 
 
 def learning_curve(curve: Table, figure: str | None = None, *, ax: "Axes | None" = None) -> "Axes":

@@ -330,6 +330,19 @@ def test_curves_have_colours_and_shapes_of_their_own_and_all_are_named():
     assert not any(one.overlaps(other) for at, one in enumerate(boxes) for other in boxes[:at])
 
 
+def test_reliability_names_all_that_is_predicted():
+    from galzoo_repr.finetuning import Metric, Reliability, Report
+
+    bins = Reliability(predicted=np.array([0.1, 0.8]), observed=np.array([0.0, 0.9]), n=np.array([40, 40]))
+    parts = {"_a": bins, "$b$": bins, "a long name " * 8: bins}
+    report = Report(80, 5, (Metric("", "accuracy", 0.9, 0.8, 0.95),), parts, (), *np.zeros((3, 0, 0)))
+    for ax in (report.plot_reliability(), gzr.plot.reliability(report)):
+        assert words(ax)[:2] == ["_a", r"\$b\$"]
+        assert ax.get_aspect() == 1
+        assert {each.lines[0].get_color() for each in ax.containers} == set(gzr.plot.CLASS_COLOURS[:3])
+    assert "\n" in words(ax)[2]
+
+
 # Linear RGB as those see it who lack one kind of cones (Machado, Oliveira and Fernandes 2009, severity 1), and the
 # space in which equal distances look alike (Ottosson 2020, Oklab).
 SIGHTS = {
