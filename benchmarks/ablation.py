@@ -76,7 +76,7 @@ def draw(found: dict[str, dict[str, dict[int, list[float]]]], path: Path) -> Non
     figure, panels = plt.subplots(1, len(found), figsize=(9.5, 4.4), layout="constrained", sharey=True)
     for panel, (title, curves) in zip(panels, found.items(), strict=True):
         for (name, curve), colour in zip(
-            curves.items(), ("#0b6e4f", "#c8553d", "#3b6ea5", "#6b7280"), strict=True
+            curves.items(), ("#0072b2", "#d55e00", "#56b4e9", "#6b7280"), strict=True
         ):
             n = sorted(curve)
             mean = [np.mean(curve[each]) for each in n]

@@ -15,13 +15,14 @@ from rich.table import Table as RichTable
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+# Of Okabe and Ito (2008) and beyond, which people tell apart whatever colours they see.
 COLOURS = {
-    OURS: "#0b6e4f",
-    "paper": "#e39b6f",
-    "earlier": "#c8553d",
-    "logistic regression": "#2b4c7e",
-    "contrast cosine": "#7ba0cd",
-    "Protege": "#8d6a9f",
+    OURS: "#0072b2",
+    "paper": "#e69f00",
+    "earlier": "#d55e00",
+    "logistic regression": "#009e73",
+    "contrast cosine": "#56b4e9",
+    "Protege": "#6a00d9",
     "NeighbourScore": "0.6",
 }
 DRAWN = ("odd", "mergers", "edge-on, contradictory", "spiral, graded", "simulated ring")

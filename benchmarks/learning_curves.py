@@ -18,16 +18,17 @@ PAPER = {
     "smooth or featured only, frozen": {2: 0.507, 5: 0.507, 13: 0.516, 33: 0.546, 79: 0.603},
     "from scratch": {33: 0.504, 79: 0.50},
 }
+# Of Okabe and Ito (2008), which people tell apart whatever colours they see.
 COLOURS = {
-    "all questions": "#0b6e4f",
-    "one question": "#c8553d",
-    "untrained": "#8d6a9f",
+    "all questions": "#0072b2",
+    "one question": "#d55e00",
+    "untrained": "#cc79a7",
     "from scratch": "0.45",
 }
 STYLES = {"head": "-", "top": "--", "all": ":"}
 KINDS = {
-    "head": ("this package", {"color": "#0b6e4f", "ls": "-", "lw": 1.5}),
-    "LogisticRegressionCV": ("LogisticRegressionCV", {"color": "#c8553d", "ls": "--", "lw": 1.5}),
+    "head": ("this package", {"color": "#0072b2", "ls": "-", "lw": 1.5}),
+    "LogisticRegressionCV": ("LogisticRegressionCV", {"color": "#d55e00", "ls": "--", "lw": 1.5}),
 }
 
 # Cells by task, model and number of labels.

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["anomalies"]
 
 FORMATS = {".ecsv", ".parquet", ".fits", ".vot"}
+_PANEL = 240  # pixels of a galaxy that is to be rated
 
 
 @verb("anomalies embedded.parquet search")
@@ -107,7 +108,7 @@ def _write_sheet(table: "Table", chosen: "Table", sheet: Path, quiet: bool) -> N
     from astropy.table import MaskedColumn, Table
 
     from galzoo_repr.catalogue import for_spreadsheets
-    from galzoo_repr.images import montage, pictures
+    from galzoo_repr.images import montage, on_the_sky, pictures
 
     rows = np.asarray(chosen["row"])
     names = _names(table)
@@ -116,7 +117,7 @@ def _write_sheet(table: "Table", chosen: "Table", sheet: Path, quiet: bool) -> N
     elif len(rows):
         labels = [f"row {row}\n{names[row]}" for row in rows]
         picture = sheet.with_suffix(".png")
-        montage(pictures(table, rows), labels).save(picture)
+        montage(pictures(table, rows), labels, **on_the_sky(table[rows]), panel=_PANEL).save(picture)
         note(f"Picture written to {picture}", quiet=quiet)
     blank = Table({"row": rows, "galaxy": [names[row] for row in rows]})
     blank["rating"] = MaskedColumn(np.zeros(len(rows)), mask=True)

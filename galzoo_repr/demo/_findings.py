@@ -3,14 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
-from astropy import units as u
 from astropy.table import Table
 from PIL import Image
 
-import galzoo_repr as gzr
 from galzoo_repr.demo._columns import LIKED, OPINION, QUERY_KINDS, embedded
 from galzoo_repr.demo._tally import Tally, figure, listed, one, several
-from galzoo_repr.images import CENTRE, SAME_FRAME, comparison, montage, pictures
+from galzoo_repr.images import SAME_FRAME, comparison, montage, on_the_sky, pictures
 
 __all__ = ["Finding", "interesting", "look_alikes", "predicted", "purity", "rated", "summary_of"]
 
@@ -75,7 +73,6 @@ def look_alikes(catalogue: Table, kind: str) -> Finding:
         row,
         column=f"similarity_{kind}",
         kind="true_kind",
-        fov=_fields(catalogue),
         title=f"{tally.shown} galaxies that look most like {name}",
     )
     return Finding(
@@ -103,7 +100,7 @@ def rated(catalogue: Table) -> Finding:
     picture = montage(
         pictures(catalogue, rows),
         [f"rated {catalogue['interest'][row]:g}\n{kinds[row].replace('_', ' ')}" for row in rows],
-        fov=_fields(catalogue)[rows] * CENTRE,
+        **on_the_sky(catalogue[rows]),
         title=f"{tally.shown} galaxies that were rated, a round in each row",
         columns=int(each.max()),
         panel=104,
@@ -139,7 +136,6 @@ def interesting(catalogue: Table, warned: list[str] = ()) -> Finding:
         words="expected rating",
         kind="true_kind",
         wanted=LIKED,
-        fov=_fields(catalogue),
         title=f"{tally.shown} unrated galaxies with the highest expected rating",
     )
     remarks = "".join(f" The package warned: {text.rstrip('.')}." for text in warned)
@@ -170,7 +166,6 @@ def predicted(catalogue: Table) -> Finding:
         words="probability",
         kind="true_kind",
         wanted="spiral",
-        fov=_fields(catalogue),
         title=f"{tally.shown} unlabelled galaxies with the highest probability of being spirals",
     )
     return Finding(
@@ -256,7 +251,3 @@ def _by_rank(catalogue: Table, column: str) -> tuple[np.ndarray, np.ndarray]:
 def _from_to(values: np.ndarray) -> str:
     """Say over what the figures under the pictures range, the highest first."""
     return f", from {values[0]:.2f} to {values[-1]:.2f}" if len(values) else ""
-
-
-def _fields(catalogue: Table) -> u.Quantity:
-    return gzr.ImageRecipe().fields_of_view(catalogue)

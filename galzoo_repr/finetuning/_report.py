@@ -1,6 +1,7 @@
 """How well a model does on galaxies that were held out: figures, reliability, confusion, in print and as a plot."""
 
 from dataclasses import asdict, dataclass, field, fields
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +11,7 @@ from galzoo_repr.finetuning._caveats import caveats
 from galzoo_repr.finetuning._folds import bootstrap_draws
 from galzoo_repr.finetuning._metrics import INTERVAL, Metric, Reliability, confusion, measure, reliability
 from galzoo_repr.finetuning._training_set import Lesson
+from galzoo_repr.images import CLASS_COLOURS, CLASS_MARKERS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -161,14 +163,20 @@ class Report:
             raise ValueError("this model has no held-out probabilities to draw")
         if axes is None:
             _, axes = plt.subplots(figsize=(4.5, 4.5), layout="constrained")
-        axes.plot([0, 1], [0, 1], color="0.7", lw=1, zorder=0)
-        for name, each in self.reliability.items():
+        axes.plot([0, 1], [0, 1], color="0.5", lw=1, ls="--", zorder=0)
+        looks = zip(self.reliability.items(), cycle(CLASS_COLOURS), cycle(CLASS_MARKERS))
+        drawn = []
+        for (_, each), colour, marker in looks:
             error = np.sqrt(np.maximum(each.observed * (1 - each.observed), 0.25 / each.n) / each.n)
-            axes.errorbar(each.predicted, each.observed, error, marker="o", capsize=2, label=name or None)
+            look = {"color": colour, "marker": marker, "markersize": 4, "capsize": 2, "lw": 1.2}
+            drawn.append(axes.errorbar(each.predicted, each.observed, error, **look))
         axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xlabel="predicted probability")
-        axes.set_ylabel("share of galaxies that have it")
+        axes.set(ylabel="share of galaxies that have it", aspect="equal")
         if any(self.reliability):
-            axes.legend(frameon=False)
+            # Set afterwards, as names that begin with an underscore would be left out.
+            key = axes.legend(drawn, ["-"] * len(drawn), frameon=False, fontsize="small")
+            for text, name in zip(key.get_texts(), self.reliability, strict=True):
+                text.set_text(name.replace("$", r"\$"))
         return axes
 
     def to_dict(self) -> dict:

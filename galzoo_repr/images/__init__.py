@@ -11,12 +11,15 @@ from galzoo_repr.images._gallery import (
     SAME_FRAME,
     catalogue_montage,
     comparison,
+    on_the_sky,
     pictures,
     read_pictures,
     small_jpeg,
 )
 from galzoo_repr.images._image_data import ImageData
+from galzoo_repr.images._lettering import typeset
 from galzoo_repr.images._montage import montage
+from galzoo_repr.images._palette import CLASS_COLOURS, CLASS_MARKERS
 from galzoo_repr.images._pictures import (
     KEY_BYTES,
     Picture,
@@ -28,10 +31,13 @@ from galzoo_repr.images._pictures import (
     read_image,
 )
 from galzoo_repr.images._recipe import ImageRecipe
+from galzoo_repr.images._sky_frame import SkyFrames, sky_frames
 from galzoo_repr.images._stretch import galaxy_zoo_stretch, viewer_griz_stretch, viewer_grz_stretch
 
 __all__ = [
     "CENTRE",
+    "CLASS_COLOURS",
+    "CLASS_MARKERS",
     "KEY_BYTES",
     "LARGEST_FLUX",
     "MISSING_FRACTION",
@@ -43,6 +49,7 @@ __all__ = [
     "Picture",
     "PictureSource",
     "Pictures",
+    "SkyFrames",
     "caption_columns",
     "captions",
     "catalogue_montage",
@@ -52,14 +59,17 @@ __all__ = [
     "galaxy_zoo_fields",
     "galaxy_zoo_stretch",
     "montage",
+    "on_the_sky",
     "picture_of",
     "pictures",
     "pictures_of",
     "radius_columns",
     "read_image",
     "read_pictures",
+    "sky_frames",
     "small_jpeg",
     "sound_part",
+    "typeset",
     "viewer_griz_stretch",
     "viewer_grz_stretch",
 ]

@@ -1,6 +1,6 @@
 """What is written under the picture of a galaxy: any columns of its catalogue, in a line each."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from astropy import units as u
@@ -17,6 +17,9 @@ NOTHING = "-"
 # What the package computes and people want to see first, by the end of the name of the column.
 _USUAL = ("similarity", "anomaly_score", "predicted_rating", "_probability")
 _SHOWN = 3  # numbers of a vector
+_DIGITS = 3
+_WIDE = 1e3  # beyond this ratio no one number of decimals suits all
+_LARGE = 1e5  # from here on, and below one over it, as powers of ten
 
 
 def captions(table: Table, columns: str | Sequence[str] | None = None) -> list[str]:
@@ -49,7 +52,7 @@ def captions(table: Table, columns: str | Sequence[str] | None = None) -> list[s
     >>> from galzoo_repr.images import captions
     >>> galaxies = QTable({"name": ["NGC 628", "NGC 1300"], "r50": [70.123, 80] * u.arcsec, "z": [0.002, float("nan")]})
     >>> captions(galaxies, ["name", "r50", "z"])
-    ['NGC 628\nr50 70.12 arcsec\nz 0.002', 'NGC 1300\nr50 80 arcsec\nz -']
+    ['NGC 628\nr50 70.1 arcsec\nz 0.00200', 'NGC 1300\nr50 80.0 arcsec\nz -']
     """
     chosen = caption_columns(table, columns)
     named = name_column(table)
@@ -101,7 +104,8 @@ def cell_texts(table: Table, name: str) -> list[str]:
     table : astropy.table.Table
     name : str
         Of the column. Its format is obeyed if it has one; otherwise degrees have five decimals (columns ``ra`` and
-        ``dec`` without a unit, too), and other real numbers four digits.
+        ``dec`` without a unit, too), magnitudes two, whole numbers none, and other real numbers three digits or more:
+        all of the column the same decimals, or each its own where they span more than a factor of a thousand.
 
     Returns
     -------
@@ -119,7 +123,7 @@ def cell_texts(table: Table, name: str) -> list[str]:
     >>> from astropy.table import QTable
     >>> from galzoo_repr.images import cell_texts
     >>> cell_texts(QTable({"r50": [3.14159, float("nan")] * u.arcsec}), "r50")
-    ['3.142 arcsec', '-']
+    ['3.14 arcsec', '-']
     """
     column = table[check_column("column", name, table.colnames)]
     if isinstance(column, SkyCoord | BaseCoordinateFrame):
@@ -134,21 +138,49 @@ def cell_texts(table: Table, name: str) -> list[str]:
     if column.dtype.kind in "SUOT":
         return [_one_line(text) or NOTHING for text in texts_of(column)]
     cells = read_cells(column)
-    written = column.info.format or ("" if cells.values.dtype.kind != "f" else _digits(column.unit, name))
+    written = column.info.format
+    if not written and cells.values.dtype.kind == "f":
+        written = _digits(cells.values[~cells.missing], column.unit, name)
     unit = f" {column.unit}" if getattr(column, "unit", None) else ""
     return [
-        NOTHING if gone else _one_line(_formatted(value, written)) + unit
+        NOTHING if gone else _one_line(_formatted(value, written or "")) + unit
         for value, gone in zip(cells.values.tolist(), cells.missing.tolist(), strict=True)
     ]
 
 
-def _digits(unit: u.UnitBase | None, name: str) -> str:
-    """Five decimals for degrees, also those of positions that have no unit; four digits for all else."""
-    degrees = unit == u.deg or (not unit and name.lower() in ("ra", "dec"))
-    return ".5f" if degrees else ".4g"
+def _digits(values: np.ndarray, unit: u.UnitBase | None, name: str) -> str | Callable[[float], str]:
+    """Choose the format of the numbers of a column, the same decimals for all as far as that tells them apart."""
+    if unit == u.deg or (not unit and name.lower() in ("ra", "dec")):
+        return "z.5f"
+    if unit == u.mag:
+        return "z.2f"
+    shown = values[np.isfinite(values) & (values != 0)].astype(float)
+    if not len(shown):
+        return "z.0f"
+    least, most = np.abs(shown).min(), np.abs(shown).max()
+    if most < _LARGE and (shown % 1 == 0).all():
+        return "z.0f"
+    wide = most > _WIDE * least and len(np.unique(np.sign(shown))) == 1
+    if wide or most >= _LARGE or most < 1 / _LARGE:
+        return _three_digits
+    return f"z.{_decimals(max(least, most / 10))}f"
 
 
-def _formatted(value: float, written: str) -> str:
+def _decimals(size: float) -> int:
+    return max(_DIGITS - 1 - int(np.floor(np.log10(size))), 0)
+
+
+def _three_digits(value: float) -> str:
+    size = abs(value)
+    if not np.isfinite(value) or value == 0:
+        return f"{value:g}"
+    if 1 / _LARGE <= size < _LARGE:
+        return f"{value:.{_decimals(size)}f}"
+    number, power = f"{value:.{_DIGITS - 1}e}".split("e")
+    return f"{number}e{int(power)}"
+
+
+def _formatted(value: float, written: str | Callable[[float], str]) -> str:
     """Write a number in a format of astropy: a function, or text of any of three styles."""
     if callable(written):
         return str(written(value))

@@ -7,15 +7,14 @@ import lzma
 import os
 import stat
 import zlib
-from collections.abc import Callable, Sequence
-from typing import BinaryIO
+from collections.abc import Sequence
 
 from galzoo_repr.images._bounds import most_unpacked
 from galzoo_repr.images._fits import read_bands
 from galzoo_repr.images._image_data import ImageData, refused
 from galzoo_repr.images._pillow import decode_colour
 
-__all__ = ["content_of", "read_content"]
+__all__ = ["content_of", "read_content", "unpacked"]
 
 _UNPACK = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
 # No picture of a galaxy is larger; what claims to be is not taken into memory.
@@ -60,8 +59,7 @@ def read_content(
 ) -> ImageData:
     """Read the content of a FITS file, also compressed, or of any file that Pillow knows, as `read_image` does."""
     try:
-        if packed := next((one for one in _UNPACK if content.startswith(one)), None):
-            content = _unpacked(content, _UNPACK[packed])
+        content = unpacked(content)
         if isinstance(content, ImageData):
             return content
         if not content:
@@ -74,8 +72,11 @@ def read_content(
         return refused("corrupt", f"the file cannot be read: {type(error).__name__}: {error}")
 
 
-def _unpacked(content: bytes, unpack: Callable[..., BinaryIO]) -> bytes | ImageData:
-    """Content of a compressed file, of which no more is unpacked than a picture may have."""
+def unpacked(content: bytes) -> bytes | ImageData:
+    """Content of a file that may be compressed, of which no more is unpacked than a picture may have."""
+    unpack = next((_UNPACK[packed] for packed in _UNPACK if content.startswith(packed)), None)
+    if unpack is None:
+        return content
     most = min(most_unpacked(len(content)), _LARGEST)
     try:
         with unpack(io.BytesIO(content)) as packed:

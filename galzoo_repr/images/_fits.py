@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import numpy as np
 from astropy.io import fits
+from astropy.wcs import WCS
 
 from galzoo_repr._fits_header import read_fits_header
 from galzoo_repr.images._bounds import LARGEST_FLUX
@@ -18,7 +19,7 @@ from galzoo_repr.images._fits_structure import sound_part
 from galzoo_repr.images._flux import flux_factors
 from galzoo_repr.images._image_data import ImageData, refused
 
-__all__ = ["MISSING_FRACTION", "read_bands"]
+__all__ = ["MISSING_FRACTION", "read_bands", "sky_wcs"]
 
 # Galaxy Zoo DECaLS dropped cutouts in which a band had this fraction of its pixels at zero or NaN.
 MISSING_FRACTION = 0.2
@@ -213,3 +214,17 @@ def _planes_by_astropy(content: bytes) -> tuple[np.ndarray, tuple[str, ...], Map
         return refused("corrupt", f"not a readable FITS file: {fault}")
     others = f" of the sky, but {', '.join(passed_over)}" if passed_over else ""
     return refused("corrupt", f"the FITS file holds no image{others}")
+
+
+def sky_wcs(content: bytes) -> tuple[WCS, tuple[int, int]] | None:
+    """Give where the first image of the sky of a FITS file is, and its height and width; None if it does not tell."""
+    try:
+        with _quietly(), fits.open(io.BytesIO(content), memmap=False) as units:
+            for unit in units:
+                if unit.is_image and len(unit.shape) >= 2 and not _what_instead_of_sky(unit.header):
+                    wcs = WCS(unit.header, naxis=2)
+                    return (wcs, unit.shape[-2:]) if wcs.has_celestial else None
+    # astropy raises whatever faulty files make it stumble over.
+    except Exception:
+        return None
+    return None

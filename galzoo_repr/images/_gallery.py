@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from astropy import units as u
@@ -11,16 +12,20 @@ from PIL import Image
 from galzoo_repr._angle import read_angle
 from galzoo_repr.catalogue import galaxy_names
 from galzoo_repr.images._captions import captions as written_captions
+from galzoo_repr.images._captions import cell_texts
 from galzoo_repr.images._image_data import ImageData
 from galzoo_repr.images._montage import montage
+from galzoo_repr.images._palette import CLASS_COLOURS
 from galzoo_repr.images._pictures import Pictures, PictureSource, picture_of, pictures_of, read_image
 from galzoo_repr.images._recipe import ImageRecipe
+from galzoo_repr.images._sky_frame import sky_frames
 
 __all__ = [
     "CENTRE",
     "SAME_FRAME",
     "catalogue_montage",
     "comparison",
+    "on_the_sky",
     "pictures",
     "read_pictures",
     "small_jpeg",
@@ -31,7 +36,7 @@ JPEG_QUALITY = 90
 SIDE = 384  # pixels of one picture
 PANEL = 176  # pixels of one picture among many: as wide as a designation
 CENTRE = 0.65  # part of each side of the field that is shown
-SAME_FRAME = "#5fb878"  # around galaxies of the class wanted
+SAME_FRAME = CLASS_COLOURS[2]  # around galaxies of the class wanted
 
 
 def read_pictures(
@@ -48,7 +53,8 @@ def read_pictures(
     size : int, optional
         Pixels of each side of a picture.
     crop : float, optional
-        Central part of each side of the image that is shown, up to 1.
+        Central part of each side of the image that is shown, up to 1. Of images that are no squares the central one
+        is, so that galaxies keep their shape.
 
     Returns
     -------
@@ -73,7 +79,18 @@ def _shown(image: PictureSource | None, recipe: ImageRecipe) -> np.ndarray | Non
 
 
 def _in_colour(found: ImageData, recipe: ImageRecipe) -> np.ndarray:
+    found = replace(found, pixels=_central_square(found))
     return np.rint(recipe.prepare([found])[0].transpose(1, 2, 0) * 255).astype(np.uint8)
+
+
+def _central_square(found: ImageData) -> np.ndarray:
+    pixels = found.pixels
+    axes = (1, 2) if found.kind == "bands" else (0, 1)
+    side = min(pixels.shape[axis] for axis in axes)
+    for axis in axes:
+        start = (pixels.shape[axis] - side) // 2
+        pixels = pixels.take(range(start, start + side), axis) if pixels.shape[axis] > side else pixels
+    return pixels
 
 
 def small_jpeg(image: PictureSource, bands: str = "grz", *, flux: Sequence[float] | None = None) -> bytes:
@@ -174,7 +191,7 @@ def comparison(
     wanted : str, optional
         Class of the galaxies to frame, by default that of `row`.
     fov : `~astropy.units.Quantity`, optional
-        Field of view of each row of the table, for scale bars.
+        Field of view of each row of the table, for scale bars; by default as `on_the_sky` finds it.
     title : str, optional
         Line above all.
 
@@ -190,17 +207,17 @@ def comparison(
     >>> galaxies = Table({"name": ["a", "b", "c"], "similarity": [1.0, 0.9, 0.2]})
     >>> galaxies["cutout"] = np.zeros((3, 64, 64, 3), np.uint8)
     >>> comparison(galaxies, best=[1, 2], row=0).size
-    (816, 474)
+    (826, 483)
     """
     asked = [] if row is None else [row]
     rows = [*asked, *best]
-    names = galaxy_names(table)
-    labels = [[names[index]] for index in rows]
-    for label, index in zip(labels[len(asked) :], best, strict=True):
-        label.append(f"{words} {table[column][index]:.3f}")
+    shown = table[np.asarray(rows, dtype=int)]
+    labels = [[name] for name in galaxy_names(shown)]
+    for label, text in zip(labels[len(asked) :], cell_texts(shown[len(asked) :], column), strict=True):
+        label.append(f"{words} {text}")
     frames = None
     if kind is not None:
-        kinds = [str(table[kind][index]) for index in rows]
+        kinds = [str(of) for of in shown[kind]]
         for label, of in zip(labels, kinds, strict=True):
             label.append(of.replace("_", " "))
         wanted = kinds[0] if wanted is None else wanted
@@ -208,12 +225,45 @@ def comparison(
     return montage(
         pictures(table, rows),
         ["\n".join(label) for label in labels],
-        fov=None if fov is None else read_angle(fov, "fov")[rows] * CENTRE,
+        **on_the_sky(shown, "cutout", None if fov is None else read_angle(fov, "fov")[rows]),
         title=title,
         panel=PANEL,
         lead=bool(asked),
         frames=frames,
     )
+
+
+def on_the_sky(
+    table: Table, images: Pictures = "cutout", fov: u.Quantity | None = None
+) -> dict[str, u.Quantity]:
+    """
+    What `montage` is told of the sky when `read_pictures` has read the middle of the pictures of a catalogue.
+
+    Parameters
+    ----------
+    table : astropy.table.Table
+        Catalogue of n rows.
+    images : str, sequence or array, optional
+        Column of the pictures, or these.
+    fov : `~astropy.units.Quantity`, optional
+        Field of view of the images, where it is known from elsewhere than from their headers or the record of how the
+        cutouts were fetched.
+
+    Returns
+    -------
+    dict
+        ``fov``, ``north`` and ``east`` of the middle that is shown, NaN where they are not known.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from galzoo_repr.images import on_the_sky
+    >>> on_the_sky(Table({"cutout": ["one.jpg"]}), fov="40 arcsec")
+    {'fov': <Quantity 26. arcsec>, 'north': <Quantity [nan] deg>, 'east': <Quantity [nan] deg>}
+    """
+    frames = sky_frames(table, images)
+    field = frames.fov if fov is None else read_angle(fov, "fov")
+    return {"fov": field * CENTRE, "north": frames.north, "east": frames.east}
 
 
 def catalogue_montage(
@@ -225,6 +275,7 @@ def catalogue_montage(
     title: str = "",
     columns: int = 5,
     panel: int = PANEL,
+    light: bool = False,
 ) -> Image.Image:
     """
     Draw the galaxies of a catalogue with any of its columns under each.
@@ -238,13 +289,16 @@ def catalogue_montage(
     images : str, sequence or array, optional
         Column of the pictures, or pictures in any form that `pictures_of` takes. A galaxy without one is a black panel.
     fov : `~astropy.units.Quantity`, optional
-        Field of view of the images, one angle or one for each, for scale bars.
+        Field of view of the images, one angle or one for each, for scale bars. By default FITS files tell it, and
+        which way is north, or the record of how the cutouts were fetched.
     title : str, optional
         Line above all.
     columns : int, optional
         Panels in a row.
     panel : int, optional
-        Side of a panel in pixels.
+        Side of a panel in pixels; letters grow with it.
+    light : bool, optional
+        Black letters on white, for a page that is printed.
 
     Returns
     -------
@@ -265,10 +319,11 @@ def catalogue_montage(
     (242, 172)
     """
     return montage(
-        read_pictures(pictures_of(table, images), size=SIDE, crop=CENTRE),
+        read_pictures(pictures_of(table, images), size=max(SIDE, panel), crop=CENTRE),
         written_captions(table, captions),
-        fov=None if fov is None else read_angle(fov, "fov") * CENTRE,
+        **on_the_sky(table, images, fov),
         title=title,
         columns=columns,
         panel=panel,
+        light=light,
     )

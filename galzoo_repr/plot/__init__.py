@@ -1,8 +1,9 @@
 """Pictures of a catalogue: thumbnails, and axes of matplotlib."""
 
+from galzoo_repr.images import CLASS_COLOURS
 from galzoo_repr.plot._add_map import add_map
 from galzoo_repr.plot._axes import MOST_POINTS
-from galzoo_repr.plot._colours import CLASS_COLOURS, Colouring, column_label, read_colouring
+from galzoo_repr.plot._colours import Colouring, column_label, read_colouring
 from galzoo_repr.plot._map import map, map_label, map_points
 from galzoo_repr.plot._models import learning_curve, reliability
 from galzoo_repr.plot._mollweide import HALF_WIDTH, from_mollweide, mollweide, right_ascensions

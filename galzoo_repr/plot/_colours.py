@@ -7,15 +7,9 @@ from astropy.table import Table
 
 from galzoo_repr._arguments import check_column
 from galzoo_repr.catalogue import read_cells
+from galzoo_repr.images import CLASS_COLOURS
 
-__all__ = ["CLASS_COLOURS", "Colouring", "column_label", "read_colouring"]
-
-CLASS_COLOURS = (
-    *("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#b2a300", "#7a5195", "#4c4c4c"),
-    "#a6a6a6",
-)
-"""Colours of classes, which people told apart whatever colours they see (Okabe and Ito 2008, extended); the last for
-all others."""
+__all__ = ["Colouring", "column_label", "read_colouring"]
 
 OTHERS = "others"
 
@@ -46,6 +40,27 @@ class Colouring:
     label: str
     values: np.ndarray
     classes: tuple[str, ...] = ()
+
+    def of(self, rows: np.ndarray) -> "Colouring":
+        """
+        Give the colours of some of the galaxies.
+
+        Parameters
+        ----------
+        rows : numpy.ndarray of int
+
+        Returns
+        -------
+        Colouring
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from galzoo_repr.plot import Colouring
+        >>> Colouring("z", np.array([0.1, 0.25])).of([1]).values
+        array([0.25])
+        """
+        return Colouring(self.label, self.values[rows], self.classes)
 
 
 def read_colouring(table: Table, column: str) -> Colouring:

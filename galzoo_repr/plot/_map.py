@@ -6,7 +6,7 @@ import numpy as np
 from astropy.table import Table
 
 from galzoo_repr.catalogue import as_table, read_cells
-from galzoo_repr.plot._axes import annotate_missing, axes_for, draw_points
+from galzoo_repr.plot._axes import annotate_missing, axes_for, axis_label, draw_points
 from galzoo_repr.plot._colours import column_label, read_colouring
 from galzoo_repr.plot._plane import PlanePoints
 
@@ -20,9 +20,10 @@ def map(table: Table, *, colour: str | None = None, name: str = "map", ax: "Axes
     """
     Draw the map of a catalogue.
 
-    Up to 50,000 galaxies are points. Of more, each cell shows how many there are, or with ``colour`` the mean of the
-    column or the class that most are of. The key of the classes stands beside the axes where the figure makes room for
-    it (``plt.subplots(layout="constrained")``), else upon them.
+    Both axes have one scale. Up to 50,000 galaxies are points. Of more, each cell shows how many there are, or with
+    ``colour`` the mean of the column or the class that most are of. The key of the classes stands beside the axes where
+    the figure makes room for it (``plt.subplots(layout="constrained")``), else upon them. Colours of numbers run from
+    their first to their 99th hundredth; arrows at the ends of the scale say that there are more beyond.
 
     Parameters
     ----------
@@ -63,9 +64,11 @@ def map(table: Table, *, colour: str | None = None, name: str = "map", ax: "Axes
     if not len(points):
         raise ValueError(f"there is nothing to draw: no galaxy has a place in {name}_x and {name}_y")
     ax = axes_for(ax)
-    left, right, bottom, top = points.bounds
-    ax.set(xlim=(left, right), ylim=(bottom, top))
-    ax.set(xlabel=map_label(table, f"{name}_x"), ylabel=map_label(table, f"{name}_y"))
+    # Distances mean something where both axes have one scale, which matplotlib gives to limits that are free alone.
+    shared = (ax.get_shared_x_axes(), ax.get_shared_y_axes())
+    if ax.get_autoscale_on() and not all(axes.get_siblings(ax)[1:] for axes in shared):
+        ax.set_aspect("equal", adjustable="datalim")
+    ax.set(xlabel=axis_label(map_label(table, f"{name}_x")), ylabel=axis_label(map_label(table, f"{name}_y")))
     draw_points(ax, points, x, y, colouring, points.bounds)
     annotate_missing(ax, len(points), len(table), "have no place")
     return ax

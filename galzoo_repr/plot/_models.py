@@ -6,7 +6,9 @@ import numpy as np
 from astropy.table import Table
 
 from galzoo_repr._arguments import check_choice
-from galzoo_repr.plot._axes import axes_for
+from galzoo_repr.images import CLASS_COLOURS, CLASS_MARKERS
+from galzoo_repr.plot._axes import KEY_WIDTH, add_key, axes_for, axis_label
+from galzoo_repr.plot._words import in_lines
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
     from galzoo_repr.finetuning import MorphologyModel, Report
 
 __all__ = ["learning_curve", "reliability"]
+
+_STEP = 1.015  # between the same numbers of galaxies of two curves
+_APART = 1.3  # times that a number of galaxies is larger than the one that is written before it
 
 
 def reliability(model: "MorphologyModel | Report", *, ax: "Axes | None" = None) -> "Axes":
@@ -57,7 +62,11 @@ def reliability(model: "MorphologyModel | Report", *, ax: "Axes | None" = None) 
             f"model must be a MorphologyModel, as galzoo_repr.finetune gives, or its report, not "
             f"{type(model).__name__}"
         )
-    return report.plot_reliability(axes_for(ax, size=(4.5, 4.5)))
+    ax = report.plot_reliability(axes_for(ax, size=(4.5, 4.5)))
+    if any(report.reliability):
+        for text, name in zip(ax.get_legend().get_texts(), report.reliability, strict=True):
+            text.set_text(in_lines(name, KEY_WIDTH))
+    return ax
 
 
 def learning_curve(curve: Table, figure: str | None = None, *, ax: "Axes | None" = None) -> "Axes":
@@ -111,15 +120,31 @@ def learning_curve(curve: Table, figure: str | None = None, *, ax: "Axes | None"
     figure = names[0] if figure is None else check_choice("figure", figure, names)
     chosen = curve[np.asarray(curve["figure"], dtype=str) == figure]
     ax = axes_for(ax, size=(5.2, 4))
-    for part in dict.fromkeys(str(part) for part in chosen["part"]):
+    parts = list(dict.fromkeys(str(part) for part in chosen["part"]))
+    drawn = []
+    for turn, part in enumerate(parts):
         of = chosen[np.asarray(chosen["part"], dtype=str) == part]
         of.sort("n")
         n, value, std = (np.asarray(of[name], dtype=float) for name in ("n", "value", "std"))
-        ax.errorbar(n, value, std, marker="o", capsize=2, label=part or None)
-    if any(str(part) for part in chosen["part"]):
-        ax.legend(frameon=False, fontsize="small")
-    ax.set(xlabel="labelled galaxies to learn from", ylabel=figure, xscale="log")
+        look = {
+            "color": CLASS_COLOURS[turn % len(CLASS_COLOURS)],
+            "marker": CLASS_MARKERS[turn % len(CLASS_MARKERS)],
+        }
+        # A little further right for each, so that no bar hides another.
+        drawn.append(ax.errorbar(n * _STEP**turn, value, std, markersize=4, capsize=2, lw=1.2, **look))
+    if any(parts):
+        add_key(ax, drawn, parts, loc="best", frameon=False)
+    ax.set(xlabel="labelled galaxies to learn from", ylabel=axis_label(figure), xscale="log")
     sizes = np.unique(np.asarray(chosen["n"], dtype=int))
-    ax.set_xticks(sizes, [str(size) for size in sizes])
+    ax.set_xticks(sizes, _far_apart(sizes))
     ax.minorticks_off()
     return ax
+
+
+def _far_apart(sizes: np.ndarray) -> list[str]:
+    """Write numbers of galaxies below their ticks, but those so close to the next that they would overlap."""
+    written, last = [], np.inf
+    for size in reversed(sizes.tolist()):
+        written.append(str(size) if size * _APART <= last else "")
+        last = size if written[-1] else last
+    return written[::-1]

@@ -11,7 +11,7 @@ Bounds = tuple[float, float, float, float]
 
 _TILES = 64  # along each side, by which points are put in order, so that a view finds its own
 _MASK_SIDE = 2048  # pixels of the picture of a polygon
-_PADDING = 0.02  # of the extent of the points, around them
+_PADDING = 0.04  # of the extent of the points, around them
 
 
 class PlanePoints:

@@ -7,15 +7,18 @@ from astropy.table import Table
 
 from galzoo_repr._arguments import check_column
 from galzoo_repr.catalogue import as_table, read_cells
-from galzoo_repr.plot._axes import annotate_missing, axes_for
-from galzoo_repr.plot._colours import CLASS_COLOURS, column_label
+from galzoo_repr.images import CLASS_COLOURS
+from galzoo_repr.plot._axes import add_key, annotate_missing, axes_for, axis_label
+from galzoo_repr.plot._colours import column_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.collections import LineCollection, PolyCollection
 
 __all__ = ["scores"]
 
 _DRAWN = 2000  # ranks at most, close together where the score is high
+_FEW = 30  # galaxies that are seen one by one
 
 
 def scores(
@@ -71,26 +74,40 @@ def scores(
         else np.arange(1, n + 1)
     )
     shown = order[ranks - 1]
-    spread = f"{score}_std"
-    if spread in table.colnames:
+    drawn = {}
+    if (spread := f"{score}_std") in table.colnames:
         std = np.nan_to_num(_numbers(table, "score", spread)[shown])
-        band = (values[shown] - std, values[shown] + std)
-        if score.endswith("_probability"):  # none is beyond 0 to 1
-            band = (np.clip(band[0], 0, 1), np.clip(band[1], 0, 1))
-        ax.fill_between(ranks, *band, color=CLASS_COLOURS[0], alpha=0.2, lw=0, label="one standard deviation")
-    ax.plot(ranks, values[shown], color=CLASS_COLOURS[0], lw=1.5, label=score)
+        drawn["one standard deviation"] = _draw_spread(
+            ax, ranks, values[shown], std, score.endswith("_probability")
+        )
+    style = {"color": CLASS_COLOURS[0], "marker": "o" if n <= _FEW else "", "markersize": 4}
+    (drawn[score],) = ax.plot(ranks, values[shown], lw=1.5, **style)
     if rated is not None:
         places = np.flatnonzero(np.isfinite(rated[order]))
-        ax.plot(places + 1, rated[order][places], ".", color=CLASS_COLOURS[3], label=f"{ratings}, as rated")
-    if ax.get_legend_handles_labels()[1][1:]:
-        ax.legend(frameon=False, fontsize="small")
-    ax.set(
-        xlabel="rank, 1 for the highest",
-        ylabel=column_label(table, score),
-        xscale="log" if n > 1000 else "linear",
-    )
+        style = {"color": CLASS_COLOURS[3], "marker": "D", "markersize": 3.5, "linestyle": "none"}
+        (drawn[f"{ratings}, as rated"],) = ax.plot(places + 1, rated[order][places], **style)
+    if len(drawn) > 1:
+        add_key(ax, list(drawn.values()), list(drawn), loc="best", frameon=False)
+    ax.set(xlabel="rank, 1 for the highest", ylabel=axis_label(column_label(table, score)))
+    if n > 1000:
+        ax.set_xscale("log")
+    else:
+        ax.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
     annotate_missing(ax, n, len(table), "have no score")
     return ax
+
+
+def _draw_spread(
+    ax: "Axes", ranks: np.ndarray, values: np.ndarray, std: np.ndarray, probable: bool
+) -> "PolyCollection | LineCollection":
+    """Draw plus and minus a standard deviation: a band, or for a few galaxies bars; none is beyond 0 to 1."""
+    low, high = values - std, values + std
+    if probable:
+        low, high = np.clip(low, 0, 1), np.clip(high, 0, 1)
+    style = {"color": CLASS_COLOURS[0], "alpha": 0.25}
+    if len(values) <= _FEW:
+        return ax.vlines(ranks, low, high, lw=3, **style)
+    return ax.fill_between(ranks, low, high, lw=0, **style)
 
 
 def _numbers(table: Table, argument: str, column: str) -> np.ndarray:

@@ -12,16 +12,29 @@ from PIL import Image
 
 from galzoo_repr._arguments import check_number, check_whole_number
 from galzoo_repr.catalogue import as_table, galaxy_names, name_column, texts_of
-from galzoo_repr.images import CENTRE, Pictures, caption_columns, cell_texts, pictures_of, read_pictures
+from galzoo_repr.images import (
+    CENTRE,
+    Pictures,
+    caption_columns,
+    cell_texts,
+    pictures_of,
+    read_pictures,
+    typeset,
+)
 
 __all__ = ["Thumbnails", "show"]
 
 _PLACES = ("ra", "dec", "raj2000", "dej2000", "target_ra", "target_dec")
 _QUALITY = 85  # of a JPEG, at which no difference is seen
-_GRID = "display:flex;flex-wrap:wrap;gap:12px;font:12px/1.4 sans-serif"
+_GRID = "display:flex;flex-wrap:wrap;gap:12px;font:12px/1.4 sans-serif;font-variant-numeric:tabular-nums"
 _NO_PICTURE = (
     "display:flex;align-items:center;justify-content:center;text-align:center;padding:8px;box-sizing:border-box;"
-    "border:1px dashed #888;color:#888"
+    "border:1px dashed;opacity:.75"
+)
+_HEAD = (
+    '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+    # Browsers choose black on white or white on black, as the reader has set.
+    '<meta name="color-scheme" content="light dark"><title>{}</title>'
 )
 
 
@@ -55,7 +68,7 @@ class Thumbnails:
     >>> cat = Table({"name": ["one", "two"], "z": [0.1, 0.25]})
     >>> shown = gzr.show(cat, "z", images=np.zeros((2, 64, 64, 3), np.uint8))
     >>> len(shown), shown.names, shown.words
-    (2, ['one', 'two'], {'z': ['0.1', '0.25']})
+    (2, ['one', 'two'], {'z': ['0.100', '0.250']})
     """
 
     names: list[str]
@@ -93,19 +106,22 @@ class Thumbnails:
         name, side = html.escape(self.names[row]), f"width:{self.size}px;max-width:100%;aspect-ratio:1"
         if (jpeg := self.jpegs[row]) is not None:
             data = base64.b64encode(jpeg).decode()
-            picture = f'<img src="data:image/jpeg;base64,{data}" alt="{name}" style="{side};display:block;margin:0">'
+            alt, shape = f"Colour image of {name}", f"{side};display:block;margin:0"
+            picture = f'<img src="data:image/jpeg;base64,{data}" alt="{alt}" style="{shape}">'
         else:
-            picture = f'<div style="{side};{_NO_PICTURE}">{html.escape(self.reasons[row])}</div>'
+            reason = html.escape(self.reasons[row])
+            alt = f"No image of {name}: {reason}"
+            picture = f'<div role="img" aria-label="{alt}" style="{side};{_NO_PICTURE}">{reason}</div>'
         lines = [f"<b>{name}</b>"]
-        lines += [f"{html.escape(column)} {html.escape(texts[row])}" for column, texts in self.words.items()]
+        lines += [html.escape(typeset(f"{column} {texts[row]}")) for column, texts in self.words.items()]
         return (
-            f'<figure style="margin:0;width:{self.size}px;overflow-wrap:anywhere">{picture}'
+            f'<figure style="margin:0;width:{self.size}px;overflow-wrap:anywhere;break-inside:avoid">{picture}'
             f"<figcaption>{'<br>'.join(lines)}</figcaption></figure>"
         )
 
     def save(self, path: str | Path) -> None:
         """
-        Write a page of HTML that needs nothing else.
+        Write a page of HTML that needs nothing else, light or dark as the reader's browser is set.
 
         Parameters
         ----------
@@ -125,8 +141,8 @@ class Thumbnails:
         ...     Path(folder, "galaxies.html").read_text().count("<img")
         1
         """
-        head = '<!doctype html><html lang="en"><meta charset="utf-8"><title>Galaxies</title>'
-        Path(path).write_text(f"{head}{self._repr_html_()}</html>", encoding="utf-8")
+        head = _HEAD.format(self._count())
+        Path(path).write_text(f"{head}<main>{self._repr_html_()}</main></html>", encoding="utf-8")
 
 
 def show(
@@ -176,10 +192,10 @@ def show(
     >>> import galzoo_repr as gzr
     >>> cat = Table({"name": ["one", "two"], "cutout": ["one.jpg", ""], "z": [0.1, 0.25]})
     >>> gzr.show(cat, "z", images=np.zeros((2, 64, 64, 3), np.uint8))
-    galaxy  z   picture
-    ------ ---- -------
-    one    0.1  yes
-    two    0.25 yes
+    galaxy   z   picture
+    ------ ----- -------
+    one    0.100 yes
+    two    0.250 yes
     2 galaxies
     A notebook shows the pictures; .save('galaxies.html') writes them.
     """

@@ -29,6 +29,7 @@ def similarity_montage(
     title: str = "",
     columns: int = 5,
     panel: int = 160,
+    light: bool = False,
 ) -> Image:
     """
     Draw the galaxies of an answer, each with its name, similarity and a scale bar.
@@ -45,14 +46,17 @@ def similarity_montage(
     captions : str or sequence of str
         Further columns to write under each galaxy, in a line each.
     fov : astropy.units.Quantity, optional
-        Field of view of the images, one angle or one for each; by default that of the Galaxy Zoo rule where
-        the table has radii. Without it there are no scale bars.
+        Field of view of the images, one angle or one for each; by default that of their FITS headers or of the record
+        of how they were fetched, or else of the Galaxy Zoo rule where the table has radii. Without it there are no
+        scale bars.
     title : str
         Line above all.
     columns : int
         Panels in a row.
     panel : int
-        Side of a panel in pixels.
+        Side of a panel in pixels; letters grow with it.
+    light : bool
+        Black letters on white, for a page that is printed.
 
     Returns
     -------
@@ -75,7 +79,7 @@ def similarity_montage(
     >>> best = gzr.find_similar(galaxies, 0, n=3, include_query=True)
     >>> similarity_montage(best, title="Most like the first").save("similar.png")
     """
-    from galzoo_repr.images import CENTRE, montage, pictures_of, read_pictures
+    from galzoo_repr.images import CENTRE, montage, on_the_sky, pictures_of, read_pictures
     from galzoo_repr.images import captions as written
 
     missing = [column for column in ("similarity", "similarity_rank", cutout) if column not in found.colnames]
@@ -86,23 +90,25 @@ def similarity_montage(
         )
     if len(found) == 0:
         raise ValueError("the answer has no galaxies to draw")
-    pictures = read_pictures(pictures_of(found, cutout), size=_SIDE, crop=CENTRE)
+    pictures = read_pictures(pictures_of(found, cutout), size=max(_SIDE, 2 * panel), crop=CENTRE)
     labels = []
     more = written(found, captions)
-    for label, line, picture, further in zip(_names(found, name), found, pictures, more, strict=True):
+    for label, line, further in zip(_names(found, name), found, more, strict=True):
         rank, alike = line["similarity_rank"], f"similarity {line['similarity']:.3f}"
-        drawn = "" if picture is not None else " (no image)"
-        lines = [label, f"{'query' if rank == 0 else f'{rank}: {alike}'}{drawn}", *further.splitlines()]
+        lines = [label, "query" if rank == 0 else f"{rank}: {alike}", *further.splitlines()]
         labels.append("\n".join(lines))
-    fields = _fields(found, fov)
+    sky = on_the_sky(found, cutout)
+    if fov is not None or np.isnan(sky["fov"]).any():
+        sky["fov"] = _fields(found, fov, sky["fov"] / CENTRE) * CENTRE
     return montage(
         pictures,
         labels,
-        fov=None if fields is None else fields * CENTRE,
+        **sky,
         title=title,
         columns=columns,
         panel=panel,
         lead=np.count_nonzero(found["similarity_rank"] == 0) == 1,
+        light=light,
     )
 
 
@@ -112,13 +118,14 @@ def _names(found: Table, name: str | None) -> list[str]:
     return [one or row for one, row in zip(texts_of(found[name]), rows, strict=True)] if name else rows
 
 
-def _fields(found: Table, fov: u.Quantity | None) -> u.Quantity | None:
-    """Field of view of each image, where it is given or the table has radii."""
+def _fields(found: Table, fov: u.Quantity | None, known: u.Quantity) -> u.Quantity:
+    """Field of view of each image, as it is given, or else known, or else by the radii of the table."""
     from galzoo_repr.images import ImageRecipe
 
     try:
-        return ImageRecipe().fields_of_view(found, fov)
+        fields = ImageRecipe().fields_of_view(found, fov)
     except ValueError:
         if fov is not None:
             raise
-        return None
+        return known
+    return fields if fov is not None else np.where(np.isnan(known), fields, known)

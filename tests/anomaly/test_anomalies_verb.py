@@ -139,3 +139,26 @@ def test_other_raters_are_learned_from_at_the_shell(galaxies, truth, tmp_path):
     result = run(tmp_path / "rated.ecsv", folder, "--ratings", "anna", "--others", "anna")
     assert result.exit_code == 1
     assert "--others names 'anna', which counts already" in result.stderr
+
+
+def test_the_sheet_says_where_north_is_and_how_large_the_galaxies_are(galaxies, tmp_path):
+    from astropy.io import fits
+
+    header = fits.Header({"BANDS": "grz"})
+    on_the_sky = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 10, "CRPIX1": 32, "CRPIX2": 32}
+    on_the_sky |= {"CD1_1": -0.262 / 3600, "CD2_2": 0.262 / 3600}
+    planes = np.random.default_rng(0).normal(size=(3, 64, 64)).astype("f4")
+    sheets = []
+    for name, cards in (("bare", {}), ("known", on_the_sky)):
+        header.update(cards)
+        fits.PrimaryHDU(planes, header).writeto(tmp_path / f"{name}.fits")
+        galaxies["cutout"] = [str(tmp_path / f"{name}.fits")] * len(galaxies)
+        write_catalogue(galaxies, tmp_path / f"{name}.ecsv")
+        assert run(tmp_path / f"{name}.ecsv", tmp_path / name, "-n", 3, "-q").exit_code == 0
+        sheets.append(np.asarray(Image.open(tmp_path / name / "next_to_rate.png")).astype(int))
+    drawn = np.abs(sheets[1] - sheets[0]).max(axis=-1) > 100
+    width = drawn.shape[1] // 3
+    corners = [drawn[: width // 2, turn * width : (turn + 1) * width].any() for turn in range(3)]
+    bars = [drawn[width // 2 :, turn * width : (turn + 1) * width].any() for turn in range(3)]
+    assert corners == [True, False, False]
+    assert bars == [True, True, True]

@@ -7,7 +7,7 @@ from astropy import units as u
 from PIL import Image
 
 from galzoo_repr.exceptions import GalzooWarning
-from galzoo_repr.images import montage, read_pictures
+from galzoo_repr.images import montage, read_pictures, typeset
 
 COLOURS = np.array([[250, 0, 0], [0, 250, 0], [0, 0, 250], [250, 250, 0], [250, 0, 250]], dtype=np.uint8)
 
@@ -68,9 +68,14 @@ def test_whole_numbers_of_16_bits_are_drawn_by_their_range():
     assert (200, 200, 200) in colours_of(montage([np.full((8, 8), 200 * 257, np.uint16)], panel=40))
 
 
-def test_no_image_is_a_black_panel():
-    black = montage([flat(0), np.zeros((9, 9), np.uint8)], panel=40)
-    np.testing.assert_array_equal(montage([flat(0), None], panel=40), black)
+def test_no_image_is_a_black_panel_that_says_so():
+    black, none = (
+        np.asarray(montage([flat(0), image], panel=60)) for image in (np.zeros((9, 9), np.uint8), None)
+    )
+    rows, columns = np.nonzero((black != none).any(-1))
+    middle = 16 + 60 + 10 + 30
+    assert columns.min() + columns.max() == pytest.approx(2 * middle, abs=4)
+    assert rows.min() + rows.max() == pytest.approx(2 * (16 + 30), abs=4)
 
 
 def test_lead_is_larger_than_two_rows_of_the_others():
@@ -147,3 +152,98 @@ def test_files_become_pictures(tmp_path):
     assert green.dtype == np.uint8
     assert np.abs(green.astype(int) - (0, 200, 0)).max() <= 1
     assert others == [None] * 5
+
+
+BLACK = np.zeros((8, 8, 3), np.uint8)
+
+
+def marked_panels(images: list, **marks) -> list[int]:
+    """Which panels of a row are drawn into."""
+    bare, marked = (np.asarray(montage(images, panel=120, columns=9, **each)) for each in ({}, marks))
+    columns = np.flatnonzero((bare != marked).any(axis=(0, 2)))
+    return sorted({int((column - 16) // 130) for column in columns})
+
+
+@pytest.mark.parametrize(
+    ("images", "north", "expected"),
+    [
+        ([BLACK] * 3, 0 * u.deg, [0]),
+        ([BLACK] * 3, [360, 0, 0.1] * u.deg, [0]),
+        ([BLACK] * 3, [0, 90, 0] * u.deg, [0, 1, 2]),
+        ([BLACK] * 3, [np.nan, 0, 0] * u.deg, [1, 2]),
+        ([None, BLACK, BLACK], [np.nan, 0, 0] * u.deg, [1]),
+        ([None, BLACK, None], 0 * u.deg, [1]),
+        ([BLACK] * 2, np.nan * u.deg, []),
+    ],
+)
+def test_arrows_are_drawn_once_where_all_are_the_same(images, north, expected):
+    assert marked_panels(images, north=north) == expected
+
+
+@pytest.mark.parametrize("north", range(0, 360, 45))
+@pytest.mark.parametrize("east", [90, -90])
+def test_arrows_stay_in_the_corner_whichever_way_they_point(north, east):
+    bare = np.asarray(montage([BLACK], panel=160))
+    drawn = np.asarray(montage([BLACK], panel=160, north=north * u.deg, east=(north + east) * u.deg))
+    rows, columns = np.nonzero((bare != drawn).any(-1))
+    assert rows.min() >= 16
+    assert rows.max() < 16 + 80
+    assert columns.min() >= 16 + 80
+    assert columns.max() < 16 + 160
+
+
+def test_no_bar_or_arrow_is_drawn_where_there_is_no_image():
+    assert marked_panels([BLACK, None], fov=30 * u.arcsec) == [0]
+
+
+def test_what_is_no_square_keeps_its_shape():
+    white = np.full((20, 40, 3), 255, np.uint8)
+    panel = np.asarray(montage([white], panel=80))[16:96, 16:96]
+    assert (panel == 255).all(-1).sum() == 40 * 80
+    assert (panel[:20] == 0).all()
+
+
+def test_all_grows_with_the_panel():
+    small, large = (montage([BLACK], ["name\nvalue"], panel=panel, title="One") for panel in (160, 480))
+    assert np.array(large.size) == pytest.approx(3 * np.array(small.size), rel=0.03)
+
+
+def test_a_light_page_is_white_with_black_letters():
+    page = np.asarray(montage([BLACK], ["name"], panel=60, light=True))
+    assert (page[0, 0] == 255).all()
+    assert (page[80:] == 0).any()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("score -1.5", "score \u22121.5"),
+        ("-.5", "\u2212.5"),
+        ("z -", "z \u2013"),
+        ("-", "\u2013"),
+        ("03h19m41s -19d24m", "03h19m41s \u221219d24m"),
+        ("J0959-0157", "J0959-0157"),
+        ("1e-7", "1e-7"),
+        ("edge-on", "edge-on"),
+    ],
+)
+def test_numbers_have_a_true_minus_and_no_value_is_a_dash(text, expected):
+    assert typeset(text) == expected
+
+
+def test_long_labels_go_on_in_a_second_line():
+    one, two = (montage([BLACK], [text], panel=100) for text in ("short", "a longer column 0.123 arcsec"))
+    assert two.height > one.height
+    assert montage([BLACK], ["word " * 200], panel=100).height == two.height
+
+
+def test_letters_that_the_font_lacks_have_plain_ones_instead(monkeypatch):
+    from galzoo_repr.images import _lettering
+
+    monkeypatch.setattr(_lettering, "_font_of_matplotlib", lambda: b"")
+    _lettering.font_of.cache_clear()
+    try:
+        font = _lettering.font_of(12)
+        assert _lettering.set_in(font, "Fr\u00e8re -1 5\u2033") == 'Frere -1 5"'
+    finally:
+        _lettering.font_of.cache_clear()

@@ -6,9 +6,8 @@ import sys
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from astropy import units as u
-from astropy.coordinates import SkyCoord
 from astropy.table import QTable, Table
+from matplotlib.colors import to_rgb
 
 import galzoo_repr as gzr
 
@@ -118,23 +117,6 @@ def test_scores_of_very_many_galaxies_keep_both_ends():
     assert ax.get_xscale() == "log"
 
 
-def test_the_sky_is_shown_where_the_galaxies_are(galaxies):
-    ax = gzr.plot.sky(galaxies)
-    left, right = ax.get_xlim()
-    assert left > right
-    assert left - right < 3
-    assert ax.xaxis.get_major_formatter()(-0.5, 0) == "359.5"
-    whole = gzr.plot.sky(SkyCoord([0, 120, 240] * u.deg, [-40, 0, 60] * u.deg))
-    assert drawn_points(whole) == 3
-    assert "12h" in words(whole)
-    assert drawn_points(gzr.plot.sky(galaxies, whole=True)) == 12
-
-
-def test_galaxies_without_a_position_are_counted():
-    ax = gzr.plot.sky(Table({"ra": [10.0, np.nan, 11.0], "dec": [1.0, 1.0, 95.0]}))
-    assert "2 of 3 galaxies have no position" in words(ax)
-
-
 @pytest.mark.parametrize("figure", [None, "AUC"])
 def test_learning_curves_have_a_line_for_each_part(figure):
     ax = gzr.plot.learning_curve(CURVE, figure)
@@ -230,7 +212,154 @@ def test_the_room_is_imported_without_matplotlib():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_a_band_of_probabilities_stays_within_0_and_1():
-    table = Table({"ring_probability": [0.05, 0.5, 0.9], "ring_probability_std": [0.2, 0.2, 0.2]})
-    heights = gzr.plot.scores(table, "ring_probability").collections[0].get_paths()[0].vertices[:, 1]
+@pytest.mark.parametrize("times", [1, 20])
+def test_a_band_of_probabilities_stays_within_0_and_1(times):
+    table = Table({"ring_probability": [0.05, 0.5, 0.9] * times, "ring_probability_std": [0.2] * 3 * times})
+    drawn = gzr.plot.scores(table, "ring_probability").collections[0].get_paths()
+    heights = np.concatenate([path.vertices[:, 1] for path in drawn])
     assert (heights.min(), heights.max()) == (0, 1)
+
+
+@pytest.mark.parametrize("text", ["$x_1$", r"$\frac{$", "_hidden", "<b>", "a & b %"])
+def test_names_are_drawn_as_they_are(galaxies, text):
+    galaxies["kind"] = [text, *["other"] * 11]
+    galaxies[text] = np.arange(12.0)
+    ax = gzr.plot.map(galaxies, colour="kind")
+    assert text.replace("$", r"\$") in words(ax)
+    ax.figure.canvas.draw()
+    numbers = gzr.plot.map(galaxies, colour=text)
+    numbers.figure.canvas.draw()
+    assert numbers.figure.axes[1].get_ylabel() == text.replace("$", r"\$")
+
+
+def test_names_are_kept_from_tex_where_it_sets_the_text():
+    from galzoo_repr.plot._words import as_it_is
+
+    with plt.rc_context({"text.usetex": True}):
+        assert as_it_is("a_b $5% {c}") == r"a\_b \$5\% \{c\}"
+
+
+def test_long_names_leave_room_for_the_galaxies(galaxies):
+    galaxies["kind"] = ["a very long name of a class of galaxies " * 3, *["disk"] * 11]
+    ax = gzr.plot.map(galaxies, colour="kind")
+    ax.figure.canvas.draw()
+    assert ax.get_window_extent().width > 0.5 * ax.figure.bbox.width
+    assert ax.get_legend().get_window_extent().x1 <= ax.figure.bbox.x1 + 1
+
+
+def test_galaxies_without_a_value_are_in_the_key(galaxies):
+    galaxies["nothing"] = np.full(12, np.nan)
+    ax = gzr.plot.map(galaxies, colour="interest")
+    assert "no value" in words(ax)
+    ax = gzr.plot.map(galaxies, colour="nothing")
+    assert words(ax)[-1] == "no value"
+    assert len(ax.figure.axes) == 1
+
+
+def test_a_few_extreme_numbers_do_not_take_all_colours():
+    n = 1000
+    table = Table(
+        {
+            "map_x": np.random.default_rng(4).normal(size=n),
+            "map_y": np.random.default_rng(4).normal(size=n),
+            "flux": np.linspace(0, 1, n),
+        }
+    )
+    table["flux"][7] = 1e6
+    drawn = gzr.plot.map(table, colour="flux").collections[0]
+    assert drawn.norm.vmax < 1
+    assert drawn.colorbar.extend == "both"
+    few = gzr.plot.map(table[:50], colour="flux").collections[0]
+    assert few.norm.vmax == 1e6
+    assert few.colorbar.extend == "neither"
+
+
+@pytest.mark.parametrize("n", [30, 60_000])
+def test_a_map_has_one_scale_whatever_else_is_on_the_page(n, caplog):
+    table = Table(
+        {
+            "map_x": 10 * np.random.default_rng(4).normal(size=n),
+            "map_y": np.random.default_rng(4).normal(size=n),
+        }
+    )
+    _, (free, *_) = plt.subplots(1, 2, sharey=True)
+    for ax in (gzr.plot.map(table), gzr.plot.map(table, ax=free)):
+        ax.figure.canvas.draw()
+        lengths = np.abs(np.diff(ax.transData.transform([(0, 0), (1, 1)]), axis=0))[0]
+        assert lengths[0] == pytest.approx(lengths[1], rel=0.01)
+    _, (one, _) = plt.subplots(1, 2, sharex=True, sharey=True)
+    gzr.plot.map(table, ax=one).figure.canvas.draw()
+    assert not caplog.records
+
+
+def test_classes_have_shapes_of_their_own(galaxies):
+    ax = gzr.plot.map(galaxies, colour="kind")
+    shapes = {tuple(map(tuple, each.get_paths()[0].vertices.round(3))) for each in ax.collections}
+    assert len(shapes) == 2
+
+
+@pytest.mark.parametrize(("style", "lightest_is"), [("default", "few"), ("dark_background", "most")])
+def test_most_galaxies_are_furthest_from_the_colour_of_the_ground(style, lightest_is):
+    places = np.random.default_rng(1).normal(size=(2, 60_000))
+    with plt.style.context(style):
+        drawn = gzr.plot.map(Table({"map_x": places[0], "map_y": places[1]})).images[0]
+    few, most = (sum(drawn.to_rgba(value)[:3]) for value in (1, drawn.norm.vmax))
+    assert (few > most) == (lightest_is == "few")
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_a_few_scores_are_seen_one_by_one(galaxies, n):
+    ax = gzr.plot.scores(galaxies[:n])
+    assert ax.lines[0].get_marker() == "o"
+    ax.figure.canvas.draw()
+    low, high = ax.get_xlim()
+    assert [tick for tick in ax.get_xticks() if low <= tick <= high] == list(range(1, n + 1))
+
+
+def test_curves_have_colours_and_shapes_of_their_own_and_all_are_named():
+    rows = [(size, part, "AUC", 0.8, 0.1) for part in ("_a", "$b$", "c") for size in (20, 160, 200, 320)]
+    ax = gzr.plot.learning_curve(Table(rows=rows, names=["n", "part", "figure", "value", "std"]))
+    lines = [each.lines[0] for each in ax.containers]
+    assert [line.get_color() for line in lines] == list(gzr.plot.CLASS_COLOURS[:3])
+    assert len({line.get_marker() for line in lines}) == 3
+    assert words(ax) == ["_a", r"\$b\$", "c"]
+    ax.figure.canvas.draw()
+    labels = [text for text in ax.get_xticklabels() if text.get_text()]
+    assert [text.get_text() for text in labels] == ["20", "200", "320"]
+    boxes = [text.get_window_extent() for text in labels]
+    assert not any(one.overlaps(other) for at, one in enumerate(boxes) for other in boxes[:at])
+
+
+def test_reliability_names_all_that_is_predicted():
+    from galzoo_repr.finetuning import Metric, Reliability, Report
+
+    bins = Reliability(predicted=np.array([0.1, 0.8]), observed=np.array([0.0, 0.9]), n=np.array([40, 40]))
+    parts = {"_a": bins, "$b$": bins, "a long name " * 8: bins}
+    report = Report(80, 5, (Metric("", "accuracy", 0.9, 0.8, 0.95),), parts, (), *np.zeros((3, 0, 0)))
+    for ax in (report.plot_reliability(), gzr.plot.reliability(report)):
+        assert words(ax)[:2] == ["_a", r"\$b\$"]
+        assert ax.get_aspect() == 1
+        assert {each.lines[0].get_color() for each in ax.containers} == set(gzr.plot.CLASS_COLOURS[:3])
+    assert "\n" in words(ax)[2]
+
+
+# Linear RGB as those see it who lack one kind of cones (Machado, Oliveira and Fernandes 2009, severity 1), and the
+# space in which equal distances look alike (Ottosson 2020, Oklab).
+SIGHTS = {
+    "all cones": np.eye(3),
+    "protanopia": [[0.1523, 1.0526, -0.2049], [0.1145, 0.7863, 0.0992], [-0.0039, -0.0481, 1.0520]],
+    "deuteranopia": [[0.3673, 0.8606, -0.2280], [0.2801, 0.6725, 0.0474], [-0.0118, 0.0429, 0.9689]],
+    "tritanopia": [[1.2555, -0.0767, -0.1788], [-0.0784, 0.9308, 0.1476], [0.0047, 0.6914, 0.3039]],
+}
+TO_CONES = [[0.41222, 0.53633, 0.05145], [0.21190, 0.68070, 0.10740], [0.08830, 0.28172, 0.62998]]
+TO_LAB = [[0.21045, 0.79362, -0.00407], [1.97800, -2.42859, 0.45059], [0.02590, 0.78277, -0.80868]]
+
+
+@pytest.mark.parametrize("sight", SIGHTS)
+def test_colours_of_classes_are_told_apart_by_whoever_looks(sight):
+    rgb = np.array([to_rgb(colour) for colour in gzr.plot.CLASS_COLOURS])
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    seen = (linear @ np.transpose(SIGHTS[sight])).clip(0, 1)
+    places = np.cbrt(seen @ np.transpose(TO_CONES)) @ np.transpose(TO_LAB)
+    distances = np.linalg.norm(places[:, None] - places, axis=-1) + np.eye(len(rgb))
+    assert distances.min() > 0.07

@@ -27,7 +27,7 @@ def test_a_notebook_sees_pictures_with_words(galaxies, kind):
     pictures = pictures_in(page)
     assert [picture.size for picture in pictures] == [(80, 80)] * 11
     assert np.abs(np.asarray(pictures[5])[40, 40] - (100, 90, 200)).max() < 8
-    assert page.index("galaxy 0") < page.index("kind disk") < page.index("r50 1 arcsec")
+    assert page.index("galaxy 0") < page.index("kind disk") < page.index("r50 1.00 arcsec")
     assert "timeout" in page
     assert not re.search(r"(src|href)=\"(?!data:)", page)
 
@@ -50,7 +50,7 @@ def test_text_of_a_catalogue_is_text(galaxies):
 def test_as_text_it_is_a_table(galaxies):
     lines = repr(gzr.show(galaxies[9:], "r50")).splitlines()
     assert lines[0].split() == ["galaxy", "r50", "picture"]
-    assert lines[2].split() == ["galaxy", "9", "7.545", "arcsec", "yes"]
+    assert lines[2].split() == ["galaxy", "9", "7.55", "arcsec", "yes"]
     assert lines[4].split()[-1] == "timeout"
     assert "3 galaxies" in lines[5]
 
@@ -151,7 +151,7 @@ def test_columns_of_every_type_become_words():
         "name": ["NGC 628", "-"],
         "z": ["0.00219", "-"],
         "ra": ["24.17395 deg", "-"],
-        "r50": ["70.24 arcsec", "8 arcsec"],
+        "r50": ["70.24 arcsec", "8.00 arcsec"],
         "id": [str(2**63 + 5), "1"],
         "spiral": ["True", "False"],
         "tag": ["two arms", "-"],
@@ -159,7 +159,7 @@ def test_columns_of_every_type_become_words():
         "seen": ["2023-02-25T12:00:00.000", "2023-02-26T00:00:00.000"],
         "embedding": ["0.123, 2, 3, ... (4 values)", "5, 6, 7, ... (4 values)"],
         "pair": ["1, 2", "3, 4"],
-        "one": ["0.5", "0.25"],
+        "one": ["0.500", "0.250"],
     }
     assert {name: cell_texts(table, name) for name in table.colnames} == expected
     assert captions(table[:1], ["z", "name"]) == ["z 0.00219\nNGC 628"]
@@ -175,4 +175,51 @@ def test_a_montage_has_any_columns_under_its_pictures(galaxies):
 
 def test_positions_without_a_unit_have_the_digits_of_degrees():
     table = Table({"ra": [196.398458], "DEC": [5.19675], "mag": [14.123456]})
-    assert captions(table, ["ra", "DEC", "mag"]) == ["ra 196.39846\nDEC 5.19675\nmag 14.12"]
+    assert captions(table, ["ra", "DEC", "mag"]) == ["ra 196.39846\nDEC 5.19675\nmag 14.1"]
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([0.95, 0.912345, 0.5], ["0.950", "0.912", "0.500"]),
+        ([8.0, 70.2351], ["8.00", "70.24"]),
+        ([-3.25, 0.001, 2.0], ["-3.250", "0.001", "2.000"]),
+        ([-0.00001, 1.25], ["0.000", "1.250"]),
+        ([0.0, 5.0, 3.0], ["0", "5", "3"]),
+        ([1.234, 250.7, 12500.0], ["1.23", "251", "12500"]),
+        ([1.234e10, 5e12], ["1.23e10", "5.00e12"]),
+        ([2e-7, -3e-9], ["2.00e-7", "-3.00e-9"]),
+        ([np.nan, 0.25], ["-", "0.250"]),
+        ([np.inf, 1.5], ["inf", "1.50"]),
+        ([np.nan, np.nan], ["-", "-"]),
+    ],
+)
+@pytest.mark.parametrize("kind", ["f4", "f8"])
+def test_the_numbers_of_a_gallery_have_the_same_decimals_and_three_digits(values, expected, kind):
+    assert cell_texts(Table({"value": np.array(values, kind)}), "value") == expected
+
+
+def test_magnitudes_have_two_decimals():
+    assert cell_texts(QTable({"r": [9.5, 21.12345] * u.mag}), "r") == ["9.50 mag", "21.12 mag"]
+
+
+def test_a_page_can_be_read_aloud_and_in_the_dark(galaxies, tmp_path):
+    galaxies["r50"][1] = np.nan
+    galaxies["anomaly_score"][0] = -1.5
+    gzr.show(galaxies, ["r50", "anomaly_score"]).save(tmp_path / "galaxies.html")
+    page = (tmp_path / "galaxies.html").read_text(encoding="utf-8")
+    assert 'name="color-scheme" content="light dark"' in page
+    assert 'name="viewport"' in page
+    assert "<title>12 galaxies</title>" in page
+    assert 'alt="Colour image of galaxy 0"' in page
+    assert 'role="img" aria-label="No image of galaxy 11: timeout"' in page
+    assert "anomaly_score \u22121.50" in page
+    assert "r50 \u2013" in page
+
+
+def test_a_gallery_of_a_hundred_is_a_small_file(galaxies, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 60, (100, 64, 64, 3)).astype("uint8")
+    gzr.show(Table({"name": [f"galaxy {row}" for row in range(100)]}), images=pixels).save(
+        tmp_path / "all.html"
+    )
+    assert (tmp_path / "all.html").stat().st_size < 2_000_000
