@@ -237,6 +237,17 @@ def test_long_labels_go_on_in_a_second_line():
     assert montage([BLACK], ["word " * 200], panel=100).height == two.height
 
 
+def test_long_names_keep_their_ends():
+    from galzoo_repr.images._lettering import font_of, wrapped
+
+    font = font_of(12)
+    (line,) = wrapped(font, "a_survey_of_very_long_names/00017.jpg", 150)
+    assert line.startswith("a_survey")
+    assert line.endswith("17.jpg")
+    assert font.getlength(line) <= 150
+    assert wrapped(font, "many words that go on and on", 110)[0].startswith("many words")
+
+
 def test_letters_that_the_font_lacks_have_plain_ones_instead(monkeypatch):
     from galzoo_repr.images import _lettering
 
