@@ -91,7 +91,7 @@ def montage(
     ValueError
         If there is no image, or none that can be drawn, or labels, angles or frames do not match in number.
     TypeError
-        If ``fov`` is not an angle.
+        If ``fov``, ``north`` or ``east`` is not an angle.
 
     Warns
     -----
@@ -182,7 +182,7 @@ def _angles(name: str, given: AngleLike | None, n: int, unit: u.Unit) -> np.ndar
     """Numbers of an angle for each of n images, NaN where it is not known."""
     if given is None:
         return np.full(n, np.nan)
-    angles = read_angle(given, name)
+    angles = read_angle(given, name, example="30 arcsec" if unit == u.arcsec else "90 deg")
     masked = np.asarray(getattr(angles, "mask", False))
     angles = np.where(masked, np.nan, getattr(angles, "unmasked", angles).to_value(unit))
     if np.ndim(angles) and len(angles) != n:
