@@ -84,6 +84,9 @@ def _cut(font: ImageFont.FreeTypeFont, text: str, width: int) -> str:
     if font.getlength(text) <= width:
         return text
     dots = set_in(font, _DOTS)
-    while text and font.getlength(text + dots) > width:
-        text = text[:-1]
-    return text.rstrip() + dots
+    # Names of files and objects differ at their ends, of which as much is kept as of their beginnings.
+    end = "" if " " in text else text[len(text) // 2 :]
+    start = text[: len(text) - len(end)]
+    while start and font.getlength(start + dots + end) > width:
+        start, end = (start, end[1:]) if len(end) >= len(start) else (start[:-1], end)
+    return start.rstrip() + dots + end

@@ -20,6 +20,7 @@ __all__ = ["montage"]
 NO_IMAGE = "no image"
 _PANEL = 160  # pixels of a panel around which letters and gaps have the sizes below; larger ones enlarge them
 _MARGIN, _GAP, _TEXT, _TITLE = 16, 10, 12, 18
+_HEADS, _HEAD_LINE = 3, 24  # lines of a title at most, and the height of each
 _SMALLEST = 9  # letters, where words are long
 _LINES = 2  # of each label at most, before words are cut off
 
@@ -90,7 +91,7 @@ def montage(
     ValueError
         If there is no image, or none that can be drawn, or labels, angles or frames do not match in number.
     TypeError
-        If ``fov`` is not an angle.
+        If ``fov``, ``north`` or ``east`` is not an angle.
 
     Warns
     -----
@@ -127,12 +128,15 @@ def montage(
     labels = [_lines(text, letters, panel) for text in texts]
     line = round(1.4 * letters)
     lines = max(map(len, labels))
-    boxes, size = _layout(n, columns, panel, lines * line + 6 if lines else 0, lead, bool(title), scale)
+    shape = (n, columns, panel, lines * line + 6 if lines else 0, lead, scale)
+    font, margin = font_of(round(_TITLE * scale)), round(_MARGIN * scale)
+    (width, _) = _layout(*shape, 0)[1]
+    heads = wrapped(font, title, width - 2 * margin, _HEADS) if title else []
+    boxes, size = _layout(*shape, len(heads))
     canvas = Image.new("RGB", size, paper.ground)
     draw = ImageDraw.Draw(canvas)
-    if title:
-        font, margin = font_of(round(_TITLE * scale)), round(_MARGIN * scale)
-        draw.text((margin, margin - 4), *wrapped(font, title, size[0] - 2 * margin), paper.text, font)
+    for at, head in enumerate(heads):
+        draw.text((margin, margin - 4 + round(at * _HEAD_LINE * scale)), head, paper.text, font)
     for i, (x, y, side) in enumerate(boxes):
         canvas.paste(_panel(pictures[i], side, letters), (x, y))
         marks = round(11 * max(side / _PANEL, 0.8))
@@ -178,7 +182,7 @@ def _angles(name: str, given: AngleLike | None, n: int, unit: u.Unit) -> np.ndar
     """Numbers of an angle for each of n images, NaN where it is not known."""
     if given is None:
         return np.full(n, np.nan)
-    angles = read_angle(given, name)
+    angles = read_angle(given, name, example="30 arcsec" if unit == u.arcsec else "90 deg")
     masked = np.asarray(getattr(angles, "mask", False))
     angles = np.where(masked, np.nan, getattr(angles, "unmasked", angles).to_value(unit))
     if np.ndim(angles) and len(angles) != n:
@@ -232,11 +236,11 @@ def _panel(picture: Image.Image | None, side: int, letters: int) -> Image.Image:
 
 
 def _layout(
-    n: int, columns: int, panel: int, caption: int, lead: bool, titled: bool, scale: float
+    n: int, columns: int, panel: int, caption: int, lead: bool, scale: float, heads: int
 ) -> tuple[list[tuple[int, int, int]], tuple[int, int]]:
     """Give left, top and side of every panel, and width and height of the picture, in pixels."""
     margin, gap = round(_MARGIN * scale), round(_GAP * scale)
-    top = margin + (round(scale * (_TITLE + 16)) if titled else 0)
+    top = margin + (round(scale * (heads * _HEAD_LINE + 10)) if heads else 0)
     step, row = panel + gap, panel + caption + gap
     others = n - 1 if lead else n
     columns = max(1, min(columns, others))

@@ -11,6 +11,9 @@ _BRIGHT, _EDGE = (255, 255, 255), (0, 0, 0)
 _BAR_LENGTHS = (0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)  # arcsec
 _SHARES = (1 / 12, 1 / 3)  # of the side of a picture, between which a bar is long
 
+_PRIMES, _QUOTES = "\N{PRIME}\N{DOUBLE PRIME}", "'\""
+_CLEAR = 16  # pixels of letters from which on one prime is told from two
+
 Box = tuple[int, int, int]
 """Left, top and side of a picture, in pixels."""
 
@@ -26,7 +29,8 @@ def draw_scale_bar(draw: ImageDraw.ImageDraw, box: Box, fov: float, letters: int
     line = (left, bottom, left + round(length / fov * side) - 1, bottom)
     draw.rectangle((line[0] - 1, bottom - thick, line[2] + 1, bottom + 1), _EDGE)
     draw.rectangle((line[0], bottom - thick + 1, line[2], bottom), _BRIGHT)
-    label = f"{length:g}\N{DOUBLE PRIME}" if length < 60 else f"{length / 60:g}\N{PRIME}"
+    minute, second = _PRIMES if letters >= _CLEAR else _QUOTES
+    label = f"{length:g}{second}" if length < 60 else f"{length / 60:g}{minute}"
     _write(draw, (left, bottom - thick - 2), label, letters, "ls")
 
 

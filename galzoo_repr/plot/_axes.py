@@ -34,6 +34,7 @@ _CELL = 2  # pixels of the screen along the side of a cell
 _SCALE = "viridis"
 KEY_WIDTH, _LABEL_WIDTH = 26, 44  # letters in a line
 _KEY_MARK = 30  # square points
+_WIDE = 1.5  # times as wide as high
 _EXTREMES = 0.01  # of the numbers at each end, beyond the scale of colours
 
 
@@ -142,8 +143,10 @@ def _range(values: np.ndarray) -> tuple[float | None, float | None, str]:
 
 
 def _is_wide(ax: "Axes") -> bool:
-    """Whether axes have a shape of their own, so that what stands beside them would make them small."""
-    return ax.get_aspect() != "auto" and ax.get_adjustable() == "box"
+    """Whether axes have a shape of their own that what stands beside them would make small."""
+    if ax.get_aspect() == "auto" or ax.get_adjustable() != "box":
+        return False
+    return abs(np.diff(ax.get_xlim()) / np.diff(ax.get_ylim()))[0] > _WIDE * ax.get_aspect()
 
 
 def _add_scale(
@@ -157,6 +160,8 @@ def _add_scale(
 ) -> None:
     """Add the scale of colours, below axes that are wide."""
     place = {"location": "bottom", "shrink": 0.6} if wide else {"location": "right"}
+    if wide and ax.figure.get_layout_engine() is None:
+        place["pad"] = 0.2  # below the label of the axis
     scale = ax.figure.colorbar(drawn, ax=ax, label=axis_label(label), extend=extend, **place)
     if least is not None:
         (scale.ax.set_xlim if wide else scale.ax.set_ylim)(least, None)

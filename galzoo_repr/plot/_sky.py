@@ -24,7 +24,7 @@ _UNEQUAL = 2.0  # times that a degree of right ascension may be longer in one pl
 _POLAR = 85.0  # degrees of declination from which on right ascension is no measure of length
 _LEAST = 1 / 60  # degrees around galaxies all of which are in one place
 _ROOM = 0.04  # of the extent of the galaxies, around them
-_TICKS = 5
+_TICKS, _INCHES = 5, 0.8  # ticks at most, and what each takes at least
 _ROOM_FOR_DEGREES = 24  # points
 _NARROWEST = 1 / 3  # of the longer side of a map
 
@@ -141,10 +141,10 @@ def _part_of_sky(ax: "Axes", x: np.ndarray, y: np.ndarray, centre: SkyCoord | No
     halves = np.array([np.ptp(x), np.ptp(y)]) / 2 * shrunk
     longest = halves.max() or _LEAST / 2
     halves = (1 + _ROOM) * np.maximum(halves, _NARROWEST * longest) / shrunk
+    (left, bottom), (right, top) = (middles - halves).tolist(), (middles + halves).tolist()
+    ax.set(aspect=1 / shrunk[0], xlim=(right, left), ylim=(bottom, top))
     _write_degrees(ax.xaxis, turns=centre is None)
     _write_degrees(ax.yaxis)
-    ax.set_aspect(1 / shrunk[0])
-    (left, bottom), (right, top) = (middles - halves).tolist(), (middles + halves).tolist()
     return left, right, bottom, top
 
 
@@ -160,7 +160,8 @@ def _write_degrees(axis: "Axis", *, turns: bool = False) -> None:
         value = round(value % 360.0, decimals) % 360.0 if turns else value
         return axis.get_major_formatter().fix_minus(f"{value:z.{decimals}f}")
 
-    axis.set_major_locator(MaxNLocator(_TICKS, steps=[1, 2, 5, 10]))
+    inches = axis.axes.get_window_extent().size.min() / axis.axes.figure.dpi
+    axis.set_major_locator(MaxNLocator(int(np.clip(inches / _INCHES, 2, _TICKS)), steps=[1, 2, 5, 10]))
     axis.set_major_formatter(FuncFormatter(text))
 
 

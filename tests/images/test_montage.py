@@ -122,6 +122,7 @@ def test_frames_and_title_are_drawn():
         ({"images": [flat(0)], "labels": ["a", "b"]}, "2 labels were given for 1 images"),
         ({"images": [flat(0)], "frames": []}, "0 frames were given for 1 images"),
         ({"images": [flat(0)], "fov": [1, 2] * u.deg}, "2 angles were given as fov for 1 images"),
+        ({"images": [flat(0)], "north": [1, 2] * u.deg}, "2 angles were given as north for 1 images"),
         ({"images": [flat(0)], "columns": 0}, "columns must be at least 1"),
     ],
 )
@@ -131,9 +132,11 @@ def test_what_cannot_be_drawn_is_refused(arguments, message):
 
 
 @pytest.mark.parametrize("fov", [30, 30 * u.kg])
-def test_fields_that_are_no_angles_are_refused(fov):
-    with pytest.raises(TypeError, match=r"such as 30 \* u.arcsec"):
-        montage([flat(0)], fov=fov)
+@pytest.mark.parametrize("name", ["fov", "north", "east"])
+def test_what_is_no_angle_is_refused(name, fov):
+    example = r"such as 30 \* u.arcsec" if name == "fov" else r"such as 90 \* u.deg"
+    with pytest.raises(TypeError, match=f"{name} must be an angle with its unit, {example}"):
+        montage([flat(0)], **({"north": 0 * u.deg} | {name: fov}))
 
 
 def test_files_become_pictures(tmp_path):
@@ -235,6 +238,17 @@ def test_long_labels_go_on_in_a_second_line():
     one, two = (montage([BLACK], [text], panel=100) for text in ("short", "a longer column 0.123 arcsec"))
     assert two.height > one.height
     assert montage([BLACK], ["word " * 200], panel=100).height == two.height
+
+
+def test_long_names_keep_their_ends():
+    from galzoo_repr.images._lettering import font_of, wrapped
+
+    font = font_of(12)
+    (line,) = wrapped(font, "a_survey_of_very_long_names/00017.jpg", 150)
+    assert line.startswith("a_survey")
+    assert line.endswith("17.jpg")
+    assert font.getlength(line) <= 150
+    assert wrapped(font, "many words that go on and on", 110)[0].startswith("many words")
 
 
 def test_letters_that_the_font_lacks_have_plain_ones_instead(monkeypatch):

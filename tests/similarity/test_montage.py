@@ -74,3 +74,18 @@ def test_what_cannot_be_drawn(catalogue):
         similarity_montage(found[:0])
     with pytest.raises(ValueError, match="no column 'image'"):
         similarity_montage(found, cutout="image")
+
+
+def test_headers_tell_the_field_of_view_before_the_radii_do(catalogue, tmp_path):
+    from astropy.io import fits
+
+    cards = {"BANDS": "grz", "CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 10.0}
+    cards |= {"CRPIX1": 40, "CRPIX2": 40, "CD1_1": -1 / 3600, "CD2_2": 1 / 3600}
+    planes = np.random.default_rng(0).normal(size=(3, 80, 80)).astype("f4")
+    fits.PrimaryHDU(planes, fits.Header(cards)).writeto(tmp_path / "sky.fits")
+    catalogue["cutout"] = [str(tmp_path / "sky.fits")] * 4
+    found = find_similar(catalogue, 0, n=2)
+    fields = (None, 80 * u.arcsec, 40 * u.arcsec)
+    drawn, given, other = (np.asarray(similarity_montage(found, fov=fov)) for fov in fields)
+    assert np.array_equal(drawn, given)
+    assert not np.array_equal(drawn, other)
