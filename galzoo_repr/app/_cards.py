@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from galzoo_repr.app._ratings import Opinion, RatingDesk
     from galzoo_repr.app._session import Desk
 
-__all__ = ["card_of", "links_to", "progress_facts", "text_of_cell"]
+__all__ = ["agreement_text", "card_of", "links_to", "progress_facts", "text_of_cell"]
 
 LONGEST = 200  # characters of a cell that are shown
 # Interesting galaxies, and ratings, from which on shares and expectations mean something.
@@ -105,12 +105,19 @@ def progress_facts(ratings: RatingDesk) -> dict:
             facts.append(["expected in the next 100", f"{progress.expected:.1f}"])
         if len(progress.raters) > 1:
             for one in progress.raters:
-                agreed = f", κ {one['agreement']:.2f} on {one['n_shared']}" if one["n_shared"] else ""
+                agreed = agreement_text(one["agreement"], one["n_shared"])
                 facts.append([one["rater"], f"{one['n_rated']} rated{agreed}"])
         advice = progress.advice
     if ratings.failure:
         advice = f"Learning failed: {ratings.failure}"
     return {"facts": facts, "advice": advice, "rated": n_rated}
+
+
+def agreement_text(kappa: float, n: int) -> str:
+    """How far a rater agrees with the others on those they share; kappa is NaN where all have one rating."""
+    if not n:
+        return ""
+    return f", κ {kappa:.2f} on {n}" if math.isfinite(kappa) else f", all {n} shared alike"
 
 
 def _finite(value: float) -> float | None:

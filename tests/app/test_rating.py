@@ -129,14 +129,26 @@ def test_two_raters_have_files_of_their_own_and_learn_how_far_they_agree(served,
     bob = served(None, "--rater", "bob")
     open_page(page, bob)
     by_ann = kept(ann, "interest_ann")
-    shared = 0
-    for _ in range(25):
-        shared += np.isfinite(by_ann[row_shown(page)])
-        press(page, "5" if table["embedding"][row_shown(page), 0] > 0 else "0")
-    assert shared >= 2
+    shared, rated = set(), 0
+    # The first few that both have rated may be alike, which says nothing of how far they agree.
+    while rated < 25 or len(shared) < 2:
+        known, rating = by_ann[row_shown(page)], "5" if table["embedding"][row_shown(page), 0] > 0 else "0"
+        shared |= {known} if np.isfinite(known) else set()
+        press(page, rating)
+        rated += 1
     until(lambda: "κ 1.00" in page.locator(".found").inner_text())
     assert np.isfinite(by_ann).sum() == 12
-    assert np.isfinite(kept(bob, "interest_bob")).sum() == 25
+    assert np.isfinite(kept(bob, "interest_bob")).sum() == rated
+
+
+@pytest.mark.parametrize(
+    ("kappa", "n", "said"),
+    [(np.nan, 0, ""), (np.nan, 2, ", all 2 shared alike"), (0.5, 4, ", κ 0.50 on 4")],
+)
+def test_how_far_raters_agree_is_said_where_it_is_known(kappa, n, said):
+    from galzoo_repr.app._cards import agreement_text
+
+    assert agreement_text(kappa, n) == said
 
 
 def test_a_second_page_of_the_same_rater_is_refused_with_the_reason(served, tmp_path):
