@@ -23,7 +23,7 @@ from sklearn.metrics import roc_auc_score
 
 import galzoo_repr as gzr
 
-SIZES, SHARES, WRONG = (10, 20, 40, 100), (0.1, 0.3, 0.5), (0.0, 0.1, 0.2)
+SIZES, SHARES = (10, 20, 40, 100), (0.1, 0.3, 0.5)
 FEATURES = ("rings as judged", "odd galaxies", "edge-on galaxies as they come")
 LEFT, MOST = 8, 300  # galaxies of each class to test on
 BINS = 10
@@ -89,6 +89,7 @@ def main() -> None:
     )
     parser.add_argument("--encoder", default="bundled")
     parser.add_argument("--seeds", type=int, default=6, help="choices of labels of each case")
+    parser.add_argument("--wrong", type=float, nargs="+", default=(0.0, 0.1, 0.2), help="0.5: drawn by lot")
     parser.add_argument("--work", type=Path, default=Path(gettempdir()) / "galzoo-real")
     parser.add_argument("--cells", type=Path, default=Path(gettempdir()) / "galzoo-real" / "rings-cells")
     options = parser.parse_args()
@@ -98,7 +99,7 @@ def main() -> None:
     for task in tasks(options.work):
         if task.name in FEATURES:
             x = kept.embeddings(task, encoder, encoder.digest)
-            for case in product(SIZES, SHARES, WRONG):
+            for case in product(SIZES, SHARES, options.wrong):
                 found[task.name, *case] = measure(task, x, *case, options.seeds)
     names = ("one answer for all", "accuracy", "best cut", "ROC AUC", "Brier score", "log loss")
     for i, by in ((1, "labels"), (2, "share of yes"), (3, "labels that are wrong"), (0, "feature")):

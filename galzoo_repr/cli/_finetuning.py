@@ -1,5 +1,6 @@
 """The commands that learn a feature from labels, and predict it."""
 
+import shlex
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -94,10 +95,8 @@ def finetune(
     model.save(out, overwrite=overwrite)
     if not as_json:
         output.print(str(model), markup=False, soft_wrap=True)
-        note(
-            f"Model written to {out}. Probabilities for all galaxies: galzoo-repr predict {catalogue} {out} OUT",
-            quiet=quiet,
-        )
+        following = shlex.join(["galzoo-repr", "predict", str(catalogue), str(out), "OUT"])
+        note(f"Model written to {out}. Probabilities for all galaxies: {following}", quiet=quiet)
     if plot is not None:
         model.report.plot_reliability().figure.savefig(plot, dpi=150)
         note(f"Picture written to {plot}", quiet=quiet)

@@ -347,7 +347,8 @@ class TestFittedObjects:
     def test_a_model(self):
         table = galaxies()
         table["ring"] = np.arange(N) % 2 * 1.0
-        model = gzr.finetune(table, "ring", progress=False)
+        with pytest.warns(gzr.GalzooWarning, match="do not show that galaxies are told apart"):
+            model = gzr.finetune(table, "ring", progress=False)
         before = model.predict(VECTORS).value
         table["embedding"][:], table["ring"][:] = 3, 0
         np.testing.assert_array_equal(model.predict(VECTORS).value, before)

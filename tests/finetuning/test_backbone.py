@@ -11,6 +11,10 @@ from galzoo_repr.finetuning._backbone_loop import parameter_groups
 from galzoo_repr.finetuning._plan import TuningPlan
 
 N = 48
+# Networks as small as these, trained for a moment, need not tell anything.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:the labels in .* do not show:galzoo_repr.exceptions.GalzooWarning"
+)
 
 
 @pytest.fixture(scope="module")

@@ -54,6 +54,7 @@ def test_from_labels_to_a_table_of_predictions(catalogue, has_ring, tmp_path):
     assert read_catalogue(fewer)["ring_probability"].mean() < 0.7 * table["ring_probability"].mean()
 
 
+@pytest.mark.filterwarnings("ignore:the labels in .* do not show:galzoo_repr.exceptions.GalzooWarning")
 def test_an_encoder_is_fine_tuned_at_the_shell(tmp_path):
     torch.manual_seed(0)
     network = timm.create_model("lcnet_035", num_classes=0)

@@ -268,7 +268,8 @@ def test_numbers_that_may_stand_for_no_value_are_said():
 def test_a_head_learns_from_them_too(tmp_path):
     cat = galaxies(400)
     cat["near"] = np.where(np.arange(400) < 200, np.asarray(cat["z"]) < np.median(cat["z"]), np.nan)
-    alone = gzr.finetune(cat, "near", members=2)
+    with pytest.warns(gzr.GalzooWarning, match="do not show that galaxies are told apart"):
+        alone = gzr.finetune(cat, "near", members=2)
     model = gzr.finetune(cat, "near", beside={"z": 1.0}, members=2)
     assert alone.report["accuracy"] < 0.7 < 0.9 < model.report["accuracy"]
     assert model.card["encoder"]["dim"] == 16
