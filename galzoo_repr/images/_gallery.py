@@ -13,7 +13,14 @@ from galzoo_repr.catalogue import galaxy_names
 from galzoo_repr.images._captions import captions as written_captions
 from galzoo_repr.images._image_data import ImageData
 from galzoo_repr.images._montage import montage
-from galzoo_repr.images._pictures import Pictures, PictureSource, picture_of, pictures_of, read_image
+from galzoo_repr.images._pictures import (
+    Pictures,
+    PictureSource,
+    picture_column,
+    picture_of,
+    pictures_of,
+    read_image,
+)
 from galzoo_repr.images._recipe import ImageRecipe
 
 __all__ = [
@@ -121,7 +128,7 @@ def pictures(table: Table, rows: Sequence[int]) -> list[np.ndarray | None]:
     Parameters
     ----------
     table : astropy.table.Table
-        Catalogue with the column ``cutout``.
+        Catalogue with the column ``cutout``, or ``file_loc``.
     rows : sequence of int
         Which galaxies.
 
@@ -139,7 +146,8 @@ def pictures(table: Table, rows: Sequence[int]) -> list[np.ndarray | None]:
     >>> [picture.shape for picture in pictures(galaxies, [2, 0])]
     [(384, 384, 3), (384, 384, 3)]
     """
-    return read_pictures(pictures_of(table[np.asarray(rows, dtype=int)], "cutout"), size=SIDE, crop=CENTRE)
+    some = table[np.asarray(rows, dtype=int)]
+    return read_pictures(pictures_of(some, picture_column(table) or "cutout"), size=SIDE, crop=CENTRE)
 
 
 def comparison(
