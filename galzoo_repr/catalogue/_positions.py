@@ -239,8 +239,26 @@ def _no_positions(table: Table) -> str:
     return (
         "found no positions in the catalogue: it has neither a SkyCoord column nor right ascension and "
         f"declination under a usual name (ra and dec, RAJ2000 and DEJ2000, ...). Its columns are "
-        f"{some_of(table.colnames)}. Name the right ones with coords=(ra_name, dec_name), or give a SkyCoord."
+        f"{some_of(table.colnames)}. Name the right ones with coords={_likely_pair(table)}, or give a SkyCoord."
     )
+
+
+def _likely_pair(table: Table) -> str:
+    """Two columns that look like positions by their names, as the tuple to write; names in general without any."""
+    known = {name.lower(): name for name in reversed(table.colnames)}
+    for name in known:
+        for one, other in (
+            ("ra", "dec"),
+            ("alpha", "delta"),
+            ("\u03b1", "\u03b4"),
+            ("lon", "lat"),
+            ("r.a.", "dec."),
+        ):
+            for place in (found.start() for found in re.finditer(re.escape(one), name)):
+                meant = name[:place] + other + name[place + len(one) :]
+                if meant in known:
+                    return f"({known[name]!r}, {known[meant]!r})"
+    return "(ra_name, dec_name)"
 
 
 def _skycoord_column(table: Table, name: str) -> SkyCoord:

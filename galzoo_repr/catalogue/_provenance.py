@@ -81,7 +81,7 @@ def record_provenance(table: Table, call: str, facts: Mapping[str, object]) -> N
     table.meta[_NESTED] = {**(nested if isinstance(nested, Mapping) else {}), call: record}
 
 
-def provenance(table: Table, call: str) -> dict:
+def provenance(table: Table, call: str | None = None) -> dict:
     """
     Look up what `record_provenance` recorded of a call.
 
@@ -89,13 +89,14 @@ def provenance(table: Table, call: str) -> dict:
     ----------
     table : `~astropy.table.Table`
         A catalogue that the package computed columns for.
-    call : str
-        Name of the function, such as ``"add_embeddings"``.
+    call : str, optional
+        Name of the function, such as ``"add_embeddings"``; all of them when not given.
 
     Returns
     -------
     dict
-        A copy of the facts, with ``version`` and ``date``; empty if the table records nothing of this call.
+        A copy of the facts, with ``version`` and ``date``; empty if the table records nothing of this call. Of all
+        calls, these by the name of each.
 
     Examples
     --------
@@ -103,10 +104,15 @@ def provenance(table: Table, call: str) -> dict:
     >>> import galzoo_repr as gzr
     >>> from galzoo_repr.catalogue import provenance
     >>> galaxies = Table({"name": ["A", "B", "C"], "embedding": [[1.0, 0.0], [0.9, 0.1], [0.0, 1.0]]})
-    >>> provenance(gzr.add_similarity(galaxies, "A"), "add_similarity")["metric"]
+    >>> galaxies = gzr.add_similarity(galaxies, "A")
+    >>> provenance(galaxies, "add_similarity")["metric"]
     'cosine'
+    >>> list(provenance(galaxies))
+    ['add_similarity']
     """
     nested = table.meta.get(_NESTED)
+    if call is None:
+        return deepcopy(dict(nested)) if isinstance(nested, Mapping) else {}
     record = nested.get(call) if isinstance(nested, Mapping) else None
     return deepcopy(dict(record)) if record else {}
 

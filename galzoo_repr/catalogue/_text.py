@@ -27,6 +27,11 @@ _BYTE_ORDER_MARKS = {
     BOM_UTF16_BE: "utf-16-be",
 }
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d+)?")
+# Also hours, minutes and seconds, which no column is called.
+_VALUE = re.compile(
+    _NUMBER.pattern
+    + r"|[+-]?\d{1,3}[:h\u00b0d]\s*\d{1,2}([:m'\u2032]\s*(\d{1,2}(\.\d*)?[s\"\u2033]?)?|\.\d+[m']?)?"
+)
 _SEXTRACTOR = re.compile(r"#\s+1\s+[A-Z][A-Z0-9_]+\b")
 _SAMPLE = 50  # lines from which the delimiter is judged
 
@@ -221,14 +226,14 @@ def _delimiter(sample: list[str], usual: str) -> str:
 
 
 def _are_values(header: list[str], row: list[str]) -> bool:
-    """Whether the first line is one of values: it has numbers, and no text above a number."""
-    numbers = [cell for cell in header if _NUMBER.fullmatch(cell)]
+    """Whether the first line is one of values: it has numbers or angles, and no text above one."""
+    numbers = [cell for cell in header if _VALUE.fullmatch(cell)]
     if len(numbers) > 2 and numbers == [str(i) for i in range(len(numbers))]:
         # pandas counts columns that have no names.
         return False
-    texts = [cell and not _NUMBER.fullmatch(cell) and cell.lower() != "nan" for cell in header]
+    texts = [cell and not _VALUE.fullmatch(cell) and cell.lower() != "nan" for cell in header]
     return bool(numbers) and not any(
-        text and _NUMBER.fullmatch(cell) for text, cell in zip(texts, row, strict=False)
+        text and _VALUE.fullmatch(cell) for text, cell in zip(texts, row, strict=False)
     )
 
 

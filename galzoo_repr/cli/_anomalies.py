@@ -108,12 +108,12 @@ def _write_sheet(table: "Table", chosen: "Table", sheet: Path, quiet: bool) -> N
     from astropy.table import MaskedColumn, Table
 
     from galzoo_repr.catalogue import for_spreadsheets
-    from galzoo_repr.images import montage, on_the_sky, pictures
+    from galzoo_repr.images import montage, on_the_sky, picture_column, pictures
 
     rows = np.asarray(chosen["row"])
     names = _names(table)
-    if "cutout" not in table.colnames:
-        note("The catalogue has no column cutout, so there is no picture to draw", quiet=quiet)
+    if not picture_column(table):
+        note("The catalogue has no column cutout or file_loc, so there is no picture to draw", quiet=quiet)
     elif len(rows):
         labels = [f"row {row}\n{names[row]}" for row in rows]
         picture = sheet.with_suffix(".png")

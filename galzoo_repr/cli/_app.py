@@ -95,6 +95,7 @@ def _in_words_of_the_shell(message: str, verb: typer.core.TyperCommand | None) -
             message = re.sub(rf"{of}=('[^']+')", rf"{option} \1", message)
             message = re.sub(rf"{of}=(nan\b|-?[\d.]*\d)(?!\w)", rf"{option} \1", message)
             message = re.sub(rf"{of}=\('?([\w-]+)'?, '?([\w-]+)'?\)", rf"{option} \1,\2", message)
+            message = re.sub(rf"{of}=\('([^']+)', '([^']+)'\)", rf"{option} '\1,\2'", message)
             message = re.sub(rf"{of}=(True)?(?=[\s,.;:)]|$)", option, message)
             # As the subject of a sentence, or as what named a column.
             message = re.sub(

@@ -80,6 +80,7 @@ def embed(
     radius_column: option.RadiusColumn = None,
     coords: option.Coords = None,
     images: option.Images = None,
+    name: Annotated[str, typer.Option(help="Name of the column of embeddings.")] = "embedding",
     layer: option.Layer = None,
     zero_point: option.ZeroPoint = None,
     fallback: option.Fallback = None,
@@ -102,6 +103,7 @@ def embed(
         "fov": angle,
         "coords": read_pair(coords, "--coords"),
         "images": images,
+        "name": name,
         "store": store,
     }
     options |= {"keep": keep, "batch_size": batch_size, "device": device, "overwrite": overwrite}
@@ -128,7 +130,7 @@ def embed(
         progress=not quiet,
     )
     write_catalogue(table, out, overwrite=overwrite)
-    failed = int((table["embedding"] != table["embedding"]).any(axis=1).sum())
+    failed = int((table[name] != table[name]).any(axis=1).sum())
     finish(table, out, failed=failed, fail_on=tolerated, as_json=as_json, quiet=quiet, call="add_embeddings")
 
 
@@ -193,9 +195,9 @@ def similar(
     if montage is not None:
         refuse_existing(montage, overwrite)
     table = open_catalogue(catalogue)
-    if montage is not None and "cutout" not in table.colnames:
+    if montage is not None and not {"cutout", "file_loc"} & set(table.colnames):
         raise ValueError(
-            f"{catalogue} has no column 'cutout', so --montage has nothing to draw; use embed or fetch"
+            f"{catalogue} has no column 'cutout' or 'file_loc', so --montage has nothing to draw; use embed or fetch"
         )
     import numpy as np
     from astropy.table import Table

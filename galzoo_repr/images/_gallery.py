@@ -16,7 +16,14 @@ from galzoo_repr.images._captions import cell_texts
 from galzoo_repr.images._image_data import ImageData
 from galzoo_repr.images._montage import montage
 from galzoo_repr.images._palette import CLASS_COLOURS
-from galzoo_repr.images._pictures import Pictures, PictureSource, picture_of, pictures_of, read_image
+from galzoo_repr.images._pictures import (
+    Pictures,
+    PictureSource,
+    picture_column,
+    picture_of,
+    pictures_of,
+    read_image,
+)
 from galzoo_repr.images._recipe import ImageRecipe
 from galzoo_repr.images._sky_frame import sky_frames
 
@@ -138,7 +145,7 @@ def pictures(table: Table, rows: Sequence[int]) -> list[np.ndarray | None]:
     Parameters
     ----------
     table : astropy.table.Table
-        Catalogue with the column ``cutout``.
+        Catalogue with the column ``cutout``, or ``file_loc``.
     rows : sequence of int
         Which galaxies.
 
@@ -156,7 +163,8 @@ def pictures(table: Table, rows: Sequence[int]) -> list[np.ndarray | None]:
     >>> [picture.shape for picture in pictures(galaxies, [2, 0])]
     [(384, 384, 3), (384, 384, 3)]
     """
-    return read_pictures(pictures_of(table[np.asarray(rows, dtype=int)], "cutout"), size=SIDE, crop=CENTRE)
+    some = table[np.asarray(rows, dtype=int)]
+    return read_pictures(pictures_of(some, picture_column(table) or "cutout"), size=SIDE, crop=CENTRE)
 
 
 def comparison(

@@ -34,6 +34,7 @@ __all__ = [
     "PictureSource",
     "Pictures",
     "flux_scales",
+    "picture_column",
     "picture_of",
     "pictures_of",
     "read_image",
@@ -357,6 +358,20 @@ def pictures_of(catalogue: Table, images: Pictures) -> list[Picture]:
             picture.flux = flux
     _refuse_if_none_is_one(pictures, rows, what)
     return pictures
+
+
+def picture_column(catalogue: Table) -> str:
+    """
+    Column of the pictures of a catalogue: ``cutout``, or ``file_loc``; empty where it has neither.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from galzoo_repr.images import picture_column
+    >>> picture_column(Table({"name": ["a"], "file_loc": ["a.jpg"]}))
+    'file_loc'
+    """
+    return next((name for name in reversed(_USUAL) if name in catalogue.colnames), "")
 
 
 def flux_scales(catalogue: Table, name: str) -> list[tuple[float, ...] | None] | None:

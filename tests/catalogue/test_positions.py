@@ -474,3 +474,19 @@ def test_columns_of_objects_hold_numbers_text_and_nothing():
 def test_degrees_in_a_column_of_hours_say_what_they_were_read_as(ra):
     found = sky_positions(Table({**ra, "Dec": [2.0]}), coords=(next(iter(ra)), "Dec"))
     assert found.reason[0].endswith("2250 deg is outside -360 to 360, read in hours as the column says")
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["RA_nuc", "flux", "DEC_nuc"], "coords=('RA_nuc', 'DEC_nuc')"),
+        (["\u03b1 (deg)", "\u03b4 (deg)"], "coords=('\u03b1 (deg)', '\u03b4 (deg)')"),
+        (["DEC_fit", "RA_fit"], "coords=('RA_fit', 'DEC_fit')"),
+        (["my alpha", "my delta"], "coords=('my alpha', 'my delta')"),
+        (["radius", "x"], "coords=(ra_name, dec_name)"),
+    ],
+)
+def test_columns_that_look_like_positions_are_named_but_not_taken(names, said):
+    with pytest.raises(ValueError, match="found no positions") as error:
+        sky_positions(Table({name: [1.0] for name in names}))
+    assert said in str(error.value)

@@ -107,3 +107,16 @@ def test_meta_of_another_kind_under_our_name_gives_way(table):
 def test_a_call_needs_a_name(table):
     with pytest.raises(ValueError, match="call is empty"):
         record_provenance(table, "", {})
+
+
+def test_all_calls_are_told_together():
+    table = Table({"ra": [1.0]})
+    assert provenance(table) == {}
+    record_provenance(table, "add_cutouts", {"layer": "ls-dr9"})
+    record_provenance(table, "add_embeddings", {"encoder": "bundled"})
+    told = provenance(table)
+    assert told == {call: provenance(table, call) for call in ("add_cutouts", "add_embeddings")}
+    told["add_cutouts"]["layer"] = "other"
+    assert provenance(table, "add_cutouts")["layer"] == "ls-dr9"
+    table.meta["galzoo_repr"] = "not ours"
+    assert provenance(table) == {}

@@ -154,14 +154,29 @@ def test_names_and_rows(read, body, columns):
     assert {name: table[name].tolist() for name in table.colnames} == columns
 
 
+def test_names_in_a_comment_stand_above_hours_and_minutes(read):
+    table = read("# name ra dec\ng0 09h59m57.6s +01d59m56.6s\ng1 10h00m00.0s -01d00m00.0s\n", "a.txt")
+    assert table.colnames == ["name", "ra", "dec"]
+    assert table["name"].tolist() == ["g0", "g1"]
+
+
 @pytest.mark.parametrize(
-    "body", ["1,2,3\n4,5,6\n", "ngc1,1.5,2\nngc2,2.5,3\n", "150.1,2.2\n", "1,,3\n4,5,6\n"]
+    "body",
+    [
+        "1,2,3\n4,5,6\n",
+        "ngc1,1.5,2\nngc2,2.5,3\n",
+        "150.1,2.2\n",
+        "1,,3\n4,5,6\n",
+        "09:59:57.6 +01:59:56\n10:00:01.2 -00:00:03\n",
+        "g1 09h59m57.6s +01d59m56s\ng2 10h00m01s -00d00m03s\n",
+        "a,9:59:57,-1:59\n",
+    ],
 )
 def test_values_are_not_taken_for_names(read, body):
     with pytest.raises(
         ValueError, match="has values where names of columns should be; put a line of names before it"
     ):
-        read(body)
+        read(body, "a.csv" if "," in body else "a.txt")
 
 
 @pytest.mark.parametrize(

@@ -259,6 +259,7 @@ def test_a_warning_is_one_line_in_the_words_of_the_command_in_a_fresh_process(tm
         ),
         ("name them: coords=(ra_name, dec_name).", "name them: --coords ra_name,dec_name."),
         ("such as coords=('ra_1', 'dec_1')", "such as --coords ra_1,dec_1"),
+        ("with coords=('RA (deg)', 'Dec (deg)'), or", "with --coords 'RA (deg),Dec (deg)', or"),
     ],
 )
 def test_arguments_with_blanks_and_pairs_are_options(message, words):

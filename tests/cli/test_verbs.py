@@ -283,3 +283,30 @@ def test_served_survey_answers_until_it_is_interrupted():
         _, errors = process.communicate(timeout=60)
     assert process.returncode in {0, 130}
     assert "Traceback" not in errors
+
+
+def test_own_images_are_drawn_and_described_under_a_second_name(tmp_path, small_encoder, monkeypatch):
+    place, other = tmp_path / "place", tmp_path / "other"
+    for folder in (place, other):
+        folder.mkdir()
+    random = np.random.default_rng(0)
+    for row in range(12):
+        Image.fromarray(random.integers(0, 255, (40, 40, 3), dtype=np.uint8)).save(place / f"{row}.png")
+    table = Table({"name": [f"g{row}" for row in range(12)], "file_loc": [f"{row}.png" for row in range(12)]})
+    table["embedding"] = random.normal(size=(12, 4))
+    write_catalogue(table, place / "cat.ecsv")
+    monkeypatch.chdir(other)
+    result = run("similar", place / "cat.ecsv", "--to", "g3", "--montage", "alike.png")
+    assert result.exit_code == 0, result.output
+    with Image.open("alike.png") as picture:
+        assert len(np.unique(np.asarray(picture.convert("L")))) > 100
+    result = run("anomalies", place / "cat.ecsv", "search")
+    assert "Picture written to" in result.stderr, result.output
+    options = ["--images", "file_loc", "--encoder", small_encoder, "--quiet"]
+    result = run("embed", place / "cat.ecsv", "two.ecsv", *options)
+    assert "give another --name" in result.stderr
+    result = run("embed", place / "cat.ecsv", "two.ecsv", *options, "--name", "second")
+    assert result.exit_code == 0, result.output
+    two = read_catalogue("two.ecsv")
+    assert np.isfinite(two["second"]).all()
+    assert two["embedding"].shape == (12, 4)
