@@ -15,13 +15,13 @@ from pathlib import Path
 from tempfile import gettempdir
 
 import numpy as np
+from astropy.table import Table
 from rich.console import Console
 from rich.table import Table as RichTable
 from rings import Cells, Task, tasks
 from sklearn.metrics import roc_auc_score
 
 import galzoo_repr as gzr
-from galzoo_repr.finetuning._training_set import Lesson, learn
 
 SIZES, SHARES = (10, 20, 40, 100), (0.1, 0.3, 0.5)
 FEATURES = ("rings as judged", "odd galaxies", "edge-on galaxies as they come")
@@ -73,8 +73,8 @@ def measure(task: Task, x: np.ndarray, n: int, share: float, wrong: float, seeds
         label = np.abs(task.truth[rows] - (rng.random(n) < wrong)).astype(float)
         if not 2 <= label.sum() <= n - 2:
             continue
-        head, blend = learn(Lesson(x[rows], label[:, None], np.arange(n), "binary"))
-        p = blend.calibration.apply(head.scores(x[rest])[:, 0], "binary")[:, 0]
+        table = Table({"embedding": x[rows], "feature": label})
+        p = gzr.finetune(table, "feature", members=2, progress=False).predict(x[rest]).value[:, 0]
         truth = task.truth[rest]
         weight = np.where(truth == 1, share / truth.sum(), (1 - share) / (1 - truth).sum())
         given = np.abs(truth - (rng.random(len(rest)) < wrong)).astype(float)
