@@ -73,8 +73,8 @@ def measure(task: Task, x: np.ndarray, n: int, share: float, wrong: float, seeds
         label = np.abs(task.truth[rows] - (rng.random(n) < wrong)).astype(float)
         if not 2 <= label.sum() <= n - 2:
             continue
-        model = gzr.finetune(Table({"embedding": x[rows], "yes": label}), "yes", members=2)
-        p = np.asarray(gzr.add_predictions(Table({"embedding": x[rest]}), model)["yes_probability"])
+        table = Table({"embedding": x[rows], "feature": label})
+        p = gzr.finetune(table, "feature", members=2, progress=False).predict(x[rest]).value[:, 0]
         truth = task.truth[rest]
         weight = np.where(truth == 1, share / truth.sum(), (1 - share) / (1 - truth).sum())
         given = np.abs(truth - (rng.random(len(rest)) < wrong)).astype(float)

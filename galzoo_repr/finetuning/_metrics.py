@@ -23,7 +23,7 @@ __all__ = [
 INTERVAL = (2.5, 97.5)
 CHANCE = 0.5
 """Area under the ROC curve of galaxies in random order."""
-GAIN = "gain over one answer for all"
+GAIN = "gain over one answer"
 """Accuracy, less what it would be if the answer that is the commonest among the labels were given to every galaxy."""
 _WIDE = 1.96  # standard deviations of a normal distribution within which 95 per cent are
 _MOST_BINS, _LEAST_IN_BIN = 10, 10
@@ -191,7 +191,7 @@ def _accuracy(right: np.ndarray, common: np.ndarray) -> dict[str, float]:
     """Share that is told rightly, and what that is beside one answer for all galaxies."""
     return {
         "accuracy": np.mean(right),
-        "accuracy of one answer for all": np.mean(common),
+        "one answer for all": np.mean(common),
         GAIN: np.mean(right) - np.mean(common),
     }
 

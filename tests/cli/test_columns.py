@@ -98,7 +98,7 @@ def test_beside(folder):
     )
     assert result.exit_code == 0, result.output
     assert "z (weight 0.5)" in result.stdout
-    assert "accuracy of one answer for all" in result.stdout
+    assert "one answer for all" in result.stdout
     assert (
         f"Model written to {folder / 'model'}. Probabilities for all galaxies: galzoo-repr predict"
         in result.stderr
