@@ -44,6 +44,7 @@ def report_of_model(model: MorphologyModel) -> dict[str, str]:
         return {"text": str(report), "alt": ""}
     lines = [f"{report.n_galaxies} galaxies, held out in turn", "(intervals of 95 per cent)"]
     lines += [f"{_named(one.part, one.name):<20} {one}" for one in report.metrics]
+    lines += [f"- {sentence}" for sentence in report.caveats]
     counts = [
         f"labelled {true}, predicted {best}: {report.confusion[i, j]}"
         for i, true in enumerate(report.classes)

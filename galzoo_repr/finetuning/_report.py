@@ -60,6 +60,8 @@ class Report:
     (80, True)
     >>> report.table.colnames
     ['part', 'figure', 'value', 'low', 'high']
+    >>> report.caveats
+    []
     """
 
     n_galaxies: int
@@ -90,6 +92,11 @@ class Report:
             dtype=[str, str, *[float] * 3],
         )
 
+    @property
+    def caveats(self) -> list[str]:
+        """What held-out galaxies do not show, a sentence each; empty where there is nothing to say."""
+        return caveats(self.metrics, self.classes, self.confusion)
+
     def __str__(self) -> str:
         if not self.n_folds:
             return "\n".join(
@@ -100,8 +107,7 @@ class Report:
             f"  {f'{metric.part}: ' if metric.part else ''}{metric.name}".ljust(40) + str(metric)
             for metric in self.metrics
         ]
-        said = caveats(self.metrics, self.classes, self.confusion)
-        return "\n".join([*lines, *self._confusion_lines(), *said, *self._unlabelled_line()])
+        return "\n".join([*lines, *self._confusion_lines(), *self.caveats, *self._unlabelled_line()])
 
     def _unlabelled_line(self) -> list[str]:
         by_count = sorted(self.unlabelled.items(), key=lambda item: -item[1])

@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 import galzoo_repr as gzr
+from galzoo_repr.app._learned import report_of_model
 from galzoo_repr.finetuning import Report, expected_calibration_error, learning_curve
 from galzoo_repr.finetuning._calibration import fit_calibration
 from galzoo_repr.finetuning._metrics import measure
@@ -174,7 +175,11 @@ def test_more_labels_make_a_better_model(sky, has_ring):
 @pytest.mark.parametrize(("low", "said"), [(0.4, True), (0.6, False)])
 def test_a_report_says_where_chance_would_do_as_well(model, low, said):
     metrics = [replace(m, low=low) if m.name == "ROC AUC" else m for m in model.report.metrics]
-    assert ("not shown to be better than chance" in str(replace(model.report, metrics=metrics))) is said
+    report = replace(model.report, metrics=metrics)
+    assert ("not shown to be better than chance" in str(report)) is said
+    # The page, which has no room for the whole report, says it too.
+    on_page = report_of_model(replace(model, report=report))["text"]
+    assert ("not shown to be better than chance" in on_page) is said
 
 
 @pytest.mark.parametrize("task", ["binary", "classes"])
