@@ -248,6 +248,8 @@ def _likely_pair(table: Table) -> str:
     known = {name.lower(): name for name in reversed(table.colnames)}
     for name in known:
         for one, other in (
+            ("ra_hms", "dec_dms"),
+            ("rahms", "decdms"),
             ("ra", "dec"),
             ("alpha", "delta"),
             ("\u03b1", "\u03b4"),

@@ -483,6 +483,7 @@ def test_degrees_in_a_column_of_hours_say_what_they_were_read_as(ra):
         (["\u03b1 (deg)", "\u03b4 (deg)"], "coords=('\u03b1 (deg)', '\u03b4 (deg)')"),
         (["DEC_fit", "RA_fit"], "coords=('RA_fit', 'DEC_fit')"),
         (["my alpha", "my delta"], "coords=('my alpha', 'my delta')"),
+        (["name", "ra_hms", "dec_dms"], "coords=('ra_hms', 'dec_dms')"),
         (["radius", "x"], "coords=(ra_name, dec_name)"),
     ],
 )
