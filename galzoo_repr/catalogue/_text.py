@@ -32,9 +32,7 @@ _VALUE = re.compile(
     _NUMBER.pattern
     + r"|[+-]?\d{1,3}[:h\u00b0d]\s*\d{1,2}([:m'\u2032]\s*(\d{1,2}(\.\d*)?[s\"\u2033]?)?|\.\d+[m']?)?"
 )
-_IPAC_TYPES = re.compile(
-    r"(\|\s*(i|int|integer|l|long|d|double|f|float|r|real|c|char|date)?\s*)+\|\s*", re.IGNORECASE
-)
+_IPAC_TYPES = ("integer", "long", "double", "float", "real", "char", "date")  # or how they begin
 _SEXTRACTOR = re.compile(r"#\s+1\s+[A-Z][A-Z0-9_]+\b")
 _SAMPLE = 50  # lines from which the delimiter is judged
 
@@ -147,9 +145,14 @@ def _describes_itself(text: str) -> str | None:
         return "mrt" if first.startswith("Title:") else "cds"
     barred = re.fullmatch(r"\|.*\|\s*", first) and not re.fullmatch(r"[\s|:-]*", second)  # not Markdown
     # Rows between bars are no IPAC, whose bars stand in the header alone.
-    if first.startswith("\\") or (barred and (not second.startswith("|") or _IPAC_TYPES.fullmatch(second))):
+    if first.startswith("\\") or (barred and (not second.startswith("|") or _are_ipac_types(second))):
         return "ipac"
     return "sextractor" if _SEXTRACTOR.match(first) else None
+
+
+def _are_ipac_types(line: str) -> bool:
+    cells = [cell.strip().lower() for cell in line.strip().strip("|").split("|")]
+    return all(any(known.startswith(cell) for known in _IPAC_TYPES) for cell in cells)
 
 
 @dataclass
