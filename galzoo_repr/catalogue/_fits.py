@@ -35,6 +35,7 @@ from galzoo_repr.catalogue._several import listed, place_of
 from galzoo_repr.catalogue._storable import replace_data, storable
 from galzoo_repr.catalogue._unpacked import (
     is_packed,
+    no_table,
     refuse_endless_header,
     refuse_missing_bytes,
     refuse_repeated_cells,
@@ -305,7 +306,7 @@ def read_fits(path: Path, table: str | int | None = None) -> Table:
 
 def _read_fits(file: BinaryIO, there: int, path: Path, table: str | int | None) -> Table:
     with fits.open(file, character_as_bytes=True, memmap=False) as hdus:
-        hdu, said = _chosen_table(hdus, table)
+        hdu, said = _chosen_table(hdus, table, there)
         refuse_missing_bytes(hdu.size, there)
         refuse_repeated_cells(file, hdu.header, hdu.fileinfo()["datLoc"], there)
         record = recorded(hdu.header.get(_RECORD), path)
@@ -346,13 +347,13 @@ def _read_fits(file: BinaryIO, there: int, path: Path, table: str | int | None) 
 
 
 def _chosen_table(
-    hdus: fits.HDUList, table: str | int | None
+    hdus: fits.HDUList, table: str | int | None, there: int
 ) -> tuple[fits.BinTableHDU | fits.TableHDU, list[str]]:
     tables = [hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU | fits.TableHDU)]
     # SExtractor's LDAC files begin with a table that holds nothing but the header of the image.
     tables = [hdu for hdu in tables if hdu.name != "LDAC_IMHEAD"] or tables
     if not tables:
-        raise ValueError("it holds no table")
+        raise no_table(hdus, there)
     names = [hdu.name for hdu in tables]
     chosen = tables[0 if table is None else place_of(table, names)]
     if chosen.header.get("ZTABLE"):

@@ -78,8 +78,9 @@ def read_position(position: PositionLike) -> SkyCoord:
         pair = _split(text)
     found = pair and sky_positions(Table({"ra": [pair[0]], "dec": [pair[1]]}))
     if not found or not found.valid[0]:
+        why = f" ({found.reason[0]})" if found and "is outside" in found.reason[0] else ""
         raise ValueError(
-            f"{position!r} is no sky position; give right ascension and declination such as '150.1 2.2' "
+            f"{position!r} is no sky position{why}; give right ascension and declination such as '150.1 2.2' "
             "or '10h00m24s +2d12m00s'"
         )
     return SkyCoord(found.ra[0], found.dec[0], unit="deg", frame=frame).icrs

@@ -248,6 +248,8 @@ def _likely_pair(table: Table) -> str:
     known = {name.lower(): name for name in reversed(table.colnames)}
     for name in known:
         for one, other in (
+            ("ra_hms", "dec_dms"),
+            ("rahms", "decdms"),
             ("ra", "dec"),
             ("alpha", "delta"),
             ("\u03b1", "\u03b4"),
@@ -269,9 +271,15 @@ def _skycoord_column(table: Table, name: str) -> SkyCoord:
         )
     column = table[name]
     if not isinstance(column, SkyCoord | BaseCoordinateFrame):
+        text = getattr(column, "dtype", np.dtype(float)).kind in "US"
+        made = (
+            f", and of text with both, coords=SkyCoord(table[{name!r}], unit='hourangle, deg')"
+            if text
+            else ""
+        )
         raise ValueError(
             f"column {name!r} holds {type(column).__name__}, not sky coordinates; "
-            "for right ascension and declination give two names, coords=(ra_name, dec_name)"
+            f"for right ascension and declination give two names, coords=(ra_name, dec_name){made}"
         )
     return column
 

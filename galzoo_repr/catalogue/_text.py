@@ -32,6 +32,7 @@ _VALUE = re.compile(
     _NUMBER.pattern
     + r"|[+-]?\d{1,3}[:h\u00b0d]\s*\d{1,2}([:m'\u2032]\s*(\d{1,2}(\.\d*)?[s\"\u2033]?)?|\.\d+[m']?)?"
 )
+_IPAC_TYPES = ("integer", "long", "double", "float", "real", "char", "date")  # or how they begin
 _SEXTRACTOR = re.compile(r"#\s+1\s+[A-Z][A-Z0-9_]+\b")
 _SAMPLE = 50  # lines from which the delimiter is judged
 
@@ -143,9 +144,15 @@ def _describes_itself(text: str) -> str | None:
     if "Byte-by-byte Description" in beginning:
         return "mrt" if first.startswith("Title:") else "cds"
     barred = re.fullmatch(r"\|.*\|\s*", first) and not re.fullmatch(r"[\s|:-]*", second)  # not Markdown
-    if first.startswith("\\") or barred:
+    # Rows between bars are no IPAC, whose bars stand in the header alone.
+    if first.startswith("\\") or (barred and (not second.startswith("|") or _are_ipac_types(second))):
         return "ipac"
     return "sextractor" if _SEXTRACTOR.match(first) else None
+
+
+def _are_ipac_types(line: str) -> bool:
+    cells = [cell.strip().lower() for cell in line.strip().strip("|").split("|")]
+    return all(any(known.startswith(cell) for known in _IPAC_TYPES) for cell in cells)
 
 
 @dataclass
@@ -215,6 +222,7 @@ def _delimiter(sample: list[str], usual: str) -> str:
         if agreed:
             return max(agreed, key=agreed.get)
     numbers = len(sample) > 1 and all(map(_NUMBER.fullmatch, _fields(sample[1], " ")))
+    numbers = numbers or _have_values_between_blanks(sample)
     if len(_fields(sample[0], " ")) == 1 and any("\t" in line for line in sample):
         raise ValueError(
             f"its first line, {sample[0][:60]!r}, names one column, but others have more than one field"
@@ -223,6 +231,17 @@ def _delimiter(sample: list[str], usual: str) -> str:
         # There is one column, and blanks are within its cells.
         return ","
     return next((each for each in ",;\t|" if len(_fields(sample[0], each)) > 1), " ")
+
+
+def _have_values_between_blanks(sample: list[str]) -> bool:
+    """Whether blanks give all lines as many fields, of which two or more are values ("NGC 628" has one)."""
+    lines = [_fields(line, " ") for line in sample]
+    if len({len(line) for line in lines}) > 1:
+        return False
+    columns = zip(*(lines[1:] or lines), strict=True)
+    return (
+        sum(all(_VALUE.fullmatch(cell) or cell.lower() == "nan" for cell in column) for column in columns) > 1
+    )
 
 
 def _are_values(header: list[str], row: list[str]) -> bool:

@@ -19,6 +19,7 @@ from galzoo_repr._folder import left_by_desktops
 
 __all__ = [
     "is_packed",
+    "no_table",
     "refuse_bombs",
     "refuse_endless_header",
     "refuse_missing_bytes",
@@ -143,6 +144,15 @@ def refuse_missing_bytes(size: int, there: int) -> None:
     """Refuse a table of more bytes than are there, before there is room made for them, with a `ValueError`."""
     if size > there:
         raise ValueError(f"its header tells of {size} bytes, which are not there; get the file again")
+
+
+def no_table(hdus: fits.HDUList, there: int) -> ValueError:
+    """Say that a file has no table, or that it breaks off within a header, which astropy leaves out of its list."""
+    last = hdus[-1].fileinfo()
+    broken = last["datLoc"] + last["datSpan"] < there
+    return ValueError(
+        "it breaks off within the header of a table; get the file again" if broken else "it holds no table"
+    )
 
 
 def refuse_repeated_cells(file: BinaryIO, header: fits.Header, start: int, there: int) -> None:

@@ -95,8 +95,7 @@ def anomalies(
         told = {"out": str(written), "rated": n_rated, "rated_now": added, "sheet": str(sheet)}
         print_json({**told, "most_interesting": rows_of(best), "next_to_rate": rows_of(following)})
         return
-    scores = "Most interesting" if "anomaly_score_std" in best.colnames else "Most unusual: nothing is rated"
-    show(best, scores)
+    show(best, _title(scored))
     show(following, "Next to rate")
     if len(chosen):
         note(f"Look at these galaxies, fill in the column rating of {sheet}, and call again", quiet=quiet)
@@ -124,6 +123,16 @@ def _write_sheet(table: "Table", chosen: "Table", sheet: Path, quiet: bool) -> N
     for_spreadsheets(blank).write(sheet, format="ascii.csv", overwrite=True)
 
 
+def _title(scored: "Table") -> str:
+    import numpy as np
+
+    if np.isfinite(scored["anomaly_score_std"]).any():
+        return "Most interesting"
+    if "nothing was rated" in scored["anomaly_score"].description:
+        return "Most unusual: nothing is rated"
+    return "Most unusual: low or equal ratings"
+
+
 def _round(scored: "Table", chosen: "Table") -> "tuple[Table, Table]":
     """Tables to print: the best galaxies so far, and those to look at."""
     import numpy as np
@@ -140,7 +149,7 @@ def _round(scored: "Table", chosen: "Table") -> "tuple[Table, Table]":
         best[name] = scored[name][order]
         best[name].info.format = ".3f"
     following = Table({"row": chosen["row"], "galaxy": [names[row] for row in chosen["row"]]})
-    for name in ("predicted_rating", "expected_improvement"):
+    for name in ("predicted_rating", "expected_improvement") if has_std else ():
         following[name] = chosen[name]
         following[name].info.format = ".3g"
     return best, following

@@ -42,7 +42,7 @@ def colour_last(image: Any) -> np.ndarray:
     if pixels.dtype.kind != "f" and pixels.dtype.newbyteorder("=") not in (np.uint8, np.uint16, np.bool_):
         raise TypeError(
             "pixels must be uint8 in 0 to 255, uint16 in 0 to 65535 or floating in 0 to 1, not "
-            f"{pixels.dtype}, whose range nobody knows"
+            f"{pixels.dtype}, whose range nobody knows; numbers from 0 to 255 become so by pixels.astype('uint8')"
         )
     if pixels.ndim == 2:
         pixels = pixels[..., None]

@@ -127,7 +127,13 @@ def _is_position(text: str) -> bool:
 def _position(catalogue: Catalogue, text: str) -> SkyCoord:
     try:
         return read_position(text)
-    except ValueError:
+    except ValueError as error:
+        if not text.strip():
+            raise ValueError(
+                f"the query {text!r} is empty; give a position such as '150.1 2.2', a name or a row"
+            ) from None
+        if "is outside" in str(error):
+            raise ValueError(f"the query {error}") from None
         raise ValueError(
             f"the query {text!r} is neither a column of the catalogue, nor the name of a galaxy in it, nor a file, nor "
             "a position such as '150.1 2.2' or '10h00m24s +02d12m00s'; for a name that the Sesame service knows, "

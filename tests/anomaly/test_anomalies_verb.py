@@ -40,6 +40,7 @@ def test_rounds_at_the_shell_find_what_is_interesting(catalogue, truth, tmp_path
         assert f"{12 * number} galaxies are rated" in result.stderr
         assert "Next to rate" in result.stdout
         assert ("Most interesting" if number else "Most unusual: nothing is rated") in result.stdout
+        assert "nan" not in result.stdout
         with Image.open(folder / "next_to_rate.png") as picture:
             assert picture.size[0] > 500
         fill(folder / "next_to_rate.csv", truth)
@@ -54,6 +55,18 @@ def test_rounds_at_the_shell_find_what_is_interesting(catalogue, truth, tmp_path
     scored = read_catalogue(folder / "scored.ecsv")
     assert truth[scored["anomaly_rank"] <= 15].mean() > 3.5
     assert np.isfinite(scored["interest"]).sum() == 72
+
+
+@pytest.mark.filterwarnings("always::galzoo_repr.exceptions.GalzooWarning")
+@pytest.mark.parametrize("ratings", [[5], [2, 2, 2]])
+def test_equal_ratings_are_not_told_to_be_none(catalogue, tmp_path, ratings):
+    rows = [f"{row},{rating}" for row, rating in enumerate(ratings)]
+    (tmp_path / "mine.csv").write_text("\n".join(["row,rating", *rows, ""]))
+    result = run(catalogue, tmp_path / "search", "--rated", tmp_path / "mine.csv")
+    assert result.exit_code == 0, result.output
+    assert "nothing says yet what is interesting" in result.stderr
+    assert "Most unusual: low or equal ratings" in result.stdout
+    assert "nothing is rated" not in result.stdout
 
 
 def test_calling_again_with_blanks_changes_nothing(catalogue, tmp_path):

@@ -1,5 +1,6 @@
 """FITS tables as other programs write them: nulls, scales, text, lists, descriptions."""
 
+import gzip
 import re
 
 import numpy as np
@@ -357,6 +358,16 @@ class TestWhichTable:
         fits.PrimaryHDU(np.zeros((3, 3))).writeto(tmp_path / "table.fits")
         with pytest.raises(ValueError, match="as FITS: it holds no table"):
             read_catalogue(tmp_path / "table.fits")
+
+    @pytest.mark.filterwarnings("ignore:Error validating header")
+    @pytest.mark.parametrize("size", [2900, 3600, 5700])
+    @pytest.mark.parametrize("packed", [False, True])
+    def test_a_header_that_breaks_off(self, tmp_path, size, packed):
+        whole = written(tmp_path, "J", [1, 2]).read_bytes()[:size]
+        path = tmp_path / ("broken.fits.gz" if packed else "broken.fits")
+        path.write_bytes(gzip.compress(whole) if packed else whole)
+        with pytest.raises(ValueError, match="breaks off within the header of a table; get the file again"):
+            read_catalogue(path)
 
     def test_compressed_in_tiles(self, tmp_path):
         path = written(tmp_path, "J", [1, 2])

@@ -368,6 +368,12 @@ def test_input_is_left_alone():
         ),
         (pair(RA, DEC), "where", ValueError, "coords='where' is not a column; the columns are ra, dec"),
         (pair(RA, DEC), "ra", ValueError, "'ra' holds Column, not sky coordinates"),
+        (
+            Table({"where": ["10h30m00s -3d00m00s"]}),
+            "where",
+            ValueError,
+            r"not sky coordinates.*text with both, coords=SkyCoord\(table\['where'\], unit='hourangle, deg'\)",
+        ),
         (pair(RA, DEC), ("ra", "decl"), ValueError, "'decl' of coords is not a column"),
         (pair(RA, DEC), TRUTH[:2], ValueError, "coords holds 2 positions for a catalogue of 3 rows"),
         (pair(RA, DEC), 3, TypeError, "coords is 3; it must be the name"),
@@ -483,6 +489,7 @@ def test_degrees_in_a_column_of_hours_say_what_they_were_read_as(ra):
         (["\u03b1 (deg)", "\u03b4 (deg)"], "coords=('\u03b1 (deg)', '\u03b4 (deg)')"),
         (["DEC_fit", "RA_fit"], "coords=('RA_fit', 'DEC_fit')"),
         (["my alpha", "my delta"], "coords=('my alpha', 'my delta')"),
+        (["name", "ra_hms", "dec_dms"], "coords=('ra_hms', 'dec_dms')"),
         (["radius", "x"], "coords=(ra_name, dec_name)"),
     ],
 )

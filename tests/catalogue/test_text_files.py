@@ -285,3 +285,39 @@ def test_a_quotation_mark_that_is_never_closed_swallows_no_rows(read):
     with pytest.raises(ValueError, match=r"the quotation mark before '5 arcmin.*' is never closed"):
         read('id,note\n1,"5 arcmin\n2,b\n3,c\n')
     assert read('id,note\n1,5" wide\n2,"a\nb"\n3,c\n')["note"].tolist() == ['5" wide', "a\nb", "c"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "ra dec name\n10.5 -3.5 A\n11.5 12.5 B\n",
+        "name   ra   dec\nA     10.5  -3.5\nB     11.5  12.5\n",
+        "# my catalogue\n# made by me\nra dec name\n10.5 -3.5 A\n11.5 12.5 B\n",
+        "# ra dec name\n10.5 -3.5 A\n11.5 12.5 B\n",
+        "name ra dec z\nA 10.5 -3.5 nan\nB 11.5 12.5 0.1\n",
+        "name ra dec\nA 00:42:00 -03:30:00\nB 00:46:00 +12:30:00\n",
+        "|name|ra|dec|\n|A|10.5|-3.5|\n|B|11.5|12.5|\n",
+        "| name | ra | dec |\n| A | 10.5 | -3.5 |\n| B | 11.5 | 12.5 |\n",
+    ],
+)
+@pytest.mark.parametrize("name", ["a.csv", "a.txt"])
+def test_columns_between_blanks_or_bars_are_found_whatever_the_file_is_called(read, name, body):
+    table = read(body, name)
+    assert table["name"].tolist() == ["A", "B"]
+    assert np.allclose(sky_positions(table).ra, [10.5, 11.5])
+    assert np.allclose(sky_positions(table).dec, [-3.5, 12.5])
+
+
+@pytest.mark.parametrize(
+    "body", ["galaxy name\nNGC 628\nNGC 1300\n", "my galaxies\nM 51\n", "the name\nUGC 1 A\nUGC 2 B\n"]
+)
+def test_blanks_within_the_only_column_of_a_csv_are_no_delimiters(read, body):
+    table = read(body)
+    assert len(table.colnames) == 1
+    assert len(table) == body.count("\n") - 1
+
+
+@pytest.mark.parametrize("types", ["|double |double|", "| r     | d    |", "|float  |doub  |"])
+def test_the_types_of_ipac_may_be_abbreviated(read, types):
+    table = read(f"|  ra   | dec  |\n{types}\n  150.5   2.5   \n", "a.tbl")
+    assert (table.colnames, float(table["ra"][0]), float(table["dec"][0])) == (["ra", "dec"], 150.5, 2.5)

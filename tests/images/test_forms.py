@@ -224,7 +224,7 @@ def test_every_form_of_a_catalogue_of_pictures_is_the_same_to_every_verb(form, v
         (
             np.zeros((N, 9, 9, 3), int),
             TypeError,
-            "pixels must be uint8 in 0 to 255, uint16 in 0 to 65535 or floating in 0 to 1, not int",
+            r"pixels must be uint8 in 0 to 255, uint16 .* not int.*become so by pixels\.astype\('uint8'\)",
         ),
         (
             np.full((N, 9, 9, 3), 200.0),
@@ -251,6 +251,11 @@ def test_pictures_that_cannot_be_read_are_none(colours):
     ("images", "error", "message"),
     [
         ("nowhere", ValueError, "images='nowhere' names no column; did you mean images='file_loc'"),
+        (
+            ".",
+            ValueError,
+            "images='.' names no column; it is a folder; put the paths of its files into a column",
+        ),
         (["a.png"], ValueError, f"images holds 1 images, but the catalogue has {N} rows"),
         (
             "label",

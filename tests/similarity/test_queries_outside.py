@@ -147,6 +147,11 @@ def test_the_cutout_of_a_galaxy_is_like_itself(catalogue, encoder):
     ("query", "message"),
     [
         ("nowhere.png", r"'nowhere\.png' is neither a column .*, nor a file"),
+        ("", "the query '' is empty; give a position"),
+        ("  ", "the query '  ' is empty; give a position"),
+        ("400 2", "'400 2' is no sky position .*right ascension 400 deg is outside -360 to 360"),
+        ("150 95", "'150 95' is no sky position .*declination 95 deg is outside -90 to 90"),
+        ("10h00m00s +95d00m00s", "is no sky position .*declination 95 deg is outside"),
         (Path("nowhere.png"), r"'nowhere\.png' is no file of a picture"),
         (b"not an image", "given as bytes cannot be used: corrupt"),
         (
@@ -157,6 +162,6 @@ def test_the_cutout_of_a_galaxy_is_like_itself(catalogue, encoder):
         (np.full((8, 8, 3), 200.0), "divide by 255"),
     ],
 )
-def test_what_is_no_picture(query, message, catalogue, encoder):
+def test_what_is_no_picture_or_position(query, message, catalogue, encoder):
     with pytest.raises(ValueError, match=message):
         find_similar(catalogue, query, encoder=encoder)
