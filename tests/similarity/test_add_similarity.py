@@ -287,7 +287,7 @@ def test_only_the_first_n_are_ranked():
     assert add_similarity(catalogue(), 0, n=1000)["similarity_rank"].max() == 11
 
 
-@pytest.mark.parametrize("name", ["", 5, None])
+@pytest.mark.parametrize("name", ["", " ", 5, None])
 def test_what_is_no_name_of_a_column(name):
     with pytest.raises(TypeError, match="is no name of a column; give text"):
         add_similarity(catalogue(), 0, name=name)
