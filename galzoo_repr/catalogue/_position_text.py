@@ -78,10 +78,12 @@ def read_position(position: PositionLike) -> SkyCoord:
         pair = _split(text)
     found = pair and sky_positions(Table({"ra": [pair[0]], "dec": [pair[1]]}))
     if not found or not found.valid[0]:
+        why = found.reason[0].partition(": ")[2] if found else ""
+        beyond = ValueError(why) if "is outside" in why else None  # of names, too, angles are no news
         raise ValueError(
-            f"{position!r} is no sky position; give right ascension and declination such as '150.1 2.2' "
-            "or '10h00m24s +2d12m00s'"
-        )
+            f"{position!r} is no sky position{f': {beyond}' if beyond else ''}; give right ascension and declination "
+            "such as '150.1 2.2' or '10h00m24s +2d12m00s'"
+        ) from beyond
     return SkyCoord(found.ra[0], found.dec[0], unit="deg", frame=frame).icrs
 
 

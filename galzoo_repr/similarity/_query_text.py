@@ -127,11 +127,12 @@ def _is_position(text: str) -> bool:
 def _position(catalogue: Catalogue, text: str) -> SkyCoord:
     try:
         return read_position(text)
-    except ValueError:
+    except ValueError as error:
+        beyond = f" ({error.__cause__})" if error.__cause__ else ""
         raise ValueError(
             f"the query {text!r} is neither a column of the catalogue, nor the name of a galaxy in it, nor a file, nor "
-            "a position such as '150.1 2.2' or '10h00m24s +02d12m00s'; for a name that the Sesame service knows, "
-            f"SkyCoord.from_name({text!r}) is the position{_meant(catalogue, text)}"
+            f"a position such as '150.1 2.2' or '10h00m24s +02d12m00s'{beyond}; for a name that the Sesame service "
+            f"knows, SkyCoord.from_name({text!r}) is the position{_meant(catalogue, text)}"
         ) from None
 
 

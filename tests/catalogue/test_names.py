@@ -87,7 +87,9 @@ def test_a_position_in_every_form(text):
     "text", ["", "150.1", "here", "150.1 95", "1 2 3", "J1000+0212", "10:00:61 2:00:00", "M51"]
 )
 def test_text_that_is_no_position(text):
-    with pytest.raises(ValueError, match="is no sky position; give right ascension and declination such as"):
+    with pytest.raises(
+        ValueError, match=r"is no sky position.*; give right ascension and declination such as"
+    ):
         read_position(text)
 
 
