@@ -9,6 +9,7 @@ import numpy as np
 from astropy import units as u
 from astropy.table import Table
 
+from galzoo_repr._arguments import did_you_mean, some_of
 from galzoo_repr.catalogue._cells import read_cells
 from galzoo_repr.catalogue._embeddings import Embeddings
 from galzoo_repr.catalogue._sentinels import warn_of_sentinels
@@ -251,7 +252,8 @@ def _numbers(table: Table, name: str) -> np.ndarray:
     """Values of a column, float64, NaN where there is no finite one."""
     if name not in table.colnames:
         raise ValueError(
-            f"beside= needs a column {name!r}, but there is no column {name!r} ({', '.join(table.colnames)})"
+            f"beside= needs a column {name!r}, which the catalogue does not have; its columns are "
+            f"{some_of(table.colnames)}{did_you_mean(name, table.colnames)}"
         )
     if np.ndim(table[name]) != 1:
         raise ValueError(

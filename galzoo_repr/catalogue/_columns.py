@@ -156,7 +156,7 @@ def refuse_existing(table: Table, names: Iterable[str], *, overwrite: bool = Fal
     >>> refuse_existing(Table({"ra": [10.0], "dec": [1.0]}), ["similarity"])
     """
     names = list(names)
-    if wrong := [name for name in names if not isinstance(name, str) or not name]:
+    if wrong := [name for name in names if not isinstance(name, str) or not name.strip()]:
         raise TypeError(f"{wrong[0]!r} is no name of a column; give text")
     taken = [name for name in names if name in table.colnames]
     if taken and not overwrite:

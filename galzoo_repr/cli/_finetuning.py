@@ -114,6 +114,8 @@ def finetune(
     if as_json:
         following = [] if chosen is None else rows_of(chosen)
         print_json({"out": str(out), "report": model.report.to_dict(), "next_to_label": following})
+    elif chosen is not None and not len(chosen):
+        note("No galaxy is left to label: all that have an embedding have one.", quiet=quiet)
     elif chosen is not None:
         show(chosen, "Next to label")
 

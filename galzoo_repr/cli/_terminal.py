@@ -166,4 +166,9 @@ def finish(
         say("error", "not one galaxy has what was asked for", "bold red")
         raise typer.Exit(ALL_FAILED)
     if failed > fail_on * len(table):
+        note(
+            f"{failed} of {len(table)} galaxies do not have what was asked for, more than --fail-on {fail_on:g} "
+            f"allows: the exit code is {SOME_FAILED}",
+            quiet=quiet,
+        )
         raise typer.Exit(SOME_FAILED)

@@ -89,6 +89,9 @@ class CutoutSurvey(ServiceSettings, ThreadedRequests):
         self.zero_point = zero_point
         self.native_scale = native_scale
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} at {self.server}, layer {self.layer}>"
+
     def get_images(
         self,
         coordinates: SkyCoord | str,

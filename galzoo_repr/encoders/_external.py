@@ -14,6 +14,7 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Column, Table
 
 from galzoo_repr._angle import AngleLike, read_angle
+from galzoo_repr._arguments import some_of
 from galzoo_repr.catalogue import (
     SkyPositions,
     as_table,
@@ -128,7 +129,7 @@ def add_external_embeddings(
     encoder = _name_of(file, encoder)
     if ids is not None and ids[0] not in catalogue.colnames:
         raise ValueError(
-            f"the catalogue has no column {ids[0]!r} of match (columns: {', '.join(catalogue.colnames)})"
+            f"the catalogue has no column {ids[0]!r} of match (columns: {some_of(catalogue.colnames)})"
         )
     compared = ids is None or angle is not None or _both_placed(catalogue, coords)
     made = [name, f"{name}_status", *([f"{name}_separation"] if compared else [])]

@@ -27,8 +27,8 @@ def caveats(metrics: Sequence[Metric], classes: Sequence[str], confusion: np.nda
             )
         elif metric.name == GAIN and metric.low <= 0 and not any(_by_chance(m) for m in _of(metrics, metric)):
             said.append(
-                f"{part}the order of probabilities tells something, but at 0.5 no more are told rightly than by one "
-                "answer for all: rank by probability, choose a cut of your own, or label more of the rarer class"
+                f"{part}the order of probabilities tells something, but a cut at 0.5 is not shown to be right more "
+                "often than one answer for all: rank by probability, choose a cut of your own, or label more"
             )
     if confusion.size and len(never := _never(classes, confusion)):
         said.append(f"no galaxy is predicted to be {' or '.join(never)}")

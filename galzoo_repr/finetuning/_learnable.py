@@ -24,6 +24,10 @@ def check_learnable(lesson: Lesson, labels: Labels) -> None:
     Refused are fewer than two classes, a class of one galaxy, too few numbers or votes, and numbers or embeddings
     that are all the same. Warned of are classes of few galaxies, and votes that contradict the tree.
     """
+    if len(lesson) == 1:
+        raise ValueError(
+            f"only one galaxy is labelled in {labels.name!r} and has an embedding: label a few tens"
+        )
     if np.all(lesson.x == lesson.x[0]):
         raise ValueError(
             f"all {len(lesson)} galaxies labelled in {labels.name!r} have the same embedding, by which they cannot "

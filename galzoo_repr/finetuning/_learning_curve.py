@@ -6,7 +6,7 @@ import numpy as np
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
-from galzoo_repr._arguments import check_seed
+from galzoo_repr._arguments import check_seed, check_whole_number
 from galzoo_repr._progress import progress_bar
 from galzoo_repr.catalogue import as_table, coords_fact, record_provenance
 from galzoo_repr.finetuning._finetune import lesson_of
@@ -59,6 +59,8 @@ def learning_curve(
 
     Raises
     ------
+    TypeError
+        If `sizes` are not several numbers.
     ValueError
         If there are too few labels for any of the sizes, or as for `galzoo_repr.finetune`.
 
@@ -75,14 +77,18 @@ def learning_curve(
     ([10, 80], True)
     """
     table = as_table(table, copy=False)
+    if np.ndim(sizes) != 1:
+        raise TypeError(f"sizes must be several numbers of galaxies, such as (10, 20, 40), not {sizes!r}")
+    sizes = [check_whole_number("a number of sizes", n) for n in sizes]
+    repeats = check_whole_number("repeats", repeats)
     labels = read_labels(table, label, task=task)
     lesson, _ = lesson_of(table, labels, embedding=embedding, coords=coords, seed=check_seed(seed))
     galaxies = len(np.unique(lesson.groups))
-    usable = [int(n) for n in sizes if 4 <= n <= galaxies - 10]
-    if not usable or repeats < 1:
+    usable = [n for n in sizes if 4 <= n <= galaxies - 10]
+    if not usable:
+        allowed = f"sizes may be from 4 to {galaxies - 10}" if galaxies > 13 else "label 14 at least"
         raise ValueError(
-            f"sizes {list(sizes)} and repeats={repeats} leave nothing to measure: with {galaxies} labelled "
-            f"galaxies, sizes may be from 4 to {galaxies - 10}"
+            f"sizes {sizes} leave nothing to measure: with {galaxies} labelled galaxies, {allowed}"
         )
     rows = []
     with progress_bar(len(usable) * repeats, "learning curve", "model", shown=progress) as bar:

@@ -163,6 +163,8 @@ def add_predictions(
     refuse_for_table(arguments)
     table = as_table(table, copy=False)
     model = model_of(model)
+    if isinstance(name, str) and not name.strip():
+        raise ValueError("name is blank; say how the names of the new columns begin, or leave it out")
     name = model.stem if name is None else name
     refuse_existing(table, column_names(model, name), overwrite=overwrite)
     model.check_prior(prior)

@@ -65,7 +65,8 @@ def which_to_label(
     -------
     Table or QTable
         The chosen rows of `table`, the least certain first, and columns ``row`` (index into `table`) and
-        ``uncertainty`` (probability of being wrong, or standard deviation of numbers and fractions).
+        ``uncertainty`` (probability of being wrong, or standard deviation of numbers and fractions). Fewer than
+        `n` if fewer are without a label.
 
     Raises
     ------

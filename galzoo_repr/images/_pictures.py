@@ -432,7 +432,8 @@ def _column(catalogue: Table, name: str) -> np.ndarray:
         return catalogue[name]
     usual = [f"images={each!r}" for each in _USUAL if each in catalogue.colnames]
     columns = f"the columns are {some_of(catalogue.colnames)}{did_you_mean(name, catalogue.colnames)}"
-    hint = f"did you mean {usual[0]}?" if usual else columns
+    make = "; galzoo_repr.add_cutouts makes it" if name == "cutout" else ""
+    hint = f"did you mean {usual[0]}?" if usual else columns + make
     if os.path.isdir(name):
         hint = "it is a folder; put the paths of its files into a column, one for each row, and name that"
     raise ValueError(f"images={name!r} names no column; {hint}")

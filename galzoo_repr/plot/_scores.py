@@ -77,9 +77,9 @@ def scores(
     drawn = {}
     if (spread := f"{score}_std") in table.colnames:
         std = np.nan_to_num(_numbers(table, "score", spread)[shown])
-        drawn["one standard deviation"] = _draw_spread(
-            ax, ranks, values[shown], std, score.endswith("_probability")
-        )
+        if std.any():  # scores without ratings have none
+            probable = score.endswith("_probability")
+            drawn["one standard deviation"] = _draw_spread(ax, ranks, values[shown], std, probable)
     style = {"color": CLASS_COLOURS[0], "marker": "o" if n <= _FEW else "", "markersize": 4}
     (drawn[score],) = ax.plot(ranks, values[shown], lw=1.5, **style)
     if rated is not None:

@@ -48,6 +48,14 @@ def test_exit_codes_tell_how_many_galaxies_failed(pictures, tmp_path, there, fai
     assert np.isfinite(written["embedding"]).all(axis=1).sum() == there, "the result is written in every case"
 
 
+@pytest.mark.parametrize(("there", "fail_on", "said"), [(3, "0", True), (3, "25%", False), (4, "0", False)])
+def test_why_the_exit_code_is_three(pictures, tmp_path, there, fail_on, said):
+    result = run(
+        "embed", pictures(there), tmp_path / "out.fits", "--images", "file_loc", "--fail-on", fail_on
+    )
+    assert ("1 of 4 galaxies do not have what was asked for, more than --fail-on 0" in result.stderr) is said
+
+
 def test_counts_for_other_programs(pictures, tmp_path):
     out = tmp_path / "out.fits"
     result = run("embed", pictures(3), out, "--images", "file_loc", "--json", "--quiet")

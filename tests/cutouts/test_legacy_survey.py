@@ -31,6 +31,11 @@ NORTH = SkyCoord(150.1, 70.0, unit="deg")
 HEAD = "HTTP/1.1 200 OK\nContent-Type: image/fits\n"
 
 
+def test_a_survey_shows_what_it_asks():
+    shown = repr(LegacySurvey(server="http://127.0.0.1:8000/viewer/", layer="ls-dr9"))
+    assert shown == "<LegacySurvey at http://127.0.0.1:8000/viewer, layer ls-dr9>"
+
+
 @pytest.fixture
 def good_body(viewer, service, survey):
     """What the viewer sends for `HERE` at 64 pixels."""

@@ -225,6 +225,11 @@ def test_galaxies_that_look_the_same_are_refused(galaxies):
         gzr.finetune(galaxies, "ring")
 
 
+def test_one_labelled_galaxy_is_said_to_be_one(galaxies):
+    with pytest.raises(ValueError, match="only one galaxy is labelled in 'ring' and has an embedding"):
+        gzr.finetune(galaxies[:1], "ring")
+
+
 def test_labels_without_embeddings_are_refused(galaxies):
     galaxies["embedding"][:60] = NAN
     with pytest.raises(ValueError, match="none of the 60 rows labelled in 'ring' has an embedding"):

@@ -170,6 +170,19 @@ def test_more_labels_make_a_better_model(sky, has_ring):
     assert auc["value"][1] > auc["value"][0]
     with pytest.raises(ValueError, match="with 200 labelled galaxies, sizes may be from 4 to 190"):
         learning_curve(table, "ring", (2, 300))
+    with pytest.raises(TypeError, match=r"sizes must be several numbers of galaxies, such as .*, not 40"):
+        learning_curve(table, "ring", 40)
+    for wrong, message in [
+        ({"sizes": [0]}, "a number of sizes must be a whole number from 1, not 0"),
+        ({"sizes": [10.5]}, "a number of sizes must be a whole number from 1, not 10.5"),
+        ({"repeats": 0}, "repeats must be a whole number from 1, not 0"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            learning_curve(table, "ring", **wrong)
+    with pytest.raises(ValueError, match="with 12 labelled galaxies, label 14 at least"):
+        learning_curve(
+            table[np.concatenate([np.flatnonzero(has_ring)[:6], np.flatnonzero(~has_ring)[:6]])], "ring"
+        )
 
 
 @pytest.mark.parametrize(("low", "said"), [(0.4, True), (0.6, False)])

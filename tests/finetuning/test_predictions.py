@@ -244,6 +244,12 @@ def test_the_next_to_label_are_uncertain_distinct_and_unlabelled(galaxies, model
             gzr.which_to_label(galaxies, model, n)
 
 
+@pytest.mark.parametrize("name", ["", "  "])
+def test_a_blank_name_for_new_columns_is_refused(galaxies, model, name):
+    with pytest.raises(ValueError, match="name is blank; say how the names of the new columns begin"):
+        gzr.add_predictions(galaxies, model, name=name)
+
+
 def test_what_is_no_model_is_refused(galaxies):
     with pytest.raises(TypeError, match="model must be a MorphologyModel, or the folder or name of one"):
         gzr.add_predictions(galaxies, 3)

@@ -109,6 +109,13 @@ def test_scores_fall_from_the_first_to_the_last(galaxies):
     assert gzr.plot.scores(galaxies, "r50").get_ylabel() == "r50 [arcsec]"
 
 
+@pytest.mark.parametrize("spread", [0.0, np.nan])
+def test_a_spread_that_is_not_known_is_not_in_the_key(spread):
+    ax = gzr.plot.scores(Table({"anomaly_score": np.arange(40.0), "anomaly_score_std": np.full(40, spread)}))
+    assert ax.get_legend() is None
+    assert not ax.collections
+
+
 def test_scores_of_very_many_galaxies_keep_both_ends():
     ax = gzr.plot.scores(Table({"anomaly_score": np.arange(100_000.0)}))
     ranks, values = ax.lines[0].get_data()

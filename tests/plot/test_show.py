@@ -32,6 +32,11 @@ def test_a_notebook_sees_pictures_with_words(galaxies, kind):
     assert not re.search(r"(src|href)=\"(?!data:)", page)
 
 
+def test_a_catalogue_without_pictures_is_told_how_to_get_them():
+    with pytest.raises(ValueError, match=r"columns are ra, dec; galzoo_repr\.add_cutouts makes it"):
+        gzr.show(Table({"ra": [10.0], "dec": [1.0]}))
+
+
 def test_text_of_a_catalogue_is_text(galaxies):
     galaxies["name"][0] = "<b>"
     galaxies["kind"] = ['"><script>alert(1)</script>', *["&amp;"] * 11]

@@ -400,6 +400,11 @@ def test_an_interest_says_what_it_lacks():
     model = fit_interest(cat, beside={"z": 1.0})
     with pytest.raises(ValueError, match="beside= needs a column 'z'"):
         gzr.add_anomaly_scores(cat["embedding",], model=model)
+    wide = cat["embedding",]
+    for i in range(30):
+        wide[f"Z{i}" if i else "Z"] = 1.0
+    with pytest.raises(ValueError, match=r"its columns are embedding, Z, .* and 11 more; did you mean 'Z'\?"):
+        gzr.add_anomaly_scores(wide, model=model)
     with pytest.raises(
         ValueError, match=r"reads the columns z \(1\) beside the embeddings.* use add_anomaly_scores"
     ):
