@@ -25,6 +25,7 @@ def rectified():
     return embedding.astype(np.float32), hidden[:, 0] + 0.7 * generator.normal(size=400) > 0
 
 
+@pytest.mark.filterwarnings("ignore:the labels in 'ring' do not show")  # twenty may, by the draw
 @pytest.mark.parametrize("n", [20, 60])
 def test_probabilities_are_better_than_those_of_scikit_learn(rectified, n):
     x, truth = rectified
