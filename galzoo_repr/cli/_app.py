@@ -2,8 +2,10 @@
 
 import logging
 import re
+import signal
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -46,7 +48,30 @@ FUNCTIONS = {
 BEHIND = {"--run": ("output",)}
 """Arguments of functions that an option gives under another name."""
 _RENAME = "rename the column that has them"
-INTERRUPTED = 130  # what shells report for a process that Ctrl-C ended
+INTERRUPTED, TERMINATED = 130, 143  # what shells report for a process that Ctrl-C, and SIGTERM, ended
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, by which batch systems end a job: what Ctrl-C leaves in order, this must leave so, too."""
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Raise `Terminated` on the first SIGTERM, as Python does nothing before it ends by one; the second one ends it."""
+
+    def end(*_: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        raise Terminated
+
+    try:
+        before = signal.signal(signal.SIGTERM, end)
+    except ValueError:  # not in the main thread, which alone gets signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
 class _Verbs(TyperGroup):
@@ -59,12 +84,14 @@ class _Verbs(TyperGroup):
 
     def invoke(self, ctx: typer.Context) -> object:
         try:
-            return super().invoke(ctx)
+            with _terminable():
+                return super().invoke(ctx)
         except KeyboardInterrupt as interrupt:
+            terminated = isinstance(interrupt, Terminated)
             kept = ", ".join(getattr(interrupt, "__notes__", ()))
             goes_on = f"{kept}; the same command goes on from there" if kept else "nothing is kept of it"
-            say("interrupted", goes_on, "yellow")
-            raise typer.Exit(INTERRUPTED) from None
+            say("terminated" if terminated else "interrupted", goes_on, "yellow")
+            raise typer.Exit(TERMINATED if terminated else INTERRUPTED) from None
         except Exception as error:
             if ctx.params.get("debug") or not _is_for_the_user(error):
                 raise

@@ -44,9 +44,9 @@ def demo(
             from galzoo_repr.demo import run_demo
 
             result = run_demo(out, encoder=encoder, n=n, seed=seed, progress=not quiet, say=say)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         # What its steps keep is in a folder that goes with it.
-        raise KeyboardInterrupt from None
+        raise type(interrupt) from None
     if as_json:
         files = [str(path) for path in result.files]
         print_json(

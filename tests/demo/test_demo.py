@@ -130,7 +130,10 @@ def test_a_place_that_is_taken_is_refused(tmp_path, name):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
-def test_interruption_leaves_nothing_behind(tmp_path, small_encoder):
+@pytest.mark.parametrize(
+    ("number", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+)
+def test_interruption_leaves_nothing_behind(tmp_path, small_encoder, number, code, word):
     out = tmp_path / "out"
     command = "from galzoo_repr.cli import main; main()"
     arguments = ["demo", "--out", str(out), "--encoder", str(small_encoder), "-n", "300"]
@@ -143,13 +146,13 @@ def test_interruption_leaves_nothing_behind(tmp_path, small_encoder):
             assert process.poll() is None, process.stderr.read()
             assert time.monotonic() < deadline, "no cutout was fetched within four minutes"
             time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         _, errors = process.communicate(timeout=60)
     finally:
         process.kill()
         process.communicate()
-    assert process.returncode == 130
-    assert "interrupted" in errors
+    assert process.returncode == code
+    assert word in errors
     assert "Traceback" not in errors
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(ProcessLookupError):  # nobody is left of its group
