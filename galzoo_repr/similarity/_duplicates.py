@@ -79,8 +79,8 @@ def find_duplicates(
     Raises
     ------
     ValueError
-        If there are no positions, or no embeddings, to go by, the similarity is not from -1 to 1, or the separation
-        joins too many pairs to hold.
+        If there are no positions, or no embeddings, to go by, or some are named that nothing compares, the similarity
+        is not from -1 to 1, or the separation joins too many pairs to hold.
     TypeError
         If an angle has no unit.
 
@@ -119,6 +119,12 @@ def find_duplicates(
         separation = read_angle(separation, "separation")
     elif similarity is None:
         separation = _SAME_GALAXY
+    if similarity is None and embedding != "embedding":
+        raise ValueError(
+            f"embedding={embedding!r} counts only where embeddings are compared: give similarity=, too"
+        )
+    if separation is None and coords is not None:
+        raise ValueError("coords= counts only where positions are compared: give separation=, too")
     embeddings = None if similarity is None else read_embeddings(catalogue, embedding)
     links = Links(len(catalogue))
     if separation is None:

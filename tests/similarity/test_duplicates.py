@@ -140,6 +140,12 @@ def test_a_threshold_that_joins_everything_is_said():
         ({"similarity": "0.9"}, ValueError, "similarity must be"),
         ({"similarity": True}, ValueError, "similarity must be"),
         ({"similarity": 0.9, "embedding": "vector"}, ValueError, "no column 'vector'"),
+        ({"embedding": "vector"}, ValueError, "embedding='vector' counts only .* give similarity=, too"),
+        (
+            {"similarity": 0.9, "coords": ("ra", "dec")},
+            ValueError,
+            "coords= counts only .* give separation=, too",
+        ),
         ({"name": "ra_dec"}, ValueError, "already has 'ra_dec_group'"),
     ],
 )
