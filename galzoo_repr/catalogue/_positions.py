@@ -272,11 +272,7 @@ def _skycoord_column(table: Table, name: str) -> SkyCoord:
     column = table[name]
     if not isinstance(column, SkyCoord | BaseCoordinateFrame):
         text = getattr(column, "dtype", np.dtype(float)).kind in "US"
-        made = (
-            f", and of text with both, coords=SkyCoord(table[{name!r}], unit='hourangle, deg')"
-            if text
-            else ""
-        )
+        made = f"; text with both is read by SkyCoord(table[{name!r}], unit='hourangle, deg')" if text else ""
         raise ValueError(
             f"column {name!r} holds {type(column).__name__}, not sky coordinates; "
             f"for right ascension and declination give two names, coords=(ra_name, dec_name){made}"

@@ -372,7 +372,7 @@ def test_input_is_left_alone():
             Table({"where": ["10h30m00s -3d00m00s"]}),
             "where",
             ValueError,
-            r"not sky coordinates.*text with both, coords=SkyCoord\(table\['where'\], unit='hourangle, deg'\)",
+            r"not sky coordinates.*text with both is read by SkyCoord\(table\['where'\], unit='hourangle, deg'\)",
         ),
         (pair(RA, DEC), ("ra", "decl"), ValueError, "'decl' of coords is not a column"),
         (pair(RA, DEC), TRUTH[:2], ValueError, "coords holds 2 positions for a catalogue of 3 rows"),
