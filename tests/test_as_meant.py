@@ -301,6 +301,7 @@ PLACED = {
 }  # fmt: skip
 
 
+@pytest.mark.filterwarnings("ignore:the labels in 'ring' do not show")  # all pictures are grey
 @pytest.mark.parametrize("call", PLACED)
 def test_which_positions_were_meant_is_told_by_the_result(call):
     table = _known(np.random.default_rng(0))

@@ -32,7 +32,7 @@ from galzoo_repr.finetuning._folds import fewest_galaxies, sky_groups
 from galzoo_repr.finetuning._labels import Labels, read_labels
 from galzoo_repr.finetuning._learnable import FEW, check_learnable
 from galzoo_repr.finetuning._model import MorphologyModel
-from galzoo_repr.finetuning._plan import TuningPlan
+from galzoo_repr.finetuning._plan import TuningPlan, check_depth
 from galzoo_repr.finetuning._predict import find_encoder
 from galzoo_repr.finetuning._report import make_report
 from galzoo_repr.finetuning._training_set import Lesson, held_out_predictions, learn
@@ -173,8 +173,10 @@ def finetune(
             raise ValueError("beside= is read by heads alone; leave it out, or leave out depth=")
         beside = Beside.of(table, beside, read_embeddings(table, embedding))
     labels = read_labels(table, label, task=task)
-    plan = None if depth == "head" else TuningPlan(depth=depth, seed=seed, **training)
+    if depth != "head":
+        check_depth(depth)
     pictures = None if depth == "head" else _images_of(table, images)
+    plan = None if depth == "head" else TuningPlan(depth=depth, seed=seed, **training)
     lesson, rows = lesson_of(table, labels, embedding=embedding, coords=coords, seed=seed, beside=beside)
     card = card_of(table, labels, rows, lesson, embedding) | coords_fact(coords)
     if beside is not None:

@@ -8,7 +8,14 @@ from galzoo_repr._arguments import check_number, check_whole_number
 if TYPE_CHECKING:
     from galzoo_repr.training import Augmentation
 
-__all__ = ["TuningPlan"]
+__all__ = ["TuningPlan", "check_depth"]
+
+
+def check_depth(depth: object) -> None:
+    """Refuse, with a `ValueError`, what is no depth of fine-tuning below the head."""
+    whole = isinstance(depth, int) and not isinstance(depth, bool) and depth >= 1
+    if not whole and depth != "all":
+        raise ValueError(f"depth must be 'head', 'all' or a number of blocks from 1, not {depth!r}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,9 +54,7 @@ class TuningPlan:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        whole = isinstance(self.depth, int) and not isinstance(self.depth, bool) and self.depth >= 1
-        if not whole and self.depth != "all":
-            raise ValueError(f"depth must be 'head', 'all' or a number of blocks from 1, not {self.depth!r}")
+        check_depth(self.depth)
         for name, low in (("epochs", 1), ("batch_size", 2), ("patience", 1), ("seed", 0)):
             object.__setattr__(self, name, check_whole_number(name, getattr(self, name), low))
         for name in ("learning_rate", "layer_decay", "weight_decay"):

@@ -233,7 +233,7 @@ def comparison(
     return montage(
         pictures(table, rows),
         ["\n".join(label) for label in labels],
-        **on_the_sky(shown, "cutout", None if fov is None else read_angle(fov, "fov")[rows]),
+        **on_the_sky(shown, fov=None if fov is None else read_angle(fov, "fov")[rows]),
         title=title,
         panel=PANEL,
         lead=bool(asked),
@@ -242,7 +242,7 @@ def comparison(
 
 
 def on_the_sky(
-    table: Table, images: Pictures = "cutout", fov: u.Quantity | None = None
+    table: Table, images: Pictures | None = None, fov: u.Quantity | None = None
 ) -> dict[str, u.Quantity]:
     """
     What `montage` is told of the sky when `read_pictures` has read the middle of the pictures of a catalogue.
@@ -252,7 +252,7 @@ def on_the_sky(
     table : astropy.table.Table
         Catalogue of n rows.
     images : str, sequence or array, optional
-        Column of the pictures, or these.
+        Column of the pictures, or these; by default as `picture_column` finds it.
     fov : `~astropy.units.Quantity`, optional
         Field of view of the images, where it is known from elsewhere than from their headers or the record of how the
         cutouts were fetched.
@@ -269,7 +269,7 @@ def on_the_sky(
     >>> on_the_sky(Table({"cutout": ["one.jpg"]}), fov="40 arcsec")
     {'fov': <Quantity 26. arcsec>, 'north': <Quantity [nan] deg>, 'east': <Quantity [nan] deg>}
     """
-    frames = sky_frames(table, images)
+    frames = sky_frames(table, picture_column(table) or "cutout" if images is None else images)
     field = frames.fov if fov is None else read_angle(fov, "fov")
     return {"fov": field * CENTRE, "north": frames.north, "east": frames.east}
 

@@ -159,7 +159,8 @@ def test_anything_else_is_refused(given, message):
 
 @settings(deadline=None, max_examples=30)
 @given(
-    order=st.permutations(range(6)), names=st.lists(st.text(min_size=1, max_size=8), unique=True, max_size=4)
+    order=st.permutations(range(6)),
+    names=st.lists(st.text(min_size=1, max_size=8).filter(str.strip), unique=True, max_size=4),
 )
 def test_rows_and_columns_keep_their_order(order, names):
     table = Table({"row": np.array(order)})

@@ -193,7 +193,7 @@ VERBS = {
 @pytest.mark.parametrize(
     ("beside", "error", "message"),
     [
-        ({"redshift": 1.0}, ValueError, "beside.*no column 'redshift'"),
+        ({"redshift": 1.0}, ValueError, "beside= needs a column 'redshift', which the catalogue does not"),
         ({"name": 1.0}, TypeError, "'name'.*numbers"),
         ({"flag": 1.0}, TypeError, "'flag'.*numbers"),
         ({"embedding": 1.0}, ValueError, "'embedding'.*one number"),
