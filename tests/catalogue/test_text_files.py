@@ -317,7 +317,7 @@ def test_blanks_within_the_only_column_of_a_csv_are_no_delimiters(read, body):
     assert len(table) == body.count("\n") - 1
 
 
-@pytest.mark.parametrize("types", ["|double |double|", "| r     | d    |", "|float  |doub  |"])
+@pytest.mark.parametrize("types", ["|double |double|", "| r     | d    |", "|float  |d     |"])
 def test_the_types_of_ipac_may_be_abbreviated(read, types):
     table = read(f"|  ra   | dec  |\n{types}\n  150.5   2.5   \n", "a.tbl")
     assert (table.colnames, float(table["ra"][0]), float(table["dec"][0])) == (["ra", "dec"], 150.5, 2.5)
