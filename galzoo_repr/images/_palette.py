@@ -6,7 +6,7 @@ CLASS_COLOURS = (
     *("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#8b3a00", "#6a00d9", "#4c4c4c"),
     "#b0b0b0",
 )
-"""Colours of classes, which people told apart whatever colours they see (Okabe and Ito 2008, extended); the last for
+"""Colours of classes, which people tell apart whatever colours they see (Okabe and Ito 2008, extended); the last for
 all others."""
 
 CLASS_MARKERS = "os^DvPX<>*"
